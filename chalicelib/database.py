@@ -1,0 +1,104 @@
+"""PostgreSQL: a connection that cannot hang, kept across invocations, replaced when it breaks."""
+
+import select
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+import psycopg2
+import psycopg2.extensions
+from psycopg2.extras import RealDictCursor
+
+from chalicelib.errors import DatabaseUnavailable
+from chalicelib.retry import retry
+
+T = TypeVar("T")
+
+ATTEMPT_SECONDS = 3.0
+_deadline: ContextVar[float] = ContextVar("deadline")
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Bound everything that this thread asks of PostgreSQL within the block, connecting included."""
+    token = _deadline.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+def _wait(connection: Any) -> None:
+    """Wait for the socket as psycopg2 asks, but not past the time limit.
+
+    statement_timeout cannot help when the server or the network is silent: this is the client's side.
+    """
+    while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
+        left = _deadline.get() - time.monotonic()
+        reading = [connection] if state == psycopg2.extensions.POLL_READ else []
+        writing = [connection] if state == psycopg2.extensions.POLL_WRITE else []
+        if left <= 0 or not any(select.select(reading, writing, [], left)):
+            raise psycopg2.OperationalError("PostgreSQL did not answer in time")
+
+
+psycopg2.extensions.set_wait_callback(_wait)
+
+
+class Database:
+    """One PostgreSQL, reached through one connection at a time."""
+
+    def __init__(self, dsn: Callable[[], str]) -> None:
+        self._dsn = dsn
+        self._connection: Any = None
+
+    def run(
+        self,
+        transaction: Callable[[Any], T],
+        *,
+        deadline: float,
+        failed: Callable[[int, Exception], None] = lambda tries, exc: None,
+    ) -> T:
+        """Run the transaction: three tries, each on a fresh connection after a failure, within the deadline.
+
+        The transaction gets a cursor whose rows are dictionaries; it is committed when it returns
+        and rolled back when it raises. It must bear being run again although it was committed,
+        for the answer to a COMMIT can be lost.
+
+        Raises
+        ------
+        DatabaseUnavailable
+            PostgreSQL failed every try.
+        """
+
+        def attempt() -> T:
+            with time_limit(max(0.0, min(ATTEMPT_SECONDS, deadline - time.monotonic()))):
+                try:
+                    with self._connected() as connection, connection.cursor() as cursor:
+                        return transaction(cursor)
+                except psycopg2.Error:
+                    self.close()
+                    raise
+
+        try:
+            return retry(attempt, on=psycopg2.Error, deadline=deadline, failed=failed)
+        except psycopg2.Error as exc:
+            raise DatabaseUnavailable(f"{type(exc).__name__}: {str(exc).strip()}") from exc
+
+    def close(self) -> None:
+        """Give the connection up; the next transaction opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _connected(self) -> Any:
+        if self._connection is None or self._connection.closed:
+            limit = int(ATTEMPT_SECONDS * 1000)
+            self._connection = psycopg2.connect(
+                self._dsn(),
+                cursor_factory=RealDictCursor,
+                application_name="herald",
+                options=f"-c statement_timeout={limit} -c idle_in_transaction_session_timeout={limit * 3}",
+            )
+        return self._connection

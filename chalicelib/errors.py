@@ -1,0 +1,60 @@
+"""Herald's errors.
+
+HeraldError
+├── SettingError            an environment variable is missing or malformed
+├── Refused                 the caller's request is refused; carries the HTTP status to answer
+├── Unauthorized            no credential, or one that does not hold
+├── ForbiddenOrigin         the page's origin is not on the allow-list
+├── InvalidEvent            a queue message is not an event of Herald
+├── DatabaseUnavailable     PostgreSQL did not do its part within the tries and the time
+├── PublishFailed           SNS did not accept an event within the tries and the time
+└── ServiceError            an AWS service called by the engine answered with an error
+"""
+
+
+class HeraldError(Exception):
+    """Base of every error that Herald raises on purpose."""
+
+
+class SettingError(HeraldError):
+    """An environment variable is missing or malformed; the message names it."""
+
+
+class Refused(HeraldError):
+    """The request is refused: `status` is the HTTP status, `code` a stable word, `field` the culprit."""
+
+    def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.field = field
+
+
+class Unauthorized(HeraldError):
+    """There is no credential, or the one given does not hold."""
+
+
+class ForbiddenOrigin(HeraldError):
+    """The browser's Origin is not on the allow-list."""
+
+
+class InvalidEvent(HeraldError):
+    """A queue message is not an event of Herald; the message names the attribute."""
+
+
+class DatabaseUnavailable(HeraldError):
+    """PostgreSQL did not do its part within the tries and the time given."""
+
+
+class PublishFailed(HeraldError):
+    """SNS did not accept an event within the tries and the time given."""
+
+
+class ServiceError(HeraldError):
+    """An AWS service answered with an error: `code` is its type, `status` the HTTP status (0: no answer)."""
+
+    def __init__(self, service: str, status: int, code: str) -> None:
+        super().__init__(f"{service} answered {status or 'nothing'}: {code}")
+        self.service = service
+        self.status = status
+        self.code = code
