@@ -1,0 +1,168 @@
+"""HTTP/1.1 responses read as their bytes come (RFC 9112): strict, bounded, quick for small ones."""
+
+MAX_HEAD = 64 * 1024
+MAX_BODY = 16 * 1024 * 1024  # more than any answer of the services called
+
+_CONNECTION = b"\r\nconnection:"
+_CONTENT_LENGTH = b"\r\ncontent-length:"
+_TRANSFER_ENCODING = b"\r\ntransfer-encoding:"
+_BODILESS = (204, 304)
+_HEXADECIMAL = b"0123456789abcdefABCDEF"
+
+
+class MalformedError(ValueError):
+    """What came is not an acceptable HTTP/1.1 response; the message says why."""
+
+
+class Response:
+    """One response in the making: fed with what arrives until it is complete.
+
+    `status` is 0 until the head is complete; `reusable` says whether the connection can carry
+    another request after this response.
+    """
+
+    __slots__ = ("_chunked", "_head", "_length", "_parts", "_rest", "_size", "reusable", "status")
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.reusable = True
+        self._head = b""  # lower-cased, each line ended by CRLF
+        self._rest = b""  # of the head or of a chunk, still incomplete
+        self._chunked = False
+        self._length: int | None = None  # None: the body ends with the connection
+        self._parts: list[bytes] = []  # of the body
+        self._size = 0
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self._parts)
+
+    @property
+    def started(self) -> bool:
+        """Whether any byte arrived."""
+        return bool(self._head or self._rest)
+
+    def feed(self, data: bytes) -> bool:
+        """Take what arrived; true when the response is complete.
+
+        Raises
+        ------
+        MalformedError
+            The response is not HTTP/1.1 or is larger than the bounds.
+        """
+        if self.status == 0:
+            data = self._rest + data
+            while self.status == 0:
+                end = data.find(b"\r\n\r\n")
+                if end < 0 or end > MAX_HEAD:
+                    if len(data) > MAX_HEAD:
+                        raise MalformedError("the head is too large")
+                    if not data.startswith(b"HTTP/1."[: len(data)]):
+                        raise MalformedError("not HTTP/1.1")
+                    self._rest = data
+                    return False
+                self._read_head(data[: end + 2])
+                data = data[end + 4 :]
+            self._rest = b""
+        if self._chunked:
+            return self._feed_chunks(data)
+        return self._feed_body(data)
+
+    def end(self) -> bool:
+        """The peer closed; true when that completes the response."""
+        self.reusable = False
+        return bool(self.status) and not self._chunked and self._length is None
+
+    def header(self, name: str) -> str | None:
+        """A header's value, lower-cased; repeated ones joined by commas."""
+        value = _value(self._head, b"\r\n%b:" % name.encode())
+        return None if value is None else value.decode("latin-1")
+
+    def _read_head(self, head: bytes) -> None:
+        code = head[9:12]
+        if not (head.startswith(b"HTTP/1.") and head[8:9] == b" " and code.isdigit()):
+            raise MalformedError("not HTTP/1.1")
+        status = int(code)
+        if status < 200:
+            return  # 100 Continue and its like: the real one follows
+        self.status = status
+        self._head = head = head.lower()
+        self.reusable = head[7:8] == b"1" and b"close" not in (_value(head, _CONNECTION) or b"")
+        if status in _BODILESS:
+            self._length = 0
+            return
+        length = _value(head, _CONTENT_LENGTH)
+        coding = _value(head, _TRANSFER_ENCODING)
+        if coding is not None:
+            if coding != b"chunked":
+                raise MalformedError("an unknown transfer coding")
+            self._chunked = True
+            self.reusable = self.reusable and length is None
+        elif length is not None:
+            if not length.isdigit():
+                raise MalformedError("not a content length")
+            self._length = int(length)
+            _check_size(self._length)
+
+    def _feed_body(self, data: bytes) -> bool:
+        if self._length is None:
+            self._append(data)
+            return False
+        missing = self._length - self._size
+        if len(data) > missing:  # more than was announced: the connection cannot be trusted
+            self.reusable = False
+            data = data[:missing]
+        self._append(data)
+        return self._size == self._length
+
+    def _feed_chunks(self, data: bytes) -> bool:
+        data = self._rest + data
+        at = size = 0
+        while (end := data.find(b"\r\n", at)) >= 0:
+            size = _chunk_size(data[at:end])
+            if size == 0:
+                stop = data.find(b"\r\n\r\n", end)  # trailers may come before it
+                if stop < 0:
+                    break
+                self.reusable = self.reusable and stop + 4 == len(data)
+                return True
+            _check_size(self._size + size)
+            start, stop = end + 2, end + 2 + size
+            if len(data) < stop + 2:
+                break
+            if data[stop : stop + 2] != b"\r\n":
+                raise MalformedError("a chunk longer than its size")
+            self._append(data[start:stop])
+            at, size = stop + 2, 0
+        if len(data) - at > size + MAX_HEAD:
+            raise MalformedError("chunk extensions or trailers are too large")
+        self._rest = data[at:]
+        return False
+
+    def _append(self, data: bytes) -> None:
+        self._parts.append(data)
+        self._size += len(data)
+        _check_size(self._size)
+
+
+def _value(head: bytes, field: bytes) -> bytes | None:
+    if (start := head.find(field)) < 0:
+        return None
+    values = []
+    while start >= 0:
+        end = head.find(b"\r\n", start + 2)
+        values.append(head[start + len(field) : end].strip())
+        start = head.find(field, end)
+    return b",".join(values)
+
+
+def _chunk_size(line: bytes) -> int:
+    digits = line.partition(b";")[0].rstrip()
+    if not digits or len(digits) > 8 or digits.translate(None, _HEXADECIMAL):
+        raise MalformedError("not a chunk size")
+    return int(digits, 16)
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BODY:
+        raise MalformedError("the body is too large")

@@ -1,0 +1,155 @@
+"""AWS Signature Version 4 for many small requests to few endpoints.
+
+What repeats is kept: the signing key for a day, everything that depends on the second for a second.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+"""
+
+import hmac
+import os
+import time
+from hashlib import sha256
+from typing import NamedTuple
+
+_UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+_PATH = _UNRESERVED + b"/"
+_PERCENT = set(b"%")
+_BYTES = [bytes((byte,)) for byte in range(256)]
+_ESCAPES = [b"%%%02X" % byte for byte in range(256)]
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Credentials(NamedTuple):
+    """An access key; the token is there when the credentials are temporary."""
+
+    access_key: str
+    secret_key: str
+    token: str | None
+
+
+def credentials() -> Credentials:
+    """The credentials in the environment: the Lambda runtime puts those of the role there."""
+    environ = os.environ
+    return Credentials(
+        environ["AWS_ACCESS_KEY_ID"],
+        environ["AWS_SECRET_ACCESS_KEY"],
+        environ.get("AWS_SESSION_TOKEN") or None,
+    )
+
+
+def quote(text: str, safe: bytes = _UNRESERVED) -> str:
+    """Percent-encode all but the safe characters, by default the unreserved ones of RFC 3986."""
+    raw = text.encode()
+    unsafe = raw.translate(None, safe)
+    if unsafe:
+        raw = raw.replace(b"%", b"%25")  # first: the others bring signs of their own
+        for byte in set(unsafe) - _PERCENT:
+            raw = raw.replace(_BYTES[byte], _ESCAPES[byte])
+    return raw.decode()
+
+
+class _Block(NamedTuple):
+    """What the requests of one second with the same headers share."""
+
+    canonical: str  # the canonical headers and the list of those signed
+    wire: str  # the header lines to send, up to the signature
+
+
+class Signer:
+    """Signs requests to one service in one Region."""
+
+    def __init__(self, service: str, region: str) -> None:
+        self._service = service
+        self._region = region
+        self._moment: tuple[int, Credentials] | None = None
+        self._day: tuple[str, Credentials] | None = None
+        self._key = b""
+        self._amz_date = ""
+        self._scope = ""
+        self._blocks: dict[tuple[str, Headers], _Block] = {}
+
+    def headers(
+        self,
+        method: str,
+        host: str,
+        target: str,
+        headers: Headers,
+        body: bytes,
+        credentials: Credentials,
+        now: float,
+    ) -> str:
+        """The header lines of the signed request, each ended by CRLF.
+
+        Parameters
+        ----------
+        target
+            Path and query as they go on the wire, percent-encoded; the path is encoded once more to
+            be signed, as every service but S3 wants it.
+        headers
+            Sent and signed beside Host, X-Amz-Date and X-Amz-Security-Token.
+        now
+            Seconds since the epoch.
+        """
+        if self._moment != (moment := (int(now), credentials)):
+            self._begin(moment)
+        block = self._blocks.get((host, headers))
+        if block is None:
+            block = self._blocks[host, headers] = self._block(host, headers, credentials)
+        path, _, query = target.partition("?")
+        if "/." in path or "//" in path:
+            path = _without_dots(path)
+        if "&" in query:
+            query = "&".join(sorted(query.split("&"), key=lambda pair: pair.partition("=")[::2]))
+        canonical = (
+            f"{method}\n{quote(path, _PATH)}\n{query}\n{block.canonical}{sha256(body).hexdigest()}"
+        )
+        digest = sha256(canonical.encode()).hexdigest()
+        to_sign = f"AWS4-HMAC-SHA256\n{self._amz_date}\n{self._scope}\n{digest}"
+        signature = hmac.digest(self._key, to_sign.encode(), "sha256").hex()
+        return f"{block.wire}{signature}\r\n"
+
+    def _begin(self, moment: tuple[int, Credentials]) -> None:
+        """Another second or other credentials."""
+        second, credentials = moment
+        self._amz_date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
+        date = self._amz_date[:8]
+        self._scope = f"{date}/{self._region}/{self._service}/aws4_request"
+        if self._day != (date, credentials):
+            key = f"AWS4{credentials.secret_key}".encode()
+            for part in (date, self._region, self._service, "aws4_request"):
+                key = hmac.digest(key, part.encode(), "sha256")
+            self._key = key
+            self._day = date, credentials
+        self._blocks.clear()
+        self._moment = moment
+
+    def _block(self, host: str, headers: Headers, credentials: Credentials) -> _Block:
+        sent = [("Host", host), ("X-Amz-Date", self._amz_date), *headers]
+        if credentials.token:
+            sent.append(("X-Amz-Security-Token", credentials.token))
+        signed: dict[str, list[str]] = {}
+        for name, value in sent:
+            if "\r" in (line := name + value) or "\n" in line:
+                raise ValueError(f"a line break in the header {name!r}")
+            signed.setdefault(name.lower(), []).append(" ".join(value.split()))
+        names = ";".join(sorted(signed))
+        lines = "".join(f"{name}:{','.join(signed[name])}\n" for name in sorted(signed))
+        wire = "".join(f"{name}: {value}\r\n" for name, value in sent)
+        return _Block(
+            canonical=f"{lines}\n{names}\n",
+            wire=f"{wire}Authorization: AWS4-HMAC-SHA256 "
+            f"Credential={credentials.access_key}/{self._scope}, "
+            f"SignedHeaders={names}, Signature=",
+        )
+
+
+def _without_dots(path: str) -> str:
+    """The path as it is signed: no empty, '.' or '..' segments."""
+    kept: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            del kept[-1:]
+        elif segment and segment != ".":
+            kept.append(segment)
+    slash = "/" if path.endswith("/") and kept else ""
+    return "/" + "/".join(kept) + slash

@@ -1,0 +1,199 @@
+"""One non-blocking connection to an endpoint, under TLS where its URL says https."""
+
+import contextlib
+import errno
+import os
+import select
+import socket
+import ssl
+from typing import Protocol
+
+from chalicelib.endpoint import Address, Endpoint
+from chalicelib.http1 import MalformedError, Response
+
+READ, WRITE = select.POLLIN, select.POLLOUT  # epoll's are the same
+
+_RECEIVE = 64 * 1024
+_LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class Poller(Protocol):
+    """What watches the sockets; select.epoll is one."""
+
+    def register(self, fd: int, eventmask: int, /) -> None: ...
+    def modify(self, fd: int, eventmask: int, /) -> None: ...
+    def unregister(self, fd: int, /) -> None: ...
+    def poll(self, timeout: float, /) -> list[tuple[int, int]]: ...
+
+
+class Broken(Exception):  # noqa: N818 - a state, not an error of Herald
+    """The connection is of no more use; `reason` is what a result says of it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Connection:
+    """A socket that carries one request at a time.
+
+    `established` tells whether a request can have reached the service, `reused` whether an earlier
+    response came over it. `expires` is when to give it up, on the engine's clock.
+    """
+
+    __slots__ = (
+        "_events",
+        "_poller",
+        "_refusal",
+        "_socket",
+        "_tls",
+        "_unsent",
+        "address",
+        "endpoint",
+        "established",
+        "expires",
+        "fd",
+        "response",
+        "reused",
+    )
+
+    def __init__(self, endpoint: Endpoint, poller: Poller, now: float) -> None:
+        self.endpoint = endpoint
+        self.address: Address = endpoint.addresses(now)[0]
+        self.established = False
+        self.reused = False
+        self.expires = now + endpoint.connect_timeout
+        self.response = Response()
+        self._tls: ssl.SSLSocket | None = None
+        self._unsent = b""
+        family, destination = self.address
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        self._socket.setblocking(False)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._refusal = self._socket.connect_ex(destination)
+        if self._refusal == errno.EINPROGRESS:
+            self._refusal = 0
+        self.fd = self._socket.fileno()
+        self._events = WRITE
+        self._poller = poller
+        poller.register(self.fd, WRITE)
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request can follow the response that is complete."""
+        return (
+            self.response.reusable
+            and not self._unsent
+            and not (self._tls is not None and self._tls.pending())
+        )
+
+    def send(self, data: bytes) -> None:
+        """Send a request as far as it goes; `advance` does the rest."""
+        self.response = Response()
+        self._unsent = data
+        if self.established:
+            self._flush()
+
+    def advance(self, now: float) -> bool:
+        """Go on after the socket became ready; true when the response is complete.
+
+        Raises
+        ------
+        Broken
+            There will be no complete response.
+        """
+        if not self.established:
+            self._establish(now)
+            return False
+        if self._unsent:
+            self._flush()
+        return self._receive()
+
+    def keep(self) -> None:
+        """A response came over it: another may, and the next handshake can be shorter."""
+        self.reused = True
+        if self._tls is not None:
+            self.endpoint.session = self._tls.session
+
+    def quiet(self) -> bool:
+        """Whether the connection is still idle although its socket became readable."""
+        try:
+            self._socket.recv(1)
+        except _LATER:  # only a session ticket
+            return True
+        except OSError:
+            return False
+        return False  # closed, or it said what nobody asked for
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # a failed handshake has closed it
+            self._poller.unregister(self.fd)
+        self._socket.close()
+
+    def _establish(self, now: float) -> None:
+        if self._tls is None:
+            error = self._refusal or self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if error:
+                raise Broken(f"refused: {os.strerror(error)}")
+        context = self.endpoint.tls
+        if context is not None and not self._shake_hands(context):
+            return
+        self.established = True
+        self.expires = now + self.endpoint.timeout
+        self._watch(READ)
+        self._flush()
+
+    def _shake_hands(self, context: ssl.SSLContext) -> bool:
+        try:
+            if self._tls is None:
+                self._socket = self._tls = context.wrap_socket(
+                    self._socket,
+                    server_hostname=self.endpoint.name,
+                    session=self.endpoint.session,
+                    do_handshake_on_connect=False,
+                    suppress_ragged_eofs=False,
+                )
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self._watch(READ)
+            return False
+        except ssl.SSLWantWriteError:
+            self._watch(WRITE)
+            return False
+        except ssl.SSLCertVerificationError as exc:
+            raise Broken(f"untrusted: {exc.verify_message}") from exc
+        except OSError as exc:
+            raise Broken(f"reset: {exc}") from exc
+        return True
+
+    def _flush(self) -> None:
+        try:
+            self._unsent = self._unsent[self._socket.send(self._unsent) :]
+        except _LATER:
+            pass
+        except OSError:
+            self._watch(READ)  # the peer closed: perhaps it left an answer
+            return
+        self._watch(READ | WRITE if self._unsent else READ)
+
+    def _receive(self) -> bool:
+        try:
+            while data := self._socket.recv(_RECEIVE):
+                if self.response.feed(data):
+                    return True
+                if self._tls is None and len(data) < _RECEIVE:
+                    return False
+        except _LATER:
+            return False
+        except MalformedError as exc:
+            raise Broken(f"malformed: {exc}") from exc
+        except OSError as exc:
+            raise Broken(f"reset: {exc}") from exc
+        if self.response.end():
+            return True
+        raise Broken("reset: closed by the peer")
+
+    def _watch(self, events: int) -> None:
+        if events != self._events:
+            self._poller.modify(self.fd, events)
+            self._events = events
