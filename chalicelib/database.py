@@ -17,6 +17,7 @@ from chalicelib.retry import retry
 T = TypeVar("T")
 
 ATTEMPT_SECONDS = 3.0
+IDLE_IN_TRANSACTION_SECONDS = 20.0  # a relay publishes within its transaction
 _deadline: ContextVar[float] = ContextVar("deadline")
 
 
@@ -58,9 +59,10 @@ class Database:
         transaction: Callable[[Any], T],
         *,
         deadline: float,
+        seconds: float = ATTEMPT_SECONDS,
         failed: Callable[[int, Exception], None] = lambda tries, exc: None,
     ) -> T:
-        """Run the transaction: three tries, each on a fresh connection after a failure, within the deadline.
+        """Run the transaction: three tries of `seconds` each, on a fresh connection after a failure.
 
         The transaction gets a cursor whose rows are dictionaries; it is committed when it returns
         and rolled back when it raises. It must bear being run again although it was committed,
@@ -69,11 +71,11 @@ class Database:
         Raises
         ------
         DatabaseUnavailable
-            PostgreSQL failed every try.
+            PostgreSQL failed every try, or the deadline came first.
         """
 
         def attempt() -> T:
-            with time_limit(max(0.0, min(ATTEMPT_SECONDS, deadline - time.monotonic()))):
+            with time_limit(max(0.0, min(seconds, deadline - time.monotonic()))):
                 try:
                     with self._connected() as connection, connection.cursor() as cursor:
                         return transaction(cursor)
@@ -94,11 +96,16 @@ class Database:
 
     def _connected(self) -> Any:
         if self._connection is None or self._connection.closed:
-            limit = int(ATTEMPT_SECONDS * 1000)
+            limits = {
+                "statement_timeout": ATTEMPT_SECONDS,
+                "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_SECONDS,
+            }
             self._connection = psycopg2.connect(
                 self._dsn(),
                 cursor_factory=RealDictCursor,
                 application_name="herald",
-                options=f"-c statement_timeout={limit} -c idle_in_transaction_session_timeout={limit * 3}",
+                options=" ".join(
+                    f"-c {name}={int(limit * 1000)}" for name, limit in limits.items()
+                ),
             )
         return self._connection

@@ -15,6 +15,7 @@ from chalicelib.errors import InvalidEvent
 
 MAX_FRAME_BYTES = 32_768  # API Gateway's WebSocket frame
 MAX_EVENT_BYTES = MAX_FRAME_BYTES - 512  # room for the frame around it
+MAX_USER_CHARACTERS = 256
 MAX_OFFSET = 10**16 - 1  # sixteen digits, in the inbox's sort key
 
 _IDS = uuid.UUID("6f1c43c3-5bb6-5c0c-9a43-0d8b0a0d9d11")  # Herald's own UUID namespace
@@ -132,8 +133,9 @@ def parse(text: str) -> Event:
         raise InvalidEvent("data is not an object")
     epoch, offset = _place(event)
     return Event(
-        id=_text(event, "id"),
-        user_id=_text(event, "userid") if offset is not None else event.get("userid", ""),
+        id=_text(event, "id", most=64),
+        # Only a notice may lack its owner.
+        user_id="" if offset is None and "userid" not in event else _text(event, "userid"),
         epoch=epoch,
         offset=offset,
         recorded_at=_seconds(_text(event, "time")),
@@ -153,10 +155,10 @@ def _place(event: Mapping[str, Any]) -> tuple[str | None, int | None]:
         raise InvalidEvent("epoch is not a UUID") from exc
 
 
-def _text(event: Mapping[str, Any], name: str) -> str:
+def _text(event: Mapping[str, Any], name: str, *, most: int = MAX_USER_CHARACTERS) -> str:
     value = event.get(name)
-    if not isinstance(value, str) or not value:
-        raise InvalidEvent(f"{name} is missing or not a string")
+    if not isinstance(value, str) or not 0 < len(value) <= most:
+        raise InvalidEvent(f"{name} is missing, not a string or over {most} characters")
     return value
 
 

@@ -37,7 +37,9 @@ def owner(cursor: Any, generation_id: str) -> str | None:
     return row["user_id"] if row else None
 
 
-def record(cursor: Any, result: GenerationResult, *, webhook_id: str | None, stage: str) -> Recorded:
+def record(
+    cursor: Any, result: GenerationResult, *, webhook_id: str | None, stage: str
+) -> Recorded:
     """Record a result once: the row, the stream's next offset and the outbox row, in the caller's transaction.
 
     A webhook-id seen before, or a generation that has its result, changes nothing.
@@ -57,12 +59,16 @@ def record(cursor: Any, result: GenerationResult, *, webhook_id: str | None, sta
     cursor.execute("SELECT status FROM generations WHERE id = %s FOR UPDATE", (generation_id,))
     row = cursor.fetchone()
     if row is None:
-        raise Refused(404, "unknown_generation", "There is no generation with this id.", "generationId")
+        raise Refused(
+            404, "unknown_generation", "There is no generation with this id.", "generationId"
+        )
     if row["status"] != "PENDING":
         return Recorded("unchanged", *_unpublished(cursor, generation_id))
     generation = _finish(cursor, generation_id, result)
     stream = _next_offset(cursor, generation["user_id"])
-    event = events.build(generation, stage=stage, epoch=str(stream["epoch"]), offset=stream["last_offset"])
+    event = events.build(
+        generation, stage=stage, epoch=str(stream["epoch"]), offset=stream["last_offset"]
+    )
     event_id = events.event_id(generation_id, generation["version"])
     cursor.execute("INSERT INTO outbox (id, event) VALUES (%s, %s)", (event_id, event))
     return Recorded("recorded", event_id, event)

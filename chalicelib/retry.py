@@ -7,7 +7,7 @@ AWS Architecture Blog.
 import random
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ CAP_SECONDS = 2.0
 
 def backoff(tries: int, *, base: float = BASE_SECONDS, cap: float = CAP_SECONDS) -> float:
     """Seconds to wait after the given number of failed tries: uniform in 0 … min(cap, base · 2^tries)."""
-    return random.uniform(0, min(cap, base * 2**tries))  # noqa: S311 - not for secrets
+    return random.uniform(0, min(cap, base * 2**tries))
 
 
 def retry(
@@ -51,3 +51,8 @@ def retry(
                 raise
             sleep(pause)
     raise AssertionError("unreachable: tries is at least 1")
+
+
+def deadline_of(context: Any, margin: float = 1.0) -> float:
+    """Return when the work must be done, on the clock of time.monotonic(): the function's end less a margin."""
+    return time.monotonic() + context.get_remaining_time_in_millis() / 1000 - margin

@@ -36,7 +36,9 @@ def _web_address(text: str) -> str:
 Code = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_no_nul)]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_no_nul)]
 Message = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_no_nul)]
-Address = Annotated[str, Field(max_length=2048), AfterValidator(_no_nul), AfterValidator(_web_address)]
+Address = Annotated[
+    str, Field(max_length=2048), AfterValidator(_no_nul), AfterValidator(_web_address)
+]
 Pixels = Annotated[StrictInt, Field(ge=1, le=65_535)]
 
 
@@ -93,7 +95,9 @@ def body_of(event: Mapping[str, Any]) -> bytes:
     """
     body = event.get("body") or ""
     try:
-        raw = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
+        raw = (
+            base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
+        )
     except (binascii.Error, UnicodeEncodeError) as exc:
         raise Refused(400, "bad_encoding", "The body could not be decoded.") from exc
     if len(raw) > MAX_BODY_BYTES:
@@ -120,7 +124,10 @@ def verify(headers: Mapping[str, str], body: bytes, secrets: str) -> str:
     for webhook in [Webhook(secret) for secret in secrets.split()]:
         try:
             webhook.verify(body, dict(headers), json_parse=False)
-        except (WebhookVerificationError, ValueError):  # ValueError: a header or body that cannot be decoded
+        except (
+            WebhookVerificationError,
+            ValueError,
+        ):  # ValueError: a header or body that cannot be decoded
             continue
         if len(webhook_id) > MAX_ID_CHARACTERS or "\0" in webhook_id:
             break

@@ -1,0 +1,70 @@
+"""Herald's handlers. Every decorator is here and every body is one line into chalicelib.
+
+The modules are imported inside the handlers: each function loads only what it uses, and nothing reads its
+settings before it is called.
+"""
+
+from typing import Any
+
+from chalice.app import Chalice, CloudWatchEvent, Rate, SQSEvent, WebsocketEvent
+
+app = Chalice(app_name="herald")
+app.experimental_feature_flags.add("WEBSOCKETS")
+
+Response = dict[str, Any]
+
+
+@app.lambda_function(name="callback")
+def callback(event: dict[str, Any], context: Any) -> Response:
+    """Take the generation provider's webhook: POST /callbacks/generations, or a direct invocation."""
+    from chalicelib.callback import handle
+
+    return handle(event, context)
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="relay")
+def relay(event: CloudWatchEvent) -> Response:
+    """Publish what the callback could not."""
+    from chalicelib.relay import handle
+
+    return handle(event.context)
+
+
+@app.on_sqs_message(queue_arn="${queue_arn}", batch_size=10, name="deliver")
+def deliver(event: SQSEvent) -> Response:
+    """Store events in their owners' inboxes and post them to the open pages."""
+    from chalicelib.deliver import handle
+
+    return handle(event.to_dict(), event.context)
+
+
+@app.lambda_function(name="authorize")
+def authorize(event: dict[str, Any], context: Any) -> Response:
+    """Decide who may open a WebSocket."""
+    from chalicelib.authorize import handle
+
+    return handle(event)
+
+
+@app.on_ws_connect(name="connect")
+def connect(event: WebsocketEvent) -> Response:
+    """Keep a new connection."""
+    from chalicelib.sessions import connect as handle
+
+    return handle(event.to_dict())
+
+
+@app.on_ws_message(name="message")
+def message(event: WebsocketEvent) -> Response:
+    """Answer one client frame."""
+    from chalicelib.sessions import message as handle
+
+    return handle(event.to_dict())
+
+
+@app.on_ws_disconnect(name="disconnect")
+def disconnect(event: WebsocketEvent) -> Response:
+    """Forget a connection that has ended."""
+    from chalicelib.sessions import disconnect as handle
+
+    return handle(event.to_dict())

@@ -1,0 +1,68 @@
+"""The authorizer of $connect: decides who may open a WebSocket, and says so to every later route.
+
+API Gateway answers 401 when the function raises an error whose message is "Unauthorized", and 403 to a Deny.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chalicelib import auth, settings, telemetry
+from chalicelib.errors import ForbiddenOrigin, Unauthorized
+
+
+def handle(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the policy and context for one connection request; raises "Unauthorized" for 401."""
+    headers = lower_headers(event)
+    try:
+        identity = _identify(headers)
+    except ForbiddenOrigin:
+        _refused("origin", origin=headers.get("origin"))
+        return _policy("nobody", "Deny", event["methodArn"], {})
+    except Unauthorized as exc:
+        _refused("credential", reason=str(exc))
+        raise Exception("Unauthorized") from None
+    telemetry.info("connection allowed", user_id=identity.user_id, credential=identity.credential)
+    return _policy(
+        identity.user_id,
+        "Allow",
+        event["methodArn"],
+        {
+            "user_id": identity.user_id,
+            "token_expires_at": str(identity.token_expires_at),
+            "credential": identity.credential,
+        },
+    )
+
+
+def lower_headers(event: Mapping[str, Any]) -> dict[str, str]:
+    """Return a WebSocket request's headers, names in lower case."""
+    return {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+
+
+def _identify(headers: dict[str, str]) -> auth.Identity:
+    config = settings.load(settings.Authorize)
+    allowed = [origin.strip() for origin in config.allowed_origins.split(",") if origin.strip()]
+    if not auth.origin_allowed(headers, allowed):
+        raise ForbiddenOrigin
+    credentials = auth.from_headers(headers)
+    if credentials.token:
+        return auth.verify_token(credentials.token)
+    if credentials.api_key:
+        return auth.verify_api_key(credentials.api_key)
+    raise Unauthorized("no credential")
+
+
+def _refused(what: str, **fields: object) -> None:
+    telemetry.metrics(ConnectionsRefused=1)
+    telemetry.warning("connection refused", what=what, **fields)
+
+
+def _policy(principal: str, effect: str, arn: str, context: dict[str, str]) -> dict[str, Any]:
+    return {
+        "principalId": principal,
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [{"Action": "execute-api:Invoke", "Effect": effect, "Resource": arn}],
+        },
+        "context": context,
+    }

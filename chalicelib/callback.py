@@ -1,0 +1,146 @@
+"""The publisher: takes the provider's webhook, records the result, publishes the event."""
+
+import json
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from chalicelib import events, generations, secrets, settings, telemetry, webhooks
+from chalicelib.database import Database
+from chalicelib.errors import DatabaseUnavailable, PublishFailed, Refused
+from chalicelib.generations import Recorded
+from chalicelib.publishing import Publisher, publish_or_report
+from chalicelib.retry import deadline_of
+from chalicelib.webhooks import GenerationResult
+
+PUBLISH_SECONDS = 4.0  # kept back from the database's time, so that a failure can still be told
+RETRY_AFTER_SECONDS = 10
+
+Response = dict[str, Any]
+
+
+def handle(event: Mapping[str, Any], context: Any) -> Response:
+    """Answer one webhook, or one direct invocation with the webhook's body as the event.
+
+    A direct invocation is authorized by IAM and carries no signature.
+    """
+    try:
+        if "requestContext" not in event:
+            return _process(webhooks.parse(event), None, context)
+        body = webhooks.body_of(event)
+        headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
+        webhook_id = webhooks.verify(headers, body, _webhook_secrets())
+        return _process(webhooks.parse(body), webhook_id, context)
+    except Refused as exc:
+        telemetry.metrics(CallbacksRejected=1)
+        telemetry.warning("callback refused", status=exc.status, code=exc.code, field=exc.field)
+        answer = {"error": exc.code, "message": str(exc)}
+        if exc.field:
+            answer["field"] = exc.field
+        return _response(exc.status, answer)
+
+
+def _process(result: GenerationResult, webhook_id: str | None, context: Any) -> Response:
+    config = settings.load(settings.Callback)
+    deadline = deadline_of(context)
+    generation_id = str(result.generation_id)
+    user_id: str | None = None
+
+    def transaction(cursor: Any) -> Recorded:
+        nonlocal user_id  # for the notice, in case the database fails after having told the owner
+        user_id = generations.owner(cursor, generation_id)
+        return generations.record(cursor, result, webhook_id=webhook_id, stage=config.stage)
+
+    try:
+        recorded = database().run(
+            transaction, deadline=deadline - PUBLISH_SECONDS, failed=_database_failed
+        )
+    except DatabaseUnavailable as exc:
+        return _not_recorded(generation_id, user_id, exc, deadline)
+    if recorded.event is not None:
+        _publish(recorded, deadline)
+    telemetry.metrics(CallbacksRecorded=int(recorded.outcome == "recorded"))
+    telemetry.info(
+        "callback handled",
+        outcome=recorded.outcome,
+        generation_id=generation_id,
+        event_id=recorded.event_id,
+    )
+    return _response(
+        200,
+        {
+            "generationId": generation_id,
+            "outcome": recorded.outcome,
+            "eventId": recorded.event_id,
+        },
+    )
+
+
+def _publish(recorded: Recorded, deadline: float) -> None:
+    assert recorded.event is not None and recorded.event_id is not None
+    event_id = recorded.event_id
+    if not publish_or_report(publisher(), recorded.event, event_id=event_id, deadline=deadline):
+        return
+    try:
+        database().run(
+            lambda cursor: generations.mark_published(cursor, [event_id]), deadline=deadline
+        )
+    except DatabaseUnavailable as exc:  # the relay publishes it again, under the same id
+        telemetry.warning("event published but not marked", event_id=event_id, error=str(exc))
+
+
+def _not_recorded(
+    generation_id: str, user_id: str | None, exc: DatabaseUnavailable, deadline: float
+) -> Response:
+    config = settings.load(settings.Callback)
+    telemetry.metrics(DatabaseFailures=1)
+    telemetry.error("result not recorded", generation_id=generation_id, error=str(exc))
+    notice = events.build_notice(generation_id, user_id, stage=config.stage, now=datetime.now(UTC))
+    try:
+        publisher().publish(notice, deadline=min(deadline, time.monotonic() + PUBLISH_SECONDS / 2))
+    except PublishFailed as failure:
+        telemetry.metrics(PublishFailures=1)
+        telemetry.error("notice not published", error=str(failure))
+    publisher().alert(
+        "Herald could not record a result", generationId=generation_id, error=str(exc)
+    )
+    return _response(
+        503,
+        {"error": "not_recorded", "message": "The result could not be recorded. Call again."},
+        {"retry-after": str(RETRY_AFTER_SECONDS)},
+    )
+
+
+def _database_failed(tries: int, exc: Exception) -> None:
+    secrets.forget(settings.load(settings.Callback).database_secret_arn)  # it may have been rotated
+    telemetry.warning("database failed", tries=tries, error=f"{type(exc).__name__}: {exc}".strip())
+
+
+@cache
+def database() -> Database:
+    """Return the process's database."""
+    arn = settings.load(settings.Callback).database_secret_arn
+    return Database(lambda: secrets.get(arn))
+
+
+@cache
+def publisher() -> Publisher:
+    """Return the process's publisher."""
+    config = settings.load(settings.Callback)
+    return Publisher(config.topic_arn, config.error_topic_arn)
+
+
+def _webhook_secrets() -> str:
+    return secrets.get(settings.load(settings.Callback).webhook_secret_arn)
+
+
+def _response(
+    status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> Response:
+    return {
+        "statusCode": status,
+        "headers": {"content-type": "application/json", **(headers or {})},
+        "body": json.dumps(body),
+    }

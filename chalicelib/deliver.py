@@ -1,0 +1,299 @@
+"""The subscriber: takes a batch from the queue, stores each event in its owner's inbox, posts it to the open pages.
+
+Store first, push second. For each user: the events and the head are stored, then the connections are read, then
+each connection gets the frames in order. All users go their way at once, in one run of the engine. A redelivered
+event is stored and posted again, never skipped: the try before may have died between the two.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from chalicelib import aws, connections, events, frames, gateway, inbox, settings, telemetry
+from chalicelib.connections import Connection
+from chalicelib.dynamodb import BATCH_WRITE_ITEMS, Item, batch_write, request
+from chalicelib.engine import Endpoint, Engine, Request, Result
+from chalicelib.errors import InvalidEvent, ServiceError
+from chalicelib.events import Event
+from chalicelib.retry import deadline_of
+
+MARGIN_SECONDS = 2.0  # kept back to answer before the function is stopped
+NOT_STORED = "An event could not be stored; load your state again."
+
+_COUNTERS = {
+    "delivered": "PostsDelivered",
+    "gone": "PostsGone",
+    "throttled": "PostsThrottled",
+    "retryable": "PostsRetryable",
+    "forbidden": "PostsForbidden",
+}
+
+
+def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Deliver one batch and return which of its messages are to come again.
+
+    `event` is an SQS event as Lambda hands it over, its bodies being events as published (raw
+    delivery). What is not done shortly before the function's end is returned as failed.
+    """
+    batch = Batch(settings.load(settings.Deliver), aws.engine())
+    for record in event["Records"]:
+        batch.add(record)
+    failed = batch.run(deadline_of(context, MARGIN_SECONDS))
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+class User:
+    """One user's events in a batch, and how far they are."""
+
+    __slots__ = (
+        "events",
+        "failure",
+        "last_receive",
+        "latencies",
+        "message_ids",
+        "unstored",
+        "user_id",
+    )
+
+    def __init__(self, user_id: str) -> None:
+        self.user_id = user_id
+        self.events: dict[str, Event] = {}  # by id: SQS may bring one twice
+        self.message_ids: list[str] = []
+        self.last_receive = False
+        self.unstored = 0  # writes under way
+        self.failure = ""
+        self.latencies: list[float] = []
+
+
+class Batch:
+    """A batch on its way through the engine."""
+
+    def __init__(self, config: settings.Deliver, engine: Engine) -> None:
+        self._config = config
+        self._engine = engine
+        self._users: dict[str, User] = {}
+        self._invalid: list[str] = []
+        self._counts: Counter[str] = Counter()
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Take one message; one that is no event fails alone."""
+        self._counts["EventsReceived"] += 1
+        try:
+            event = events.parse(record["body"])
+        except InvalidEvent as exc:
+            self._invalid.append(record["messageId"])
+            telemetry.error("invalid message", message_id=record["messageId"], reason=str(exc))
+            return
+        if (
+            not event.user_id
+        ):  # a notice whose owner the database could not tell: there is no page to find
+            telemetry.warning("notice without owner", event_id=event.id)
+            return
+        user = self._users.setdefault(event.user_id, User(event.user_id))
+        user.events[event.id] = event
+        user.message_ids.append(record["messageId"])
+        receives = int(record["attributes"]["ApproximateReceiveCount"])
+        user.last_receive |= receives >= self._config.max_receive_count
+
+    def run(self, deadline: float) -> list[str]:
+        """Store and post everything, and return the ids of the messages that failed."""
+        self._store()
+        self._engine.run(deadline)
+        self._tell_of_losses()
+        self._engine.run(deadline + MARGIN_SECONDS / 2)
+        failed = list(self._invalid)
+        for user in self._users.values():
+            if user.failure:
+                failed += user.message_ids
+                telemetry.error(
+                    "delivery failed",
+                    user_id=user.user_id,
+                    events=len(user.events),
+                    reason=user.failure,
+                )
+        self._report(failed)
+        return failed
+
+    # --- store ---
+
+    def _store(self) -> None:
+        writes: list[tuple[User, Item]] = []
+        for user in self._users.values():
+            for event in user.events.values():
+                writes.append((user, inbox.item_of(event, self._config.inbox_retention_days)))
+                user.unstored += 1
+            self._advance_head(user)
+        for start in range(0, len(writes), BATCH_WRITE_ITEMS):
+            self._write(writes[start : start + BATCH_WRITE_ITEMS])
+
+    def _advance_head(self, user: User) -> None:
+        placed = [event for event in user.events.values() if event.offset is not None]
+        if not placed:
+            return
+        newest = max(placed, key=lambda event: (event.epoch or "", event.offset or 0))
+        user.unstored += 1
+
+        def then(result: Result) -> None:
+            there_already = aws.error_code(result) == "ConditionalCheckFailedException"
+            self._written(user, result if not there_already else _OK)
+
+        self._engine.submit(
+            request("UpdateItem", inbox.head_payload(self._config.inbox_table, newest)), then
+        )
+
+    def _write(self, writes: list[tuple[User, Item]]) -> None:
+        table = self._config.inbox_table
+
+        def then(result: Result) -> None:
+            if (
+                result.status == 400 and len(writes) > 1
+            ):  # one item may be at fault: each on its own
+                for write in writes:
+                    self._write([write])
+                return
+            left = _unprocessed(result, table)
+            if left:
+                self._write([write for write in writes if _key(write[1]) in left])
+            for user, item in writes:
+                if _key(item) not in left:
+                    self._written(user, result)
+
+        self._engine.submit(
+            request("BatchWriteItem", batch_write(table, [item for _, item in writes])), then
+        )
+
+    def _written(self, user: User, result: Result) -> None:
+        user.unstored -= 1
+        if result.status != 200:
+            self._counts["InboxFailures"] += 1
+            user.failure = f"not stored: {aws.error_code(result)}"
+        if not user.unstored and not user.failure:
+            self._read_connections(user, self._post_events)
+
+    # --- read the connections ---
+
+    def _read_connections(self, user: User, use: Any, start: Item | None = None) -> None:
+        payload = connections.query_payload(self._config.connections_table, user.user_id, start)
+
+        def then(result: Result) -> None:
+            try:
+                found = aws.answer(aws.DYNAMODB, result)
+            except ServiceError as exc:
+                user.failure = user.failure or f"connections not read: {exc.code}"
+                return
+            use(user, connections.from_query(found))
+            if "LastEvaluatedKey" in found:
+                self._read_connections(user, use, found["LastEvaluatedKey"])
+
+        self._engine.submit(request("Query", payload), then)
+
+    # --- post ---
+
+    def _post_events(self, user: User, open_pages: list[Connection]) -> None:
+        ordered = sorted(
+            user.events.values(), key=lambda event: (event.epoch or "", event.offset or 0)
+        )
+        packed = frames.packed(
+            [
+                frames.event(event.text, event.epoch, event.offset, replayed=False)
+                for event in ordered
+            ]
+        )
+        wire = [frame.encode() for frame in packed]
+        for page in open_pages:
+            if page.token_expired:
+                self._end(page)
+            else:
+                self._post(user, page, wire, 0)
+
+    def _post(self, user: User, page: Connection, wire: list[bytes], index: int) -> None:
+        def then(result: Result) -> None:
+            if self._posted(user, page, result) and index + 1 < len(wire):
+                self._post(user, page, wire, index + 1)
+
+        self._engine.submit(gateway.post(_management(), page.connection_id, wire[index]), then)
+
+    def _posted(self, user: User, page: Connection, result: Result) -> bool:
+        outcome = gateway.outcome(result)
+        self._counts[_COUNTERS[outcome]] += 1
+        if outcome == "delivered":
+            now = time.time()
+            user.latencies = [(now - event.recorded_at) * 1000 for event in user.events.values()]
+        elif outcome == "gone" and not page.young:
+            self._forget(page)
+        elif outcome == "forbidden":
+            user.failure = "posting is forbidden: check the function's rights"
+        elif result.reason == "deadline":
+            user.failure = "the time ran out"
+        return outcome == "delivered"
+
+    def _end(self, page: Connection) -> None:
+        """Close a page whose token has ended: it comes back with a fresh one and replays."""
+        close = frames.close(frames.TOKEN_EXPIRED).encode()
+
+        def then(result: Result) -> None:
+            self._forget(page)
+            self._submit_and_forget(gateway.close(_management(), page.connection_id))
+
+        self._engine.submit(gateway.post(_management(), page.connection_id, close), then)
+
+    def _forget(self, page: Connection) -> None:
+        self._submit_and_forget(
+            request(
+                "DeleteItem",
+                connections.delete_payload(
+                    self._config.connections_table, page.user_id, page.connection_id
+                ),
+            )
+        )
+
+    def _submit_and_forget(self, wanted: Request) -> None:
+        def then(result: Result) -> None:
+            if result.status not in (200, 204, 410):  # its TTL, or the next 410, does it as well
+                telemetry.warning("clean-up failed", reason=aws.error_code(result))
+
+        self._engine.submit(wanted, then)
+
+    # --- the end ---
+
+    def _tell_of_losses(self) -> None:
+        """On the last receive, tell the open pages of a user whose events could not be stored."""
+        for user in self._users.values():
+            if user.last_receive and user.failure.startswith("not stored"):
+                self._read_connections(user, self._post_loss)
+
+    def _post_loss(self, user: User, open_pages: list[Connection]) -> None:
+        wire = [frames.error(None, frames.OVERLOADED, NOT_STORED).encode()]
+        for page in open_pages:
+            self._post(user, page, wire, 0)
+
+    def _report(self, failed: list[str]) -> None:
+        latencies = [ms for user in self._users.values() for ms in user.latencies]
+        self._counts["InvalidMessages"] += len(self._invalid)
+        values: dict[str, float | list[float]] = {**self._counts}
+        if latencies:
+            values["DeliveryLatencyMs"] = latencies[:100]
+        telemetry.metrics(properties={"failed": len(failed)}, **values)
+
+
+_OK = Result(200, b"{}")
+
+
+def _key(item: Item) -> tuple[str, str]:
+    return item["user_id"]["S"], item["position"]["S"]
+
+
+def _unprocessed(result: Result, table: str) -> set[tuple[str, str]]:
+    if result.status != 200:
+        return set()
+    left = json.loads(result.body).get("UnprocessedItems", {}).get(table, [])
+    return {_key(write["PutRequest"]["Item"]) for write in left}
+
+
+@cache
+def _management() -> Endpoint:
+    config = settings.load(settings.Deliver)
+    return gateway.management_endpoint(config.management_endpoint, rate=config.posts_per_second)

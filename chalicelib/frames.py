@@ -1,0 +1,158 @@
+"""The frames of herald.v1 that the server sends, as text. The wire contract is docs/protocol.md."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+from chalicelib.events import MAX_FRAME_BYTES
+
+SUBPROTOCOL = "herald.v1"
+PING_MS = 270_000  # under API Gateway's idle limit of ten minutes
+LIFETIME_MS = 6_600_000  # under API Gateway's two hours, with time to open the next connection
+
+
+GapReason = Literal["expired", "epoch_changed", "ahead", "limit"]
+
+
+class Code(NamedTuple):
+    """Why a frame is refused or a connection ended, and what the client is to do then."""
+
+    code: int
+    name: str
+    reconnect: Literal["now", "backoff", "never"]
+
+
+FORBIDDEN = Code(4003, "forbidden", "never")
+UNAUTHORIZED = Code(4009, "unauthorized", "never")
+BAD_FRAME = Code(4012, "bad_frame", "never")
+OVERLOADED = Code(4100, "overloaded", "backoff")
+TOKEN_EXPIRED = Code(4202, "token_expired", "now")
+
+
+def event(text: str, epoch: str | None, offset: int | None, *, replayed: bool) -> str:
+    """Return the frame of one event; its text goes in as it was published."""
+    return (
+        f'{{"type":"event","epoch":{json.dumps(epoch)},"offset":{json.dumps(offset)},'
+        f'"replayed":{json.dumps(replayed)},"event":{text}}}'
+    )
+
+
+def events(items: Iterable[str]) -> Iterator[str]:
+    """Yield `events` frames that hold the given event frames in order, none over the largest frame."""
+    opening, closing = '{"type":"events","items":[', "]}"
+    around = len(opening) + len(closing)
+    taken: list[str] = []
+    size = around
+    for item in items:
+        length = len(item.encode()) + 1
+        if taken and size + length > MAX_FRAME_BYTES:
+            yield opening + ",".join(taken) + closing
+            taken, size = [], around
+        taken.append(item)
+        size += length
+    if taken:
+        yield opening + ",".join(taken) + closing
+
+
+def packed(items: Sequence[str]) -> list[str]:
+    """Return the fewest frames for some event frames: a single one goes as it is."""
+    return list(items) if len(items) == 1 else list(events(items))
+
+
+def welcome(
+    re: object,
+    *,
+    connection: str,
+    time: str,
+    epoch: str | None,
+    head: int,
+    recovered: bool,
+    replaying: int,
+    token_ms: int | None,
+) -> str:
+    """Return the answer to hello; `token_ms` is null for a credential that does not end."""
+    return dump(
+        {
+            "type": "welcome",
+            "re": re,
+            "connection": connection,
+            "time": time,
+            "stream": {"epoch": epoch, "head": head},
+            "recovered": recovered,
+            "replaying": replaying,
+            "ping_ms": PING_MS,
+            "lifetime_ms": LIFETIME_MS,
+            "token_ms": token_ms,
+            "max_frame": MAX_FRAME_BYTES,
+        }
+    )
+
+
+def caught_up(re: object, offset: int) -> str:
+    """Return the frame that ends a replay; `offset` is the highest that was replayed."""
+    return dump({"type": "caught_up", "re": re, "offset": offset})
+
+
+def gap(
+    re: object,
+    *,
+    requested: dict[str, Any],
+    epoch: str | None,
+    earliest: int,
+    head: int,
+    reason: GapReason,
+) -> str:
+    """Return the frame that says: what was asked for is not all there, nothing was replayed."""
+    return dump(
+        {
+            "type": "gap",
+            "re": re,
+            "requested": requested,
+            "epoch": epoch,
+            "earliest": earliest,
+            "head": head,
+            "reason": reason,
+        }
+    )
+
+
+def pong(re: object, *, epoch: str | None, head: int) -> str:
+    """Return the answer to ping."""
+    return dump({"type": "pong", "re": re, "epoch": epoch, "head": head})
+
+
+def auth_ok(re: object, token_ms: int) -> str:
+    """Return the answer to a token that holds."""
+    return dump({"type": "auth_ok", "re": re, "token_ms": token_ms})
+
+
+def error(re: object, code: Code, message: str, retry_after_ms: int = 0) -> str:
+    """Return the frame that refuses a frame or tells of a fault; the connection stays."""
+    return dump(
+        {
+            "type": "error",
+            "re": re,
+            "code": code.code,
+            "name": code.name,
+            "message": message,
+            "retry_after_ms": retry_after_ms,
+        }
+    )
+
+
+def close(code: Code, retry_after_ms: int = 0) -> str:
+    """Return the last frame before the server ends the connection: API Gateway carries no close codes."""
+    return dump(
+        {
+            "type": "close",
+            "code": code.code,
+            "name": code.name,
+            "reconnect": code.reconnect,
+            "retry_after_ms": retry_after_ms,
+        }
+    )
+
+
+def dump(frame: dict[str, Any]) -> str:
+    """Return a frame's text."""
+    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,55 @@
+"""API Gateway's @connections: posting to a WebSocket and closing it.
+
+Each delivery ends as delivered, gone or retryable (429, 5xx, no answer: left to the client's recovery), or as
+forbidden, which is a fault of the deployment.
+"""
+
+import os
+from typing import Literal
+
+from chalicelib.engine import Endpoint, Request, Result
+
+POST_ATTEMPTS = 3
+
+Outcome = Literal["delivered", "gone", "throttled", "retryable", "forbidden"]
+
+_OUTCOMES: dict[int, Outcome] = {
+    200: "delivered",
+    204: "delivered",
+    403: "forbidden",
+    410: "gone",
+    429: "throttled",
+}
+_SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
+
+
+def management_endpoint(url: str, *, rate: float | None = None) -> Endpoint:
+    """Return the @connections endpoint of a WebSocket API's stage: a setting, never taken from an event.
+
+    `rate` is posts per second at most, of this process.
+    """
+    return Endpoint(url, "execute-api", os.environ["AWS_REGION"], rate=rate)
+
+
+def post(endpoint: Endpoint, connection_id: str, frame: bytes) -> Request:
+    """Return the request that sends one frame."""
+    return Request(endpoint, "POST", path(connection_id), frame, attempts=POST_ATTEMPTS)
+
+
+def close(endpoint: Endpoint, connection_id: str) -> Request:
+    """Return the request that ends a connection."""
+    return Request(endpoint, "DELETE", path(connection_id))
+
+
+def path(connection_id: str) -> str:
+    """Return a connection's path below the stage; ids end in '=', which is escaped."""
+    escaped = "".join(
+        character if character in _SAFE else "".join(f"%{byte:02X}" for byte in character.encode())
+        for character in connection_id
+    )
+    return f"/@connections/{escaped}"
+
+
+def outcome(result: Result) -> Outcome:
+    """Say how a delivery ended."""
+    return _OUTCOMES.get(result.status, "retryable")

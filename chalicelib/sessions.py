@@ -1,0 +1,252 @@
+"""One WebSocket session, from $connect to $disconnect: what each client frame leads to.
+
+Nothing is kept per client but its connection's item. Of several frames in answer, all but the last are posted
+through @connections, in order; the last is the route's response, so it always comes after them.
+"""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, NamedTuple
+
+from chalicelib import auth, aws, connections, frames, gateway, settings, telemetry
+from chalicelib.authorize import lower_headers
+from chalicelib.connections import NEVER, Connection
+from chalicelib.engine import Endpoint
+from chalicelib.errors import ServiceError, Unauthorized
+from chalicelib.inbox import REPLAY_LIMIT, Head, Inbox, Stored
+
+RETRY_AFTER_MS = 2000
+
+Response = dict[str, Any]
+
+
+class Ended(Exception):  # noqa: N818 - not an error: the client has left in the meantime
+    """The connection is gone: there is nobody to answer."""
+
+
+def connection_of(event: Mapping[str, Any]) -> Connection:
+    """Return the connection of an API Gateway WebSocket event, as the authorizer described it at $connect."""
+    context = event["requestContext"]
+    known = context["authorizer"]
+    return Connection(
+        known["user_id"],
+        context["connectionId"],
+        int(context["connectedAt"]) // 1000,
+        int(known["token_expires_at"]),
+    )
+
+
+def connect(event: Mapping[str, Any]) -> Response:
+    """Keep a new connection; choose herald.v1 among the subprotocols offered and never echo a credential."""
+    offered = auth.subprotocols(lower_headers(event))
+    if offered and frames.SUBPROTOCOL not in offered:
+        telemetry.warning("connection refused", what="subprotocol")
+        return {"statusCode": 400, "body": f"this server speaks {frames.SUBPROTOCOL}"}
+    session = connection_of(event)
+    connections.refresh(settings.load(settings.Connections).connections_table, session)
+    telemetry.info("connected", user_id=session.user_id, connection_id=session.connection_id)
+    headers = {"Sec-WebSocket-Protocol": frames.SUBPROTOCOL} if offered else {}
+    return {"statusCode": 200, "headers": headers}
+
+
+def disconnect(event: Mapping[str, Any]) -> Response:
+    """Forget a connection that has ended."""
+    session = connection_of(event)
+    table = settings.load(settings.Connections).connections_table
+    connections.delete(table, session.user_id, session.connection_id)
+    telemetry.info("disconnected", user_id=session.user_id, connection_id=session.connection_id)
+    return {"statusCode": 200}
+
+
+def message(event: Mapping[str, Any]) -> Response:
+    """Answer one client frame."""
+    from chalicelib import client_frames
+
+    session = connection_of(event)
+    try:
+        frame = client_frames.parse(event.get("body") or "")
+    except client_frames.BadFrame as exc:
+        telemetry.warning("frame refused", connection_id=session.connection_id, reason=str(exc))
+        return _reply(frames.error(exc.re, frames.BAD_FRAME, str(exc)))
+    try:
+        session = _current(session)
+        if session.token_expired and frame.action != "auth":
+            return _close(session, frames.TOKEN_EXPIRED)
+        match frame:
+            case client_frames.Hello():
+                return _hello(session, frame)
+            case client_frames.Ping():
+                return _pong(session, frame)
+            case client_frames.History():
+                return _history(session, frame)
+            case client_frames.Auth():
+                return _auth(session, frame)
+    except ServiceError as exc:
+        telemetry.error("frame not answered", action=frame.action, error=str(exc))
+        return _reply(
+            frames.error(frame.id, frames.OVERLOADED, "try again in a moment", RETRY_AFTER_MS)
+        )
+    except Ended:
+        telemetry.info("client left", connection_id=session.connection_id)
+        return {"statusCode": 200}
+    raise AssertionError("unreachable: every kind of frame is handled above")
+
+
+def _hello(session: Connection, frame: Any) -> Response:
+    # The row first, then the head: `deliver` stores first and then reads the rows, so one sees the other.
+    connections.refresh(_settings().connections_table, session)
+    page = inbox().page(session.user_id)
+    plan = None
+    if frame.resume:
+        plan = _plan(session, page.head, frame.resume, REPLAY_LIMIT, cut=False)
+    answer = [
+        frames.welcome(
+            frame.id,
+            connection=session.connection_id,
+            time=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            epoch=page.head.epoch,
+            head=page.head.offset,
+            recovered=plan is not None and plan.gap is None,
+            replaying=len(plan.replay) if plan else 0,
+            token_ms=_token_ms(session.token_expires_at),
+        ),
+        *frames.events(frames.event(text, None, None, replayed=True) for text in page.notices),
+    ]
+    if plan:
+        answer += _replay(session, frame.id, plan, frame.resume)
+    return _send(session, answer)
+
+
+def _history(session: Connection, frame: Any) -> Response:
+    from chalicelib.client_frames import Cursor
+
+    wanted = Cursor(offset=frame.since)
+    plan = _plan(session, inbox().head(session.user_id), wanted, frame.limit, cut=True)
+    return _send(session, _replay(session, frame.id, plan, wanted))
+
+
+def _pong(session: Connection, frame: Any) -> Response:
+    head = inbox().head(session.user_id)
+    return _reply(frames.pong(frame.id, epoch=head.epoch, head=head.offset))
+
+
+def _auth(session: Connection, frame: Any) -> Response:
+    try:
+        identity = auth.verify_token(frame.token)
+    except Unauthorized as exc:
+        return _reply(frames.error(frame.id, frames.UNAUTHORIZED, f"token: {exc}"))
+    if identity.user_id != session.user_id:
+        return _close(session, frames.FORBIDDEN)
+    renewed = session._replace(token_expires_at=identity.token_expires_at)
+    connections.put(_settings().connections_table, renewed)
+    return _reply(frames.auth_ok(frame.id, _token_ms(identity.token_expires_at) or 0))
+
+
+class _Plan(NamedTuple):
+    """What asking for all above a cursor leads to: a replay, or a gap with its reason."""
+
+    head: Head
+    replay: list[Stored]
+    gap: frames.GapReason | None
+
+
+def _plan(session: Connection, head: Head, wanted: Any, limit: int, *, cut: bool) -> _Plan:
+    """Decide whether all above the wanted cursor is there; `cut` serves the first `limit` instead of refusing more."""
+    if wanted.epoch and str(wanted.epoch) != head.epoch:
+        return _Plan(head, [], "epoch_changed")
+    if wanted.offset > head.offset:
+        return _Plan(head, [], "ahead")
+    if head.epoch is None or wanted.offset == head.offset:
+        return _Plan(head, [], None)
+    found = inbox().after(session.user_id, head.epoch, wanted.offset, limit=limit + 1)
+    # A hole within what is kept is an event on its way. Without an epoch, all that is kept was asked for.
+    whole = bool(found) and found[0].offset == wanted.offset + 1
+    everything_kept = wanted.epoch is None and wanted.offset == 0 and not cut
+    if not whole and not everything_kept:
+        if inbox().earliest(session.user_id, head) > wanted.offset + 1:
+            return _Plan(head, [], "expired")
+    if len(found) > limit and not cut:
+        return _Plan(head, [], "limit")
+    return _Plan(head, found[:limit], None)
+
+
+def _replay(session: Connection, re: object, plan: _Plan, wanted: Any) -> list[str]:
+    if plan.gap is not None:
+        telemetry.metrics(Gaps=1)
+        return [
+            frames.gap(
+                re,
+                requested=wanted.model_dump(mode="json", exclude_none=True),
+                epoch=plan.head.epoch,
+                earliest=inbox().earliest(session.user_id, plan.head),
+                head=plan.head.offset,
+                reason=plan.gap,
+            )
+        ]
+    telemetry.metrics(Replayed=len(plan.replay))
+    epoch = plan.head.epoch
+    last = plan.replay[-1].offset if plan.replay else wanted.offset
+    items = (
+        frames.event(stored.text, epoch, stored.offset, replayed=True) for stored in plan.replay
+    )
+    return [*frames.events(items), frames.caught_up(re, last)]
+
+
+def _current(session: Connection) -> Connection:
+    """Return the connection with the end of the token it showed last: read only when the first one has ended."""
+    if not session.token_expired:
+        return session
+    table = _settings().connections_table
+    return connections.get(table, session.user_id, session.connection_id) or session
+
+
+def _token_ms(token_expires_at: int) -> int | None:
+    if token_expires_at == NEVER:
+        return None
+    return max(0, int((token_expires_at - time.time()) * 1000))
+
+
+def _send(session: Connection, answer: list[str]) -> Response:
+    for frame in answer[:-1]:
+        _post(session, frame)
+    return _reply(answer[-1])
+
+
+def _post(session: Connection, frame: str) -> None:
+    request = gateway.post(_management(), session.connection_id, frame.encode())
+    result = aws.engine().call(request, aws.CALL_SECONDS)
+    outcome = gateway.outcome(result)
+    if outcome == "gone":
+        raise Ended
+    if outcome != "delivered":
+        raise ServiceError("execute-api", result.status, result.reason or outcome)
+
+
+def _close(session: Connection, code: frames.Code) -> Response:
+    """Say why, then end the connection: API Gateway itself carries neither code nor reason."""
+    telemetry.info("connection closed", connection_id=session.connection_id, code=code.code)
+    _post(session, frames.close(code))
+    ending = gateway.close(_management(), session.connection_id)
+    aws.engine().call(ending, aws.CALL_SECONDS)
+    return {"statusCode": 200}
+
+
+def _reply(frame: str) -> Response:
+    return {"statusCode": 200, "body": frame}
+
+
+def _settings() -> settings.Message:
+    return settings.load(settings.Message)
+
+
+@cache
+def inbox() -> Inbox:
+    """Return the process's inbox."""
+    return Inbox(_settings().inbox_table, _settings().inbox_retention_days)
+
+
+@cache
+def _management() -> Endpoint:
+    return gateway.management_endpoint(_settings().management_endpoint)
