@@ -1,0 +1,88 @@
+"""The AWS emulator of a stack: MiniStack behind our wrapper, in an environment of its own."""
+
+from __future__ import annotations
+
+import secrets
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING, NamedTuple
+
+from local import ROOT, environments, processes
+from local.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+REGION = "us-east-1"
+_SERVICES = (
+    "apigateway,cloudwatch,dynamodb,events,iam,kms,lambda,logs,scheduler,secretsmanager,sns,sqs,sts"
+)
+
+
+class Emulator(NamedTuple):
+    """A running emulator: its port and the key pair that is the account's root there."""
+
+    port: int
+    access_key: str
+    secret_key: str
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def aws_environment(self) -> dict[str, str]:
+        """What an AWS SDK, Terraform included, needs to talk to this emulator and nothing else."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+        }
+
+    def healthy(self) -> bool:
+        return answers(f"{self.url}/_ministack/ready")
+
+
+def answers(url: str) -> bool:
+    """Whether a GET of `url` on this machine is answered with 200 within two seconds."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own address
+            return bool(response.status == 200)
+    except (OSError, urllib.error.HTTPError):
+        return False
+
+
+def start(stack: Path, settings: Mapping[str, str]) -> Emulator:
+    """Start an emulator for the stack in directory `stack`; `settings` join its environment.
+
+    Raises SetupError with the end of its log when it does not come up.
+    """
+    python = environments.ensure("emulator")
+    emulator = Emulator(free_port(), "AKIAHERALDLOCAL00000", secrets.token_hex(20))
+    scratch = stack / "tmp"
+    scratch.mkdir(exist_ok=True)
+    environment = processes.clean_environment(
+        stack,
+        {
+            "AWS_ACCESS_KEY_ID": emulator.access_key,
+            "AWS_SECRET_ACCESS_KEY": emulator.secret_key,
+            "GATEWAY_PORT": str(emulator.port),
+            "MINISTACK_REGION": REGION,
+            "SERVICES": _SERVICES,
+            "AUTH": "true",  # IAM is enforced: a missing permission fails here as on AWS
+            "BIND_HOST": "127.0.0.1",
+            "IOT_MTLS_ENABLED": "0",  # it would listen on all interfaces whatever BIND_HOST says
+            "SFTP_ENABLED": "0",
+            "LAMBDA_EXECUTOR": "local",
+            "DOCKER_HOST": f"unix://{scratch}/none",  # it looks for Docker to clean up at start
+            "TMPDIR": str(scratch),
+            **settings,
+        },
+    )
+    log = stack / "logs" / "emulator.log"
+    # -P: the file's directory must not be importable; local/ would hide standard modules.
+    command = [str(python), "-P", str(ROOT / "local" / "emulator_app.py"), str(emulator.port)]
+    process = processes.start(command, environment=environment, directory=scratch, log=log)
+    processes.await_ready(process, emulator.healthy, "emulator", log, timeout=30)
+    return emulator

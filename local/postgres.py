@@ -1,0 +1,191 @@
+"""A throw-away PostgreSQL server from whatever binaries this machine has, as root or as a user."""
+
+from __future__ import annotations
+
+import glob
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from local import environments
+from local.environments import SetupError
+from local.ports import free_port
+
+# The data does not outlive the stack: no durability, little memory, and no socket file (its
+# path has a length limit that a deep checkout would exceed).
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "32MB",
+    "max_connections": "100",
+    "log_min_duration_statement": "1000",
+}
+
+
+class Postgres(NamedTuple):
+    """One server: where its programs and its data are, and how to reach it."""
+
+    programs: Path
+    directory: Path
+    port: int
+    password: str
+    user: str = "herald"
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "log"
+
+    def dsn(self, database: str = "herald") -> str:
+        return f"postgresql://{self.user}:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        """Start the server and wait until it answers; raises SetupError with its log."""
+        settings = {**_SETTINGS, "port": str(self.port)}
+        options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
+        self._run("pg_ctl", "-w", "-t", "30", "-l", str(self.log), "-o", options, "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop the server if it runs; mode `immediate` is a crash: nothing is flushed."""
+        if self.running():
+            self._run("pg_ctl", "-w", "-t", "30", "-m", mode, "stop")
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def running(self) -> bool:
+        return self._call("pg_ctl", "status").returncode == 0
+
+    def remove(self) -> None:
+        """Stop the server and delete its data."""
+        if self.directory.is_dir():
+            self.stop("immediate")
+            shutil.rmtree(self.directory)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        result = self._call(program, *arguments)
+        if result.returncode != 0:
+            log = self.log.read_text(errors="replace") if self.log.exists() else ""
+            said = "\n".join((result.stdout + log).splitlines()[-15:])
+            raise SetupError(f"PostgreSQL: {program} {arguments[-1]} failed.\n{said}")
+
+    def _call(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [str(self.programs / program), "-D", str(self.directory / "data"), *arguments]
+        # Not a pipe: the server would inherit it and keep it open.
+        with tempfile.TemporaryFile("w+") as output:
+            code = subprocess.call(
+                command,
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **_identity(),
+            )
+            output.seek(0)
+            return subprocess.CompletedProcess(command, code, stdout=output.read())
+
+
+def create() -> Postgres:
+    """Make and start a new server with an empty database `herald`; raises SetupError."""
+    # Under the temporary directory, because the user that the server drops to cannot enter a
+    # checkout in root's home.
+    directory = Path(tempfile.mkdtemp(prefix="herald-pg-"))
+    programs = _usable(find_programs(), directory)
+    server = Postgres(programs, directory, free_port(), secrets.token_hex(16))
+    try:
+        password_file = directory / "password"
+        password_file.touch(mode=0o600)
+        password_file.write_text(server.password)
+        if identity := _identity():
+            for path in (directory, password_file):
+                os.chown(path, identity["user"], identity["group"])
+        server._run(
+            "initdb", "--username", server.user, "--auth=scram-sha-256", "--encoding=UTF8",
+            "--no-locale", "--no-sync", "--pwfile", str(password_file),
+        )  # fmt: skip
+        server.start()
+        _create_database(server)
+    except BaseException:
+        server.remove()
+        raise
+    return server
+
+
+def find_programs() -> Path:
+    """The directory with initdb and pg_ctl: PG_BIN, the system's, else the wheel's."""
+    if named := os.environ.get("PG_BIN"):
+        if _complete(Path(named)):
+            return Path(named)
+        raise SetupError(f"PG_BIN={named} has no initdb, pg_ctl and postgres.")
+    patterns = ["/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin"]
+    patterns += ["/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin"]
+    found = [Path(match) for pattern in patterns for match in glob.glob(pattern)]
+    found.sort(key=lambda path: _version(path), reverse=True)
+    if config := shutil.which("pg_config"):
+        bindir = subprocess.run([config, "--bindir"], capture_output=True, text=True, check=False)
+        found.insert(0, Path(bindir.stdout.strip()))
+    found += [Path(entry) for entry in os.environ.get("PATH", "").split(os.pathsep) if entry]
+    for candidate in found:
+        if _complete(candidate):
+            return candidate
+    return _wheel()
+
+
+def _complete(directory: Path) -> bool:
+    return all(os.access(directory / name, os.X_OK) for name in ("initdb", "pg_ctl", "postgres"))
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    return tuple(int(part) for part in "".join(c if c.isdigit() else " " for c in str(path)).split())
+
+
+def _wheel() -> Path:
+    python = environments.ensure("postgres")
+    found = sorted(python.parent.parent.glob("lib/python*/site-packages/*/pginstall*/**/initdb"))
+    if not found:
+        raise SetupError("No PostgreSQL programs: install PostgreSQL or name its bin in PG_BIN.")
+    return found[-1].parent
+
+
+def _identity() -> dict[str, Any]:
+    """Popen's arguments to run as `nobody` when we are root, which PostgreSQL refuses to be."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def _usable(programs: Path, directory: Path) -> Path:
+    """The programs, copied beside the data when they lie where `nobody` may not go."""
+    identity = _identity()
+    if not identity:
+        return programs
+    os.chown(directory, identity["user"], identity["group"])
+    try:
+        subprocess.run([programs / "initdb", "--version"], check=True, capture_output=True, **identity)
+    except (PermissionError, subprocess.CalledProcessError):
+        copy = directory / "pginstall"
+        shutil.copytree(programs.parent, copy, symlinks=True)
+        return copy / programs.name
+    return programs
+
+
+def _create_database(server: Postgres) -> None:
+    import psycopg2
+
+    connection = psycopg2.connect(server.dsn("postgres"))
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE DATABASE herald")
+    finally:
+        connection.close()
