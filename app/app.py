@@ -1,7 +1,7 @@
 """Herald's handlers. Every decorator is here and every body is one line into chalicelib.
 
-The modules are imported inside the handlers: each function loads only what it uses, and nothing reads its
-settings before it is called.
+The modules are imported inside the handlers: each function loads only what it uses, and nothing
+reads its settings before it is called.
 """
 
 from typing import Any
@@ -16,7 +16,9 @@ Response = dict[str, Any]
 
 @app.lambda_function(name="callback")
 def callback(event: dict[str, Any], context: Any) -> Response:
-    """Take the generation provider's webhook: POST /callbacks/generations, or a direct invocation."""
+    """Take the generation provider's webhook: POST /callbacks/generations, or a direct
+    invocation.
+    """
     from chalicelib.callback import handle
 
     return handle(event, context)

@@ -37,7 +37,9 @@ class Credentials(NamedTuple):
 
 
 def from_headers(headers: dict[str, str]) -> Credentials:
-    """Find the credential in a request's headers, names in lower case; the query string is never looked at."""
+    """Find the credential in a request's headers, names in lower case; the query string is
+    never looked at.
+    """
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
         return Credentials(token.strip(), None)
@@ -129,7 +131,9 @@ def _key(token: str, config: settings.Tokens) -> Any:
 
 
 class _Jwks:
-    """The keys behind a JWKS URL, kept, and fetched anew for an unknown kid at most once a minute."""
+    """The keys behind a JWKS URL, kept, and fetched anew for an unknown kid at most once a
+    minute.
+    """
 
     def __init__(self) -> None:
         self._keys: dict[str, Any] = {}

@@ -1,6 +1,7 @@
 """The authorizer of $connect: decides who may open a WebSocket, and says so to every later route.
 
-API Gateway answers 401 when the function raises an error whose message is "Unauthorized", and 403 to a Deny.
+API Gateway answers 401 when the function raises an error whose message is "Unauthorized", and 403
+to a Deny.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,7 @@
 """AWS services called through the engine: where they are, and JSON calls to them.
 
-Endpoints follow the SDKs' rules: AWS_ENDPOINT_URL_<SERVICE>, then AWS_ENDPOINT_URL, then the Region's own.
+Endpoints follow the SDKs' rules: AWS_ENDPOINT_URL_<SERVICE>, then AWS_ENDPOINT_URL, then the
+Region's own.
 """
 
 import json
@@ -107,7 +108,9 @@ def call(service: Service, operation: str, payload: dict[str, Any]) -> dict[str,
 
 
 def together(service: Service, *calls: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Do several operations at once and return their answers in order; raises the first ServiceError."""
+    """Do several operations at once and return their answers in order; raises the first
+    ServiceError.
+    """
     results: list[Result | None] = [None] * len(calls)
     for index, (operation, payload) in enumerate(calls):
         engine().submit(

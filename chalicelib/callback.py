@@ -60,7 +60,7 @@ def _process(result: GenerationResult, webhook_id: str | None, context: Any) -> 
     except DatabaseUnavailable as exc:
         return _not_recorded(generation_id, user_id, exc, deadline)
     if recorded.event is not None:
-        _publish(recorded, deadline)
+        _publish(recorded.event_id, recorded.event, deadline)
     telemetry.metrics(CallbacksRecorded=int(recorded.outcome == "recorded"))
     telemetry.info(
         "callback handled",
@@ -78,10 +78,8 @@ def _process(result: GenerationResult, webhook_id: str | None, context: Any) -> 
     )
 
 
-def _publish(recorded: Recorded, deadline: float) -> None:
-    assert recorded.event is not None and recorded.event_id is not None
-    event_id = recorded.event_id
-    if not publish_or_report(publisher(), recorded.event, event_id=event_id, deadline=deadline):
+def _publish(event_id: str, event: str, deadline: float) -> None:
+    if not publish_or_report(publisher(), event, event_id=event_id, deadline=deadline):
         return
     try:
         database().run(

@@ -1,4 +1,6 @@
-"""The frames of herald.v1 that clients send, validated here and nowhere else; unknown fields are ignored."""
+"""The frames of herald.v1 that clients send, validated here and nowhere else; unknown fields
+are ignored.
+"""
 
 import json
 from typing import Annotated, Literal

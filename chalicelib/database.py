@@ -23,7 +23,9 @@ _deadline: ContextVar[float] = ContextVar("deadline")
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Bound everything that this thread asks of PostgreSQL within the block, connecting included."""
+    """Bound everything that this thread asks of PostgreSQL within the block, connecting
+    included.
+    """
     token = _deadline.set(time.monotonic() + seconds)
     try:
         yield
@@ -34,7 +36,8 @@ def time_limit(seconds: float) -> Iterator[None]:
 def _wait(connection: Any) -> None:
     """Wait for the socket as psycopg2 asks, but not past the time limit.
 
-    statement_timeout cannot help when the server or the network is silent: this is the client's side.
+    statement_timeout cannot help when the server or the network is silent: this is the client's
+    side.
     """
     while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
         left = _deadline.get() - time.monotonic()
@@ -62,7 +65,8 @@ class Database:
         seconds: float = ATTEMPT_SECONDS,
         failed: Callable[[int, Exception], None] = lambda tries, exc: None,
     ) -> T:
-        """Run the transaction: three tries of `seconds` each, on a fresh connection after a failure.
+        """Run the transaction: three tries of `seconds` each, on a fresh connection after a
+        failure.
 
         The transaction gets a cursor whose rows are dictionaries; it is committed when it returns
         and rolled back when it raises. It must bear being run again although it was committed,

@@ -1,8 +1,10 @@
-"""The subscriber: takes a batch from the queue, stores each event in its owner's inbox, posts it to the open pages.
+"""The subscriber: takes a batch from the queue, stores each event in its owner's inbox, posts it
+to the open pages.
 
-Store first, push second. For each user: the events and the head are stored, then the connections are read, then
-each connection gets the frames in order. All users go their way at once, in one run of the engine. A redelivered
-event is stored and posted again, never skipped: the try before may have died between the two.
+Store first, push second. For each user: the events and the head are stored, then the connections
+are read, then each connection gets the frames in order. All users go their way at once, in one
+run of the engine. A redelivered event is stored and posted again, never skipped: the try before
+may have died between the two.
 """
 
 import json
@@ -17,7 +19,6 @@ from chalicelib.connections import Connection
 from chalicelib.dynamodb import BATCH_WRITE_ITEMS, Item, batch_write, request
 from chalicelib.engine import Endpoint, Engine, Request, Result
 from chalicelib.errors import InvalidEvent, ServiceError
-from chalicelib.events import Event
 from chalicelib.retry import deadline_of
 
 MARGIN_SECONDS = 2.0  # kept back to answer before the function is stopped
@@ -60,7 +61,7 @@ class User:
 
     def __init__(self, user_id: str) -> None:
         self.user_id = user_id
-        self.events: dict[str, Event] = {}  # by id: SQS may bring one twice
+        self.events: dict[str, events.Event] = {}  # by id: SQS may bring one twice
         self.message_ids: list[str] = []
         self.last_receive = False
         self.unstored = 0  # writes under way

@@ -21,7 +21,9 @@ class SettingError(HeraldError):
 
 
 class Refused(HeraldError):
-    """The request is refused: `status` is the HTTP status, `code` a stable word, `field` the culprit."""
+    """The request is refused: `status` is the HTTP status, `code` a stable word, `field` the
+    culprit.
+    """
 
     def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
         super().__init__(message)
@@ -51,7 +53,9 @@ class PublishFailed(HeraldError):
 
 
 class ServiceError(HeraldError):
-    """An AWS service answered with an error: `code` is its type, `status` the HTTP status (0: no answer)."""
+    """An AWS service answered with an error: `code` is its type, `status` the HTTP status (0:
+    no answer).
+    """
 
     def __init__(self, service: str, status: int, code: str) -> None:
         super().__init__(f"{service} answered {status or 'nothing'}: {code}")

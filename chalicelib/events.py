@@ -1,7 +1,9 @@
-"""The event: CloudEvents 1.0 in structured JSON, built where the result is recorded, read where it is delivered.
+"""The event: CloudEvents 1.0 in structured JSON, built where the result is recorded, read where
+it is delivered.
 
-An event of a stream carries `epoch` and `sequence` (its offset). A notice, which tells that a result could
-not be recorded, carries neither. Nothing here imports more than the standard library: `deliver` needs it.
+An event of a stream carries `epoch` and `sequence` (its offset). A notice, which tells that a
+result could not be recorded, carries neither. Nothing here imports more than the standard
+library: `deliver` needs it.
 """
 
 import json
@@ -73,7 +75,8 @@ def build(generation: Mapping[str, Any], *, stage: str, epoch: str, offset: int)
 
 
 def build_notice(generation_id: str, user_id: str | None, *, stage: str, now: datetime) -> str:
-    """Return the notice that a generation's result could not be recorded; the provider will call again.
+    """Return the notice that a generation's result could not be recorded; the provider will call
+    again.
 
     Every notice of one generation has the same id. Without a known owner it has no `userid`: it
     reaches the topic's subscribers, but no page.
@@ -84,7 +87,7 @@ def build_notice(generation_id: str, user_id: str | None, *, stage: str, now: da
         updatedAt=_plain(now),
         error={
             "code": "not_recorded",
-            "message": "The result has arrived but could not be recorded yet. It will be tried again.",
+            "message": "The result could not be recorded yet. It will be tried again.",
         },
     )
     envelope: dict[str, object] = {
@@ -103,7 +106,9 @@ def build_notice(generation_id: str, user_id: str | None, *, stage: str, now: da
 
 
 def attributes(text: str) -> dict[str, str]:
-    """Return the SNS attributes of an event: only what says nothing of its owner, since SNS does not encrypt them."""
+    """Return the SNS attributes of an event: only what says nothing of its owner, since SNS
+    does not encrypt them.
+    """
     event = json.loads(text)
     return {"type": event["type"], "status": event["data"]["status"]}
 

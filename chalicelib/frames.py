@@ -38,7 +38,9 @@ def event(text: str, epoch: str | None, offset: int | None, *, replayed: bool) -
 
 
 def events(items: Iterable[str]) -> Iterator[str]:
-    """Yield `events` frames that hold the given event frames in order, none over the largest frame."""
+    """Yield `events` frames that hold the given event frames in order, none over the largest
+    frame.
+    """
     opening, closing = '{"type":"events","items":[', "]}"
     around = len(opening) + len(closing)
     taken: list[str] = []
@@ -141,7 +143,9 @@ def error(re: object, code: Code, message: str, retry_after_ms: int = 0) -> str:
 
 
 def close(code: Code, retry_after_ms: int = 0) -> str:
-    """Return the last frame before the server ends the connection: API Gateway carries no close codes."""
+    """Return the last frame before the server ends the connection: API Gateway carries no close
+    codes.
+    """
     return dump(
         {
             "type": "close",

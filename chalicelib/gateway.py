@@ -1,7 +1,7 @@
 """API Gateway's @connections: posting to a WebSocket and closing it.
 
-Each delivery ends as delivered, gone or retryable (429, 5xx, no answer: left to the client's recovery), or as
-forbidden, which is a fault of the deployment.
+Each delivery ends as delivered, gone or retryable (429, 5xx, no answer: left to the client's
+recovery), or as forbidden, which is a fault of the deployment.
 """
 
 import os
@@ -24,7 +24,8 @@ _SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 
 
 def management_endpoint(url: str, *, rate: float | None = None) -> Endpoint:
-    """Return the @connections endpoint of a WebSocket API's stage: a setting, never taken from an event.
+    """Return the @connections endpoint of a WebSocket API's stage: a setting, never taken from an
+    event.
 
     `rate` is posts per second at most, of this process.
     """

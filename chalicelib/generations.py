@@ -1,7 +1,8 @@
 """The transaction that records a result, and the outbox it fills.
 
-PostgreSQL is the sequencer: the transaction that records a result also takes the next offset of its owner's
-stream and writes the event into the outbox, so offsets are contiguous and in commit order.
+PostgreSQL is the sequencer: the transaction that records a result also takes the next offset of
+its owner's stream and writes the event into the outbox, so offsets are contiguous and in commit
+order.
 """
 
 import json
@@ -19,7 +20,7 @@ class Recorded(NamedTuple):
     """What came of a callback; `event` is set while nobody is known to have published it."""
 
     outcome: Literal["recorded", "unchanged", "duplicate"]
-    event_id: str | None
+    event_id: str
     event: str | None
 
 
@@ -40,7 +41,8 @@ def owner(cursor: Any, generation_id: str) -> str | None:
 def record(
     cursor: Any, result: GenerationResult, *, webhook_id: str | None, stage: str
 ) -> Recorded:
-    """Record a result once: the row, the stream's next offset and the outbox row, in the caller's transaction.
+    """Record a result once: the row, the stream's next offset and the outbox row, in the caller's
+    transaction.
 
     A webhook-id seen before, or a generation that has its result, changes nothing.
 
@@ -82,7 +84,9 @@ def mark_published(cursor: Any, event_ids: Sequence[str]) -> None:
 
 
 def claim_unpublished(cursor: Any, *, limit: int, skip: Sequence[str]) -> list[OutboxRow]:
-    """Lock the oldest outbox rows that were never published, passing over those another relay holds."""
+    """Lock the oldest outbox rows that were never published, passing over those another relay
+    holds.
+    """
     cursor.execute(
         """
         SELECT id::text, event::text FROM outbox
@@ -155,12 +159,14 @@ def _next_offset(cursor: Any, user_id: str) -> dict[str, Any]:
     return dict(cursor.fetchone())
 
 
-def _unpublished(cursor: Any, generation_id: str) -> tuple[str | None, str | None]:
-    """Return the generation's event if it still waits: the try before this one may have died after its COMMIT."""
+def _unpublished(cursor: Any, generation_id: str) -> tuple[str, str | None]:
+    """Return the generation's event if it still waits: the try before this one may have died
+    after its COMMIT.
+    """
     cursor.execute("SELECT version FROM generations WHERE id = %s", (generation_id,))
     row = cursor.fetchone()
     if row is None:
-        return None, None
+        return "", None
     event_id = events.event_id(generation_id, row["version"])
     cursor.execute(
         "SELECT event::text FROM outbox WHERE id = %s AND published_at IS NULL", (event_id,)

@@ -62,7 +62,8 @@ def item_of(event: Event, retention_days: int) -> Item:
 
 
 def head_payload(table: str, event: Event) -> dict[str, Any]:
-    """Return the payload of the UpdateItem that moves a stream's head forward to an event, never back.
+    """Return the payload of the UpdateItem that moves a stream's head forward to an event, never
+    back.
 
     DynamoDB answers ConditionalCheckFailedException when the head is there already.
     """

@@ -101,9 +101,7 @@ class Publisher:
             raise PublishFailed(_name(exc)) from exc
 
 
-def publish_or_report(
-    publisher: Publisher, event: str, *, event_id: str | None, deadline: float
-) -> bool:
+def publish_or_report(publisher: Publisher, event: str, *, event_id: str, deadline: float) -> bool:
     """Publish an event that the outbox holds; on failure report it and leave it to the relay."""
     try:
         publisher.publish(event, deadline=deadline)

@@ -1,7 +1,7 @@
 """The relay: publishes what the callback could not, and keeps the outbox small."""
 
 import time
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from chalicelib import generations, secrets, settings, telemetry
@@ -14,7 +14,9 @@ ROUND_SECONDS = 12.0  # one batch: three tries at SNS, and the transaction aroun
 
 
 def handle(context: Any) -> dict[str, object]:
-    """Publish the backlog, batch by batch, as far as the time goes, and purge what is past its retention."""
+    """Publish the backlog, batch by batch, as far as the time goes, and purge what is past its
+    retention.
+    """
     config = settings.load(settings.Relay)
     deadline = deadline_of(context)
     try:
@@ -34,15 +36,17 @@ def handle(context: Any) -> dict[str, object]:
 
 
 def drain(source: Database, target: Publisher, *, deadline: float) -> int:
-    """Publish unpublished outbox rows until none is left, SNS fails or the time is up; return how many.
+    """Publish unpublished outbox rows until none is left, SNS fails or the time is up; return how
+    many.
 
-    Several relays may drain at once: each batch is locked for its transaction and passed over by the others.
+    Several relays may drain at once: each batch is locked for its transaction and passed over by
+    the others.
     """
     relayed = 0
     refused: list[str] = []
     while time.monotonic() + ROUND_SECONDS < deadline:
         taken, published = source.run(
-            lambda cursor: _relay_batch(cursor, target, refused),
+            partial(_relay_batch, target=target, refused=refused),
             deadline=deadline,
             seconds=ROUND_SECONDS,
         )

@@ -17,7 +17,9 @@ CAP_SECONDS = 2.0
 
 
 def backoff(tries: int, *, base: float = BASE_SECONDS, cap: float = CAP_SECONDS) -> float:
-    """Seconds to wait after the given number of failed tries: uniform in 0 … min(cap, base · 2^tries)."""
+    """Seconds to wait after the given number of failed tries: uniform in 0 … min(cap, base ·
+    2^tries).
+    """
     return random.uniform(0, min(cap, base * 2**tries))
 
 
@@ -54,5 +56,8 @@ def retry(
 
 
 def deadline_of(context: Any, margin: float = 1.0) -> float:
-    """Return when the work must be done, on the clock of time.monotonic(): the function's end less a margin."""
-    return time.monotonic() + context.get_remaining_time_in_millis() / 1000 - margin
+    """Return when the work must be done, on the clock of time.monotonic(): the function's end
+    less a margin.
+    """
+    left: int = context.get_remaining_time_in_millis()
+    return time.monotonic() + left / 1000 - margin

@@ -1,4 +1,6 @@
-"""Secrets from AWS Secrets Manager, kept in memory for a few minutes so that a rotation is noticed."""
+"""Secrets from AWS Secrets Manager, kept in memory for a few minutes so that a rotation is
+noticed.
+"""
 
 import time
 
@@ -15,7 +17,8 @@ def get(arn: str) -> str:
     Raises
     ------
     ServiceError
-        Secrets Manager refused or did not answer; ResourceNotFoundException when no value was put yet.
+        Secrets Manager refused or did not answer; ResourceNotFoundException when no value was put
+        yet.
     """
     kept = _kept.get(arn)
     if kept is None or time.monotonic() - kept[0] > KEEP_SECONDS:

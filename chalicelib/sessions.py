@@ -1,7 +1,8 @@
 """One WebSocket session, from $connect to $disconnect: what each client frame leads to.
 
-Nothing is kept per client but its connection's item. Of several frames in answer, all but the last are posted
-through @connections, in order; the last is the route's response, so it always comes after them.
+Nothing is kept per client but its connection's item. Of several frames in answer, all but the
+last are posted through @connections, in order; the last is the route's response, so it always
+comes after them.
 """
 
 import time
@@ -22,12 +23,14 @@ RETRY_AFTER_MS = 2000
 Response = dict[str, Any]
 
 
-class Ended(Exception):  # noqa: N818 - not an error: the client has left in the meantime
+class Ended(Exception):
     """The connection is gone: there is nobody to answer."""
 
 
 def connection_of(event: Mapping[str, Any]) -> Connection:
-    """Return the connection of an API Gateway WebSocket event, as the authorizer described it at $connect."""
+    """Return the connection of an API Gateway WebSocket event, as the authorizer described it
+    at $connect.
+    """
     context = event["requestContext"]
     known = context["authorizer"]
     return Connection(
@@ -39,7 +42,9 @@ def connection_of(event: Mapping[str, Any]) -> Connection:
 
 
 def connect(event: Mapping[str, Any]) -> Response:
-    """Keep a new connection; choose herald.v1 among the subprotocols offered and never echo a credential."""
+    """Keep a new connection; choose herald.v1 among the subprotocols offered and never echo a
+    credential.
+    """
     offered = auth.subprotocols(lower_headers(event))
     if offered and frames.SUBPROTOCOL not in offered:
         telemetry.warning("connection refused", what="subprotocol")
@@ -95,7 +100,8 @@ def message(event: Mapping[str, Any]) -> Response:
 
 
 def _hello(session: Connection, frame: Any) -> Response:
-    # The row first, then the head: `deliver` stores first and then reads the rows, so one sees the other.
+    # The row first, then the head: `deliver` stores first and then reads the rows, so one sees
+    # the other.
     connections.refresh(_settings().connections_table, session)
     page = inbox().page(session.user_id)
     plan = None
@@ -153,7 +159,9 @@ class _Plan(NamedTuple):
 
 
 def _plan(session: Connection, head: Head, wanted: Any, limit: int, *, cut: bool) -> _Plan:
-    """Decide whether all above the wanted cursor is there; `cut` serves the first `limit` instead of refusing more."""
+    """Decide whether all above the wanted cursor is there; `cut` serves the first `limit`
+    instead of refusing more.
+    """
     if wanted.epoch and str(wanted.epoch) != head.epoch:
         return _Plan(head, [], "epoch_changed")
     if wanted.offset > head.offset:
@@ -161,12 +169,16 @@ def _plan(session: Connection, head: Head, wanted: Any, limit: int, *, cut: bool
     if head.epoch is None or wanted.offset == head.offset:
         return _Plan(head, [], None)
     found = inbox().after(session.user_id, head.epoch, wanted.offset, limit=limit + 1)
-    # A hole within what is kept is an event on its way. Without an epoch, all that is kept was asked for.
+    # A hole within what is kept is an event on its way. Without an epoch, all that is kept was
+    # asked for.
     whole = bool(found) and found[0].offset == wanted.offset + 1
     everything_kept = wanted.epoch is None and wanted.offset == 0 and not cut
-    if not whole and not everything_kept:
-        if inbox().earliest(session.user_id, head) > wanted.offset + 1:
-            return _Plan(head, [], "expired")
+    if (
+        not whole
+        and not everything_kept
+        and inbox().earliest(session.user_id, head) > wanted.offset + 1
+    ):
+        return _Plan(head, [], "expired")
     if len(found) > limit and not cut:
         return _Plan(head, [], "limit")
     return _Plan(head, found[:limit], None)
@@ -195,7 +207,9 @@ def _replay(session: Connection, re: object, plan: _Plan, wanted: Any) -> list[s
 
 
 def _current(session: Connection) -> Connection:
-    """Return the connection with the end of the token it showed last: read only when the first one has ended."""
+    """Return the connection with the end of the token it showed last: read only when the first
+    one has ended.
+    """
     if not session.token_expired:
         return session
     table = _settings().connections_table

@@ -6,7 +6,7 @@ import: `chalice package` imports app.py without an environment.
 
 import os
 from functools import cache
-from typing import NamedTuple, TypeVar, cast, get_type_hints
+from typing import Any, NamedTuple, TypeVar, get_type_hints
 
 from chalicelib.errors import SettingError
 
@@ -85,7 +85,6 @@ S = TypeVar("S")
 _MAY_BE_EMPTY = {"jwt_jwks_url", "jwt_secret_arn", "allowed_origins"}
 
 
-@cache
 def load(kind: type[S]) -> S:
     """Read one of the settings above from the environment, once per process.
 
@@ -94,6 +93,12 @@ def load(kind: type[S]) -> S:
     SettingError
         Names every variable that is missing or not a number.
     """
+    found: S = _read(kind)  # type: ignore[arg-type] # a class is hashable
+    return found
+
+
+@cache
+def _read(kind: type[Any]) -> Any:
     values: dict[str, str | int] = {}
     wrong: list[str] = []
     for field, wanted in get_type_hints(kind).items():
@@ -107,4 +112,4 @@ def load(kind: type[S]) -> S:
             values[field] = int(text) if wanted is int else text
     if wrong:
         raise SettingError("; ".join(wrong) + " (see infra/ for what each function is given)")
-    return cast("S", kind(**values))
+    return kind(**values)

@@ -35,7 +35,8 @@ def error(message: str, **fields: object) -> None:
 
 
 def metrics(*, properties: dict[str, object] | None = None, **values: float | list[float]) -> None:
-    """Emit metrics in one line: a name ending in Ms is milliseconds, in Seconds seconds, else a count.
+    """Emit metrics in one line: a name ending in Ms is milliseconds, in Seconds seconds, else a
+    count.
 
     A list of numbers (100 at most) is a distribution, for percentiles.
     """

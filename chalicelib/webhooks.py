@@ -1,7 +1,7 @@
 """The generation provider's webhook: who may call, and what a body must hold.
 
-Signatures follow Standard Webhooks (https://www.standardwebhooks.com). The signature is checked over the
-raw bytes, before anything is parsed.
+Signatures follow Standard Webhooks (https://www.standardwebhooks.com). The signature is checked
+over the raw bytes, before anything is parsed.
 """
 
 import base64

@@ -22,7 +22,8 @@ def upgrade() -> None:
         CREATE TABLE generations (
             id           uuid PRIMARY KEY,
             user_id      text NOT NULL CHECK (user_id <> ''),
-            status       text NOT NULL DEFAULT 'PENDING' CHECK (status IN ('PENDING', 'COMPLETE', 'ERROR')),
+            status       text NOT NULL DEFAULT 'PENDING'
+                         CHECK (status IN ('PENDING', 'COMPLETE', 'ERROR')),
             prompt       text NOT NULL,
             image_url    text,
             image_height integer,
