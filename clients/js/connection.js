@@ -1,0 +1,248 @@
+/** @import { Ending, Frame, Platform, Socket, StreamPosition } from './types.js' */
+
+import { Backoff } from "./backoff.js";
+
+const ANSWER_MS = 10_000;
+const QUIET_MS = 5_000;
+const AUTH_RETRY = { min: 1_000, max: 60_000 };
+const AUTH_AT = 0.8;
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * One WebSocket from hello to its end: requests and answers, keep-alive, the token's renewal.
+ *
+ * It is ready once it is welcomed and its replay is complete (or known to be impossible).
+ */
+export class Connection {
+  welcomed = false;
+  /** @type {number | null} When the replay was complete. */
+  readyAt = null;
+  #platform;
+  #owner;
+  /** @type {Socket} */
+  #socket;
+  #settled = false;
+  #ended = false;
+  #heardAt = 0;
+  #lastId = 0;
+  #helloId = 0;
+  /** @type {Map<number, { timer: unknown, answered: (frame: Frame | null) => void }>} */
+  #requests = new Map();
+  /** @type {Map<string, unknown>} */
+  #timers = new Map();
+  #authBackoff;
+
+  /**
+   * @param {{ platform: Platform, url: string, token: string, owner: {
+   *   token(): Promise<string>,
+   *   position(): StreamPosition | null,
+   *   frame(connection: Connection, frame: Frame): void,
+   *   replaying(): void,
+   *   ready(connection: Connection): void,
+   *   rotate(connection: Connection): void,
+   *   ended(connection: Connection, ending: Ending): void } }} parts
+   */
+  constructor({ platform, url, token, owner }) {
+    this.#platform = platform;
+    this.#owner = owner;
+    this.#authBackoff = new Backoff({ ...AUTH_RETRY, random: platform.random });
+    this.#socket = new platform.WebSocket(url, ["herald.v1", `bearer.${token}`]);
+    this.#socket.onopen = () => this.#hello();
+    this.#socket.onmessage = ({ data }) => this.#receive(data);
+    this.#socket.onclose = () => this.end({ reconnect: "backoff", reason: "connection lost" });
+    this.#expectProgress();
+  }
+
+  /**
+   * Sends a frame; `answered` gets the frame that answers it, or null when none came in time.
+   *
+   * @param {string} action
+   * @param {object} fields
+   * @param {(frame: Frame | null) => void} answered
+   */
+  request(action, fields, answered) {
+    const id = ++this.#lastId;
+    const timer = this.#platform.setTimeout(() => this.#answer(id, null), ANSWER_MS);
+    this.#requests.set(id, { timer, answered });
+    this.#socket.send(JSON.stringify({ action, id, ...fields }));
+    return id;
+  }
+
+  /** Asks whether the other side is there and where the stream's head is. */
+  ping() {
+    if (!this.welcomed || this.#ended) return;
+    this.request("ping", this.#owner.position() ?? {}, (answer) => {
+      if (!answer) this.end({ reconnect: "backoff", reason: "no pong" });
+    });
+  }
+
+  /** The same, unless something arrived just now. */
+  check() {
+    if (this.#platform.now() - this.#heardAt > QUIET_MS) this.ping();
+  }
+
+  /**
+   * Ends it once and tells the owner.
+   *
+   * @param {Ending} ending
+   */
+  end(ending) {
+    if (this.#ended) return;
+    this.close();
+    this.#owner.ended(this, ending);
+  }
+
+  /** Ends it silently. */
+  close() {
+    this.#ended = true;
+    for (const { timer } of this.#requests.values()) this.#platform.clearTimeout(timer);
+    for (const timer of this.#timers.values()) this.#platform.clearTimeout(timer);
+    this.#requests.clear();
+    this.#timers.clear();
+    this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
+    this.#socket.close(1000);
+  }
+
+  #hello() {
+    const resume = this.#owner.position();
+    this.#settled = resume === null;
+    const fields = resume ? { resume } : {};
+    // The deadline is that of progress, so the answer's own is no failure.
+    this.#helloId = this.request("hello", fields, (answer) => {
+      if (answer?.type === "error") this.end(refusal(answer));
+    });
+  }
+
+  /** @param {string} data */
+  #receive(data) {
+    /** @type {any} */
+    let frame;
+    try {
+      frame = JSON.parse(data);
+    } catch {
+      frame = null;
+    }
+    if (typeof frame?.type !== "string") {
+      // API Gateway answers a failed route with a message of its own, which has no type.
+      if (!this.welcomed) this.end({ reconnect: "backoff", reason: "hello failed" });
+      return;
+    }
+    this.#heardAt = this.#platform.now();
+    if (this.readyAt === null) this.#expectProgress();
+    if (frame.type === "close") return this.end(closing(frame));
+    if (frame.type === "welcome") this.#welcome(frame);
+    this.#owner.frame(this, frame);
+    if (this.#ended) return;
+    if (frame.re === this.#helloId && (frame.type === "caught_up" || frame.type === "gap")) this.#settled = true;
+    this.#answer(frame.re, frame);
+    if (this.#ended || this.readyAt !== null || !this.welcomed) return;
+    if (!this.#settled) return this.#owner.replaying();
+    this.readyAt = this.#platform.now();
+    this.#stopTimer("progress");
+    this.#owner.ready(this);
+  }
+
+  /** @param {Extract<Frame, { type: "welcome" }>} frame */
+  #welcome(frame) {
+    this.welcomed = true;
+    if (frame.recovered && !frame.replaying) this.#settled = true;
+    this.#every(frame.ping_ms, () => this.ping());
+    this.#startTimer("lifetime", frame.lifetime_ms, () => this.#owner.rotate(this));
+    this.#renewToken(frame.token_ms);
+  }
+
+  /** @param {number | null | undefined} lifetime of the present token in milliseconds; none when it never ends */
+  #renewToken(lifetime) {
+    if (!lifetime) return;
+    this.#startTimer("token", lifetime * AUTH_AT, async () => {
+      try {
+        const token = await this.#owner.token();
+        if (this.#ended) return;
+        this.request("auth", { token }, (answer) => {
+          if (answer?.type !== "auth_ok") return this.#renewTokenAgain();
+          this.#authBackoff.reset();
+          this.#renewToken(answer.token_ms);
+        });
+      } catch {
+        if (!this.#ended) this.#renewTokenAgain();
+      }
+    });
+  }
+
+  #renewTokenAgain() {
+    this.#renewToken(this.#authBackoff.next() / AUTH_AT);
+  }
+
+  /**
+   * @param {number | undefined} id
+   * @param {Frame | null} frame
+   */
+  #answer(id, frame) {
+    const request = id === undefined ? undefined : this.#requests.get(id);
+    if (id === undefined || !request) return;
+    this.#requests.delete(id);
+    this.#platform.clearTimeout(request.timer);
+    request.answered(frame);
+  }
+
+  /** Until it is ready, something has to arrive all the time. */
+  #expectProgress() {
+    this.#startTimer("progress", ANSWER_MS, () => this.end({ reconnect: "backoff", reason: "no answer to hello" }));
+  }
+
+  /**
+   * @param {number} ms
+   * @param {() => void} action
+   */
+  #every(ms, action) {
+    this.#startTimer("ping", ms, () => {
+      this.#every(ms, action);
+      action();
+    });
+  }
+
+  /**
+   * @param {string} name
+   * @param {number} ms
+   * @param {() => void} action
+   */
+  #startTimer(name, ms, action) {
+    this.#stopTimer(name);
+    if (!(ms >= 0)) return;
+    const run = () => {
+      this.#timers.delete(name);
+      action();
+    };
+    this.#timers.set(name, this.#platform.setTimeout(run, Math.min(ms, MAX_TIMER_MS)));
+  }
+
+  /** @param {string} name */
+  #stopTimer(name) {
+    if (this.#timers.has(name)) this.#platform.clearTimeout(this.#timers.get(name));
+    this.#timers.delete(name);
+  }
+}
+
+/**
+ * @param {Extract<Frame, { type: "close" }>} frame
+ * @returns {Ending}
+ */
+function closing(frame) {
+  const reconnect = frame.reconnect ?? byCode(frame.code);
+  return { reconnect, retryAfterMs: frame.retry_after_ms, code: frame.code, reason: frame.name };
+}
+
+/**
+ * @param {Extract<Frame, { type: "error" }>} frame
+ * @returns {Ending}
+ */
+function refusal(frame) {
+  const reconnect = byCode(frame.code) === "never" ? "never" : "backoff";
+  return { reconnect, retryAfterMs: frame.retry_after_ms, code: frame.code, reason: frame.name };
+}
+
+/** @param {number} code */
+function byCode(code) {
+  if (code >= 4000 && code < 4100) return "never";
+  return code >= 4200 && code < 4300 ? "now" : "backoff";
+}

@@ -1,0 +1,184 @@
+/** @import { Hole, Range, Snapshot } from './types.js' */
+
+const GRACE_MS = 2_000;
+const MAX_HOLES = 1_000;
+const MAX_SKIPPED = 100;
+const MAX_EARLY = 1_000;
+
+/**
+ * A reader's position in one stream: everything up to `highest` was received except `holes`.
+ *
+ * Holding what is missing instead of what came early keeps the out-of-order set small and storable.
+ */
+export class Cursor {
+  /** @type {string | null} The stream's incarnation; null until a position is known. */
+  epoch = null;
+  highest = 0;
+  /** Where reading began: what lies at or below it was never ours to receive, so it may still come as late. */
+  floor = 0;
+  /** @type {Hole[]} Missing ranges, ascending. */
+  holes = [];
+  /** @type {Range[]} Holes given up; their events are still welcome. */
+  skipped = [];
+  /** @type {{ epoch: string, offset: number }[]} Events of a stream whose position is not known yet. */
+  #early = [];
+
+  /** The highest contiguous offset: all up to it has been handled. */
+  get offset() {
+    return this.holes.length > 0 ? this.holes[0].from - 1 : this.highest;
+  }
+
+  /**
+   * What an event at this place is to the reader; changes nothing.
+   *
+   * @param {string} epoch
+   * @param {number} offset
+   * @returns {"early" | "new" | "late" | "duplicate" | "newer_epoch" | "older_epoch"}
+   */
+  place(epoch, offset) {
+    if (this.epoch === null) return "early";
+    // Epochs are UUIDv7, so they sort by age.
+    if (epoch !== this.epoch) return epoch > this.epoch ? "newer_epoch" : "older_epoch";
+    if (offset > this.highest || within(this.holes, offset)) return "new";
+    if (offset <= this.floor || within(this.skipped, offset)) return "late";
+    return "duplicate";
+  }
+
+  /**
+   * Counts an event as handled.
+   *
+   * @param {string} epoch
+   * @param {number} offset
+   * @param {number} now
+   */
+  receive(epoch, offset, now) {
+    switch (this.place(epoch, offset)) {
+      case "early":
+      case "newer_epoch":
+        this.#early.push({ epoch, offset });
+        if (this.#early.length > MAX_EARLY) this.#early.shift();
+        break;
+      case "new":
+        this.learn(offset, now, now + GRACE_MS);
+        this.holes = without(this.holes, offset);
+        break;
+      case "late":
+        this.skipped = without(this.skipped, offset);
+    }
+  }
+
+  /**
+   * Takes note that the stream reaches `head`: what is missing up to it becomes a hole, due to be asked for at `due`.
+   *
+   * @param {number} head
+   * @param {number} now
+   * @param {number} [due]
+   */
+  learn(head, now, due = now + GRACE_MS) {
+    if (head <= this.highest) return;
+    this.holes.push({ from: this.highest + 1, to: head, since: now, due, tries: 0 });
+    this.highest = head;
+  }
+
+  /**
+   * Continues from `head`, whatever lies below: a new reader, a gap, a new epoch.
+   *
+   * @param {string} epoch
+   * @param {number} head
+   * @param {number} now
+   */
+  adopt(epoch, head, now) {
+    // A live event may have overtaken the frame that names the head; a head below our cursor takes us back.
+    const ahead = epoch === this.epoch && this.offset <= head;
+    this.epoch = epoch;
+    this.floor = head;
+    this.skipped = [];
+    this.holes = ahead ? this.holes.filter((hole) => hole.to > head) : [];
+    if (this.holes[0]?.from <= head) this.holes[0].from = head + 1;
+    this.highest = ahead ? Math.max(this.highest, head) : head;
+    const early = this.#early.filter((event) => event.epoch === epoch);
+    this.#early = [];
+    for (const { offset } of early.sort((a, b) => a.offset - b.offset)) {
+      if (offset > head) this.receive(epoch, offset, now);
+    }
+  }
+
+  /**
+   * Gives up the holes that opened at or before `since`, and the oldest when there are too many.
+   *
+   * @param {number} since
+   * @returns {Hole[]} the holes given up
+   */
+  stepOver(since) {
+    const surplus = this.holes.length - MAX_HOLES;
+    const given = this.holes.filter((hole, index) => hole.since <= since || index < surplus);
+    this.holes = this.holes.filter((hole) => !given.includes(hole));
+    this.skipped = [...this.skipped, ...given.map(({ from, to }) => ({ from, to }))].slice(-MAX_SKIPPED);
+    return given;
+  }
+
+  /** @returns {Snapshot | null} */
+  snapshot() {
+    if (this.epoch === null) return null;
+    const { epoch, highest, floor, skipped } = this;
+    const holes = this.holes.map(({ from, to, since }) => ({ from, to, since }));
+    return { epoch, highest, floor, holes, skipped };
+  }
+
+  /**
+   * @param {Snapshot} snapshot
+   * @param {number} now
+   */
+  restore(snapshot, now) {
+    this.epoch = snapshot.epoch;
+    this.highest = snapshot.highest;
+    this.floor = snapshot.floor;
+    this.skipped = snapshot.skipped;
+    this.holes = snapshot.holes.map((hole) => ({ ...hole, due: now + GRACE_MS, tries: 0 }));
+  }
+}
+
+/**
+ * @param {Range[]} ranges
+ * @param {number} offset
+ */
+function within(ranges, offset) {
+  return ranges.some(({ from, to }) => from <= offset && offset <= to);
+}
+
+/**
+ * @template {Range} R
+ * @param {R[]} ranges
+ * @param {number} offset
+ * @returns {R[]}
+ */
+function without(ranges, offset) {
+  return ranges.flatMap((range) => {
+    if (offset < range.from || range.to < offset) return [range];
+    const below = { ...range, to: offset - 1 };
+    const above = { ...range, from: offset + 1 };
+    return [below, above].filter(({ from, to }) => from <= to);
+  });
+}
+
+/** The latest ids seen, at most `limit` of them. */
+export class RecentIds {
+  #ids = new Set();
+  #limit;
+
+  constructor(limit = 1_000) {
+    this.#limit = limit;
+  }
+
+  /**
+   * Remembers an id; false when it was there already.
+   *
+   * @param {string} id
+   */
+  add(id) {
+    if (this.#ids.has(id)) return false;
+    this.#ids.add(id);
+    if (this.#ids.size > this.#limit) this.#ids.delete(this.#ids.values().next().value);
+    return true;
+  }
+}

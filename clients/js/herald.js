@@ -1,0 +1,274 @@
+/** @import { Ending, Frame, Handlers, HeraldClient, HeraldOptions, Platform, State } from './types.js' */
+
+import { Backoff } from "./backoff.js";
+import { Connection } from "./connection.js";
+import { surroundings } from "./platform.js";
+import { Stream } from "./stream.js";
+
+const RECONNECT = { min: 500, max: 20_000 };
+const STABLE_MS = 10_000;
+const TOKEN_MS = 15_000;
+
+/**
+ * A user's events from Herald, each handed on exactly once; what cannot be had any more is told as a gap.
+ *
+ * Connects by itself and keeps connected until `close()`. The wire protocol is herald.v1.
+ *
+ * @implements {HeraldClient}
+ */
+export class Herald {
+  /** @type {State} */
+  #state = "offline";
+  /** @type {Connection | null} The connection that is ready. */
+  #current = null;
+  /** @type {Connection | null} The one on its way: the first, or the successor of the current. */
+  #next = null;
+  /** Counts the attempts to dial, so that one overtaken while it waited for a token ends silently. */
+  #dialled = 0;
+  #dialling = false;
+  #open = true;
+  #loaded = false;
+  /** @type {unknown} */
+  #timer = null;
+  /** @type {Map<keyof Handlers, Set<(...args: any[]) => void>>} */
+  #handlers = new Map();
+  #options;
+  /** @type {Platform} */
+  #platform;
+  #backoff;
+  #stream;
+  /** The server asked for peace until then. */
+  #notBefore = 0;
+  #wake = () => this.#wakeUp();
+
+  /** @param {HeraldOptions} options */
+  constructor(options) {
+    const { url, user = "", durable = false, platform, onEvent, onState, onLoad, onGap, onError } = options;
+    this.#options = options;
+    this.#platform = { ...surroundings(), ...platform };
+    this.#backoff = new Backoff({ ...RECONNECT, random: this.#platform.random });
+    this.#stream = new Stream({
+      platform: this.#platform,
+      key: `herald:${url}:${user}`,
+      durable,
+      ask: (since, limit, answered) => this.#current?.request("history", { since, limit }, answered),
+      onEvent: (event, place) => this.#emit("event", event, place),
+      onGap: (gap) => {
+        this.#emit("gap", gap);
+        this.#load("gap");
+      },
+    });
+    const handlers = { event: onEvent, state: onState, load: onLoad, gap: onGap, error: onError };
+    for (const [name, handler] of Object.entries(handlers)) {
+      if (handler) this.on(/** @type {keyof Handlers} */ (name), handler);
+    }
+    this.#platform.window?.addEventListener("online", this.#wake);
+    this.#platform.document?.addEventListener("visibilitychange", this.#wake);
+    // The caller gets the chance to attach handlers first.
+    queueMicrotask(() => this.#open && !this.#busy() && this.#dial());
+  }
+
+  /** What the connection is doing: connecting, live, catching_up or offline. */
+  get state() {
+    return this.#state;
+  }
+
+  /** The stream's epoch and the contiguous offset handled so far; null before the first welcome. */
+  get position() {
+    return this.#stream.position;
+  }
+
+  /**
+   * Calls `handler` at every such event; returns the function that ends it.
+   *
+   * @template {keyof Handlers} N
+   * @param {N} name
+   * @param {Handlers[N]} handler
+   * @returns {() => void}
+   */
+  on(name, handler) {
+    const handlers = this.#handlers.get(name) ?? new Set();
+    this.#handlers.set(name, handlers.add(handler));
+    return () => void handlers.delete(handler);
+  }
+
+  /** Connects again after `close()` or after a refusal, and at once where a reconnect was waiting. */
+  connect() {
+    this.#open = true;
+    if (this.#busy()) return;
+    this.#backoff.reset();
+    this.#dial();
+  }
+
+  /** Ends the connection for good; the position is kept. */
+  close() {
+    this.#open = false;
+    this.#dialled += 1;
+    this.#dialling = false;
+    this.#disarm();
+    this.#stream.stop();
+    for (const connection of [this.#current, this.#next]) connection?.close();
+    this.#current = this.#next = null;
+    this.#report();
+  }
+
+  /** Forgets this client wholly, with its listeners on the page. */
+  dispose() {
+    this.close();
+    this.#handlers.clear();
+    this.#platform.window?.removeEventListener("online", this.#wake);
+    this.#platform.document?.removeEventListener("visibilitychange", this.#wake);
+  }
+
+  #busy() {
+    return this.#dialling || this.#next !== null || this.#current !== null;
+  }
+
+  async #dial() {
+    this.#disarm();
+    const dialled = ++this.#dialled;
+    this.#dialling = true;
+    this.#report();
+    try {
+      const token = await this.#token();
+      if (dialled !== this.#dialled) return;
+      this.#next = new Connection({
+        platform: this.#platform,
+        url: this.#options.url,
+        token,
+        owner: {
+          token: () => this.#token(),
+          position: () => this.position,
+          frame: (connection, frame) => this.#frame(connection, frame),
+          replaying: () => this.#report(),
+          ready: (connection) => this.#ready(connection),
+          rotate: (connection) => connection === this.#current && !this.#next && !this.#dialling && this.#dial(),
+          ended: (connection, ending) => this.#ended(connection, ending),
+        },
+      });
+      this.#dialling = false;
+      this.#report();
+    } catch (error) {
+      if (dialled !== this.#dialled) return;
+      this.#dialling = false;
+      this.#emit("error", { name: "cannot_connect", message: String(error), cause: error });
+      this.#retry({ reconnect: "backoff", reason: "cannot connect" });
+    }
+  }
+
+  /** @returns {Promise<string>} */
+  #token() {
+    return new Promise((resolve, reject) => {
+      const late = () => reject(new Error(`token() gave nothing within ${TOKEN_MS / 1000} s`));
+      const timer = this.#platform.setTimeout(late, TOKEN_MS);
+      const settle = () => this.#platform.clearTimeout(timer);
+      Promise.resolve().then(this.#options.token).then(resolve, reject).finally(settle);
+    });
+  }
+
+  /** @param {Connection} connection */
+  #ready(connection) {
+    const before = this.#current;
+    this.#current = connection;
+    this.#next = null;
+    if (before) {
+      before.close();
+      this.#backoff.reset();
+    }
+    this.#report();
+    this.#stream.start();
+    if (!this.#loaded) this.#load("start");
+  }
+
+  /**
+   * @param {Connection} connection
+   * @param {Ending} ending
+   */
+  #ended(connection, ending) {
+    const { readyAt } = connection;
+    if (readyAt !== null && this.#platform.now() - readyAt >= STABLE_MS) this.#backoff.reset();
+    if (connection === this.#next) this.#next = null;
+    if (connection === this.#current) {
+      this.#current = null;
+      this.#stream.stop();
+    }
+    this.#retry(ending);
+  }
+
+  /** @param {Ending} ending */
+  #retry(ending) {
+    const { reconnect, retryAfterMs = 0, code, reason } = ending;
+    if (reconnect === "never") {
+      this.#emit("error", { name: reason, message: "Herald asks not to reconnect", code });
+      return this.close();
+    }
+    if (this.#dialling || this.#next) return this.#report();
+    // "now" is for a connection that has served; one refused again and again backs off all the same.
+    const first = reconnect === "now" && this.#backoff.attempt === 0;
+    const delay = this.#backoff.next();
+    this.#disarm();
+    this.#notBefore = this.#platform.now() + retryAfterMs;
+    this.#timer = this.#platform.setTimeout(() => this.#dial(), retryAfterMs + (first ? 0 : delay));
+    this.#report();
+  }
+
+  /** The network is back or the page is seen again: reconnect at once, or make sure that the connection lives. */
+  #wakeUp() {
+    if (!this.#open || this.#platform.document?.visibilityState === "hidden") return;
+    if (this.#current) this.#current.check();
+    else if (this.#timer !== null && this.#platform.now() >= this.#notBefore) this.connect();
+  }
+
+  /**
+   * @param {Connection} connection
+   * @param {Frame} frame
+   */
+  #frame(connection, frame) {
+    if (frame.type === "error") {
+      const { name, message, code } = frame;
+      this.#emit("error", { name, message, code });
+    } else {
+      this.#stream.receive(frame, connection);
+    }
+  }
+
+  /** @param {"start" | "gap"} reason */
+  #load(reason) {
+    this.#loaded = true;
+    this.#emit("load", reason);
+  }
+
+  #report() {
+    /** @type {State} */
+    let state = "offline";
+    if (this.#current) state = "live";
+    else if (this.#next) state = this.#next.welcomed ? "catching_up" : "connecting";
+    else if (this.#dialling) state = "connecting";
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#emit("state", state);
+  }
+
+  #disarm() {
+    if (this.#timer !== null) this.#platform.clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  /**
+   * @template {keyof Handlers} N
+   * @param {N} name
+   * @param {Parameters<Handlers[N]>} args
+   */
+  #emit(name, ...args) {
+    for (const handler of this.#handlers.get(name) ?? []) {
+      try {
+        handler(...args);
+      } catch (error) {
+        // One handler's fault must not cost another, nor the position.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * @import { Platform, Snapshot, Storage } from './types.js'
+ * @import { Cursor } from './cursor.js'
+ */
+
+/**
+ * Keeps a cursor over page loads: per tab in sessionStorage, and where wanted per user in localStorage.
+ *
+ * A tab reads the user's position only to begin: a shared cursor would hide one tab's loss behind another's progress.
+ */
+export class Position {
+  #cursor;
+  #platform;
+  #key;
+  #durable;
+
+  /** @param {{ cursor: Cursor, platform: Platform, key: string, durable: boolean }} parts */
+  constructor({ cursor, platform, key, durable }) {
+    this.#cursor = cursor;
+    this.#platform = platform;
+    this.#key = key;
+    this.#durable = durable;
+  }
+
+  load() {
+    const own = this.#read(this.#platform.sessionStorage);
+    const snapshot = own ?? (this.#durable ? this.#read(this.#platform.localStorage) : null);
+    if (snapshot) this.#cursor.restore(snapshot, this.#platform.now());
+  }
+
+  save() {
+    const snapshot = this.#cursor.snapshot();
+    if (!snapshot) return;
+    write(this.#platform.sessionStorage, this.#key, snapshot);
+    if (!this.#durable) return;
+    const stored = this.#read(this.#platform.localStorage);
+    const { epoch, offset } = this.#cursor;
+    if (stored && (stored.epoch > snapshot.epoch || (stored.epoch === epoch && stored.highest > offset))) return;
+    // A new tab starts at the contiguous offset: it has none of what this tab received beyond.
+    const start = { epoch: snapshot.epoch, highest: offset, floor: offset, holes: [], skipped: [] };
+    write(this.#platform.localStorage, this.#key, start);
+  }
+
+  /**
+   * @param {Storage | null} storage
+   * @returns {Snapshot | null}
+   */
+  #read(storage) {
+    try {
+      const snapshot = JSON.parse(storage?.getItem(this.#key) ?? "null");
+      return valid(snapshot) ? snapshot : null;
+    } catch {
+      return null;
+    }
+  }
+}
+
+/**
+ * A full or forbidden storage costs the position after a reload, never an event now.
+ *
+ * @param {Storage | null} storage
+ * @param {string} key
+ * @param {Snapshot} snapshot
+ */
+function write(storage, key, snapshot) {
+  try {
+    storage?.setItem(key, JSON.stringify(snapshot));
+  } catch {
+    // Nothing to do: the cursor in memory stays right.
+  }
+}
+
+/** @param {any} snapshot */
+function valid(snapshot) {
+  const isRange = (/** @type {any} */ range) => Number.isSafeInteger(range?.from) && Number.isSafeInteger(range?.to);
+  return (
+    typeof snapshot?.epoch === "string" &&
+    Number.isSafeInteger(snapshot.highest) &&
+    Number.isSafeInteger(snapshot.floor) &&
+    [snapshot.holes, snapshot.skipped].every((ranges) => Array.isArray(ranges) && ranges.every(isRange))
+  );
+}

@@ -1,0 +1,100 @@
+/**
+ * @import { Frame, Hole, Platform } from './types.js'
+ * @import { Cursor } from './cursor.js'
+ */
+
+import { Backoff } from "./backoff.js";
+
+const GIVE_UP_MS = 600_000;
+const RETRY = { min: 2_000, max: 60_000 };
+const LIMIT = 100;
+
+/**
+ * Fills the holes of a cursor: asks for each when it is due, again with backoff, and after ten minutes steps over it.
+ *
+ * One request at a time; a hole inside the retained range is an event still on its way, so an empty answer is no error.
+ */
+export class Recovery {
+  #cursor;
+  #platform;
+  #ask;
+  #stepOver;
+  /** @type {unknown} */
+  #timer = null;
+  #asking = false;
+  #running = false;
+
+  /**
+   * @param {{ cursor: Cursor, platform: Platform,
+   *   ask: (since: number, limit: number, answered: (frame: Frame | null) => void) => void,
+   *   stepOver: (holes: Hole[]) => void }} parts
+   */
+  constructor({ cursor, platform, ask, stepOver }) {
+    this.#cursor = cursor;
+    this.#platform = platform;
+    this.#ask = ask;
+    this.#stepOver = stepOver;
+  }
+
+  /** A connection is there to ask on. */
+  start() {
+    this.#running = true;
+    this.#asking = false;
+    this.update();
+  }
+
+  stop() {
+    this.#running = false;
+    this.#disarm();
+  }
+
+  /** Sets the timer for the hole that is due first; to be called whenever the cursor has changed. */
+  update() {
+    this.#disarm();
+    if (!this.#running || this.#asking || this.#cursor.holes.length === 0) return;
+    const due = Math.min(...this.#cursor.holes.map((hole) => Math.min(hole.due, hole.since + GIVE_UP_MS)));
+    const wait = Math.max(0, due - this.#platform.now());
+    this.#timer = this.#platform.setTimeout(() => this.#tick(), wait);
+  }
+
+  #tick() {
+    this.#timer = null;
+    const now = this.#platform.now();
+    const hole = this.#cursor.holes.find((each) => each.due <= now || each.since + GIVE_UP_MS <= now);
+    if (!hole) return this.update();
+    const last = Math.min(hole.to, hole.from + LIMIT - 1);
+    this.#asking = true;
+    this.#ask(hole.from - 1, last - hole.from + 1, (answer) => {
+      this.#asking = false;
+      const reached = answer?.type === "caught_up" && answer.offset >= hole.from ? answer.offset : last;
+      const atLeast = answer?.type === "error" ? (answer.retry_after_ms ?? 0) : 0;
+      this.#postpone(hole.from, Math.min(last, reached), atLeast);
+      const given = this.#cursor.stepOver(this.#platform.now() - GIVE_UP_MS);
+      if (given.length > 0) this.#stepOver(given);
+      this.update();
+    });
+  }
+
+  /**
+   * What was asked for and did not come waits longer; what lies beyond the answer stays due.
+   *
+   * @param {number} first
+   * @param {number} last
+   * @param {number} atLeast
+   */
+  #postpone(first, last, atLeast) {
+    const now = this.#platform.now();
+    for (const hole of this.#cursor.holes) {
+      if (hole.from > last || hole.to < first) continue;
+      hole.tries += 1;
+      const backoff = new Backoff({ ...RETRY, random: this.#platform.random });
+      backoff.attempt = hole.tries;
+      hole.due = now + Math.max(atLeast, backoff.next());
+    }
+  }
+
+  #disarm() {
+    if (this.#timer !== null) this.#platform.clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+}

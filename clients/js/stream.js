@@ -1,0 +1,144 @@
+/**
+ * @import { EventFrame, Frame, Gap, HeraldEvent, Hole, Place, Platform } from './types.js'
+ * @import { Connection } from './connection.js'
+ */
+
+import { Cursor, RecentIds } from "./cursor.js";
+import { Position } from "./position.js";
+import { Recovery } from "./recovery.js";
+
+/** The user's stream as it arrives, over whatever connections: order, duplicates, holes, gaps and the stored position. */
+export class Stream {
+  #platform;
+  #onEvent;
+  #onGap;
+  #cursor = new Cursor();
+  #seen = new RecentIds();
+  #store;
+  #recovery;
+
+  /**
+   * @param {{ platform: Platform, key: string, durable: boolean,
+   *   ask: (since: number, limit: number, answered: (frame: Frame | null) => void) => void,
+   *   onEvent: (event: HeraldEvent, place: Place) => void, onGap: (gap: Gap) => void }} parts
+   */
+  constructor({ platform, key, durable, ask, onEvent, onGap }) {
+    const cursor = this.#cursor;
+    this.#platform = platform;
+    this.#onEvent = onEvent;
+    this.#onGap = onGap;
+    this.#store = new Position({ cursor, platform, key, durable });
+    this.#recovery = new Recovery({ cursor, platform, ask, stepOver: (holes) => this.#stepOver(holes) });
+    this.#store.load();
+  }
+
+  /** The stream's epoch and the contiguous offset; null until a welcome has named them. */
+  get position() {
+    const { epoch, offset } = this.#cursor;
+    return epoch === null ? null : { epoch, offset };
+  }
+
+  /** A connection is ready: what is missing can be asked for. */
+  start() {
+    this.#recovery.start();
+  }
+
+  stop() {
+    this.#recovery.stop();
+  }
+
+  /**
+   * @param {Frame} frame
+   * @param {Connection} connection the one it came on
+   */
+  receive(frame, connection) {
+    switch (frame.type) {
+      case "event":
+        return this.#deliver(frame, connection);
+      case "events":
+        return frame.items.forEach((item) => this.#deliver(item, connection));
+      case "welcome":
+        return this.#begin(frame.stream.epoch, frame.stream.head);
+      case "caught_up":
+        return this.#learn(frame.offset, 0);
+      case "pong":
+        return this.#compare(frame.epoch, frame.head);
+      case "gap": {
+        const { requested, epoch, earliest, head, reason } = frame;
+        return this.#continueFrom({ requested, epoch, earliest, head, reason });
+      }
+    }
+  }
+
+  /**
+   * @param {EventFrame} frame
+   * @param {Connection} connection
+   */
+  #deliver({ epoch, offset, replayed, event }, connection) {
+    const place = offset === null ? "notice" : this.#cursor.place(epoch, offset);
+    if (place === "duplicate") return;
+    if (this.#seen.add(event.id)) this.#onEvent(event, { epoch, offset, replayed });
+    if (offset === null) return;
+    // Only now: the position says what the application has handled.
+    this.#cursor.receive(epoch, offset, this.#platform.now());
+    this.#moved();
+    if (place === "newer_epoch") connection.ping();
+  }
+
+  /**
+   * A new reader begins at the head and then loads its state; one that resumes now knows how much is to come.
+   *
+   * @param {string} epoch
+   * @param {number} head
+   */
+  #begin(epoch, head) {
+    if (this.#cursor.epoch === null) this.#cursor.adopt(epoch, head, this.#platform.now());
+    else if (this.#cursor.epoch === epoch) this.#cursor.learn(head, this.#platform.now());
+    this.#moved();
+  }
+
+  /**
+   * The server's head against what arrived: this is how a loss shows that nobody noticed.
+   *
+   * @param {string} epoch
+   * @param {number} head
+   */
+  #compare(epoch, head) {
+    const requested = this.position;
+    if (!requested || epoch < requested.epoch) return;
+    if (epoch === requested.epoch) return this.#learn(head, 0);
+    this.#continueFrom({ requested, epoch, earliest: null, head, reason: "epoch_changed" });
+  }
+
+  /**
+   * @param {number} head
+   * @param {number} wait before what is missing is asked for, in milliseconds
+   */
+  #learn(head, wait) {
+    const now = this.#platform.now();
+    this.#cursor.learn(head, now, now + wait);
+    this.#moved();
+  }
+
+  /** @param {Gap} gap */
+  #continueFrom(gap) {
+    this.#cursor.adopt(gap.epoch, gap.head, this.#platform.now());
+    this.#moved();
+    this.#onGap(gap);
+  }
+
+  /** @param {Hole[]} holes */
+  #stepOver(holes) {
+    const { epoch, highest } = this.#cursor;
+    this.#moved();
+    for (const { from, to } of holes) {
+      const requested = { epoch, offset: from - 1 };
+      this.#onGap({ requested, epoch: epoch ?? "", earliest: to + 1, head: highest, reason: "missing" });
+    }
+  }
+
+  #moved() {
+    this.#store.save();
+    this.#recovery.update();
+  }
+}

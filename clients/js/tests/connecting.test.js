@@ -1,0 +1,264 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { E1, frame, MINUTE, SECOND, settle, World } from "./world.js";
+
+test("the token travels as a subprotocol and hello goes first, without resume", async () => {
+  const world = new World();
+  const herald = world.client();
+  assert.equal(herald.state, "offline");
+  await settle();
+  assert.deepEqual(world.peer.protocols, ["herald.v1", "bearer.token-1"]);
+  assert.equal(world.peer.url, "wss://herald.example/test");
+  await world.peer.open();
+  assert.deepEqual(world.peer.sent, [{ action: "hello", id: 1 }]);
+  await world.peer.welcome(44);
+  assert.deepEqual(world.states, ["connecting", "live"]);
+  assert.deepEqual(herald.position, { epoch: E1, offset: 44 });
+});
+
+test("the state is loaded after the position is known, once, and not again when a reconnect recovers", async () => {
+  const world = new World();
+  const herald = world.client({ onLoad: (reason) => world.loads.push([reason, herald.position.offset]) });
+  await settle();
+  await world.peer.open();
+  assert.deepEqual(world.loads, []);
+  await world.peer.welcome(44);
+  assert.deepEqual(world.loads, [["start", 44]]);
+  await world.peer.drop();
+  await (await world.redialled()).welcome(44);
+  assert.deepEqual(world.loads, [["start", 44]]);
+});
+
+test("live events before the welcome are handed on and count once the position is known", async () => {
+  const world = new World();
+  const herald = world.client();
+  await settle();
+  await world.peer.open();
+  await world.peer.say(frame(46), frame(45));
+  assert.deepEqual(world.ids, ["event-46", "event-45"]);
+  await world.peer.welcome(44);
+  assert.deepEqual(herald.position, { epoch: E1, offset: 46 });
+  await world.peer.say(frame(46), frame(45), frame(47));
+  assert.deepEqual(world.ids, ["event-46", "event-45", "event-47"]);
+});
+
+test("a lost connection is taken up again with the cursor, through catching_up, without loss or repetition", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(10);
+  await peer.say(frame(11));
+  await peer.drop();
+  assert.equal(herald.state, "offline");
+  const again = await world.redialled();
+  assert.deepEqual(again.last("hello").resume, { epoch: E1, offset: 11 });
+  assert.deepEqual(again.protocols[1], "bearer.token-2");
+  await again.welcome(14, { replaying: 3 });
+  assert.equal(herald.state, "catching_up");
+  await again.say(frame(14), { type: "events", items: [11, 12, 13, 14].map((n) => frame(n, { replayed: true })) });
+  await again.caughtUp(14);
+  assert.equal(herald.state, "live");
+  assert.deepEqual(world.ids, ["event-11", "event-14", "event-12", "event-13"]);
+  assert.deepEqual(world.states, ["connecting", "live", "offline", "connecting", "catching_up", "live"]);
+});
+
+test("the replay's end may come before the welcome", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(10);
+  await peer.drop();
+  const again = await world.redialled();
+  await again.say({ type: "events", items: [frame(11, { replayed: true })] });
+  await again.caughtUp(11);
+  await again.welcome(11, { replaying: 1 });
+  assert.equal(herald.state, "live");
+  assert.deepEqual(world.ids, ["event-11"]);
+});
+
+test("reconnects are spread over a range that doubles from 0.5 to 20 seconds", async () => {
+  for (const [random, expected] of [
+    [0, [500, 500, 500, 500, 500, 500, 500]],
+    [0.999999, [1000, 2000, 4000, 8000, 16000, 20000, 20000]],
+  ]) {
+    const world = new World();
+    world.random = random;
+    world.client();
+    await settle();
+    const delays = [];
+    for (const _ of expected) {
+      const started = world.clock.time;
+      await world.peer.drop();
+      await world.redialled();
+      delays.push(world.clock.time - started);
+    }
+    delays.forEach((delay, n) => assert.ok(Math.abs(delay - expected[n]) <= 50, `${delays} for ${random}`));
+  }
+});
+
+test("the range starts anew only after a connection that held", async () => {
+  const world = new World();
+  world.random = 0.999999;
+  await world.live(0);
+  for (const _ of [1, 2, 3]) {
+    await world.peer.drop();
+    await (await world.redialled()).welcome(0);
+  }
+  let started = world.clock.time;
+  await world.peer.drop();
+  await (await world.redialled()).welcome(0);
+  assert.ok(world.clock.time - started > 7_000, "a flapping connection backs off further");
+  await world.clock.advance(11 * SECOND);
+  started = world.clock.time;
+  await world.peer.drop();
+  await world.redialled();
+  assert.ok(world.clock.time - started <= 1_050, "a connection that held does not");
+});
+
+test("a connection that never answers hello is given up after ten seconds", async () => {
+  const world = new World();
+  world.client();
+  await settle();
+  const silent = world.peer;
+  await silent.open();
+  await world.clock.advance(10 * SECOND);
+  assert.equal(silent.closed, 1000);
+  await world.redialled();
+});
+
+test("a hello that the gateway could not route is tried again", async () => {
+  const world = new World();
+  world.client();
+  await settle();
+  await world.peer.open();
+  await world.peer.say({ message: "Internal server error", connectionId: "x", requestId: "y" });
+  await (await world.redialled()).welcome(3);
+  assert.equal(world.states.at(-1), "live");
+});
+
+test("a replay that stalls is asked for on a new connection", async () => {
+  const world = new World();
+  const { peer } = await world.live(10);
+  await peer.drop();
+  const again = await world.redialled();
+  await again.welcome(20, { replaying: 10 });
+  await world.clock.advance(9 * SECOND);
+  await again.say({ type: "events", items: [frame(11, { replayed: true })] });
+  await world.clock.advance(9 * SECOND);
+  assert.equal(again.closed, null);
+  await world.clock.advance(2 * SECOND);
+  assert.equal(again.closed, 1000);
+  assert.deepEqual((await world.redialled()).last("hello").resume, { epoch: E1, offset: 11 });
+});
+
+test("a token that cannot be had is an error and tried again; one that hangs as well", async () => {
+  const world = new World();
+  const answers = [
+    () => Promise.reject(new Error("signed out")),
+    () => new Promise(() => {}),
+    () => "good",
+  ];
+  world.client({ token: () => answers.shift()() });
+  await settle();
+  assert.match(world.errors[0].message, /signed out/);
+  assert.equal(world.states.at(-1), "offline");
+  await world.clock.advance(17 * SECOND);
+  assert.match(world.errors[1].message, /within 15 s/);
+  await world.clock.advance(3 * SECOND);
+  assert.deepEqual(world.peer.protocols, ["herald.v1", "bearer.good"]);
+});
+
+test("pings carry the contiguous offset every ping_ms; without a pong in ten seconds the connection is replaced", async () => {
+  const world = new World();
+  const { peer } = await world.live(10);
+  await peer.say(frame(11), frame(13));
+  await world.clock.advance(270 * SECOND);
+  const { id, ...ping } = peer.last("ping");
+  assert.deepEqual(ping, { action: "ping", epoch: E1, offset: 11 });
+  await peer.say({ type: "pong", re: id, epoch: E1, head: 13 });
+  await world.clock.advance(20 * SECOND);
+  assert.equal(peer.closed, null);
+  await world.clock.advance(250 * SECOND);
+  assert.equal(peer.got("ping").length, 2);
+  await world.clock.advance(9_999);
+  assert.equal(peer.closed, null);
+  await world.clock.advance(1);
+  assert.equal(peer.closed, 1000);
+  await world.redialled();
+});
+
+test("a network that comes back or a page that is seen again cuts the waiting short", async () => {
+  const world = new World();
+  world.random = 0.999999;
+  const { peer } = await world.live(0);
+  await peer.drop();
+  world.window.dispatchEvent(new Event("online"));
+  await settle();
+  assert.equal(world.peers.length, 2);
+  await world.peer.open();
+  await world.peer.welcome(0);
+  world.document.dispatchEvent(new Event("visibilitychange"));
+  assert.equal(world.peer.got("ping").length, 0, "it was heard from just now");
+  await world.clock.advance(MINUTE);
+  world.document.visibilityState = "hidden";
+  world.document.dispatchEvent(new Event("visibilitychange"));
+  assert.equal(world.peer.got("ping").length, 0);
+  world.document.visibilityState = "visible";
+  world.document.dispatchEvent(new Event("visibilitychange"));
+  assert.equal(world.peer.got("ping").length, 1, "after a while it is asked");
+});
+
+test("close() ends everything, connect() takes up where it ended, dispose() leaves nothing", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(5);
+  await peer.say(frame(6));
+  herald.close();
+  assert.equal(peer.closed, 1000);
+  assert.equal(herald.state, "offline");
+  assert.equal(world.clock.pending, 0);
+  world.window.dispatchEvent(new Event("online"));
+  await settle();
+  assert.equal(world.peers.length, 1);
+  herald.connect();
+  await settle();
+  await world.peer.open();
+  assert.deepEqual(world.peer.last("hello").resume, { epoch: E1, offset: 6 });
+  herald.dispose();
+  assert.equal(world.clock.pending, 0);
+});
+
+test("a client closed while it waits for its token opens no connection", async () => {
+  const world = new World();
+  let give;
+  const herald = world.client({ token: () => new Promise((resolve) => (give = resolve)) });
+  await settle();
+  herald.close();
+  give("late");
+  await settle();
+  assert.equal(world.peers.length, 0);
+  assert.equal(world.clock.pending, 0);
+});
+
+test("on() returns the way to end it; a handler that throws costs no other handler and no position", async (t) => {
+  const world = new World();
+  const thrown = [];
+  const own = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", (error) => thrown.push(error.message));
+  t.after(() => {
+    process.removeAllListeners("uncaughtException");
+    own.forEach((listener) => process.on("uncaughtException", listener));
+  });
+  const herald = world.client({
+    onEvent: () => {
+      throw new Error("the page's own fault");
+    },
+  });
+  const second = [];
+  const off = herald.on("event", (event) => second.push(event.id));
+  await settle();
+  await world.peer.open();
+  await world.peer.welcome(0);
+  await world.peer.say(frame(1));
+  off();
+  await world.peer.say(frame(2));
+  assert.deepEqual(second, ["event-1"]);
+  assert.deepEqual(herald.position, { epoch: E1, offset: 2 });
+  assert.equal(thrown.length, 2);
+});

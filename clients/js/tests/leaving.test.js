@@ -1,0 +1,190 @@
+/** How a connection ends: close frames, refusals, rotation, the token's renewal. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { E1, frame, MINUTE, SECOND, settle, World } from "./world.js";
+
+const close = (code, reconnect, retry_after_ms = 0) => ({ type: "close", code, name: "n", reconnect, retry_after_ms });
+
+test("close with reconnect now comes back at once", async () => {
+  const world = new World();
+  const { peer } = await world.live(0);
+  await peer.say(close(4200, "now"));
+  assert.equal(peer.closed, 1000);
+  await world.clock.advance(0);
+  assert.equal(world.peers.length, 2);
+  assert.deepEqual(world.peer.protocols[1], "bearer.token-2");
+});
+
+test("now is for a connection that held: told so again and again, it backs off", async () => {
+  const world = new World();
+  const { peer } = await world.live(0);
+  await peer.say(close(4202, "now"));
+  await world.clock.advance(0);
+  await world.peer.open();
+  await world.peer.say(close(4202, "now"));
+  await world.clock.advance(499);
+  assert.equal(world.peers.length, 2);
+  await world.redialled(5 * SECOND);
+});
+
+test("close with backoff waits at least retry_after_ms, also when the network comes back meanwhile", async () => {
+  const world = new World();
+  const { peer } = await world.live(0);
+  await peer.say(close(4100, "backoff", 30 * SECOND));
+  await world.clock.advance(29 * SECOND);
+  world.window.dispatchEvent(new Event("online"));
+  await settle();
+  assert.equal(world.peers.length, 1);
+  await world.clock.advance(2 * SECOND);
+  assert.equal(world.peers.length, 2);
+});
+
+test("close with never stays away, says so, and connect() may try again", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(0);
+  await peer.say(close(4011, "never"));
+  assert.equal(herald.state, "offline");
+  assert.deepEqual(world.errors.map(({ code }) => code), [4011]);
+  assert.equal(world.clock.pending, 0);
+  herald.connect();
+  await settle();
+  assert.equal(world.peers.length, 2);
+});
+
+test("without a word on reconnecting the code's range decides", async () => {
+  for (const [code, comesBack] of [[4003, false], [4101, true], [4201, true]]) {
+    const world = new World();
+    const { peer } = await world.live(0);
+    await peer.say(close(code, undefined));
+    await world.clock.advance(20 * SECOND);
+    assert.equal(world.peers.length > 1, comesBack, String(code));
+  }
+});
+
+test("a refused hello ends the connection by the code's range", async () => {
+  for (const [code, comesBack] of [[4001, false], [4102, true]]) {
+    const world = new World();
+    world.client();
+    await settle();
+    await world.peer.open();
+    await world.peer.say({ type: "error", re: 1, code, name: "refused", message: "no", retry_after_ms: 5_000 });
+    await world.clock.advance(4 * SECOND);
+    assert.equal(world.peers.length, 1);
+    await world.clock.advance(3 * SECOND);
+    assert.equal(world.peers.length > 1, comesBack, String(code));
+    assert.equal(world.errors[0].code, code);
+  }
+});
+
+test("an error frame beside the path is told and changes nothing", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(0);
+  await peer.say({ type: "error", code: 4100, name: "overloaded", message: "An event could not be stored." });
+  assert.equal(world.errors[0].name, "overloaded");
+  assert.equal(herald.state, "live");
+});
+
+test("before its lifetime ends the connection is replaced: the new one is ready before the old one goes", async () => {
+  const world = new World();
+  const { herald, peer: old } = await world.live(10, { welcome: { token_ms: null } });
+  await keepAlive(world, old, 110 * MINUTE);
+  assert.equal(world.peers.length, 2);
+  const fresh = world.peer;
+  await fresh.open();
+  assert.deepEqual(fresh.last("hello").resume, { epoch: E1, offset: 10 });
+  await old.say(frame(11));
+  await fresh.say(frame(11));
+  await fresh.welcome(12, { replaying: 1 });
+  assert.equal(old.closed, null);
+  assert.equal(herald.state, "live");
+  await fresh.say({ type: "events", items: [frame(11, { replayed: true }), frame(12, { replayed: true })] });
+  await fresh.caughtUp(12);
+  assert.equal(old.closed, 1000);
+  assert.deepEqual(world.ids, ["event-11", "event-12"]);
+  assert.deepEqual(world.states, ["connecting", "live"]);
+});
+
+test("a successor that fails is tried again while the old connection serves on", async () => {
+  const world = new World();
+  const { herald, peer: old } = await world.live(10, { welcome: { token_ms: null } });
+  await keepAlive(world, old, 110 * MINUTE);
+  await world.peer.drop();
+  assert.equal(herald.state, "live");
+  await old.say(frame(11));
+  const fresh = await world.redialled(5 * SECOND);
+  await fresh.welcome(11);
+  assert.equal(old.closed, 1000);
+  assert.deepEqual(world.states, ["connecting", "live"]);
+  assert.deepEqual(world.ids, ["event-11"]);
+});
+
+test("an old connection that ends during its replacement leaves the new one to finish", async () => {
+  const world = new World();
+  const { herald, peer: old } = await world.live(10, { welcome: { token_ms: null } });
+  await keepAlive(world, old, 110 * MINUTE);
+  const fresh = world.peer;
+  await fresh.open();
+  await old.drop();
+  assert.equal(herald.state, "connecting");
+  await fresh.welcome(10);
+  assert.equal(herald.state, "live");
+  assert.equal(world.peers.length, 2);
+});
+
+test("the token is renewed at 80 % of its life, on the connection, by what auth_ok says next", async () => {
+  const world = new World();
+  const { peer } = await world.live(0, { welcome: { token_ms: 100 * SECOND } });
+  await world.clock.advance(79_999);
+  assert.equal(peer.got("auth").length, 0);
+  await world.clock.advance(1);
+  const auth = peer.last("auth");
+  assert.equal(auth.token, "token-2");
+  await peer.say({ type: "auth_ok", re: auth.id, token_ms: 50 * SECOND });
+  await world.clock.advance(39_999);
+  assert.equal(peer.got("auth").length, 1);
+  await world.clock.advance(1);
+  assert.equal(peer.last("auth").token, "token-3");
+  assert.equal(world.peers.length, 1);
+});
+
+test("a renewal that fails is tried again, soon and then less often", async () => {
+  const world = new World();
+  let broken = true;
+  let asked = 0;
+  const token = async () => {
+    asked += 1;
+    if (broken && asked > 1) throw new Error("no network");
+    return `token-${asked}`;
+  };
+  const { peer } = await world.live(0, { token, welcome: { token_ms: 100 * SECOND } });
+  await world.clock.advance(80 * SECOND);
+  assert.equal(asked, 2);
+  await world.clock.advance(5 * SECOND);
+  assert.equal(asked, 4);
+  broken = false;
+  await world.clock.advance(10 * SECOND);
+  assert.equal(peer.got("auth").length, 1);
+  await peer.say({ type: "error", re: peer.last("auth").id, code: 4100, name: "overloaded", message: "later" });
+  await world.clock.advance(30 * SECOND);
+  assert.equal(peer.got("auth").length, 2);
+});
+
+test("a credential that never ends is never renewed", async () => {
+  const world = new World();
+  const { peer } = await world.live(0, { welcome: { token_ms: 0 } });
+  await keepAlive(world, peer, 100 * MINUTE);
+  assert.equal(peer.got("auth").length, 0);
+  assert.equal(world.tokens.length, 1);
+});
+
+/** Lets time pass while the server answers pings. */
+async function keepAlive(world, peer, ms) {
+  for (let passed = 0; passed < ms; passed += SECOND) {
+    await world.clock.advance(Math.min(SECOND, ms - passed));
+    const ping = peer.got("ping").at(-1);
+    if (ping && !ping.answered) {
+      ping.answered = true;
+      await peer.say({ type: "pong", re: ping.id, epoch: ping.epoch, head: ping.offset });
+    }
+  }
+}

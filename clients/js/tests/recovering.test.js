@@ -1,0 +1,331 @@
+/** What arrives out of order, twice, late or never. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { E1, E2, frame, MINUTE, SECOND, settle, World } from "./world.js";
+
+const replay = (...offsets) => ({ type: "events", items: offsets.map((n) => frame(n, { replayed: true })) });
+
+test("events out of order are handed on as they come; the cursor is the highest contiguous offset", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(41);
+  await peer.say(frame(43));
+  assert.equal(herald.position.offset, 41);
+  await peer.say(frame(45), frame(42));
+  assert.equal(herald.position.offset, 43);
+  await peer.say(frame(44));
+  assert.equal(herald.position.offset, 45);
+  assert.deepEqual(world.ids, ["event-43", "event-45", "event-42", "event-44"]);
+  await world.clock.advance(MINUTE);
+  assert.equal(peer.got("history").length, 0);
+});
+
+test("an event is handed on once, however often and on whatever path it comes", async () => {
+  const world = new World();
+  const { peer } = await world.live(0);
+  await peer.say(frame(1), frame(1), frame(2), replay(1, 2), frame(2));
+  assert.deepEqual(world.ids, ["event-1", "event-2"]);
+});
+
+test("the same event at another place of the stream is handed on once, and both places count", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(0);
+  await peer.say(frame(1, { id: "same" }), frame(2, { id: "same" }));
+  assert.deepEqual(world.ids, ["same"]);
+  assert.equal(herald.position.offset, 2);
+});
+
+test("a hole is asked for after two seconds, again with backoff, until it is filled", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(41);
+  await peer.say(frame(43), frame(44));
+  await world.clock.advance(1_999);
+  assert.equal(peer.got("history").length, 0);
+  await world.clock.advance(1);
+  const { id, ...history } = peer.last("history");
+  assert.deepEqual(history, { action: "history", since: 41, limit: 1 });
+  await peer.caughtUp(44, "history");
+  const asked = [world.clock.time];
+  while (peer.got("history").length < 7) {
+    const before = peer.got("history").length;
+    await world.clock.advance(100);
+    if (peer.got("history").length === before) continue;
+    asked.push(world.clock.time);
+    await peer.caughtUp(44, "history");
+  }
+  const pauses = asked.slice(1).map((time, n) => time - asked[n]);
+  assert.deepEqual(pauses, pauses.toSorted((a, b) => a - b));
+  assert.ok(pauses[0] >= 2 * SECOND && pauses.at(-1) > 25 * SECOND && pauses.at(-1) <= MINUTE, String(pauses));
+  await peer.say(replay(42));
+  assert.equal(herald.position.offset, 44);
+  await world.clock.advance(5 * MINUTE);
+  assert.equal(peer.got("history").length, 7);
+  assert.deepEqual(world.gaps, []);
+});
+
+test("a request for history that nobody answers, or with an error, is repeated", async () => {
+  const world = new World();
+  const { peer } = await world.live(41);
+  await peer.say(frame(43));
+  await world.clock.advance(2 * SECOND);
+  await world.clock.advance(15 * SECOND);
+  assert.equal(peer.got("history").length, 2);
+  const re = peer.last("history").id;
+  await peer.say({ type: "error", re, code: 4102, name: "rate_limited", message: "slow", retry_after_ms: 40_000 });
+  await world.clock.advance(39_999);
+  assert.equal(peer.got("history").length, 2);
+  await world.clock.advance(1);
+  assert.equal(peer.got("history").length, 3);
+});
+
+test("a hole of ten minutes is told as a gap and stepped over; its event is still handed on when it comes", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(41);
+  await peer.say(frame(43));
+  await answering(world, peer, 10 * MINUTE - SECOND);
+  assert.deepEqual(world.gaps, []);
+  assert.equal(herald.position.offset, 41);
+  await answering(world, peer, 2 * SECOND);
+  const requested = { epoch: E1, offset: 41 };
+  assert.deepEqual(world.gaps, [{ requested, epoch: E1, earliest: 43, head: 43, reason: "missing" }]);
+  assert.deepEqual(world.loads, ["start", "gap"]);
+  assert.equal(herald.position.offset, 43);
+  const asked = peer.got("history").length;
+  await answering(world, peer, 5 * MINUTE);
+  assert.equal(peer.got("history").length, asked);
+  await peer.say(frame(42), frame(42));
+  assert.deepEqual(world.ids, ["event-43", "event-42"]);
+});
+
+test("holes age one by one", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(41);
+  await peer.say(frame(43));
+  await answering(world, peer, 5 * MINUTE);
+  await peer.say(frame(45));
+  await answering(world, peer, 5 * MINUTE + SECOND);
+  assert.equal(world.gaps.length, 1);
+  assert.equal(herald.position.offset, 43);
+  await answering(world, peer, 5 * MINUTE);
+  assert.equal(world.gaps.length, 2);
+  assert.equal(herald.position.offset, 45);
+});
+
+test("a pong whose head is above the cursor asks for history at once, page by page", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(10);
+  await world.clock.advance(270 * SECOND);
+  await peer.say({ type: "pong", re: peer.last("ping").id, epoch: E1, head: 250 });
+  const pages = [];
+  for (let page = 0; page < 3; page += 1) {
+    await world.clock.advance(0);
+    const { since, limit } = peer.last("history");
+    pages.push([since, limit]);
+    await peer.say(replay(...Array.from({ length: limit }, (_, n) => since + 1 + n)));
+    await peer.caughtUp(since + limit, "history");
+  }
+  assert.deepEqual(pages, [[10, 100], [110, 100], [210, 40]]);
+  assert.equal(herald.position.offset, 250);
+  assert.equal(world.ids.length, 240);
+});
+
+test("one event that is missing holds up none behind it", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(0);
+  await world.clock.advance(270 * SECOND);
+  await peer.say({ type: "pong", re: peer.last("ping").id, epoch: E1, head: 150 });
+  await world.clock.advance(0);
+  await peer.say(replay(...Array.from({ length: 99 }, (_, n) => n + 2)));
+  await peer.caughtUp(100, "history");
+  await world.clock.advance(0);
+  assert.deepEqual([peer.last("history").since, peer.last("history").limit], [100, 50]);
+  await peer.say(replay(...Array.from({ length: 50 }, (_, n) => n + 101)));
+  await peer.caughtUp(150, "history");
+  assert.equal(herald.position.offset, 0);
+  assert.equal(world.ids.length, 149);
+  await peer.say(frame(1));
+  assert.equal(herald.position.offset, 150);
+});
+
+test("a server that answers with less than asked is asked on at once, and not in circles when it has nothing", async () => {
+  const world = new World();
+  const { peer } = await world.live(0);
+  await world.clock.advance(270 * SECOND);
+  await peer.say({ type: "pong", re: peer.last("ping").id, epoch: E1, head: 60 });
+  await world.clock.advance(0);
+  await peer.say(replay(...Array.from({ length: 30 }, (_, n) => n + 1)));
+  await peer.caughtUp(30, "history");
+  await world.clock.advance(0);
+  assert.equal(peer.last("history").since, 30);
+  await peer.caughtUp(30, "history");
+  await world.clock.advance(SECOND);
+  assert.equal(peer.got("history").length, 2);
+});
+
+test("a gap is told with its reason, the state is loaded anew, and reading goes on from the head", async () => {
+  for (const reason of ["expired", "ahead", "limit"]) {
+    const world = new World();
+    const { herald, peer } = await world.live(41);
+    await peer.drop();
+    const again = await world.redialled();
+    const head = reason === "ahead" ? 20 : 500;
+    await again.welcome(head, { recovered: false });
+    assert.equal(herald.state, "catching_up");
+    const gap = { requested: { epoch: E1, offset: 41 }, epoch: E1, earliest: 1, head, reason };
+    await again.say({ type: "gap", re: again.last("hello").id, ...gap });
+    assert.deepEqual(world.gaps, [gap]);
+    assert.deepEqual(world.log, ["load start", "gap", "load gap"]);
+    assert.equal(herald.state, "live");
+    assert.deepEqual(herald.position, { epoch: E1, offset: head });
+    await again.say(frame(head + 1, { id: `${reason}-next` }));
+    assert.deepEqual(world.ids, [`${reason}-next`]);
+    assert.equal(herald.position.offset, head + 1);
+    await world.clock.advance(MINUTE);
+    assert.equal(again.got("history").length, 0);
+  }
+});
+
+test("a live event that overtakes the gap keeps its place", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(41);
+  await peer.drop();
+  const again = await world.redialled();
+  await again.say(frame(501));
+  await again.welcome(500, { recovered: false });
+  const gap = { requested: { epoch: E1, offset: 41 }, epoch: E1, earliest: 301, head: 500, reason: "expired" };
+  await again.say({ type: "gap", re: again.last("hello").id, ...gap });
+  assert.equal(herald.position.offset, 501);
+  await again.say(frame(400));
+  assert.deepEqual(world.ids, ["event-501", "event-400"], "what lies before the new beginning is welcome once");
+  await again.say(frame(400), frame(501));
+  assert.equal(world.ids.length, 2);
+});
+
+test("a gap as the answer to history ends the hole", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(41);
+  await peer.say(frame(43));
+  await world.clock.advance(2 * SECOND);
+  const gap = { requested: { epoch: E1, offset: 41 }, epoch: E1, earliest: 43, head: 43, reason: "expired" };
+  await peer.say({ type: "gap", re: peer.last("history").id, ...gap });
+  assert.equal(world.gaps[0].reason, "expired");
+  assert.equal(herald.position.offset, 43);
+  await world.clock.advance(5 * MINUTE);
+  assert.equal(peer.got("history").length, 1);
+});
+
+test("an epoch that changed while away is the server's gap; reading goes on in the new epoch", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(41);
+  await peer.drop();
+  const again = await world.redialled();
+  await again.welcome(3, { recovered: false, stream: { epoch: E2, head: 3 } });
+  const gap = { requested: { epoch: E1, offset: 41 }, epoch: E2, earliest: 1, head: 3, reason: "epoch_changed" };
+  await again.say({ type: "gap", re: again.last("hello").id, ...gap });
+  assert.deepEqual(herald.position, { epoch: E2, offset: 3 });
+  assert.deepEqual(world.gaps, [gap]);
+});
+
+test("an event of a newer epoch is handed on and makes the client ask; the pong's epoch is a gap", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(41);
+  await peer.say(frame(3, { epoch: E2, id: "new-3" }));
+  assert.deepEqual(world.ids, ["new-3"]);
+  assert.deepEqual(herald.position, { epoch: E1, offset: 41 });
+  const ping = peer.last("ping");
+  await peer.say(frame(5, { epoch: E2, id: "new-5" }), { type: "pong", re: ping.id, epoch: E2, head: 4 });
+  const requested = { epoch: E1, offset: 41 };
+  assert.deepEqual(world.gaps, [{ requested, epoch: E2, earliest: null, head: 4, reason: "epoch_changed" }]);
+  assert.deepEqual(herald.position, { epoch: E2, offset: 5 });
+  await peer.say(frame(5, { epoch: E2, id: "new-5" }), frame(6, { epoch: E2, id: "new-6" }));
+  assert.deepEqual(world.ids, ["new-3", "new-5", "new-6"]);
+});
+
+test("a straggler of an older epoch is handed on once and moves nothing; an older pong neither", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(5, { welcome: { stream: { epoch: E2, head: 5 } } });
+  await peer.say(frame(90), frame(90));
+  await world.clock.advance(270 * SECOND);
+  await peer.say({ type: "pong", re: peer.last("ping").id, epoch: E1, head: 90 });
+  assert.deepEqual(world.ids, ["event-90"]);
+  assert.deepEqual(herald.position, { epoch: E2, offset: 5 });
+  assert.deepEqual(world.gaps, []);
+});
+
+test("notices have no place in the stream: handed on once, again and again sent, no effect on the cursor", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(7);
+  await peer.say(frame(null, { id: "notice" }));
+  await peer.drop();
+  const again = await world.redialled();
+  await again.welcome(7);
+  await again.say(frame(null, { id: "notice" }));
+  assert.deepEqual(world.events, [{ id: "notice", epoch: E1, offset: null, replayed: false }]);
+  assert.deepEqual(herald.position, { epoch: E1, offset: 7 });
+});
+
+test("a reload of the tab resumes at its own cursor and repeats nothing that came early", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(41);
+  await peer.say(frame(42), frame(44));
+  herald.dispose();
+  const reloaded = new World();
+  reloaded.sessionStorage = world.sessionStorage;
+  const again = reloaded.client();
+  await settle();
+  await reloaded.peer.open();
+  assert.deepEqual(reloaded.peer.last("hello").resume, { epoch: E1, offset: 42 });
+  await reloaded.peer.welcome(44, { replaying: 2 });
+  await reloaded.peer.say(replay(43, 44));
+  await reloaded.peer.caughtUp(44);
+  assert.deepEqual(reloaded.ids, ["event-43"]);
+  assert.deepEqual(reloaded.loads, ["start"]);
+  assert.equal(again.position.offset, 44);
+});
+
+test("a new tab starts from now; with a durable position from where the user's tabs were, never backwards", async () => {
+  const world = new World();
+  const { peer } = await world.live(41, { durable: true, user: "alice" });
+  await peer.say(frame(42), frame(44));
+  const tab = async (options) => {
+    const other = new World();
+    other.localStorage = world.localStorage;
+    other.client(options);
+    await settle();
+    await other.peer.open();
+    return other;
+  };
+  assert.equal((await tab({ user: "alice" })).peer.last("hello").resume, undefined);
+  assert.equal((await tab({ user: "bob", durable: true })).peer.last("hello").resume, undefined);
+  const second = await tab({ user: "alice", durable: true });
+  assert.deepEqual(second.peer.last("hello").resume, { epoch: E1, offset: 42 });
+  await second.peer.welcome(44, { replaying: 2 });
+  await second.peer.say(replay(43, 44));
+  assert.deepEqual(second.ids, ["event-43", "event-44"], "it had none of what the first tab received early");
+  await peer.say(frame(45));
+  const third = await tab({ user: "alice", durable: true });
+  assert.deepEqual(third.peer.last("hello").resume, { epoch: E1, offset: 44 });
+});
+
+test("a storage that is broken or full costs nothing but the reload", async () => {
+  const world = new World();
+  world.sessionStorage.getItem = () => '{"epoch":7,"holes":"x"}';
+  world.sessionStorage.setItem = () => {
+    throw new Error("quota");
+  };
+  const { herald, peer } = await world.live(1);
+  await peer.say(frame(2));
+  assert.deepEqual(world.ids, ["event-2"]);
+  assert.equal(herald.position.offset, 2);
+});
+
+/** Lets time pass while the server answers pings and has nothing for history. */
+async function answering(world, peer, ms) {
+  for (let passed = 0; passed < ms; passed += SECOND) {
+    await world.clock.advance(Math.min(SECOND, ms - passed));
+    for (const asked of peer.sent.filter((each) => !each.answered)) {
+      asked.answered = true;
+      if (asked.action === "ping") await peer.say({ type: "pong", re: asked.id, epoch: E1, head: asked.offset });
+      if (asked.action === "history") await peer.say({ type: "caught_up", re: asked.id, offset: asked.since });
+    }
+  }
+}

@@ -1,0 +1,216 @@
+/** A deterministic surroundings for the client: a clock that only moves when told, and a scripted Herald. */
+import { Herald } from "../herald.js";
+
+export const E1 = "01960000-0000-7000-8000-000000000001";
+export const E2 = "01970000-0000-7000-8000-000000000002";
+export const SECOND = 1_000;
+export const MINUTE = 60 * SECOND;
+
+class Clock {
+  time = Date.UTC(2026, 0, 1);
+  #timers = new Map();
+  #lastId = 0;
+
+  setTimeout = (callback, ms) => {
+    this.#timers.set(++this.#lastId, { at: this.time + ms, callback });
+    return this.#lastId;
+  };
+
+  clearTimeout = (id) => void this.#timers.delete(id);
+
+  get pending() {
+    return this.#timers.size;
+  }
+
+  /** Runs what falls due within `ms`, in order, with promises settled in between. */
+  async advance(ms) {
+    const end = this.time + ms;
+    await settle();
+    for (;;) {
+      const due = [...this.#timers].filter(([, timer]) => timer.at <= end).sort((a, b) => a[1].at - b[1].at)[0];
+      if (!due) break;
+      const [id, timer] = due;
+      this.#timers.delete(id);
+      this.time = Math.max(this.time, timer.at);
+      timer.callback();
+      await settle();
+    }
+    this.time = end;
+  }
+}
+
+/** Lets every promise that can go on do so. */
+export function settle() {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+export class MemoryStorage {
+  items = new Map();
+  getItem(key) {
+    return this.items.get(key) ?? null;
+  }
+  setItem(key, value) {
+    this.items.set(key, value);
+  }
+}
+
+/** The server's end of one connection: what it was sent, and what it says. */
+class Peer {
+  sent = [];
+  closed = null;
+
+  constructor(socket, url, protocols) {
+    this.socket = socket;
+    this.url = url;
+    this.protocols = protocols;
+  }
+
+  /** Frames of one action, in order. */
+  got(action) {
+    return this.sent.filter((frame) => frame.action === action);
+  }
+
+  last(action) {
+    const frame = this.got(action).at(-1);
+    if (!frame) throw new Error(`no ${action} among ${JSON.stringify(this.sent)}`);
+    return frame;
+  }
+
+  async open() {
+    this.socket.onopen?.();
+    await settle();
+  }
+
+  async say(...frames) {
+    for (const frame of frames) this.socket.onmessage?.({ data: JSON.stringify(frame) });
+    await settle();
+  }
+
+  async drop() {
+    this.socket.onclose?.();
+    await settle();
+  }
+
+  welcome(head = 0, fields = {}) {
+    return this.say({
+      type: "welcome",
+      re: this.last("hello").id,
+      connection: "c1",
+      time: "2026-01-01T00:00:00Z",
+      stream: { epoch: E1, head },
+      recovered: "resume" in this.last("hello"),
+      replaying: 0,
+      ping_ms: 270 * SECOND,
+      lifetime_ms: 110 * MINUTE,
+      token_ms: 15 * MINUTE,
+      max_frame: 32_768,
+      ...fields,
+    });
+  }
+
+  caughtUp(offset, action = "hello") {
+    return this.say({ type: "caught_up", re: this.last(action).id, offset });
+  }
+}
+
+export function frame(offset, { epoch = E1, replayed = false, id = `event-${offset}` } = {}) {
+  return { type: "event", epoch, offset, replayed, event: { id, subject: `generation-${id}`, data: {} } };
+}
+
+/** One client with everything around it; `options` go to the client, `parts` replace its surroundings. */
+export class World {
+  clock = new Clock();
+  peers = [];
+  tokens = [];
+  log = [];
+  events = [];
+  states = [];
+  gaps = [];
+  loads = [];
+  errors = [];
+  random = 0.5;
+  window = new EventTarget();
+  document = Object.assign(new EventTarget(), { visibilityState: "visible" });
+  sessionStorage = new MemoryStorage();
+  localStorage = new MemoryStorage();
+
+  client(options = {}) {
+    const world = this;
+    class FakeWebSocket {
+      onopen = null;
+      onmessage = null;
+      onclose = null;
+      constructor(url, protocols) {
+        this.peer = new Peer(this, url, protocols);
+        world.peers.push(this.peer);
+      }
+      send(data) {
+        this.peer.sent.push(JSON.parse(data));
+      }
+      close(code) {
+        this.peer.closed = code;
+      }
+    }
+    const herald = new Herald({
+      url: "wss://herald.example/test",
+      token: async () => {
+        this.tokens.push(`token-${this.tokens.length + 1}`);
+        return this.tokens.at(-1);
+      },
+      onEvent: (event, place) => {
+        this.events.push({ id: event.id, ...place });
+        this.log.push(event.id);
+      },
+      onState: (state) => this.states.push(state),
+      onGap: (gap) => {
+        this.gaps.push(gap);
+        this.log.push("gap");
+      },
+      onLoad: (reason) => {
+        this.loads.push(reason);
+        this.log.push(`load ${reason}`);
+      },
+      onError: (error) => this.errors.push(error),
+      platform: {
+        WebSocket: FakeWebSocket,
+        setTimeout: this.clock.setTimeout,
+        clearTimeout: this.clock.clearTimeout,
+        now: () => this.clock.time,
+        random: () => this.random,
+        sessionStorage: this.sessionStorage,
+        localStorage: this.localStorage,
+        window: this.window,
+        document: this.document,
+      },
+      ...options,
+    });
+    return herald;
+  }
+
+  get peer() {
+    return this.peers.at(-1);
+  }
+
+  get ids() {
+    return this.events.map((event) => event.id);
+  }
+
+  /** A client that is live at `head`, and the server's end of its connection. */
+  async live(head = 0, options = {}) {
+    const herald = this.client(options);
+    await settle();
+    await this.peer.open();
+    await this.peer.welcome(head, options.welcome);
+    return { herald, peer: this.peer };
+  }
+
+  /** Waits for the next connection and lets it say hello. */
+  async redialled(within = 30 * SECOND) {
+    const before = this.peers.length;
+    const end = this.clock.time + within;
+    while (this.peers.length === before && this.clock.time < end) await this.clock.advance(50);
+    if (this.peers.length === before) throw new Error("the client did not come back");
+    await this.peer.open();
+    return this.peer;
+  }
+}
