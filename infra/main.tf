@@ -1,0 +1,102 @@
+# What the functions share. Each function has a file of its own: callback.tf, relay.tf, deliver.tf,
+# authorize.tf, connect.tf, message.tf, disconnect.tf.
+
+module "keys" {
+  source = "./modules/keys"
+
+  name                 = local.name
+  topic_name           = local.topic_name
+  log_group_prefixes   = [local.access_log_prefix, local.function_log_prefix]
+  deletion_window_days = var.key_deletion_days
+}
+
+module "messaging" {
+  source = "./modules/messaging"
+
+  name              = local.name
+  topic_name        = local.topic_name
+  error_topic_name  = local.error_topic_name
+  kms_key_arn       = module.keys.messaging_key_arn
+  consumer_timeout  = var.sizes.deliver.timeout
+  max_receive_count = var.max_receive_count
+  alarm_email       = var.alarm_email
+}
+
+module "storage" {
+  source = "./modules/storage"
+
+  name                 = local.name
+  kms_key_arn          = module.keys.storage_key_arn
+  deletion_protection  = var.deletion_protection
+  secret_recovery_days = var.secret_recovery_days
+}
+
+module "websocket" {
+  source = "./modules/websocket"
+
+  name                  = local.name
+  stage                 = var.stage
+  authorizer_invoke_arn = module.authorize.invoke_arn
+  invoke_arns = {
+    connect    = module.connect.invoke_arn
+    disconnect = module.disconnect.invoke_arn
+    message    = module.message.invoke_arn
+  }
+  access_log_group_name      = "${local.access_log_prefix}websocket"
+  logs_key_arn               = module.keys.logs_key_arn
+  log_retention_days         = var.log_retention_days
+  throttling_rate_limit      = var.websocket_rate_limit
+  throttling_burst_limit     = var.websocket_burst_limit
+  manage_api_gateway_account = var.manage_api_gateway_account
+}
+
+module "callback_api" {
+  source = "./modules/callback_api"
+
+  name                   = "${local.name}-callback"
+  route_key              = "POST ${local.callback_path}"
+  invoke_arn             = module.callback.invoke_arn
+  access_log_group_name  = "${local.access_log_prefix}callback"
+  logs_key_arn           = module.keys.logs_key_arn
+  log_retention_days     = var.log_retention_days
+  throttling_rate_limit  = var.callback_rate_limit
+  throttling_burst_limit = var.callback_burst_limit
+}
+
+module "relay_schedule" {
+  source = "./modules/schedule"
+
+  name                = "${local.name}-relay"
+  description         = "Publishes what the callback could not"
+  schedule_expression = "rate(1 minute)"
+  function_arn        = module.relay.arn
+}
+
+module "alarms" {
+  source = "./modules/alarms"
+
+  name             = local.name
+  stage            = var.stage
+  region           = local.region
+  notify_topic_arn = module.messaging.error_topic_arn
+  topics = {
+    errors = local.error_topic_name
+    events = local.topic_name
+  }
+  queues = {
+    dead_letter              = module.messaging.dead_letter_queue_name
+    main                     = module.messaging.queue_name
+    subscription_dead_letter = module.messaging.subscription_dead_letter_queue_name
+  }
+  functions = {
+    for handler, size in var.sizes : handler => { name = "${local.name}-${handler}", timeout = size.timeout }
+  }
+  deliver_maximum_concurrency = var.deliver_maximum_concurrency
+  tables = {
+    api-keys    = { name = module.storage.api_keys_table_name, operations = ["GetItem"] }
+    connections = { name = module.storage.connections_table_name, operations = ["DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"] }
+    inbox       = { name = module.storage.inbox_table_name, operations = ["BatchWriteItem", "GetItem", "PutItem", "Query", "UpdateItem"] }
+  }
+  callback_api  = { id = module.callback_api.api_id, stage = "$default" }
+  websocket_api = { id = module.websocket.api_id, stage = var.stage }
+}

@@ -1,0 +1,78 @@
+variable "name" {
+  type        = string
+  description = "Prefix of the alarms and name of the dashboard, for example herald-dev."
+}
+
+variable "stage" {
+  type        = string
+  description = "Value of the dimension Stage of Herald's own metrics."
+}
+
+variable "region" {
+  type        = string
+  description = "Region whose metrics the dashboard shows."
+}
+
+variable "notify_topic_arn" {
+  type        = string
+  description = "Topic that is told when an alarm is raised and when it is over."
+}
+
+variable "topics" {
+  type = object({
+    errors = string
+    events = string
+  })
+  description = "Names of the topics."
+}
+
+variable "queues" {
+  type = object({
+    dead_letter              = string
+    main                     = string
+    subscription_dead_letter = string
+  })
+  description = "Names of the queues."
+}
+
+variable "functions" {
+  type = map(object({
+    name    = string
+    timeout = number
+  }))
+  description = "Name and timeout in seconds of each function, by its handler's name."
+
+  validation {
+    condition     = alltrue([for handler in ["authorize", "deliver", "relay"] : contains(keys(var.functions), handler)])
+    error_message = "authorize, deliver and relay have alarms of their own: name them."
+  }
+}
+
+variable "deliver_maximum_concurrency" {
+  type        = number
+  description = "Copies of deliver the queue may run at once."
+}
+
+variable "tables" {
+  type = map(object({
+    name       = string
+    operations = set(string)
+  }))
+  description = "Name of each table and the operations the functions use on it."
+}
+
+variable "websocket_api" {
+  type = object({
+    id    = string
+    stage = string
+  })
+  description = "Id and stage of the WebSocket API."
+}
+
+variable "callback_api" {
+  type = object({
+    id    = string
+    stage = string
+  })
+  description = "Id and stage of the HTTP API."
+}

@@ -1,0 +1,56 @@
+resource "aws_apigatewayv2_api" "this" {
+  name          = var.name
+  description   = "Herald's webhook for the generation provider"
+  protocol_type = "HTTP"
+}
+
+resource "aws_apigatewayv2_integration" "this" {
+  api_id                 = aws_apigatewayv2_api.this.id
+  integration_method     = "POST"
+  integration_type       = "AWS_PROXY"
+  integration_uri        = var.invoke_arn
+  payload_format_version = "2.0"
+}
+
+# The webhook carries its own signature, which `callback` checks: no authorizer here.
+resource "aws_apigatewayv2_route" "this" {
+  api_id             = aws_apigatewayv2_api.this.id
+  authorization_type = "NONE"
+  route_key          = var.route_key
+  target             = "integrations/${aws_apigatewayv2_integration.this.id}"
+}
+
+resource "aws_apigatewayv2_stage" "this" {
+  api_id      = aws_apigatewayv2_api.this.id
+  name        = "$default"
+  auto_deploy = true
+
+  # Never the query string and no header: signatures and tokens stay out of the logs.
+  access_log_settings {
+    destination_arn = aws_cloudwatch_log_group.access.arn
+    format = jsonencode({
+      requestId          = "$context.requestId"
+      requestTime        = "$context.requestTime"
+      routeKey           = "$context.routeKey"
+      status             = "$context.status"
+      integrationError   = "$context.integrationErrorMessage"
+      integrationLatency = "$context.integrationLatency"
+      integrationStatus  = "$context.integrationStatus"
+      responseLatency    = "$context.responseLatency"
+      responseLength     = "$context.responseLength"
+      sourceIp           = "$context.identity.sourceIp"
+    })
+  }
+
+  default_route_settings {
+    detailed_metrics_enabled = false
+    throttling_burst_limit   = var.throttling_burst_limit
+    throttling_rate_limit    = var.throttling_rate_limit
+  }
+}
+
+resource "aws_cloudwatch_log_group" "access" {
+  name              = var.access_log_group_name
+  kms_key_id        = var.logs_key_arn
+  retention_in_days = var.log_retention_days
+}

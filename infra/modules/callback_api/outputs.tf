@@ -1,0 +1,9 @@
+output "api_id" {
+  description = "Id of the HTTP API."
+  value       = aws_apigatewayv2_api.this.id
+}
+
+output "execution_arn" {
+  description = "ARN of the API for permissions: append /<stage>/<method>/<path>."
+  value       = aws_apigatewayv2_api.this.execution_arn
+}

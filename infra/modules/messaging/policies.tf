@@ -1,0 +1,75 @@
+# Who may publish and receive is said by IAM, in each function's file. The policies here let two AWS
+# services in, each from one source, and refuse everybody without TLS.
+
+data "aws_iam_policy_document" "tls_only" {
+  for_each = local.arns
+
+  statement {
+    sid       = "TlsOnly"
+    effect    = "Deny"
+    actions   = endswith(each.key, "topic") ? ["sns:Publish"] : ["sqs:*"]
+    resources = [each.value]
+
+    principals {
+      type        = "AWS"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+# Delivery into the queue, and into the dead-letter queue of the subscription.
+data "aws_iam_policy_document" "from_topic" {
+  for_each = toset(["queue", "undeliverable"])
+
+  source_policy_documents = [data.aws_iam_policy_document.tls_only[each.key].json]
+
+  statement {
+    sid       = "FromTopic"
+    actions   = ["sqs:SendMessage"]
+    resources = [local.arns[each.key]]
+
+    principals {
+      type        = "Service"
+      identifiers = ["sns.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [local.arns.topic]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "error_topic" {
+  source_policy_documents = [data.aws_iam_policy_document.tls_only["error_topic"].json]
+
+  statement {
+    sid       = "FromAlarms"
+    actions   = ["sns:Publish"]
+    resources = [local.arns.error_topic]
+
+    principals {
+      type        = "Service"
+      identifiers = ["cloudwatch.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "aws:SourceArn"
+      values   = ["arn:${local.partition}:cloudwatch:${local.region}:${local.account_id}:alarm:${var.name}-*"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account_id]
+    }
+  }
+}

@@ -1,0 +1,4 @@
+output "rule_arn" {
+  description = "ARN of the rule, the source of the invocations."
+  value       = aws_cloudwatch_event_rule.this.arn
+}

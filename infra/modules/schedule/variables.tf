@@ -1,0 +1,24 @@
+variable "name" {
+  type        = string
+  description = "Name of the rule."
+}
+
+variable "description" {
+  type        = string
+  description = "What the schedule is for, in a line."
+}
+
+variable "schedule_expression" {
+  type        = string
+  description = "When to invoke, for example rate(1 minute)."
+
+  validation {
+    condition     = can(regex("^(rate|cron)\\(.+\\)$", var.schedule_expression))
+    error_message = "Write rate(…) or cron(…)."
+  }
+}
+
+variable "function_arn" {
+  type        = string
+  description = "ARN of the function to invoke."
+}

@@ -1,0 +1,102 @@
+# Open connections: short-lived and rebuilt by reconnecting clients, so no backups.
+resource "aws_dynamodb_table" "connections" {
+  name                        = "${var.name}-connections"
+  billing_mode                = "PAY_PER_REQUEST"
+  deletion_protection_enabled = var.deletion_protection
+  hash_key                    = "user_id"
+  range_key                   = "connection_id"
+
+  attribute {
+    name = "user_id"
+    type = "S"
+  }
+
+  attribute {
+    name = "connection_id"
+    type = "S"
+  }
+
+  server_side_encryption {
+    enabled     = true
+    kms_key_arn = var.kms_key_arn
+  }
+
+  ttl {
+    attribute_name = "expires_at"
+    enabled        = true
+  }
+}
+
+# Events by user and position, from which a returning page is served.
+resource "aws_dynamodb_table" "inbox" {
+  name                        = "${var.name}-inbox"
+  billing_mode                = "PAY_PER_REQUEST"
+  deletion_protection_enabled = var.deletion_protection
+  hash_key                    = "user_id"
+  range_key                   = "position"
+
+  attribute {
+    name = "user_id"
+    type = "S"
+  }
+
+  attribute {
+    name = "position"
+    type = "S"
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  server_side_encryption {
+    enabled     = true
+    kms_key_arn = var.kms_key_arn
+  }
+
+  ttl {
+    attribute_name = "expires_at"
+    enabled        = true
+  }
+}
+
+# Hashes of API keys: the only record that a key was issued, so it can be restored too.
+resource "aws_dynamodb_table" "api_keys" {
+  name                        = "${var.name}-api-keys"
+  billing_mode                = "PAY_PER_REQUEST"
+  deletion_protection_enabled = var.deletion_protection
+  hash_key                    = "key_id"
+
+  attribute {
+    name = "key_id"
+    type = "S"
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  server_side_encryption {
+    enabled     = true
+    kms_key_arn = var.kms_key_arn
+  }
+
+  ttl {
+    attribute_name = "expires_at"
+    enabled        = true
+  }
+}
+
+# Containers only: a value in HCL would end up in the state. `make secrets` writes the values.
+resource "aws_secretsmanager_secret" "this" {
+  for_each = {
+    database = "PostgreSQL DSN: postgresql://…"
+    jwt      = "HS256 secret, or the PEM public key of the token issuer"
+    webhook  = "One or more whsec_… signing secrets, separated by whitespace; several during a rotation"
+  }
+
+  name                    = "${var.name}-${each.key}"
+  description             = each.value
+  kms_key_id              = var.kms_key_arn
+  recovery_window_in_days = var.secret_recovery_days
+}

@@ -1,0 +1,44 @@
+output "api_keys_table_arn" {
+  description = "ARN of the table of API keys."
+  value       = aws_dynamodb_table.api_keys.arn
+}
+
+output "api_keys_table_name" {
+  description = "Name of the table of API keys."
+  value       = aws_dynamodb_table.api_keys.name
+}
+
+output "connections_table_arn" {
+  description = "ARN of the table of open connections."
+  value       = aws_dynamodb_table.connections.arn
+}
+
+output "connections_table_name" {
+  description = "Name of the table of open connections."
+  value       = aws_dynamodb_table.connections.name
+}
+
+output "database_secret_arn" {
+  description = "ARN of the secret that holds the PostgreSQL DSN."
+  value       = aws_secretsmanager_secret.this["database"].arn
+}
+
+output "inbox_table_arn" {
+  description = "ARN of the inbox table."
+  value       = aws_dynamodb_table.inbox.arn
+}
+
+output "inbox_table_name" {
+  description = "Name of the inbox table."
+  value       = aws_dynamodb_table.inbox.name
+}
+
+output "jwt_secret_arn" {
+  description = "ARN of the secret that verifies tokens."
+  value       = aws_secretsmanager_secret.this["jwt"].arn
+}
+
+output "webhook_secret_arn" {
+  description = "ARN of the secret that verifies webhooks."
+  value       = aws_secretsmanager_secret.this["webhook"].arn
+}

@@ -1,0 +1,26 @@
+variable "name" {
+  type        = string
+  description = "Prefix of the names of tables and secrets, for example herald-dev."
+}
+
+variable "kms_key_arn" {
+  type        = string
+  description = "Key that encrypts tables and secrets."
+}
+
+variable "deletion_protection" {
+  type        = bool
+  description = "Refuse to delete the tables."
+  default     = false
+}
+
+variable "secret_recovery_days" {
+  type        = number
+  description = "Days a deleted secret can be restored, during which its name stays taken; 0 deletes at once."
+  default     = 7
+
+  validation {
+    condition     = var.secret_recovery_days == 0 || (var.secret_recovery_days >= 7 && var.secret_recovery_days <= 30)
+    error_message = "Secrets Manager accepts 0, or 7 to 30 days."
+  }
+}

@@ -1,0 +1,123 @@
+locals {
+  # Route by route: the function behind it and who decides whether it may be reached.
+  routes = {
+    connect    = { key = "$connect", authorized = true, answers = false }
+    disconnect = { key = "$disconnect", authorized = false, answers = false }
+    message    = { key = "$default", authorized = false, answers = true }
+  }
+}
+
+resource "aws_apigatewayv2_api" "this" {
+  name                       = var.name
+  description                = "Herald's WebSockets"
+  protocol_type              = "WEBSOCKET"
+  route_selection_expression = "$request.body.action"
+}
+
+# Without identity sources: a browser's token comes as a subprotocol, others' in a header, and API
+# Gateway answers 401 by itself when any named source is missing.
+resource "aws_apigatewayv2_authorizer" "this" {
+  api_id          = aws_apigatewayv2_api.this.id
+  name            = "${var.name}-authorize"
+  authorizer_type = "REQUEST"
+  authorizer_uri  = var.authorizer_invoke_arn
+}
+
+resource "aws_apigatewayv2_integration" "this" {
+  for_each = local.routes
+
+  api_id                    = aws_apigatewayv2_api.this.id
+  content_handling_strategy = "CONVERT_TO_TEXT"
+  integration_method        = "POST"
+  integration_type          = "AWS_PROXY"
+  integration_uri           = var.invoke_arns[each.key]
+  passthrough_behavior      = "WHEN_NO_MATCH"
+}
+
+resource "aws_apigatewayv2_route" "this" {
+  for_each = local.routes
+
+  api_id                              = aws_apigatewayv2_api.this.id
+  authorization_type                  = each.value.authorized ? "CUSTOM" : "NONE"
+  authorizer_id                       = each.value.authorized ? aws_apigatewayv2_authorizer.this.id : null
+  route_key                           = each.value.key
+  route_response_selection_expression = each.value.answers ? "$default" : null
+  target                              = "integrations/${aws_apigatewayv2_integration.this[each.key].id}"
+}
+
+# Without it, what `message` returns would not reach the client.
+resource "aws_apigatewayv2_route_response" "this" {
+  for_each = { for name, route in local.routes : name => route if route.answers }
+
+  api_id             = aws_apigatewayv2_api.this.id
+  route_id           = aws_apigatewayv2_route.this[each.key].id
+  route_response_key = "$default"
+}
+
+resource "aws_apigatewayv2_deployment" "this" {
+  api_id      = aws_apigatewayv2_api.this.id
+  description = "Renewed when a route, an integration or the authorizer changes"
+
+  # The attributes that matter: a hash over whole resources would change with every computed one.
+  triggers = {
+    redeployment = sha1(jsonencode([
+      aws_apigatewayv2_api.this.route_selection_expression,
+      aws_apigatewayv2_authorizer.this.authorizer_type,
+      aws_apigatewayv2_authorizer.this.authorizer_uri,
+      [for integration in aws_apigatewayv2_integration.this : integration.integration_uri],
+      [for route in aws_apigatewayv2_route.this : [
+        route.authorization_type,
+        route.authorizer_id,
+        route.route_key,
+        route.route_response_selection_expression,
+        route.target,
+      ]],
+      [for response in aws_apigatewayv2_route_response.this : response.route_response_key],
+    ]))
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_apigatewayv2_stage" "this" {
+  api_id        = aws_apigatewayv2_api.this.id
+  name          = var.stage
+  deployment_id = aws_apigatewayv2_deployment.this.id
+
+  # Never the query string and no header: people put tokens there.
+  access_log_settings {
+    destination_arn = aws_cloudwatch_log_group.access.arn
+    format = jsonencode({
+      requestId          = "$context.requestId"
+      requestTime        = "$context.requestTime"
+      connectionId       = "$context.connectionId"
+      eventType          = "$context.eventType"
+      routeKey           = "$context.routeKey"
+      status             = "$context.status"
+      authorizerError    = "$context.authorizer.error"
+      integrationError   = "$context.integrationErrorMessage"
+      integrationLatency = "$context.integrationLatency"
+      integrationStatus  = "$context.integrationStatus"
+      sourceIp           = "$context.identity.sourceIp"
+    })
+  }
+
+  # Execution logs stay off: API Gateway writes them, with headers, into a log group of its own.
+  default_route_settings {
+    data_trace_enabled       = false
+    detailed_metrics_enabled = var.detailed_metrics
+    logging_level            = "OFF"
+    throttling_burst_limit   = var.throttling_burst_limit
+    throttling_rate_limit    = var.throttling_rate_limit
+  }
+
+  depends_on = [aws_api_gateway_account.this]
+}
+
+resource "aws_cloudwatch_log_group" "access" {
+  name              = var.access_log_group_name
+  kms_key_id        = var.logs_key_arn
+  retention_in_days = var.log_retention_days
+}

@@ -1,0 +1,6 @@
+# Region, credentials and endpoints come from the standard AWS environment variables.
+provider "aws" {
+  default_tags {
+    tags = merge({ Application = "herald", Stage = var.stage }, var.tags)
+  }
+}
