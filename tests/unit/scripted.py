@@ -1,0 +1,153 @@
+"""A server whose every connection follows a script: the other end of the engine's tests."""
+
+import contextlib
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from types import TracebackType
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def answer(status: int, body: bytes = b"", *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+class Peer:
+    """The server's end of one connection."""
+
+    def __init__(self, connection: socket.socket, server: "Server") -> None:
+        self.connection = connection
+        self._server = server
+        self._rest = b""
+
+    def read(self) -> bytes:
+        """The next request, head and body; empty when the client closed."""
+        head = self._until(b"\r\n\r\n")
+        if not head:
+            return b""
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        while len(self._rest) < length:
+            self._rest += self.connection.recv(65536)
+        body, self._rest = self._rest[:length], self._rest[length:]
+        self._server.requests.append(head + body)
+        return head + body
+
+    def send(self, data: bytes) -> None:
+        self.connection.sendall(data)
+
+    def reset(self) -> None:
+        """Close as a crashed process does: with RST."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    def hang(self) -> None:
+        """Say nothing until the client closes."""
+        with contextlib.suppress(OSError):
+            while self.connection.recv(65536):
+                pass
+
+    def _until(self, end: bytes) -> bytes:
+        while end not in self._rest:
+            data = self.connection.recv(65536)
+            if not data:
+                return b""
+            self._rest += data
+        found, _, self._rest = self._rest.partition(end)
+        return found + end
+
+
+Script = Callable[[Peer], None]
+
+
+def each(*answers: bytes) -> Script:
+    """Give these answers to the requests of a connection, the last one to all that follow."""
+
+    def script(peer: Peer) -> None:
+        left = list(answers)
+        while peer.read():
+            peer.send(left.pop(0) if len(left) > 1 else left[0])
+
+    return script
+
+
+class Server:
+    """Runs the next script for each connection, the last one for all that follow."""
+
+    def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.ended = threading.Semaphore(0)  # released as each connection's script has ended
+        self._scripts = list(scripts)
+        self._tls = tls
+        self._errors: list[BaseException] = []
+        self._open: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port = int(self._listener.getsockname()[1])
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> "Server":
+        self._start(self._accept)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(10)
+            assert not thread.is_alive(), "a script never ended"
+        if self._errors and error is None:
+            raise self._errors[0]
+
+    def bodies(self) -> list[bytes]:
+        return [request.partition(b"\r\n\r\n")[2] for request in self.requests]
+
+    def _start(self, target: Callable[..., None], *args: object) -> None:
+        thread = threading.Thread(target=target, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        for connection in self._accepted():
+            script = self._scripts[min(self.connections, len(self._scripts) - 1)]
+            self.connections += 1
+            self._open.add(connection)
+            self._start(self._serve, connection, script)
+
+    def _accepted(self) -> Iterator[socket.socket]:
+        with contextlib.suppress(OSError):
+            while True:
+                yield self._listener.accept()[0]
+
+    def _serve(self, connection: socket.socket, script: Script) -> None:
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            served = connection
+            if self._tls is not None:
+                self._open.discard(connection)
+                served = self._tls.wrap_socket(
+                    connection, server_side=True, suppress_ragged_eofs=True
+                )
+                self._open.add(served)
+            script(Peer(served, self))
+        except OSError:
+            pass  # the client went away, or the handshake failed: the client's result says so
+        except BaseException as exc:
+            self._errors.append(exc)
+        finally:
+            self._open.discard(served)
+            served.close()
+            self.ended.release()

@@ -1,0 +1,162 @@
+"""Responses in every form that HTTP/1.1 allows, cut anywhere, and in some that it forbids."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import http1
+from chalicelib.http1 import MalformedError, Response
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+INTERIM = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+FORMS: list[tuple[bytes, int, bytes, bool]] = [
+    (HEAD + b"Content-Length: 5\r\n\r\nhello", 200, b"hello", True),
+    (HEAD + b"content-LENGTH:5 \r\n\r\nhello", 200, b"hello", True),
+    (HEAD + b"Content-Length: 0\r\n\r\n", 200, b"", True),
+    (HEAD + b"Content-Length: 5\r\nConnection: Close\r\n\r\nhello", 200, b"hello", False),
+    (HEAD + b"Connection: keep-alive\r\nContent-Length: 1\r\n\r\nx", 200, b"x", True),
+    (b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, b"hello", False),
+    (b"HTTP/1.1 204 No Content\r\n\r\n", 204, b"", True),
+    (b"HTTP/1.1 304\r\nContent-Length: 7\r\n\r\n", 304, b"", True),
+    (
+        INTERIM + b"HTTP/1.1 410 Gone\r\nContent-Length: 2\r\n\r\n{}",
+        410,
+        b"{}",
+        True,
+    ),
+    (
+        CHUNKED + b"3\r\nhel\r\n2;a=b\r\nlo\r\n0\r\n\r\n",
+        200,
+        b"hello",
+        True,
+    ),
+    (
+        HEAD
+        + b"Transfer-Encoding: Chunked\r\n\r\n00A\r\n\r\n\r\n\r\n\r\n\r\n\r\n0\r\nX: y\r\n\r\n",
+        200,
+        b"\r\n" * 5,
+        True,
+    ),
+    (
+        HEAD + b"Transfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+        200,
+        b"x",
+        False,  # two lengths: what follows on the connection is not trusted
+    ),
+]
+
+
+@pytest.mark.parametrize(("raw", "status", "body", "reusable"), FORMS)
+def test_a_response_is_the_same_however_its_bytes_are_cut(
+    raw: bytes, status: int, body: bytes, reusable: bool
+) -> None:
+    cuts = [[raw], [raw[i : i + 1] for i in range(len(raw))]]
+    cuts += [[raw[:i], raw[i:]] for i in range(1, len(raw))]
+    for pieces in cuts:
+        response = Response()
+        assert not response.started
+        assert [response.feed(piece) for piece in pieces] == [False] * (len(pieces) - 1) + [True]
+        assert (response.status, response.body, response.reusable) == (status, body, reusable)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=50)), st.integers(1, 40))
+def test_chunked_is_the_inverse_of_chunking(chunks: list[bytes], size: int) -> None:
+    raw = CHUNKED
+    raw += b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+    response = Response()
+    ends = [response.feed(raw[i : i + size]) for i in range(0, len(raw), size)]
+    assert ends[-1]
+    assert not any(ends[:-1])
+    assert response.body == b"".join(chunks)
+
+
+def test_a_body_without_length_ends_with_the_connection() -> None:
+    response = Response()
+    assert not response.feed(HEAD + b"\r\nhel")
+    assert not response.feed(b"lo")
+    assert response.end()
+    assert (response.body, response.reusable) == (b"hello", False)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        HEAD + b"Content-Length: 5\r\n\r\nhell",
+        CHUNKED + b"5\r\nhello\r\n",
+        CHUNKED + b"5\r\nhello\r\n0\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ],
+)
+def test_an_early_end_is_not_a_response(raw: bytes) -> None:
+    response = Response()
+    assert not response.feed(raw)
+    assert not response.end()
+    assert not response.reusable
+
+
+@pytest.mark.parametrize("raw", [form[0] for form in FORMS if form[1] != 304])
+def test_bytes_after_a_response_condemn_the_connection(raw: bytes) -> None:
+    response = Response()
+    assert response.feed(raw + b"HTTP/1.1 200 OK\r\n")
+    assert not response.reusable
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/2 200\r\n\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1-200 OK\r\n\r\n",
+        HEAD + b"Content-Length: -5\r\n\r\n",
+        HEAD + b"Content-Length: 5, 5\r\n\r\nhello",
+        HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        HEAD + b"Content-Length: 99999999999\r\n\r\n",
+        HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
+        CHUNKED + b"xyz\r\n",
+        CHUNKED + b"-1\r\n",
+        CHUNKED + b"\r\n",
+        CHUNKED + b"fffffffff\r\n",
+        CHUNKED + b"7fffffff\r\n",
+        CHUNKED + b"1\r\nxy\r\n",
+    ],
+)
+def test_what_is_not_a_response_is_refused(raw: bytes) -> None:
+    with pytest.raises(MalformedError):
+        Response().feed(raw)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        HEAD + b"X: ",
+        CHUNKED + b"1;",
+        CHUNKED + b"0\r\nX: ",
+    ],
+    ids=["head", "chunk extension", "trailer"],
+)
+def test_endless_lines_are_refused(start: bytes) -> None:
+    response = Response()
+    response.feed(start)
+    with pytest.raises(MalformedError, match="too large"):
+        any(response.feed(b"x" * 1000) for _ in range(2 * http1.MAX_HEAD // 1000))
+
+
+@pytest.mark.parametrize("head", [HEAD + b"\r\n", CHUNKED], ids=["plain", "chunked"])
+def test_an_endless_body_is_refused(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http1, "MAX_BODY", 10_000)
+    response = Response()
+    response.feed(head)
+    with pytest.raises(MalformedError, match="too large"):
+        any(response.feed(b"3e8\r\n" + b"x" * 1000 + b"\r\n") for _ in range(20))
+
+
+def test_headers_are_found_whatever_their_case_and_number() -> None:
+    response = Response()
+    response.feed(HEAD + b"Retry-After: 7\r\nX: a\r\nx: B\r\nContent-Length: 0\r\n\r\n")
+    assert response.header("retry-after") == "7"
+    assert response.header("x") == "a,b"
+    assert response.header("after") is None
