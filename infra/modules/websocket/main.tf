@@ -21,6 +21,11 @@ resource "aws_apigatewayv2_authorizer" "this" {
   name            = "${var.name}-authorize"
   authorizer_type = "REQUEST"
   authorizer_uri  = var.authorizer_invoke_arn
+
+  lifecycle {
+    # Settings of HTTP APIs only; a server that fills them in must not cause a change at every plan.
+    ignore_changes = [authorizer_payload_format_version, jwt_configuration]
+  }
 }
 
 resource "aws_apigatewayv2_integration" "this" {
