@@ -1,0 +1,165 @@
+"""The event: its schema, its one id, its bounds, and what is no event."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import events
+from chalicelib.errors import InvalidEvent
+
+EPOCH = "0199f3a0-0000-7000-8000-000000000001"
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """A generation's database row with its result."""
+    return {
+        "id": "11111111-1111-4111-8111-111111111111",
+        "user_id": "alice",
+        "status": "COMPLETE",
+        "prompt": "a lighthouse",
+        "image_url": "https://images.example/1.png",
+        "image_height": 1024,
+        "image_width": 768,
+        "core_model": "sd-xl",
+        "error": None,
+        "version": 2,
+        "created_at": datetime(2025, 5, 19, 11, 32, tzinfo=UTC),
+        "updated_at": datetime(2025, 5, 19, 11, 32, 5, 250_000, tzinfo=UTC),
+        **changes,
+    }
+
+
+def build(**changes: Any) -> str:
+    return events.build(row(**changes), stage="test", epoch=EPOCH, offset=42)
+
+
+def test_a_complete_generation_becomes_a_cloud_event_with_the_proposals_schema() -> None:
+    event = json.loads(build())
+    data = event.pop("data")
+    assert event == {
+        "specversion": "1.0",
+        "id": events.event_id("11111111-1111-4111-8111-111111111111", 2),
+        "source": "herald/test",
+        "type": "herald.generation.complete",
+        "subject": "11111111-1111-4111-8111-111111111111",
+        "time": "2025-05-19T11:32:05.250Z",
+        "datacontenttype": "application/json",
+        "userid": "alice",
+        "epoch": EPOCH,
+        "sequence": "42",
+    }
+    assert data == {
+        "prompt": "a lighthouse",
+        "status": "COMPLETE",
+        "imageUrl": "https://images.example/1.png",
+        "imageHeight": 1024,
+        "imageWidth": 768,
+        "coreModel": "sd-xl",
+        "createdAt": "2025-05-19T11:32:00.000Z",
+        "updatedAt": "2025-05-19T11:32:05.250Z",
+    }
+
+
+def test_a_failed_generation_says_why() -> None:
+    failure = {"code": "nsfw", "message": "refused"}
+    event = json.loads(build(status="ERROR", error=failure, image_url=None))
+    assert event["type"] == "herald.generation.error"
+    assert event["data"]["error"] == failure
+
+
+def test_the_id_depends_on_generation_and_version_alone() -> None:
+    first = events.event_id("g", 2)
+    assert first == events.event_id("g", 2)
+    assert len({first, events.event_id("g", 3), events.event_id("h", 2)}) == 3
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200), st.booleans())
+def test_an_event_always_fits_a_frame_and_survives_the_round_trip(unit: str, long: bool) -> None:
+    prompt = unit * (1 + 40_000 // len(unit)) if long else unit
+    text = build(prompt=prompt)
+    assert len(text.encode()) <= events.MAX_EVENT_BYTES
+    data = json.loads(text)["data"]
+    assert prompt.startswith(data["prompt"])
+    assert data.get("truncated", False) == (data["prompt"] != prompt)
+    parsed = events.parse(text)
+    assert (parsed.user_id, parsed.epoch, parsed.offset, parsed.text) == ("alice", EPOCH, 42, text)
+
+
+def test_a_shortened_prompt_uses_the_room_there_is() -> None:
+    text = build(prompt="\n" * 40_000)
+    assert events.MAX_EVENT_BYTES - len(text.encode()) < 2
+
+
+def test_attributes_say_nothing_of_the_owner() -> None:
+    assert events.attributes(build()) == {
+        "type": "herald.generation.complete",
+        "status": "COMPLETE",
+    }
+
+
+def test_a_notice_has_no_place_in_the_stream_and_one_id_per_generation() -> None:
+    now = datetime(2025, 5, 19, tzinfo=UTC)
+    notice = events.build_notice("g1", "alice", stage="test", now=now)
+    parsed = events.parse(notice)
+    assert (parsed.user_id, parsed.epoch, parsed.offset) == ("alice", None, None)
+    assert json.loads(notice)["data"]["error"]["code"] == "not_recorded"
+    again = events.build_notice("g1", "alice", stage="test", now=datetime.now(UTC))
+    assert events.parse(again).id == parsed.id
+
+
+def test_a_notice_may_lack_its_owner() -> None:
+    notice = events.build_notice("g1", None, stage="test", now=datetime.now(UTC))
+    assert "userid" not in json.loads(notice)
+    assert events.parse(notice).user_id == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"specversion": "0.3"}, "specversion"),
+        ({"type": "somebody.elses"}, "type"),
+        ({"type": ["a list"]}, "type"),
+        ({"data": "text"}, "data"),
+        ({"id": None}, "id"),
+        ({"id": "x" * 65}, "id"),
+        ({"userid": ""}, "userid"),
+        ({"userid": "u" * 257}, "userid"),
+        ({"userid": 7}, "userid"),
+        ({"epoch": "not-a-uuid"}, "epoch"),
+        ({"epoch": None}, "epoch"),
+        ({"sequence": "0"}, "sequence"),
+        ({"sequence": "-1"}, "sequence"),
+        ({"sequence": "1" * 17}, "sequence"),
+        ({"sequence": "٤٢"}, "sequence"),
+        ({"sequence": 42}, "sequence"),
+        ({"time": "yesterday"}, "time"),
+    ],
+)
+def test_what_is_no_event_is_refused_by_name(change: dict[str, Any], named: str) -> None:
+    event = json.loads(build())
+    event.update(change)
+    with pytest.raises(InvalidEvent, match=named):
+        events.parse(json.dumps(event))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"event"', "\ud800", "NaN"])
+def test_what_is_not_even_an_object_is_refused(text: str) -> None:
+    with pytest.raises(InvalidEvent):
+        events.parse(text)
+
+
+def test_an_oversized_message_is_refused_before_it_is_read() -> None:
+    with pytest.raises(InvalidEvent, match="bytes"):
+        events.parse('"' + "x" * events.MAX_EVENT_BYTES + '"')
+
+
+def test_a_missing_attribute_is_named() -> None:
+    for name in ("id", "userid", "time", "sequence", "epoch"):
+        event = json.loads(build())
+        del event[name]
+        with pytest.raises(InvalidEvent, match=name):
+            events.parse(json.dumps(event))

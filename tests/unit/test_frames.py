@@ -1,0 +1,116 @@
+"""The frames of herald.v1, the client's and the server's."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib import client_frames, frames
+from chalicelib.events import MAX_EVENT_BYTES, MAX_FRAME_BYTES, MAX_OFFSET
+
+EPOCH = "0199f3a0-0000-7000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ('{"action":"hello"}', client_frames.Hello),
+        ('{"action":"hello","id":1,"resume":{"offset":0}}', client_frames.Hello),
+        ('{"action":"hello","resume":{"epoch":null,"offset":3},"new":1}', client_frames.Hello),
+        (f'{{"action":"hello","resume":{{"epoch":"{EPOCH}","offset":41}}}}', client_frames.Hello),
+        (f'{{"action":"ping","id":"a","epoch":"{EPOCH}","offset":44}}', client_frames.Ping),
+        ('{"action":"history","since":0}', client_frames.History),
+        ('{"action":"auth","token":"x"}', client_frames.Auth),
+    ],
+)
+def test_the_protocols_frames_are_read(text: str, kind: type) -> None:
+    assert isinstance(client_frames.parse(text), kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("", "frame"),
+        ("[]", "frame"),
+        ('{"action":"shout"}', "action"),
+        ("{}", "action"),
+        ('{"action":"hello","resume":{}}', "resume.offset"),
+        ('{"action":"hello","resume":{"offset":-1}}', "resume.offset"),
+        ('{"action":"hello","resume":{"offset":"1"}}', "resume.offset"),
+        ('{"action":"hello","resume":{"offset":true}}', "resume.offset"),
+        ('{"action":"hello","resume":{"epoch":"x","offset":1}}', "resume.epoch"),
+        ('{"action":"history"}', "since"),
+        ('{"action":"history","since":1,"limit":301}', "limit"),
+        ('{"action":"history","since":99999999999999999}', "since"),
+        ('{"action":"auth"}', "token"),
+        ('{"action":"ping","offset":1.5}', "offset"),
+    ],
+)
+def test_a_bad_frame_is_refused_by_field(text: str, named: str) -> None:
+    with pytest.raises(client_frames.BadFrame, match=named):
+        client_frames.parse(text)
+
+
+def test_a_refusal_answers_the_frames_id() -> None:
+    with pytest.raises(client_frames.BadFrame) as refused:
+        client_frames.parse('{"action":"shout","id":7}')
+    assert refused.value.re == 7
+
+
+@given(st.text(max_size=60))
+def test_no_text_does_more_than_be_refused(text: str) -> None:
+    with pytest.raises(client_frames.BadFrame):
+        client_frames.parse(text)
+
+
+def test_an_event_frame_carries_the_event_to_the_letter() -> None:
+    text = '{"id" : "1", "data": {"prompt":"\\u00e9 é"}}'
+    frame = frames.event(text, EPOCH, 42, replayed=False)
+    assert text in frame
+    assert json.loads(frame) == {
+        "type": "event",
+        "epoch": EPOCH,
+        "offset": 42,
+        "replayed": False,
+        "event": json.loads(text),
+    }
+
+
+def test_a_notice_has_no_place() -> None:
+    frame = json.loads(frames.event("{}", None, None, replayed=True))
+    assert (frame["epoch"], frame["offset"], frame["replayed"]) == (None, None, True)
+
+
+def test_the_largest_event_fits_every_frame_it_may_travel_in() -> None:
+    largest = json.dumps("x" * (MAX_EVENT_BYTES - 2))
+    item = frames.event(largest, EPOCH, MAX_OFFSET, replayed=False)
+    assert len(item.encode()) <= MAX_FRAME_BYTES
+    assert [len(frame.encode()) <= MAX_FRAME_BYTES for frame in frames.events([item, item])] == [
+        True,
+        True,
+    ]
+
+
+@given(st.lists(st.text(max_size=12_000), max_size=40))
+def test_events_keep_order_and_no_frame_is_too_large(texts: list[str]) -> None:
+    items = [json.dumps(text, ensure_ascii=False) for text in texts]
+    packed = list(frames.events(items))
+    assert [text for frame in packed for text in json.loads(frame)["items"]] == texts
+    assert all(len(frame.encode()) <= MAX_FRAME_BYTES for frame in packed)
+
+
+def test_a_single_event_is_not_wrapped() -> None:
+    assert frames.packed(["{}"]) == ["{}"]
+    assert frames.packed([]) == []
+    assert json.loads(frames.packed(["{}", "{}"])[0])["type"] == "events"
+
+
+@pytest.mark.parametrize(
+    "code", [value for value in vars(frames).values() if isinstance(value, frames.Code)]
+)
+def test_a_code_says_by_its_range_how_to_reconnect(code: frames.Code) -> None:
+    wanted: Any = {40: "never", 41: "backoff", 42: "now"}[code.code // 100]
+    assert code.reconnect == wanted
+    assert json.loads(frames.close(code))["reconnect"] == wanted

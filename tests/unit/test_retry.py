@@ -1,0 +1,73 @@
+"""The one retry policy."""
+
+import time
+
+import pytest
+
+from chalicelib.retry import backoff, deadline_of, retry
+
+
+class Flaky:
+    """Fails the given number of times."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.calls = 0
+
+    def __call__(self) -> str:
+        self.calls += 1
+        if self.calls <= self.failures:
+            raise ConnectionError(f"failure {self.calls}")
+        return "done"
+
+
+def far() -> float:
+    return time.monotonic() + 60
+
+
+def test_three_tries_with_growing_room_for_jitter() -> None:
+    pauses: list[float] = []
+    told: list[int] = []
+    flaky = Flaky(2)
+    result = retry(
+        flaky,
+        on=ConnectionError,
+        deadline=far(),
+        sleep=pauses.append,
+        failed=lambda tries, exc: told.append(tries),
+    )
+    assert (result, flaky.calls, told, len(pauses)) == ("done", 3, [1, 2], 2)
+
+
+def test_the_last_error_comes_out() -> None:
+    with pytest.raises(ConnectionError, match="failure 3"):
+        retry(Flaky(9), on=ConnectionError, deadline=far(), sleep=lambda _: None)
+
+
+def test_another_error_is_not_tried_again() -> None:
+    flaky = Flaky(1)
+    with pytest.raises(ConnectionError):
+        retry(flaky, on=KeyError, deadline=far(), sleep=lambda _: None)
+    assert flaky.calls == 1
+
+
+def test_no_try_starts_after_the_deadline() -> None:
+    flaky = Flaky(9)
+    with pytest.raises(ConnectionError):
+        retry(flaky, on=ConnectionError, deadline=time.monotonic(), sleep=lambda _: None)
+    assert flaky.calls == 1
+
+
+def test_backoff_is_full_jitter_under_a_growing_cap() -> None:
+    for tries, most in ((1, 0.2), (2, 0.4), (3, 0.8), (20, 2.0)):
+        drawn = [backoff(tries) for _ in range(500)]
+        assert 0 <= min(drawn) < most * 0.1
+        assert most * 0.9 < max(drawn) <= most
+
+
+def test_the_deadline_leaves_a_margin() -> None:
+    class Context:
+        def get_remaining_time_in_millis(self) -> int:
+            return 10_000
+
+    assert 6.9 < deadline_of(Context(), 3.0) - time.monotonic() <= 7.0
