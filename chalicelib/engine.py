@@ -219,9 +219,9 @@ class Engine:
         endpoint = connection.endpoint
         pool = self._pools[endpoint]
         response = connection.response
+        if not connection.reused:
+            connection.answered()
         if connection.reusable:
-            if not connection.reused:
-                connection.keep()
             connection.expires = self._now + IDLE_LIFE
             pool.idle.append(connection)
         else:

@@ -10,7 +10,7 @@ _BODILESS = (204, 304)
 _HEXADECIMAL = b"0123456789abcdefABCDEF"
 
 
-class MalformedError(ValueError):
+class Malformed(ValueError):
     """What came is not an acceptable HTTP/1.1 response; the message says why."""
 
 
@@ -47,7 +47,7 @@ class Response:
 
         Raises
         ------
-        MalformedError
+        Malformed
             The response is not HTTP/1.1 or is larger than the bounds.
         """
         if self.status == 0:
@@ -56,9 +56,9 @@ class Response:
                 end = data.find(b"\r\n\r\n")
                 if end < 0 or end > MAX_HEAD:
                     if len(data) > MAX_HEAD:
-                        raise MalformedError("the head is too large")
+                        raise Malformed("the head is too large")
                     if not data.startswith(b"HTTP/1."[: len(data)]):
-                        raise MalformedError("not HTTP/1.1")
+                        raise Malformed("not HTTP/1.1")
                     self._rest = data
                     return False
                 self._read_head(data[: end + 2])
@@ -81,7 +81,7 @@ class Response:
     def _read_head(self, head: bytes) -> None:
         code = head[9:12]
         if not (head.startswith(b"HTTP/1.") and head[8:9] == b" " and code.isdigit()):
-            raise MalformedError("not HTTP/1.1")
+            raise Malformed("not HTTP/1.1")
         status = int(code)
         if status < 200:
             return  # 100 Continue and its like: the real one follows
@@ -95,12 +95,12 @@ class Response:
         coding = _value(head, _TRANSFER_ENCODING)
         if coding is not None:
             if coding != b"chunked":
-                raise MalformedError("an unknown transfer coding")
+                raise Malformed("an unknown transfer coding")
             self._chunked = True
             self.reusable = self.reusable and length is None
         elif length is not None:
             if not length.isdigit():
-                raise MalformedError("not a content length")
+                raise Malformed("not a content length")
             self._length = int(length)
             _check_size(self._length)
 
@@ -131,11 +131,11 @@ class Response:
             if len(data) < stop + 2:
                 break
             if data[stop : stop + 2] != b"\r\n":
-                raise MalformedError("a chunk longer than its size")
+                raise Malformed("a chunk longer than its size")
             self._append(data[start:stop])
             at, size = stop + 2, 0
         if len(data) - at > size + MAX_HEAD:
-            raise MalformedError("chunk extensions or trailers are too large")
+            raise Malformed("chunk extensions or trailers are too large")
         self._rest = data[at:]
         return False
 
@@ -159,10 +159,10 @@ def _value(head: bytes, field: bytes) -> bytes | None:
 def _chunk_size(line: bytes) -> int:
     digits = line.partition(b";")[0].rstrip()
     if not digits or len(digits) > 8 or digits.translate(None, _HEXADECIMAL):
-        raise MalformedError("not a chunk size")
+        raise Malformed("not a chunk size")
     return int(digits, 16)
 
 
 def _check_size(size: int) -> None:
     if size > MAX_BODY:
-        raise MalformedError("the body is too large")
+        raise Malformed("the body is too large")

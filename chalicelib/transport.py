@@ -9,7 +9,7 @@ import ssl
 from typing import Protocol
 
 from chalicelib.endpoint import Address, Endpoint
-from chalicelib.http1 import MalformedError, Response
+from chalicelib.http1 import Malformed, Response
 
 READ, WRITE = select.POLLIN, select.POLLOUT  # epoll's are the same
 
@@ -26,7 +26,7 @@ class Poller(Protocol):
     def poll(self, timeout: float, /) -> list[tuple[int, int]]: ...
 
 
-class Broken(Exception):  # noqa: N818 - a state, not an error of Herald
+class Broken(Exception):
     """The connection is of no more use; `reason` is what a result says of it."""
 
     def __init__(self, reason: str) -> None:
@@ -109,7 +109,7 @@ class Connection:
             self._flush()
         return self._receive()
 
-    def keep(self) -> None:
+    def answered(self) -> None:
         """A response came over it: another may, and the next handshake can be shorter."""
         self.reused = True
         if self._tls is not None:
@@ -185,7 +185,7 @@ class Connection:
                     return False
         except _LATER:
             return False
-        except MalformedError as exc:
+        except Malformed as exc:
             raise Broken(f"malformed: {exc}") from exc
         except OSError as exc:
             raise Broken(f"reset: {exc}") from exc

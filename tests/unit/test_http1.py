@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import http1
-from chalicelib.http1 import MalformedError, Response
+from chalicelib.http1 import Malformed, Response
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 INTERIM = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
@@ -125,7 +125,7 @@ def test_bytes_after_a_response_condemn_the_connection(raw: bytes) -> None:
     ],
 )
 def test_what_is_not_a_response_is_refused(raw: bytes) -> None:
-    with pytest.raises(MalformedError):
+    with pytest.raises(Malformed):
         Response().feed(raw)
 
 
@@ -141,7 +141,7 @@ def test_what_is_not_a_response_is_refused(raw: bytes) -> None:
 def test_endless_lines_are_refused(start: bytes) -> None:
     response = Response()
     response.feed(start)
-    with pytest.raises(MalformedError, match="too large"):
+    with pytest.raises(Malformed, match="too large"):
         any(response.feed(b"x" * 1000) for _ in range(2 * http1.MAX_HEAD // 1000))
 
 
@@ -150,7 +150,7 @@ def test_an_endless_body_is_refused(head: bytes, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(http1, "MAX_BODY", 10_000)
     response = Response()
     response.feed(head)
-    with pytest.raises(MalformedError, match="too large"):
+    with pytest.raises(Malformed, match="too large"):
         any(response.feed(b"3e8\r\n" + b"x" * 1000 + b"\r\n") for _ in range(20))
 
 
