@@ -1,5 +1,6 @@
 """PostgreSQL: a connection that cannot hang, kept across invocations, replaced when it breaks."""
 
+import math
 import select
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,8 @@ T = TypeVar("T")
 
 ATTEMPT_SECONDS = 3.0
 IDLE_IN_TRANSACTION_SECONDS = 20.0  # a relay publishes within its transaction
-_deadline: ContextVar[float] = ContextVar("deadline")
+_FOREVER = 86_400.0  # seconds; other connections of the process have no time limit
+_deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
 @contextmanager
@@ -40,7 +42,7 @@ def _wait(connection: Any) -> None:
     side.
     """
     while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
-        left = _deadline.get() - time.monotonic()
+        left = min(_deadline.get() - time.monotonic(), _FOREVER)
         reading = [connection] if state == psycopg2.extensions.POLL_READ else []
         writing = [connection] if state == psycopg2.extensions.POLL_WRITE else []
         if left <= 0 or not any(select.select(reading, writing, [], left)):

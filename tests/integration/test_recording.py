@@ -1,0 +1,339 @@
+"""The recording transaction, the outbox and the relay, on a real PostgreSQL."""
+
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg2
+import pytest
+from psycopg2.extras import RealDictCursor
+
+from chalicelib import events, generations, relay
+from chalicelib.database import Database
+from chalicelib.errors import DatabaseUnavailable, PublishFailed, Refused
+from chalicelib.generations import OutboxRow, Recorded
+from chalicelib.webhooks import parse
+
+pytestmark = pytest.mark.integration
+
+Pending = Callable[..., str]
+
+
+def soon() -> float:
+    return time.monotonic() + 30
+
+
+@pytest.fixture
+def database(fresh_database: str) -> Iterator[Database]:
+    found = Database(lambda: fresh_database)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def admin(fresh_database: str) -> Iterator[Any]:
+    """A second connection, to look and to meddle."""
+    connection = psycopg2.connect(fresh_database, cursor_factory=RealDictCursor)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        yield cursor
+    connection.close()
+
+
+@pytest.fixture
+def pending(admin: Any) -> Pending:
+    def insert(user_id: str = "alice", prompt: str = "a lighthouse") -> str:
+        generation_id = str(uuid.uuid4())
+        admin.execute(
+            "INSERT INTO generations (id, user_id, prompt) VALUES (%s, %s, %s)",
+            (generation_id, user_id, prompt),
+        )
+        return generation_id
+
+    return insert
+
+
+def complete(generation_id: str) -> Any:
+    return parse(
+        {
+            "generationId": generation_id,
+            "status": "COMPLETE",
+            "imageUrl": "https://images.example/1.png",
+            "imageHeight": 1024,
+            "imageWidth": 1024,
+            "coreModel": "sd-xl",
+        }
+    )
+
+
+def record(database: Database, result: Any, webhook_id: str | None = None) -> Recorded:
+    return database.run(
+        lambda cursor: generations.record(cursor, result, webhook_id=webhook_id, stage="test"),
+        deadline=soon(),
+    )
+
+
+def rows(admin: Any, table: str) -> list[dict[str, Any]]:
+    admin.execute(f"SELECT * FROM {table}")
+    return list(admin.fetchall())
+
+
+def test_a_result_is_recorded_with_its_offset_and_its_event(
+    database: Database, admin: Any, pending: Pending
+) -> None:
+    generation_id = pending()
+    recorded = record(database, complete(generation_id), "msg_1")
+    [generation] = rows(admin, "generations")
+    [stream] = rows(admin, "streams")
+    [waiting] = rows(admin, "outbox")
+    assert recorded.outcome == "recorded"
+    assert (generation["status"], generation["version"]) == ("COMPLETE", 2)
+    assert generation["updated_at"] > generation["created_at"]
+    event = events.parse(recorded.event or "")
+    assert (event.user_id, event.offset, event.epoch) == ("alice", 1, stream["epoch"])
+    assert waiting["id"] == recorded.event_id == event.id
+    assert waiting["published_at"] is None
+
+
+def test_the_outbox_keeps_the_event_to_the_letter(
+    database: Database, admin: Any, pending: Pending
+) -> None:
+    recorded = record(database, complete(pending(prompt="  spaces, é, \\u and \t tabs ")))
+    admin.execute("SELECT event::text FROM outbox")
+    assert admin.fetchone()["event"] == recorded.event
+
+
+def test_an_error_is_recorded_with_its_reason(
+    database: Database, admin: Any, pending: Pending
+) -> None:
+    failure = {"code": "nsfw", "message": "refused"}
+    result = parse({"generationId": pending(), "status": "ERROR", "error": failure})
+    recorded = record(database, result)
+    assert json.loads(recorded.event or "")["data"]["error"] == failure
+    assert rows(admin, "generations")[0]["error"] == failure
+
+
+def test_the_same_webhook_again_changes_nothing_and_brings_back_what_nobody_published(
+    database: Database, admin: Any, pending: Pending
+) -> None:
+    generation_id = pending()
+    first = record(database, complete(generation_id), "msg_1")
+    again = record(database, complete(generation_id), "msg_1")
+    assert again == Recorded("duplicate", first.event_id, first.event)
+    database.run(
+        lambda cursor: generations.mark_published(cursor, [first.event_id]), deadline=soon()
+    )
+    assert record(database, complete(generation_id), "msg_1").event is None
+    assert rows(admin, "streams")[0]["last_offset"] == 1
+
+
+def test_a_second_result_for_a_generation_changes_nothing(
+    database: Database, admin: Any, pending: Pending
+) -> None:
+    generation_id = pending()
+    record(database, complete(generation_id), "msg_1")
+    other = parse({"generationId": generation_id, "status": "ERROR"})
+    assert record(database, other, "msg_2").outcome == "unchanged"
+    assert rows(admin, "generations")[0]["status"] == "COMPLETE"
+    assert len(rows(admin, "outbox")) == 1
+
+
+def test_an_unknown_generation_is_404_and_leaves_no_receipt(database: Database, admin: Any) -> None:
+    with pytest.raises(Refused) as refused:
+        record(database, complete(str(uuid.uuid4())), "msg_1")
+    assert refused.value.status == 404
+    for table in ("webhook_receipts", "streams", "outbox"):
+        assert rows(admin, table) == []
+
+
+def test_concurrent_results_of_one_user_get_contiguous_offsets(
+    fresh_database: str, admin: Any, pending: Pending
+) -> None:
+    ids = [pending() for _ in range(40)]
+    pools = [Database(lambda: fresh_database) for _ in range(4)]
+
+    def work(worker: int) -> None:
+        for generation_id in ids:  # every worker tries every one: only one can win
+            record(pools[worker], complete(generation_id), f"{worker}-{generation_id}")
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(work, range(4)))
+    admin.execute("SELECT (event->>'sequence')::int AS sequence FROM outbox")
+    assert sorted(row["sequence"] for row in admin.fetchall()) == list(range(1, 41))
+    for pool in pools:
+        pool.close()
+
+
+def test_epochs_are_version_7_uuids_that_sort_by_age(admin: Any) -> None:
+    drawn = []
+    for _ in range(5):
+        admin.execute("SELECT herald_epoch()::text AS epoch, pg_sleep(0.002)")
+        drawn.append(admin.fetchone()["epoch"])
+    assert drawn == sorted(drawn)
+    for text in drawn:
+        assert uuid.UUID(text).version == 7
+        assert uuid.UUID(text).variant == uuid.RFC_4122
+        assert abs((uuid.UUID(text).int >> 80) / 1000 - time.time()) < 60
+
+
+class FakePublisher:
+    """Takes events like SNS; refuses those it is told to, or everything."""
+
+    def __init__(self) -> None:
+        self.published: list[str] = []
+        self.refuses: set[str] = set()
+        self.down = False
+        self.meanwhile: Callable[[], None] = lambda: None
+        self._lock = threading.Lock()
+
+    def publish_batch(self, batch: list[OutboxRow], *, deadline: float) -> list[str]:
+        self.meanwhile()
+        if self.down:
+            raise PublishFailed("Throttling")
+        with self._lock:
+            taken = [row.id for row in batch if row.id not in self.refuses]
+            self.published += taken
+        return taken
+
+    def alert(self, subject: str, **details: object) -> None:
+        pass
+
+
+def backlog(database: Database, admin: Any, pending: Pending, count: int) -> list[str]:
+    """Record results that nobody published, a while ago."""
+    ids = [record(database, complete(pending())).event_id for _ in range(count)]
+    admin.execute("UPDATE outbox SET created_at = created_at - interval '1 minute'")
+    return ids
+
+
+def drain(database: Database, publisher: Any) -> int:
+    return relay.drain(database, publisher, deadline=time.monotonic() + 60)
+
+
+def test_the_relay_publishes_the_whole_backlog_oldest_first(
+    database: Database, admin: Any, pending: Pending
+) -> None:
+    ids = backlog(database, admin, pending, 20)
+    publisher = FakePublisher()
+    assert drain(database, publisher) == 20
+    assert publisher.published == ids
+    assert drain(database, publisher) == 0
+    assert database.run(generations.oldest_unpublished_seconds, deadline=soon()) == 0
+
+
+def test_the_relay_leaves_young_rows_to_the_callback(
+    database: Database, admin: Any, pending: Pending
+) -> None:
+    record(database, complete(pending()))
+    assert drain(database, FakePublisher()) == 0
+    assert database.run(generations.oldest_unpublished_seconds, deadline=soon()) > 0
+
+
+def test_two_relays_at_once_publish_each_event_once(
+    fresh_database: str, database: Database, admin: Any, pending: Pending
+) -> None:
+    ids = backlog(database, admin, pending, 40)
+    publisher = FakePublisher()
+    both_hold_a_batch = threading.Barrier(2, timeout=20)
+    first_batches = iter(range(2))
+
+    def meanwhile() -> None:
+        if next(first_batches, None) is not None:
+            both_hold_a_batch.wait()
+
+    publisher.meanwhile = meanwhile
+    others = [Database(lambda: fresh_database) for _ in range(2)]
+    with ThreadPoolExecutor(2) as threads:
+        relayed = list(threads.map(lambda source: drain(source, publisher), others))
+    assert sum(relayed) == 40
+    assert min(relayed) >= 8
+    assert sorted(publisher.published) == sorted(ids)
+    for other in others:
+        other.close()
+
+
+def test_an_event_that_sns_refuses_does_not_hold_up_the_rest(
+    database: Database, admin: Any, pending: Pending
+) -> None:
+    ids = backlog(database, admin, pending, 20)
+    publisher = FakePublisher()
+    publisher.refuses = {ids[0], ids[5]}
+    assert drain(database, publisher) == 18
+    publisher.refuses = set()
+    assert drain(database, publisher) == 2
+
+
+def test_the_relay_stops_when_sns_is_down_and_loses_nothing(
+    database: Database, admin: Any, pending: Pending
+) -> None:
+    ids = backlog(database, admin, pending, 20)
+    publisher = FakePublisher()
+    publisher.down = True
+    assert drain(database, publisher) == 0
+    publisher.down = False
+    assert drain(database, publisher) == 20
+    assert sorted(publisher.published) == sorted(ids)
+
+
+def test_only_what_is_published_and_old_is_purged(
+    database: Database, admin: Any, pending: Pending
+) -> None:
+    old, unpublished, young = (record(database, complete(pending()), f"m{n}") for n in range(3))
+    admin.execute("UPDATE outbox SET created_at = now() - interval '30 days'")
+    admin.execute(
+        "UPDATE outbox SET published_at = now() - interval '8 days' WHERE id = %s", (old.event_id,)
+    )
+    admin.execute("UPDATE outbox SET published_at = now() WHERE id = %s", (young.event_id,))
+    admin.execute(
+        "UPDATE webhook_receipts SET received_at = now() - interval '8 days' WHERE id = 'm0'"
+    )
+    purged = database.run(
+        lambda cursor: generations.purge(cursor, retention_days=7), deadline=soon()
+    )
+    assert purged == 2
+    assert {row["id"] for row in rows(admin, "outbox")} == {unpublished.event_id, young.event_id}
+    assert {row["id"] for row in rows(admin, "webhook_receipts")} == {"m1", "m2"}
+
+
+def test_a_statement_that_hangs_is_given_up_in_time(
+    fresh_database: str, database: Database, admin: Any, pending: Pending
+) -> None:
+    generation_id = pending()
+    admin.execute("BEGIN")
+    admin.execute("SELECT * FROM generations FOR UPDATE")
+    began = time.monotonic()
+    with pytest.raises(DatabaseUnavailable):
+        database.run(
+            lambda cursor: generations.record(
+                cursor, complete(generation_id), webhook_id=None, stage="test"
+            ),
+            deadline=time.monotonic() + 1.0,
+        )
+    assert time.monotonic() - began < 5
+    admin.execute("ROLLBACK")
+    assert record(database, complete(generation_id)).outcome == "recorded"
+
+
+def test_a_broken_connection_is_replaced_within_the_same_call(
+    database: Database, admin: Any, pending: Pending
+) -> None:
+    database.run(lambda cursor: cursor.execute("SELECT 1"), deadline=soon())
+    admin.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = 'herald' AND pid <> pg_backend_pid()"
+    )
+    assert record(database, complete(pending())).outcome == "recorded"
+
+
+def test_a_server_that_refuses_is_tried_three_times(postgres: Any) -> None:
+    tries: list[int] = []
+    nowhere = Database(lambda: "postgresql://herald@127.0.0.1:1/herald")
+    with pytest.raises(DatabaseUnavailable):
+        nowhere.run(
+            lambda cursor: None, deadline=soon(), failed=lambda tried, exc: tries.append(tried)
+        )
+    assert tries == [1, 2, 3]
