@@ -5,7 +5,9 @@ from __future__ import annotations
 import secrets
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import boto3
 
 from local import ROOT, environments, processes
 from local.ports import free_port
@@ -39,6 +41,12 @@ class Emulator(NamedTuple):
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
         }
+
+    def client(self, service: str) -> Any:
+        """A boto3 client as the account's root."""
+        keys = {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret_key}
+        make: Any = boto3.client
+        return make(service, endpoint_url=self.url, region_name=REGION, **keys)
 
     def healthy(self) -> bool:
         return answers(f"{self.url}/_ministack/ready")
@@ -84,5 +92,5 @@ def start(stack: Path, settings: Mapping[str, str]) -> Emulator:
     # -P: the file's directory must not be importable; local/ would hide standard modules.
     command = [str(python), "-P", str(ROOT / "local" / "emulator_app.py"), str(emulator.port)]
     process = processes.start(command, environment=environment, directory=scratch, log=log)
-    processes.await_ready(process, emulator.healthy, "emulator", log, timeout=30)
+    processes.await_ready(process, emulator.healthy, name="emulator", log=log)
     return emulator

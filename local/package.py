@@ -1,4 +1,4 @@
-"""The Lambda package: what `chalice package` makes of app/ and chalicelib/, and whether it is stale."""
+"""The Lambda package: what `chalice package` makes of app/ and chalicelib/, when it is stale."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from local import BUILD, ROOT
@@ -16,7 +17,6 @@ from local.progress import Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PACKAGE = BUILD / "package"
 ARCHIVE = PACKAGE / "deployment.zip"
@@ -72,12 +72,13 @@ def _stage() -> None:
 def _run_chalice() -> None:
     output = PACKAGE / "new"
     shutil.rmtree(output, ignore_errors=True)
-    command = [sys.executable, "-m", "chalice", "--project-dir", str(_PROJECT), "package"]
+    chalice = Path(sys.executable).with_name("chalice")
+    command = [str(chalice), "--project-dir", str(_PROJECT), "package", "--stage", "herald"]
     command += ["--pkg-format", "terraform", str(output)]
     environment = {
         **os.environ,
         "PYTHONDONTWRITEBYTECODE": "1",
-        "AWS_DEFAULT_REGION": "us-east-1",  # Chalice asks for one, the package does not depend on it
+        "AWS_DEFAULT_REGION": "us-east-1",  # Chalice asks for one and makes no use of it
     }
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     log = BUILD / "logs" / "package.log"

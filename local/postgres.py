@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import pwd
+import re
 import secrets
 import shutil
 import subprocess
@@ -45,6 +45,19 @@ class Postgres(NamedTuple):
 
     def dsn(self, database: str = "herald") -> str:
         return f"postgresql://{self.user}:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def initialise(self) -> None:
+        """Make the data directory, start the server, create the database `herald`."""
+        password_file = self.directory / "password"
+        password_file.touch(mode=0o600)
+        password_file.write_text(self.password)
+        if identity := _identity():
+            for path in (self.directory, password_file):
+                os.chown(path, identity["user"], identity["group"])
+        options = ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync"]
+        self._run("initdb", "-U", self.user, "--pwfile", str(password_file), *options)
+        self.start()
+        _create_database(self)
 
     def start(self) -> None:
         """Start the server and wait until it answers; raises SetupError with its log."""
@@ -94,26 +107,20 @@ class Postgres(NamedTuple):
             return subprocess.CompletedProcess(command, code, stdout=output.read())
 
 
-def create() -> Postgres:
-    """Make and start a new server with an empty database `herald`; raises SetupError."""
+def plan() -> Postgres:
+    """Choose programs, directory, port and password of a new server, without starting anything."""
     # Under the temporary directory, because the user that the server drops to cannot enter a
     # checkout in root's home.
     directory = Path(tempfile.mkdtemp(prefix="herald-pg-"))
     programs = _usable(find_programs(), directory)
-    server = Postgres(programs, directory, free_port(), secrets.token_hex(16))
+    return Postgres(programs, directory, free_port(), secrets.token_hex(16))
+
+
+def create() -> Postgres:
+    """Make and start a new server; raises SetupError, with nothing left behind."""
+    server = plan()
     try:
-        password_file = directory / "password"
-        password_file.touch(mode=0o600)
-        password_file.write_text(server.password)
-        if identity := _identity():
-            for path in (directory, password_file):
-                os.chown(path, identity["user"], identity["group"])
-        server._run(
-            "initdb", "--username", server.user, "--auth=scram-sha-256", "--encoding=UTF8",
-            "--no-locale", "--no-sync", "--pwfile", str(password_file),
-        )  # fmt: skip
-        server.start()
-        _create_database(server)
+        server.initialise()
     except BaseException:
         server.remove()
         raise
@@ -126,10 +133,10 @@ def find_programs() -> Path:
         if _complete(Path(named)):
             return Path(named)
         raise SetupError(f"PG_BIN={named} has no initdb, pg_ctl and postgres.")
-    patterns = ["/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin"]
-    patterns += ["/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin"]
-    found = [Path(match) for pattern in patterns for match in glob.glob(pattern)]
-    found.sort(key=lambda path: _version(path), reverse=True)
+    patterns = ["usr/lib/postgresql/*/bin", "usr/pgsql-*/bin"]
+    patterns += ["opt/homebrew/opt/postgresql*/bin", "usr/local/opt/postgresql*/bin"]
+    found = [match for pattern in patterns for match in Path("/").glob(pattern)]
+    found.sort(key=_version, reverse=True)
     if config := shutil.which("pg_config"):
         bindir = subprocess.run([config, "--bindir"], capture_output=True, text=True, check=False)
         found.insert(0, Path(bindir.stdout.strip()))
@@ -145,7 +152,7 @@ def _complete(directory: Path) -> bool:
 
 
 def _version(path: Path) -> tuple[int, ...]:
-    return tuple(int(part) for part in "".join(c if c.isdigit() else " " for c in str(path)).split())
+    return tuple(int(number) for number in re.findall(r"\d+", str(path)))
 
 
 def _wheel() -> Path:
@@ -170,8 +177,9 @@ def _usable(programs: Path, directory: Path) -> Path:
     if not identity:
         return programs
     os.chown(directory, identity["user"], identity["group"])
+    probe = [str(programs / "initdb"), "--version"]
     try:
-        subprocess.run([programs / "initdb", "--version"], check=True, capture_output=True, **identity)
+        subprocess.run(probe, check=True, capture_output=True, **identity)
     except (PermissionError, subprocess.CalledProcessError):
         copy = directory / "pginstall"
         shutil.copytree(programs.parent, copy, symlinks=True)

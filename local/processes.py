@@ -48,9 +48,17 @@ def start(
 
 
 def await_ready(
-    process: subprocess.Popen[bytes], ready: Callable[[], bool], name: str, log: Path, timeout: float
+    process: subprocess.Popen[bytes],
+    ready: Callable[[], bool],
+    *,
+    name: str,
+    log: Path,
+    timeout: float = 30.0,
 ) -> None:
-    """Wait until `ready()`; raises SetupError with the log's end when it ends or `timeout` s pass."""
+    """Wait until `ready()`.
+
+    Raises SetupError with the log's end when the process ends or `timeout` seconds pass.
+    """
     deadline = time.monotonic() + timeout
     while not ready():
         code = process.poll()

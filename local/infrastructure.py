@@ -1,0 +1,103 @@
+"""The project's own Terraform, applied to a stack's emulator, and the secrets' values beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+from local import ROOT, package, processes, terraform
+from local.progress import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from local.emulator import Emulator
+
+_SOURCE = ROOT / "infra"
+
+# The one thing that must differ from AWS: where Terraform keeps its state.
+_BACKEND = 'terraform {\n  backend "local" {}\n}\n'
+
+
+def fingerprint() -> str:
+    """A hash over every file that is applied."""
+    digest = hashlib.sha256()
+    for path in _files():
+        digest.update(str(path.relative_to(_SOURCE)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def apply(
+    stack: Path, emulator: Emulator, variables: Mapping[str, Any], secrets: Mapping[str, str]
+) -> None:
+    """Apply infra/ to `emulator` and set the values of `secrets`; raises SetupError."""
+    directory = _copy(stack)
+    wired = {
+        "lambda_runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
+        "package_path": str(package.ARCHIVE),
+        # The emulator serves every API under a path of its one address.
+        "management_endpoint_format": f"{emulator.url}/_aws/execute-api/{{api_id}}/{{stage}}",
+        "callback_endpoint_format": f"{emulator.url}/_aws/execute-api/{{api_id}}/%24default",
+        **variables,
+    }
+    (directory / "local.auto.tfvars.json").write_text(json.dumps(wired, indent=2))
+    environment = _environment(stack, emulator)
+    log = stack / "logs" / "terraform.log"
+    with Step("Terraform init"):
+        terraform.init(directory, environment)
+    with Step("Terraform apply") as step:
+        count = terraform.apply(directory, environment, step, log)
+        step.done(f"{count} resources")
+    outputs = terraform.outputs(directory, environment)
+    (stack / "outputs.json").write_text(json.dumps(outputs, indent=2))
+    client = emulator.client("secretsmanager")
+    for name, value in secrets.items():
+        client.put_secret_value(SecretId=outputs[f"{name}_secret_arn"], SecretString=value)
+
+
+def addresses(stack: Path) -> dict[str, str]:
+    """The outputs under the names that stack.env has for them."""
+    outputs = json.loads((stack / "outputs.json").read_text())
+    names = [
+        "api_keys_table", "callback_url", "connections_table", "dlq_url", "error_topic_arn",
+        "inbox_table", "management_endpoint", "queue_url", "subscription_dlq_url", "topic_arn",
+        "websocket_url",
+    ]  # fmt: skip
+    return {f"HERALD_{name.upper()}": outputs[name] for name in names}
+
+
+def forget(stack: Path) -> None:
+    """Drop the Terraform state: what it describes went with the emulator."""
+    for path in (stack / "infra").glob("terraform.tfstate*"):
+        path.unlink()
+    (stack / "infra" / ".terraform.tfstate.lock.info").unlink(missing_ok=True)
+    (stack / "outputs.json").unlink(missing_ok=True)
+
+
+def _files() -> Iterator[Path]:
+    for path in sorted(_SOURCE.rglob("*")):
+        if path.suffix in (".tf", ".hcl") and not {".terraform", "tests"} & set(path.parts):
+            yield path
+
+
+def _copy(stack: Path) -> Path:
+    """Copy infra/ into the stack, so that neither state nor override touches the sources."""
+    directory = stack / "infra"
+    for old in directory.rglob("*.tf"):
+        if ".terraform" not in old.parts:
+            old.unlink()
+    for path in _files():
+        target = directory / path.relative_to(_SOURCE)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    (directory / "backend_override.tf").write_text(_BACKEND)
+    return directory
+
+
+def _environment(stack: Path, emulator: Emulator) -> dict[str, str]:
+    aws = {**emulator.aws_environment(), "AWS_EC2_METADATA_DISABLED": "true"}
+    return terraform.environment(processes.clean_environment(stack, aws))

@@ -1,0 +1,1 @@
+"""The studio: stands in for the integrator, with its page and its generation provider."""

@@ -1,0 +1,229 @@
+"""The studio's web application: the page, its state, the users' tokens and the pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+import re
+import time
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import jwt
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from local.studio.provider import Provider
+from local.studio.settings import Settings
+from local.studio.store import PostgresStore, Store, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_STATIC = Path(__file__).parent / "static"
+_CLIENT = Path(__file__).parents[2] / "clients" / "js"
+_USER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@-]{0,62}[A-Za-z0-9])?")
+_LONGEST_PROMPT = 1_000
+_LARGEST_BODY = 16_384
+_TOKEN_SECONDS = 900
+
+
+class Refused(Exception):
+    """A request that cannot be served, and the field that is the reason."""
+
+    def __init__(self, status: int, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.field = field
+
+
+def create_app(settings: Settings | None = None, store: Store | None = None) -> Starlette:
+    """The application; without arguments it reads the environment when it starts, not before."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        app.state.settings = settings or Settings.from_environment()
+        app.state.store = store or PostgresStore(app.state.settings.database_url)
+        app.state.provider = Provider(app.state.settings)
+        yield
+        await app.state.provider.close()
+
+    app = Starlette(
+        lifespan=lifespan,
+        routes=[
+            Route("/", _page),
+            Route("/healthz", _health),
+            Route("/api/generations", _generate, methods=["POST"]),
+            Route("/api/generations", _generations, methods=["GET"]),
+            Route("/api/token", _token),
+            Route("/images/{id:uuid}.png", _image),
+            Mount("/static", StaticFiles(directory=_STATIC)),
+            Mount("/herald", StaticFiles(directory=_CLIENT)),
+        ],
+        exception_handlers={
+            Refused: _refused,
+            StoreError: _unavailable,
+            HTTPException: _http_error,
+        },
+    )
+    app.add_middleware(_Headers)
+    return app
+
+
+async def _page(request: Request) -> Response:
+    url = _settings(request).websocket_url
+    page = (_STATIC / "index.html").read_text(encoding="utf-8")
+    return HTMLResponse(page.replace("{{websocket_url}}", html.escape(url)))
+
+
+async def _health(_: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+async def _generate(request: Request) -> Response:
+    body = await _body(request)
+    prompt = body.get("prompt")
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise Refused(422, "prompt must be a text that is not empty", "prompt")
+    if len(prompt) > _LONGEST_PROMPT or "\x00" in prompt:
+        raise Refused(422, f"prompt must have at most {_LONGEST_PROMPT} characters", "prompt")
+    user, generation_id = _user(body.get("user")), uuid4()
+    store: Store = request.app.state.store
+    generation = await asyncio.to_thread(store.insert, generation_id, user, prompt.strip())
+    request.app.state.provider.start(generation_id, prompt.strip())
+    return JSONResponse(generation, status_code=201)
+
+
+async def _generations(request: Request) -> Response:
+    store: Store = request.app.state.store
+    user = _user(request.query_params.get("user"))
+    return JSONResponse({"generations": await asyncio.to_thread(store.latest, user)})
+
+
+async def _token(request: Request) -> Response:
+    """Anybody may be anybody here: a real application asks its own session who the user is."""
+    settings, now = _settings(request), int(time.time())
+    claims = {
+        "sub": _user(request.query_params.get("user")),
+        "iss": settings.jwt_issuer,
+        "aud": settings.jwt_audience,
+        "iat": now,
+        "exp": now + _TOKEN_SECONDS,
+    }
+    token = jwt.encode(claims, settings.jwt_secret, algorithm="HS256")
+    return JSONResponse({"token": token, "expiresIn": _TOKEN_SECONDS})
+
+
+async def _image(request: Request) -> Response:
+    generation_id: UUID = request.path_params["id"]
+    path = _settings(request).images / f"{generation_id}.png"
+    if not path.is_file():
+        raise HTTPException(404, "there is no such image")
+    return FileResponse(path, headers={"cache-control": "public, max-age=31536000, immutable"})
+
+
+def _user(user: object) -> str:
+    if not isinstance(user, str) or not _USER.fullmatch(user):
+        raise Refused(
+            422, "user must be 1 to 64 letters, digits, dots, dashes, underscores or @", "user"
+        )
+    return user
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    # A form of another site cannot send this type, so it cannot create generations here.
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise Refused(415, "send the request as application/json")
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > _LARGEST_BODY:
+            raise Refused(413, f"the request must have at most {_LARGEST_BODY} bytes")
+    try:
+        body = json.loads(raw)
+    except ValueError as exc:
+        raise Refused(422, "the request is not JSON") from exc
+    if not isinstance(body, dict):
+        raise Refused(422, "the request must be a JSON object")
+    return body
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+def _error(status: int, message: str, **more: Any) -> Response:
+    return JSONResponse({"error": {"message": message, **more}}, status_code=status)
+
+
+async def _refused(_: Request, exc: Exception) -> Response:
+    assert isinstance(exc, Refused)  # noqa: S101
+    return _error(exc.status, str(exc), **({"field": exc.field} if exc.field else {}))
+
+
+async def _unavailable(_: Request, exc: Exception) -> Response:
+    response = _error(503, str(exc))
+    response.headers["retry-after"] = "1"
+    return response
+
+
+async def _http_error(_: Request, exc: Exception) -> Response:
+    assert isinstance(exc, HTTPException)  # noqa: S101
+    response = _error(exc.status_code, exc.detail)
+    response.headers.update(exc.headers or {})
+    return response
+
+
+class _Headers:
+    """Lets the browser run only the page's own files and talk to nobody but Herald."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Add the headers to every answer that does not bring its own."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = {name for name, _ in message["headers"]}
+                headers = _security_headers(scope["app"].state.settings)
+                message["headers"] += [each for each in headers if each[0] not in given]
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+def _security_headers(settings: Settings) -> list[tuple[bytes, bytes]]:
+    herald, studio = urlsplit(settings.websocket_url), urlsplit(settings.studio_url)
+    policy = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": f"'self' {studio.scheme}://{studio.netloc}",
+        "connect-src": f"'self' {herald.scheme}://{herald.netloc}",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    directives = "; ".join(f"{name} {value}" for name, value in policy.items())
+    return [
+        (b"content-security-policy", directives.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"cache-control", b"no-cache"),
+    ]
+
+
+app = create_app()

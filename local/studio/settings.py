@@ -1,0 +1,42 @@
+"""What the studio is told by its environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_IMAGES = Path(__file__).parents[2] / "build" / "local" / "images"
+
+
+class SettingsError(Exception):
+    """The environment lacks something the studio needs."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Addresses and secrets of the stack; every field is the variable HERALD_<FIELD>."""
+
+    database_url: str
+    callback_url: str
+    webhook_secret: str
+    websocket_url: str
+    jwt_secret: str
+    jwt_issuer: str
+    jwt_audience: str
+    studio_url: str
+    images: Path = _IMAGES
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Read the settings; raises SettingsError that names every variable that is missing."""
+        required = [field.name for field in fields(cls) if field.name != "images"]
+        values = {name: environment.get(f"HERALD_{name.upper()}", "") for name in required}
+        missing = [f"HERALD_{name.upper()}" for name, value in values.items() if not value]
+        if missing:
+            raise SettingsError(f"the studio needs {', '.join(missing)}; `make up` sets them")
+        return cls(**values, images=Path(environment.get("HERALD_STUDIO_IMAGES", _IMAGES)))

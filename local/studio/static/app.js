@@ -1,0 +1,159 @@
+import { Herald } from "/herald/herald.js";
+import { Gallery } from "./gallery.js";
+import { Line } from "./line.js";
+import { Log } from "./log.js";
+
+const OFFLINE_MS = 15_000;
+const RETRY_MS = 2_000;
+const STATES = { connecting: "connecting", live: "live", catching_up: "catching up", offline: "offline" };
+
+const $ = (id) => document.getElementById(id);
+const url = document.querySelector("meta[name=herald-websocket-url]").content;
+const line = new Line();
+const log = new Log($("log"));
+const gallery = new Gallery({ list: $("gallery"), empty: $("empty"), template: $("card") });
+/** @type {Herald | null} */
+let herald = null;
+let user = "";
+
+/** Shows one user's pictures and listens for theirs alone. */
+function signIn(name) {
+  herald?.dispose();
+  user = name;
+  $("user").value = name;
+  gallery.clear();
+  showPosition(null);
+  const address = new URL(location.href);
+  address.searchParams.set("user", name);
+  history.replaceState(null, "", address);
+  let loaded = false;
+  const client = new Herald({
+    url,
+    user: name,
+    token: async () => (await request(`/api/token?${new URLSearchParams({ user: name })}`)).token,
+    platform: { WebSocket: line.WebSocket },
+  });
+  herald = client;
+  const load = () => {
+    loaded = true;
+    loadState(client);
+  };
+  client.on("load", load);
+  client.on("state", (state) => {
+    showState(state);
+    // Without Herald the application still has its own state to show.
+    if (state === "offline" && !loaded) load();
+  });
+  client.on("event", (event, place) => showEvent(event, place));
+  client.on("gap", (gap) => log.add("gap", "Gap: events are missing", `${gap.reason} · state loaded again from ${gap.head}`));
+  client.on("error", ({ name, message }) => log.add("error", name, message));
+}
+
+/** The application's own state; called when the position in the stream is known, and again after a gap. */
+async function loadState(client) {
+  try {
+    const { generations } = await request(`/api/generations?${new URLSearchParams({ user })}`);
+    if (client !== herald) return;
+    for (const generation of generations) gallery.show(generation.id, generation, "state");
+    gallery.settle();
+    showPosition(client.position);
+    log.add("note", "State loaded", `${generations.length} generations`);
+  } catch (error) {
+    if (client !== herald) return;
+    log.add("error", "State not loaded", error.message);
+    setTimeout(() => client === herald && loadState(client), RETRY_MS);
+  }
+}
+
+function showEvent(event, { offset, replayed }) {
+  const { subject, data, time } = event;
+  const late = Math.max(0, Date.now() - Date.parse(time));
+  const via = offset === null ? "notice" : replayed ? "replay" : "live";
+  const how = { notice: "notice", replay: `replayed after ${seconds(late)}`, live: `event in ${seconds(late)}` }[via];
+  const card = gallery.show(subject, data, via, how);
+  card.dataset.latency = late;
+  log.add("event", `${data.status} · ${data.prompt}`, offset === null ? how : `offset ${offset} · ${how}`);
+  // The position moves on once this handler has returned.
+  const client = herald;
+  queueMicrotask(() => client === herald && showPosition(client.position));
+}
+
+function showState(state) {
+  $("state").dataset.state = state;
+  $("state").lastElementChild.textContent = STATES[state];
+  log.add("state", STATES[state]);
+}
+
+function showPosition(position) {
+  $("position").querySelector("b").textContent = position?.offset ?? "–";
+}
+
+function seconds(ms) {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
+}
+
+/** JSON from the application; its refusals become errors with its own words. */
+async function request(path, options) {
+  const response = await fetch(path, options);
+  const body = await response.json();
+  if (!response.ok) throw new Error(body.error?.message ?? `answer ${response.status}`);
+  return body;
+}
+
+async function generate(prompt) {
+  const problem = $("problem");
+  problem.hidden = true;
+  try {
+    const generation = await request("/api/generations", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ prompt, user }),
+    });
+    gallery.show(generation.id, generation, "created");
+  } catch (error) {
+    problem.textContent = `Not started: ${error.message}`;
+    problem.hidden = false;
+  }
+}
+
+$("composer").addEventListener("submit", (submit) => {
+  submit.preventDefault();
+  generate($("prompt").value);
+  $("prompt").value = "";
+});
+
+$("examples").addEventListener("click", ({ target }) => {
+  if (target instanceof HTMLButtonElement) generate(target.textContent);
+});
+
+$("user-form").addEventListener("submit", (submit) => submit.preventDefault());
+$("user").addEventListener("change", () => {
+  const name = $("user").value.trim();
+  if (name && name !== user) signIn(name);
+});
+
+$("drop").addEventListener("click", () => {
+  log.add("note", "Connection dropped");
+  line.cut();
+});
+
+let comingBack = 0;
+$("offline").addEventListener("click", () => {
+  if (line.down) return comeBack();
+  log.add("note", "Gone offline", `for ${OFFLINE_MS / 1_000} s, or until the button is pressed again`);
+  line.breakDown();
+  $("offline").setAttribute("aria-pressed", "true");
+  $("offline").textContent = "Come back";
+  comingBack = setTimeout(comeBack, OFFLINE_MS);
+});
+
+function comeBack() {
+  clearTimeout(comingBack);
+  line.restore();
+  $("offline").setAttribute("aria-pressed", "false");
+  $("offline").textContent = "Go offline";
+  log.add("note", "Back online");
+  herald?.connect();
+}
+
+signIn(new URL(location.href).searchParams.get("user") || "alice");

@@ -1,0 +1,79 @@
+/** The cards, newest first; every fact about a generation, from whichever side it comes, goes through `show`. */
+const RANK = { PENDING: 0, ERROR: 1, COMPLETE: 2 };
+const STATUS = { PENDING: "Painting…", ERROR: "Failed", COMPLETE: "Complete" };
+
+export class Gallery {
+  #list;
+  #empty;
+  #template;
+  /** @type {Map<string, HTMLElement>} */
+  #cards = new Map();
+
+  constructor({ list, empty, template }) {
+    this.#list = list;
+    this.#empty = empty;
+    this.#template = template;
+  }
+
+  clear() {
+    this.#cards.clear();
+    this.#list.replaceChildren();
+    this.#empty.hidden = true;
+  }
+
+  /** Says so when there is nothing; called once the state is known. */
+  settle() {
+    this.#empty.hidden = this.#cards.size > 0;
+  }
+
+  /**
+   * Brings a card up to what is known now.
+   *
+   * `via` says where from: created, state, live, replay or notice; `how` is the line about it on the card.
+   */
+  show(id, generation, via, how = "") {
+    const card = this.#cards.get(id) ?? this.#add(id, generation);
+    // State that was read before an event came must not undo the event.
+    if (card.dataset.status && RANK[generation.status] <= RANK[card.dataset.status]) return card;
+    card.dataset.status = generation.status;
+    card.dataset.via = via;
+    set(card, ".status", STATUS[generation.status]);
+    set(card, ".how", how);
+    const image = card.querySelector("img");
+    const message = card.querySelector(".message");
+    const failed = generation.status === "ERROR";
+    message.hidden = !failed;
+    message.textContent = failed ? (generation.error?.message ?? "The generation failed.") : "";
+    if (generation.status === "COMPLETE") {
+      image.alt = generation.prompt;
+      image.src = generation.imageUrl;
+      image.hidden = false;
+      image.onerror = () => {
+        image.hidden = true;
+        message.hidden = false;
+        message.textContent = "The picture cannot be loaded.";
+      };
+    }
+    return card;
+  }
+
+  #add(id, generation) {
+    const card = this.#template.content.firstElementChild.cloneNode(true);
+    card.dataset.id = id;
+    card.dataset.created = generation.createdAt;
+    set(card, ".prompt", generation.prompt);
+    const when = card.querySelector(".when");
+    when.dateTime = generation.createdAt;
+    when.textContent = new Date(generation.createdAt).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    const created = Date.parse(generation.createdAt);
+    const older = [...this.#list.children].find((other) => Date.parse(other.dataset.created) < created);
+    this.#list.insertBefore(card, older ?? null);
+    this.#cards.set(id, card);
+    this.#empty.hidden = true;
+    return card;
+  }
+}
+
+function set(card, selector, text) {
+  card.querySelector(selector).textContent = text;
+}

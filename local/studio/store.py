@@ -1,0 +1,89 @@
+"""The application's own state: its rows in the `generations` table."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from psycopg2.extensions import connection
+
+_COLUMNS = (
+    "id, prompt, status, image_url, image_height, image_width, core_model, error,"
+    " created_at, updated_at"
+)
+_NAMES = (
+    "id", "prompt", "status", "imageUrl", "imageHeight", "imageWidth", "coreModel", "error",
+    "createdAt", "updatedAt",
+)  # fmt: skip
+_LATEST = 60
+
+
+class StoreError(Exception):
+    """The database did not answer; the same call may succeed later."""
+
+
+class Store(Protocol):
+    """Where the application keeps its generations; blocking, to be called in a thread."""
+
+    def insert(self, generation_id: UUID, user: str, prompt: str) -> dict[str, Any]:
+        """Add a PENDING generation and return it."""
+
+    def latest(self, user: str) -> list[dict[str, Any]]:
+        """The user's latest generations, newest first."""
+
+
+class PostgresStore:
+    """The integrator inserts PENDING rows; Herald gives them their result."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+
+    def insert(self, generation_id: UUID, user: str, prompt: str) -> dict[str, Any]:
+        """Add a PENDING generation and return it; raises StoreError."""
+        statement = (
+            "INSERT INTO generations (id, user_id, status, prompt) VALUES (%s, %s, 'PENDING', %s)"  # noqa: S608
+            f" RETURNING {_COLUMNS}"
+        )
+        return self._rows(statement, (str(generation_id), user, prompt))[0]
+
+    def latest(self, user: str) -> list[dict[str, Any]]:
+        """The user's latest 60 generations, newest first; raises StoreError."""
+        statement = (
+            f"SELECT {_COLUMNS} FROM generations WHERE user_id = %s"  # noqa: S608
+            " ORDER BY created_at DESC, id LIMIT %s"
+        )
+        return self._rows(statement, (user, _LATEST))
+
+    def _rows(self, statement: str, values: tuple[object, ...]) -> list[dict[str, Any]]:
+        import psycopg2
+
+        try:
+            # A connection per call survives a restart of the database without further care.
+            with closing(self._connect()) as database, database, database.cursor() as cursor:
+                cursor.execute(statement, values)
+                return [_public(row) for row in cursor.fetchall()]
+        except psycopg2.OperationalError as exc:
+            raise StoreError(f"the database does not answer: {exc}".strip()) from exc
+
+    def _connect(self) -> connection:
+        import psycopg2
+
+        return psycopg2.connect(
+            self._dsn, connect_timeout=5, options="-c statement_timeout=5000 -c timezone=UTC"
+        )
+
+
+def _public(row: tuple[Any, ...]) -> dict[str, Any]:
+    generation = dict(zip(_NAMES, row, strict=True))
+    generation["createdAt"] = timestamp(generation["createdAt"])
+    generation["updatedAt"] = timestamp(generation["updatedAt"])
+    return generation
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds, as in Herald's events."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
