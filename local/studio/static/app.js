@@ -15,6 +15,7 @@ const gallery = new Gallery({ list: $("gallery"), empty: $("empty"), template: $
 /** @type {Herald | null} */
 let herald = null;
 let user = "";
+let lastLogged = "";
 
 /** Shows one user's pictures and listens for theirs alone. */
 function signIn(name) {
@@ -81,6 +82,9 @@ function showEvent(event, { offset, replayed }) {
 function showState(state) {
   $("state").dataset.state = state;
   $("state").lastElementChild.textContent = STATES[state];
+  // Every attempt while offline would drown the rest.
+  if (state === "connecting" || state === lastLogged) return;
+  lastLogged = state;
   log.add("state", STATES[state]);
 }
 

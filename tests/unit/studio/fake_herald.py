@@ -1,0 +1,152 @@
+"""A small Herald for tests of the studio: checks the webhook, keeps a stream, speaks herald.v1."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4, uuid5
+
+import jwt
+from standardwebhooks import Webhook, WebhookVerificationError
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocketDisconnect
+
+from local.studio.store import timestamp
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.websockets import WebSocket
+
+    from local.studio.settings import Settings
+
+EPOCH = "01960000-0000-7000-8000-000000000001"
+
+
+class MemoryStore:
+    """The `generations` table in memory, shared by the studio and the fake Herald."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, Any]] = {}
+        self._lock = threading.Lock()
+
+    def insert(self, generation_id: UUID, user: str, prompt: str) -> dict[str, Any]:
+        """Add a PENDING generation and return it."""
+        now = timestamp(datetime.now(UTC))
+        row = {"id": str(generation_id), "user": user, "prompt": prompt, "status": "PENDING"}
+        nothing = dict.fromkeys(("imageUrl", "imageHeight", "imageWidth", "coreModel", "error"))
+        with self._lock:
+            self.rows[row["id"]] = {**row, **nothing, "createdAt": now, "updatedAt": now}
+        return self.rows[row["id"]]
+
+    def latest(self, user: str) -> list[dict[str, Any]]:
+        """The user's generations, newest first."""
+        with self._lock:
+            return [row for row in reversed(self.rows.values()) if row["user"] == user]
+
+
+class FakeHerald:
+    """Streams in memory; `answers` are given to the next webhooks instead of accepting them."""
+
+    def __init__(self, settings: Settings, store: MemoryStore) -> None:
+        self._settings = settings
+        self._store = store
+        self._streams: dict[str, list[dict[str, Any]]] = {}
+        self._sockets: dict[str, set[WebSocket]] = {}
+        self.answers: list[tuple[int, dict[str, str]]] = []
+        self.webhooks: list[dict[str, str]] = []
+        self.app = Starlette(
+            routes=[
+                Route("/callbacks/generations", self._callback, methods=["POST"]),
+                WebSocketRoute("/ws", self._connection),
+            ]
+        )
+
+    async def _callback(self, request: Request) -> Response:
+        body, headers = await request.body(), dict(request.headers)
+        self.webhooks.append(headers)
+        try:
+            Webhook(self._settings.webhook_secret).verify(body.decode(), headers)
+        except WebhookVerificationError:
+            return JSONResponse({"error": "bad signature"}, status_code=401)
+        if self.answers:
+            status, more = self.answers.pop(0)
+            return JSONResponse({}, status_code=status, headers=more)
+        result = json.loads(body)
+        row = self._store.rows[result.pop("generationId")]
+        row.update(result, updatedAt=timestamp(datetime.now(UTC)))
+        await self._publish(row)
+        return JSONResponse({})
+
+    async def _publish(self, row: dict[str, Any]) -> None:
+        stream = self._streams.setdefault(row["user"], [])
+        names = ("prompt", "status", "imageUrl", "imageHeight", "imageWidth", "coreModel")
+        data = {name: row[name] for name in (*names, "createdAt", "updatedAt")}
+        if row["error"]:
+            data["error"] = row["error"]
+        event = {
+            "specversion": "1.0",
+            "id": str(uuid5(UUID(row["id"]), "2")),
+            "type": f"herald.generation.{row['status'].lower()}",
+            "subject": row["id"],
+            "time": row["updatedAt"],
+            "userid": row["user"],
+            "data": data,
+        }
+        frame = {"type": "event", "epoch": EPOCH, "offset": len(stream) + 1, "event": event}
+        stream.append(frame)
+        for socket in list(self._sockets.get(row["user"], ())):
+            await socket.send_json({**frame, "replayed": False})
+
+    async def _connection(self, socket: WebSocket) -> None:
+        protocol, bearer = socket.scope["subprotocols"]
+        claims = jwt.decode(
+            bearer.removeprefix("bearer."),
+            self._settings.jwt_secret,
+            algorithms=["HS256"],
+            issuer=self._settings.jwt_issuer,
+            audience=self._settings.jwt_audience,
+        )
+        await socket.accept(subprotocol=protocol)
+        sockets = self._sockets.setdefault(claims["sub"], set())
+        sockets.add(socket)
+        stream = self._streams.setdefault(claims["sub"], [])
+        try:
+            while True:
+                await self._answer(socket, stream, await socket.receive_json())
+        except WebSocketDisconnect:
+            sockets.discard(socket)
+
+    async def _answer(
+        self, socket: WebSocket, stream: list[dict[str, Any]], frame: dict[str, Any]
+    ) -> None:
+        place = {"epoch": EPOCH, "head": len(stream)}
+        match frame["action"]:
+            case "hello":
+                since = frame["resume"]["offset"] if "resume" in frame else len(stream)
+                missed = len(stream) - since
+                welcome = {"recovered": "resume" in frame, "replaying": missed, "token_ms": 900_000}
+                limits = {"ping_ms": 270_000, "lifetime_ms": 6_600_000, "max_frame": 32_768}
+                meta = {"type": "welcome", "re": frame["id"], "connection": uuid4().hex}
+                await socket.send_json({**meta, "stream": place, **welcome, **limits})
+                if missed:
+                    await self._replay(socket, stream[since:], frame["id"])
+            case "history":
+                since = frame["since"]
+                await self._replay(socket, stream[since : since + frame["limit"]], frame["id"])
+            case "ping":
+                await socket.send_json({"type": "pong", "re": frame["id"], **place})
+            case "auth":
+                await socket.send_json({"type": "auth_ok", "re": frame["id"], "token_ms": 900_000})
+
+    async def _replay(
+        self, socket: WebSocket, frames: list[dict[str, Any]], request: int
+    ) -> None:
+        items = [{**frame, "replayed": True} for frame in frames]
+        await socket.send_json({"type": "events", "items": items})
+        offset = frames[-1]["offset"] if frames else 0
+        await socket.send_json({"type": "caught_up", "re": request, "offset": offset})
