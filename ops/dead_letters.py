@@ -1,0 +1,150 @@
+"""Dead letters: what a message in a dead-letter queue tells, and which ones a filter chooses.
+
+Two queues hold them. The queue's own gets what `deliver` failed on too often; the subscription's
+gets what SNS could not put into the queue at all.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, Literal, NamedTuple
+
+from chalicelib import events
+from chalicelib.errors import InvalidEvent
+
+QueueName = Literal["queue", "subscription"]
+
+_SENT_AGAIN = ("DataType", "StringValue", "BinaryValue")
+
+
+class Letter(NamedTuple):
+    """One dead letter; what cannot be read of its event is an empty string."""
+
+    queue: QueueName
+    message_id: str
+    receipt: str
+    body: str  # the event as published
+    attributes: dict[str, Any]  # in SQS's form
+    trace: str
+    sent_at: float  # epoch seconds
+    receives: int
+    generation: str
+    user: str
+    type: str
+    reason: str
+
+    @property
+    def size(self) -> int:
+        """Bytes that SQS counts for the message."""
+        attributes = sum(
+            len(name) + len(value["DataType"]) + len(value.get("StringValue", "").encode())
+            + len(value.get("BinaryValue", b""))
+            for name, value in self.attributes.items()
+        )  # fmt: skip
+        return len(self.body.encode("utf-8", "replace")) + attributes
+
+    def whole(self) -> dict[str, Any]:
+        """Return everything that is known, for people and for JSON tools."""
+        event = _object(self.body)
+        return {
+            "queue": self.queue,
+            "messageId": self.message_id,
+            "sentAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.sent_at)),
+            "receives": self.receives,
+            "reason": self.reason,
+            "attributes": {
+                name: value.get("StringValue", "(binary)") for name, value in self.attributes.items()
+            },
+            **({"event": event} if event else {"body": self.body}),
+        }
+
+
+class Filter(NamedTuple):
+    """Which letters are meant; every field that is set must hold. Ages are in seconds."""
+
+    generation: str | None = None
+    user: str | None = None
+    older_than: int | None = None
+    younger_than: int | None = None
+
+    def chooses(self, letter: Letter, now: float) -> bool:
+        """Whether the letter is meant."""
+        age = now - letter.sent_at
+        return (
+            (self.generation is None or letter.generation.lower() == self.generation.lower())
+            and (self.user is None or letter.user == self.user)
+            and (self.older_than is None or age > self.older_than)
+            and (self.younger_than is None or age < self.younger_than)
+        )
+
+
+EVERYTHING = Filter()
+
+
+def read(queue: QueueName, message: dict[str, Any]) -> Letter:
+    """Read a message as ReceiveMessage returns it."""
+    body, attributes = message["Body"], message.get("MessageAttributes", {})
+    reason = _reason(queue, body, attributes)
+    body, attributes = _unwrapped(body, attributes)
+    event = _object(body)
+    system = message.get("Attributes", {})
+    return Letter(
+        queue=queue,
+        message_id=message["MessageId"],
+        receipt=message["ReceiptHandle"],
+        body=body,
+        attributes={
+            name: {key: value[key] for key in _SENT_AGAIN if key in value}
+            for name, value in attributes.items()
+        },
+        trace=system.get("AWSTraceHeader", ""),
+        sent_at=int(system.get("SentTimestamp", 0)) / 1000,
+        receives=int(system.get("ApproximateReceiveCount", 0)),
+        generation=_text(event, "subject"),
+        user=_text(event, "userid"),
+        type=_text(event, "type"),
+        reason=reason,
+    )
+
+
+def _reason(queue: QueueName, body: str, attributes: dict[str, Any]) -> str:
+    if queue == "subscription":
+        said = [
+            attributes[name]["StringValue"]
+            for name in ("ErrorCode", "ErrorMessage")
+            if attributes.get(name, {}).get("StringValue")
+        ]
+        return "SNS: " + (" ".join(said) or "it could not put the event into the queue")
+    try:
+        events.parse(_unwrapped(body, {})[0])
+    except InvalidEvent as exc:
+        return f"invalid event: {exc}"
+    return "received too often: `deliver` failed on it"
+
+
+def _unwrapped(body: str, attributes: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Take the event out of the envelope that SNS puts around what is not delivered raw."""
+    envelope = _object(body)
+    if envelope.get("Type") != "Notification" or not isinstance(envelope.get("Message"), str):
+        return body, attributes
+    kept = envelope.get("MessageAttributes")
+    found = {
+        name: {"DataType": value["Type"], "StringValue": value["Value"]}
+        for name, value in (kept if isinstance(kept, dict) else {}).items()
+        if value.get("Type", "Binary") != "Binary"
+    }
+    return envelope["Message"], {**attributes, **found}
+
+
+def _object(body: str) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _text(event: dict[str, Any], name: str) -> str:
+    value = event.get(name)
+    return value if isinstance(value, str) else ""
