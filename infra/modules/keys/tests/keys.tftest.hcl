@@ -1,0 +1,142 @@
+# Offline: the real provider, no call to AWS.
+provider "aws" {
+  region                      = "eu-central-1"
+  access_key                  = "test"
+  secret_key                  = "test"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+}
+
+override_data {
+  target = data.aws_caller_identity.current
+  values = { account_id = "123456789012" }
+}
+
+variables {
+  name               = "herald-test"
+  topic_name         = "generation-complete"
+  log_group_prefixes = ["/aws/lambda/herald-test-", "/aws/vendedlogs/herald-test-"]
+}
+
+run "one_rotated_key_per_purpose" {
+  command = plan
+
+  assert {
+    condition     = toset(keys(aws_kms_key.this)) == toset(["environment", "logs", "messaging", "storage"])
+    error_message = "A key per purpose: environment, logs, messaging, storage."
+  }
+
+  assert {
+    condition     = alltrue([for key in aws_kms_key.this : key.enable_key_rotation])
+    error_message = "Every key must rotate."
+  }
+
+  assert {
+    condition     = aws_kms_alias.this["messaging"].name == "alias/herald-test-messaging"
+    error_message = "Aliases are alias/<name>-<purpose>."
+  }
+}
+
+run "only_the_account_and_named_services_use_a_key" {
+  command = plan
+
+  assert {
+    condition = {
+      for purpose, key in aws_kms_key.this :
+      purpose => [for statement in jsondecode(key.policy).Statement : statement.Principal]
+      } == {
+      environment = [{ AWS = "arn:aws:iam::123456789012:root" }]
+      logs        = [{ AWS = "arn:aws:iam::123456789012:root" }, { Service = "logs.eu-central-1.amazonaws.com" }]
+      messaging = [
+        { AWS = "arn:aws:iam::123456789012:root" },
+        { Service = "sns.amazonaws.com" },
+        { Service = "cloudwatch.amazonaws.com" },
+      ]
+      storage = [{ AWS = "arn:aws:iam::123456789012:root" }]
+    }
+    error_message = "A key policy admits a principal it should not, or misses one."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for key in aws_kms_key.this : [
+        for statement in jsondecode(key.policy).Statement :
+        can(statement.Condition) && statement.Action != "kms:*"
+        if can(statement.Principal.Service)
+      ]
+    ]))
+    error_message = "A service may use a key only on a condition and never manage it."
+  }
+}
+
+run "sns_writes_encrypted_queues" {
+  command = plan
+
+  assert {
+    condition = jsondecode(aws_kms_key.this["messaging"].policy).Statement[1] == {
+      Sid       = "TopicToQueues"
+      Effect    = "Allow"
+      Principal = { Service = "sns.amazonaws.com" }
+      Action    = ["kms:GenerateDataKey*", "kms:Decrypt"]
+      Resource  = "*"
+      Condition = {
+        ArnEquals    = { "aws:SourceArn" = "arn:aws:sns:eu-central-1:123456789012:generation-complete" }
+        StringEquals = { "aws:SourceAccount" = "123456789012" }
+      }
+    }
+    error_message = "SNS needs GenerateDataKey* and Decrypt, from our topic only."
+  }
+}
+
+run "alarms_publish_to_the_encrypted_topic" {
+  command = plan
+
+  assert {
+    condition = jsondecode(aws_kms_key.this["messaging"].policy).Statement[2] == {
+      Sid       = "AlarmsToErrorTopic"
+      Effect    = "Allow"
+      Principal = { Service = "cloudwatch.amazonaws.com" }
+      Action    = ["kms:GenerateDataKey*", "kms:Decrypt"]
+      Resource  = "*"
+      Condition = {
+        ArnLike      = { "aws:SourceArn" = "arn:aws:cloudwatch:eu-central-1:123456789012:alarm:herald-test-*" }
+        StringEquals = { "aws:SourceAccount" = "123456789012" }
+      }
+    }
+    error_message = "CloudWatch needs GenerateDataKey* and Decrypt, for our alarms only."
+  }
+}
+
+run "logs_are_encrypted_for_our_groups_only" {
+  command = plan
+
+  assert {
+    condition = jsondecode(aws_kms_key.this["logs"].policy).Statement[1] == {
+      Sid       = "LogGroups"
+      Effect    = "Allow"
+      Principal = { Service = "logs.eu-central-1.amazonaws.com" }
+      Action    = ["kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Encrypt*", "kms:Describe*", "kms:Decrypt*"]
+      Resource  = "*"
+      Condition = {
+        ArnLike = {
+          "kms:EncryptionContext:aws:logs:arn" = [
+            "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/herald-test-*",
+            "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/herald-test-*",
+          ]
+        }
+      }
+    }
+    error_message = "CloudWatch Logs may use the key in the encryption context of our log groups only."
+  }
+}
+
+run "log_group_prefixes_are_checked" {
+  command = plan
+
+  variables {
+    log_group_prefixes = []
+  }
+
+  expect_failures = [var.log_group_prefixes]
+}

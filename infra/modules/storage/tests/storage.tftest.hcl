@@ -1,0 +1,77 @@
+# Offline: the real provider, no call to AWS.
+provider "aws" {
+  region                      = "eu-central-1"
+  access_key                  = "test"
+  secret_key                  = "test"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+}
+
+variables {
+  name        = "herald-test"
+  kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/storage"
+}
+
+run "tables" {
+  command = plan
+
+  assert {
+    condition = [
+      for table in [aws_dynamodb_table.connections, aws_dynamodb_table.inbox, aws_dynamodb_table.api_keys] :
+      join(" ", compact([table.name, table.hash_key, table.range_key]))
+      ] == [
+      "herald-test-connections user_id connection_id",
+      "herald-test-inbox user_id position",
+      "herald-test-api-keys key_id",
+    ]
+    error_message = "The library relies on these tables and keys."
+  }
+
+  assert {
+    condition = alltrue([
+      for table in [aws_dynamodb_table.connections, aws_dynamodb_table.inbox, aws_dynamodb_table.api_keys] :
+      table.ttl[0].enabled && table.ttl[0].attribute_name == "expires_at"
+    ])
+    error_message = "Every table forgets by expires_at."
+  }
+
+  assert {
+    condition = alltrue([
+      for table in [aws_dynamodb_table.connections, aws_dynamodb_table.inbox, aws_dynamodb_table.api_keys] :
+      table.server_side_encryption[0].enabled && table.server_side_encryption[0].kms_key_arn == var.kms_key_arn
+    ])
+    error_message = "A table is not encrypted with the storage key."
+  }
+
+  assert {
+    condition = alltrue([
+      for table in [aws_dynamodb_table.inbox, aws_dynamodb_table.api_keys] : table.point_in_time_recovery[0].enabled
+    ])
+    error_message = "The inbox and the API keys must be restorable."
+  }
+}
+
+run "secrets" {
+  command = plan
+
+  assert {
+    condition     = { for name, secret in aws_secretsmanager_secret.this : name => secret.name } == { for name in ["database", "jwt", "webhook"] : name => "herald-test-${name}" }
+    error_message = "Three secrets, named after the stage."
+  }
+
+  assert {
+    condition     = alltrue([for secret in aws_secretsmanager_secret.this : secret.kms_key_id == var.kms_key_arn])
+    error_message = "A secret is not encrypted with the storage key."
+  }
+}
+
+run "recovery_window_is_checked" {
+  command = plan
+
+  variables {
+    secret_recovery_days = 3
+  }
+
+  expect_failures = [var.secret_recovery_days]
+}
