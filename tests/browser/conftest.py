@@ -1,0 +1,63 @@
+"""A headless Chromium from the machine, and pages of the studio."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.browser.studio import StudioPage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+expect.set_options(timeout=30_000)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if executable is None:
+        pytest.skip("no Chromium: install it (apt-get install chromium) or set CHROMIUM to one")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def user() -> str:
+    """A user of this test alone."""
+    return f"browser-{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def visit(browser: Browser, stack_env: dict[str, str]) -> Iterator[Callable[[str], StudioPage]]:
+    """Opens the studio for a user, each time in a browser of its own; fails on page errors."""
+    pages: list[StudioPage] = []
+
+    def open_page(user: str) -> StudioPage:
+        page: Page = browser.new_context().new_page()
+        pages.append(StudioPage(page, stack_env["HERALD_STUDIO_URL"], user))
+        return pages[-1]
+
+    yield open_page
+    for page in pages:
+        page.page.context.close()
+    assert [error for page in pages for error in page.errors] == []

@@ -1,0 +1,73 @@
+"""The studio's page as its user sees it, and what went over its WebSocket and to its application."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page, Request, WebSocket
+
+
+class StudioPage:
+    """One page, live; it records every Herald frame and every look at the application's state."""
+
+    def __init__(self, page: Page, url: str, user: str) -> None:
+        self.page = page
+        self.errors: list[str] = []
+        self.frames: list[dict[str, Any]] = []
+        self.state_loads = 0
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("websocket", self._watch)
+        page.on("request", self._count)
+        page.goto(f"{url}/?{urlencode({'user': user})}")
+        self.expect_state("live")
+        expect(self.log("State loaded")).to_be_visible()
+
+    def generate(self, prompt: str) -> Locator:
+        """Type a prompt, send it, and return its card."""
+        self.page.get_by_label("Prompt").fill(prompt)
+        self.page.get_by_role("button", name="Generate").click()
+        return self.card(prompt)
+
+    def card(self, prompt: str) -> Locator:
+        """The card of a prompt."""
+        heading = self.page.get_by_role("heading", name=prompt, exact=True)
+        return self.page.get_by_role("listitem").filter(has=heading)
+
+    def log(self, text: str) -> Locator:
+        """The lines of the event log with a text."""
+        return self.page.locator("#log li").filter(has_text=text)
+
+    def press(self, button: str) -> None:
+        """Press a button by its words."""
+        self.page.get_by_role("button", name=button, exact=True).click()
+
+    def expect_state(self, state: str) -> None:
+        """Wait for the connection's state."""
+        expect(self.page.locator("#state")).to_have_attribute("data-state", state)
+
+    def expect_picture(self, card: Locator, *, via: str) -> None:
+        """Wait until a card shows its picture, decoded, that came on the path named."""
+        expect(card).to_have_attribute("data-status", "COMPLETE")
+        expect(card).to_have_attribute("data-via", via)
+        picture = card.get_by_role("img")
+        expect(picture).to_be_visible()
+        picture.evaluate("image => image.decode()")
+        expect(picture).to_have_js_property("naturalWidth", 1024)
+
+    def events(self, card: Locator) -> list[dict[str, Any]]:
+        """The event frames about a card's generation, as they came over the WebSocket."""
+        items = [item for frame in self.frames for item in frame.get("items", [frame])]
+        subject = card.get_attribute("data-id")
+        return [item for item in items if item.get("event", {}).get("subject") == subject]
+
+    def _watch(self, socket: WebSocket) -> None:
+        socket.on("framereceived", lambda data: self.frames.append(json.loads(data)))
+
+    def _count(self, request: Request) -> None:
+        if request.method == "GET" and urlsplit(request.url).path == "/api/generations":
+            self.state_loads += 1

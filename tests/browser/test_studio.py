@@ -1,0 +1,133 @@
+"""What a person sees: pictures arrive by event, after a reload and after a lost connection too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.browser.studio import StudioPage
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_picture_arrives_by_event(visit: Callable[[str], StudioPage], user: str) -> None:
+    studio = visit(user)
+    card = studio.generate("A lighthouse in a storm")
+    expect(card).to_have_attribute("data-status", "PENDING")
+    studio.expect_picture(card, via="live")
+    (frame,) = studio.events(card)
+    assert frame["event"]["data"]["status"] == "COMPLETE"
+    assert frame["event"]["userid"] == user
+    assert studio.state_loads == 1, "the page must not ask for what the event brings"
+    expect(card).to_contain_text("event in")
+
+
+def test_a_reload_keeps_the_picture_and_goes_on(
+    visit: Callable[[str], StudioPage], user: str
+) -> None:
+    studio = visit(user)
+    studio.expect_picture(studio.generate("A quiet harbour at dawn"), via="live")
+    studio.page.reload()
+    studio.expect_state("live")
+    studio.expect_picture(studio.card("A quiet harbour at dawn"), via="state")
+    studio.expect_picture(studio.generate("An orchard on the moon"), via="live")
+
+
+def test_a_reload_while_it_is_painted_still_brings_the_picture_by_event(
+    visit: Callable[[str], StudioPage], user: str
+) -> None:
+    studio = visit(user)
+    card = studio.generate("Paper boats")
+    expect(card).to_have_attribute("data-status", "PENDING")
+    studio.page.reload()
+    card = studio.card("Paper boats")
+    expect(card).to_have_attribute("data-status", "COMPLETE")
+    assert card.get_attribute("data-via") in {"live", "replay", "state"}
+    assert studio.state_loads == 2, "one look at the state for each page load"
+
+
+def test_what_was_missed_without_connection_is_replayed(
+    visit: Callable[[str], StudioPage], user: str
+) -> None:
+    away, witness = visit(user), visit(user)
+    away.press("Go offline")
+    away.expect_state("offline")
+    card = away.generate("The last train to the coast")
+    expect(card).to_have_attribute("data-status", "PENDING")
+    witness.expect_picture(witness.card("The last train to the coast"), via="live")
+    expect(card).to_have_attribute("data-status", "PENDING")
+    assert away.events(card) == []
+    away.press("Come back")
+    away.expect_picture(card, via="replay")
+    away.expect_state("live")
+    assert away.state_loads == 1, "recovered by replay, not by loading the state again"
+    expect(away.log("Gap")).to_have_count(0)
+
+
+def test_a_dropped_connection_comes_back_by_itself(
+    visit: Callable[[str], StudioPage], user: str
+) -> None:
+    studio = visit(user)
+    card = studio.generate("Deep sea cathedral")
+    expect(card).to_have_attribute("data-status", "PENDING")
+    studio.press("Drop connection")
+    expect(studio.log("offline")).to_be_visible()
+    expect(card).to_have_attribute("data-status", "COMPLETE")
+    studio.expect_state("live")
+    assert len({frame["event"]["id"] for frame in studio.events(card)}) == 1
+    assert studio.log("COMPLETE · Deep sea cathedral").count() == 1, "handed on once"
+    assert studio.state_loads == 1
+
+
+def test_users_do_not_see_each_other(visit: Callable[[str], StudioPage], user: str) -> None:
+    alice, bob = visit(f"{user}-a"), visit(f"{user}-b")
+    hers = alice.generate("A red fox in the snow")
+    his = bob.generate("Winter market")
+    alice.expect_picture(hers, via="live")
+    bob.expect_picture(his, via="live")
+    for page, owner in ((alice, f"{user}-a"), (bob, f"{user}-b")):
+        expect(page.page.locator(".card")).to_have_count(1)
+        events = [frame["event"] for frame in page.frames if frame["type"] == "event"]
+        assert {event["userid"] for event in events} == {owner}
+
+
+def test_an_error_shows_its_message(visit: Callable[[str], StudioPage], user: str) -> None:
+    studio = visit(user)
+    card = studio.generate("Please fail")
+    expect(card).to_have_attribute("data-status", "ERROR")
+    expect(card).to_have_attribute("data-via", "live")
+    expect(card).to_contain_text("The painter refused: the prompt asks for a failure.")
+    expect(card.locator("img")).to_be_hidden()
+    (frame,) = studio.events(card)
+    assert frame["event"]["data"]["error"]["code"] == "PAINTER_REFUSED"
+
+
+def test_two_tabs_both_get_the_picture(visit: Callable[[str], StudioPage], user: str) -> None:
+    first = visit(user)
+    second = type(first)(first.page.context.new_page(), _origin(first), user)
+    card = first.generate("Two cats")
+    first.expect_picture(card, via="live")
+    second.expect_picture(second.card("Two cats"), via="live")
+    assert second.errors == []
+
+
+def test_a_prompt_is_shown_as_text_and_never_as_markup(
+    visit: Callable[[str], StudioPage], user: str
+) -> None:
+    prompt = "<img src=x onerror=alert(1)> & <b>bold</b>"
+    studio = visit(user)
+    card = studio.generate(prompt)
+    studio.expect_picture(card, via="live")
+    expect(card.get_by_role("heading")).to_have_text(prompt)
+    expect(card.locator("b")).to_have_count(0)
+
+
+def _origin(studio: StudioPage) -> str:
+    address = urlsplit(studio.page.url)
+    return f"{address.scheme}://{address.netloc}"
