@@ -2,6 +2,7 @@ resource "aws_cloudwatch_event_rule" "this" {
   name                = var.name
   description         = var.description
   schedule_expression = var.schedule_expression
+  state               = "ENABLED"
 }
 
 resource "aws_cloudwatch_event_target" "this" {

@@ -8,6 +8,11 @@ output "authorizer_arn" {
   value       = "${aws_apigatewayv2_api.this.execution_arn}/authorizers/${aws_apigatewayv2_authorizer.this.id}"
 }
 
+output "deployment_triggers" {
+  description = "What a new deployment follows from; equal as long as the routes are."
+  value       = aws_apigatewayv2_deployment.this.triggers
+}
+
 output "execution_arn" {
   description = "ARN of the API for permissions: append /<stage>/<route> or /<stage>/<method>/@connections/*."
   value       = aws_apigatewayv2_api.this.execution_arn

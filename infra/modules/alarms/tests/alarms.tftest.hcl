@@ -1,0 +1,179 @@
+# Offline: the real provider, no call to AWS.
+provider "aws" {
+  region                      = "eu-central-1"
+  access_key                  = "test"
+  secret_key                  = "test"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+}
+
+variables {
+  name             = "herald-test"
+  stage            = "test"
+  region           = "eu-central-1"
+  notify_topic_arn = "arn:aws:sns:eu-central-1:123456789012:error-notifications"
+  topics           = { errors = "error-notifications", events = "generation-complete" }
+  queues = {
+    dead_letter              = "generation-complete-queue-dlq"
+    main                     = "generation-complete-queue"
+    subscription_dead_letter = "generation-complete-subscription-dlq"
+  }
+  functions = {
+    authorize = { name = "herald-test-authorize", timeout = 10 }
+    deliver   = { name = "herald-test-deliver", timeout = 20 }
+    relay     = { name = "herald-test-relay", timeout = 50 }
+  }
+  deliver_maximum_concurrency = 10
+  tables = {
+    inbox = { name = "herald-test-inbox", operations = ["PutItem", "Query"] }
+  }
+  callback_api  = { id = "callbackapi", stage = "$default" }
+  websocket_api = { id = "websocketapi", stage = "test" }
+}
+
+# CloudWatch accepts any name and then never has data for it. The names below are those of AWS's
+# documentation and of chalicelib; nothing here is taken from the module.
+run "metrics_and_dimensions_exist" {
+  command = plan
+
+  assert {
+    condition = {
+      for metric, dimensions in {
+        for alarm in aws_cloudwatch_metric_alarm.metric :
+        "${alarm.namespace} ${alarm.metric_name}" => join(" ", keys(alarm.dimensions))...
+      } : metric => join(", ", distinct(dimensions))
+      } == {
+      "AWS/ApiGateway 5xx"                                = "ApiId Stage"
+      "AWS/ApiGateway ClientError"                        = "ApiId Stage"
+      "AWS/ApiGateway ExecutionError"                     = "ApiId Stage"
+      "AWS/ApiGateway IntegrationError"                   = "ApiId Stage"
+      "AWS/ApiGateway IntegrationLatency"                 = "ApiId Stage"
+      "AWS/ApiGateway Latency"                            = "ApiId Stage"
+      "AWS/Lambda ConcurrentExecutions"                   = "FunctionName"
+      "AWS/Lambda Duration"                               = "FunctionName"
+      "AWS/Lambda Errors"                                 = "FunctionName"
+      "AWS/Lambda Invocations"                            = "FunctionName"
+      "AWS/Lambda Throttles"                              = "FunctionName"
+      "AWS/SNS NumberOfNotificationsFailed"               = "TopicName"
+      "AWS/SNS NumberOfNotificationsFailedToRedriveToDlq" = "TopicName"
+      "AWS/SNS NumberOfNotificationsRedrivenToDlq"        = "TopicName"
+      "AWS/SQS ApproximateAgeOfOldestMessage"             = "QueueName"
+      "AWS/SQS ApproximateNumberOfMessagesVisible"        = "QueueName"
+      "Herald CallbacksRejected"                          = "Stage"
+      "Herald ConnectionsRefused"                         = "Stage"
+      "Herald DatabaseFailures"                           = "Stage"
+      "Herald DeliveryLatencyMs"                          = "Stage"
+      "Herald Gaps"                                       = "Stage"
+      "Herald InboxFailures"                              = "Stage"
+      "Herald InvalidMessages"                            = "Stage"
+      "Herald OutboxOldestSeconds"                        = "Stage"
+      "Herald PostsForbidden"                             = "Stage"
+      "Herald PostsRetryable"                             = "Stage"
+      "Herald PostsThrottled"                             = "Stage"
+      "Herald PublishFailures"                            = "Stage"
+    }
+    error_message = "A metric or its dimensions are misspelt, or an alarm is missing: it would never fire."
+  }
+
+  assert {
+    condition = {
+      for metric, dimensions in {
+        for metric in flatten([
+          for alarm in aws_cloudwatch_metric_alarm.expression : [for query in alarm.metric_query : query.metric]
+        ]) : "${metric.namespace} ${metric.metric_name}" => join(" ", keys(metric.dimensions))...
+      } : metric => join(", ", distinct(dimensions))
+      } == {
+      "AWS/DynamoDB ReadThrottleEvents"  = "TableName"
+      "AWS/DynamoDB SystemErrors"        = "Operation TableName"
+      "AWS/DynamoDB WriteThrottleEvents" = "TableName"
+      "AWS/Lambda Errors"                = "FunctionName"
+      "AWS/Lambda Invocations"           = "FunctionName"
+    }
+    error_message = "A metric of an expression or its dimensions are misspelt, or an alarm is missing."
+  }
+
+  assert {
+    condition = alltrue([
+      for alarm in aws_cloudwatch_metric_alarm.metric : alltrue([
+        for name, value in alarm.dimensions : contains({
+          ApiId        = ["callbackapi", "websocketapi"]
+          FunctionName = ["herald-test-authorize", "herald-test-deliver", "herald-test-relay"]
+          QueueName    = ["generation-complete-queue", "generation-complete-queue-dlq", "generation-complete-subscription-dlq"]
+          Stage        = lookup(alarm.dimensions, "ApiId", "") == "callbackapi" ? ["$default"] : ["test"]
+          TopicName    = ["error-notifications", "generation-complete"]
+        }[name], value)
+      ])
+    ])
+    error_message = "An alarm watches something that is not Herald's."
+  }
+}
+
+run "alarms_reach_a_person_with_instructions" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for alarm in concat(values(aws_cloudwatch_metric_alarm.metric), values(aws_cloudwatch_metric_alarm.expression)) :
+      alarm.alarm_actions == toset([var.notify_topic_arn]) && alarm.ok_actions == toset([var.notify_topic_arn])
+    ])
+    error_message = "Every alarm tells the error topic when it starts and when it is over."
+  }
+
+  assert {
+    condition = alltrue([
+      for key, alarm in merge(aws_cloudwatch_metric_alarm.metric, aws_cloudwatch_metric_alarm.expression) :
+      endswith(alarm.alarm_description, " Runbook: docs/operations.md#${split("/", key)[0]}")
+      && alarm.alarm_name == "herald-test-${replace(key, "/", "-")}"
+      && length(alarm.alarm_description) <= 1024
+    ])
+    error_message = "Every alarm says what to do and names its runbook."
+  }
+
+  assert {
+    condition     = length(output.alarm_names) == length(aws_cloudwatch_metric_alarm.metric) + length(aws_cloudwatch_metric_alarm.expression)
+    error_message = "Two alarms have the same name: one would replace the other."
+  }
+}
+
+run "silence" {
+  command = plan
+
+  assert {
+    condition = [
+      for key, alarm in aws_cloudwatch_metric_alarm.metric : key if alarm.treat_missing_data != "notBreaching"
+    ] == ["relay-stopped"]
+    error_message = "Missing data is an alarm only for the relay, which runs every minute."
+  }
+}
+
+run "thresholds_follow_the_functions" {
+  command = plan
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.metric["function-duration/deliver"].threshold == 0.8 * 20 * 1000
+    error_message = "Duration is alarmed at 80 % of the timeout, in milliseconds."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.metric["deliver-saturated"].threshold == 10
+    error_message = "deliver is saturated at its maximum concurrency."
+  }
+
+  assert {
+    condition     = !contains(keys(aws_cloudwatch_metric_alarm.metric), "function-errors/authorize")
+    error_message = "The authorizer refuses by raising: single errors of it are no alarm."
+  }
+}
+
+run "dashboard" {
+  command = plan
+
+  assert {
+    condition = length(setsubtract(
+      ["Herald", "AWS/SQS", "AWS/ApiGateway", "AWS/Lambda"],
+      flatten([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : [for metric in widget.properties.metrics : metric[0]]]),
+    )) == 0
+    error_message = "The dashboard shows the events, the queues, the APIs and the functions."
+  }
+}

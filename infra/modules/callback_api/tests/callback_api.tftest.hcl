@@ -1,0 +1,57 @@
+# Offline: the real provider, no call to AWS.
+provider "aws" {
+  region                      = "eu-central-1"
+  access_key                  = "test"
+  secret_key                  = "test"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+}
+
+variables {
+  name                   = "herald-test-callback"
+  route_key              = "POST /callbacks/generations"
+  invoke_arn             = "arn:aws:apigateway:eu-central-1:lambda:path/callback"
+  access_log_group_name  = "/aws/vendedlogs/herald-test-callback"
+  logs_key_arn           = "arn:aws:kms:eu-central-1:123456789012:key/logs"
+  log_retention_days     = 30
+  throttling_rate_limit  = 200
+  throttling_burst_limit = 400
+}
+
+run "one_route" {
+  command = plan
+
+  assert {
+    condition     = aws_apigatewayv2_route.this.route_key == "POST /callbacks/generations" && aws_apigatewayv2_integration.this.payload_format_version == "2.0"
+    error_message = "The webhook is one POST route with payload format 2.0."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_stage.this.default_route_settings[0].throttling_rate_limit == 200 && aws_apigatewayv2_stage.this.default_route_settings[0].throttling_burst_limit == 400
+    error_message = "The stage must be throttled."
+  }
+
+  assert {
+    condition = length([
+      for variable in values(jsondecode(aws_apigatewayv2_stage.this.access_log_settings[0].format)) : variable
+      if length(regexall("(?i)query|header|path|userAgent", variable)) > 0
+    ]) == 0
+    error_message = "The access log must not hold query strings or headers: signatures may be there."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_group.access.kms_key_id == var.logs_key_arn && aws_cloudwatch_log_group.access.retention_in_days == 30
+    error_message = "The access log must be encrypted and forget."
+  }
+}
+
+run "no_other_kind_of_route" {
+  command = plan
+
+  variables {
+    route_key = "ANY /{proxy+}"
+  }
+
+  expect_failures = [var.route_key]
+}

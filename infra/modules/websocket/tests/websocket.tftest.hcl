@@ -1,0 +1,191 @@
+# Offline: the real provider, no call to AWS.
+provider "aws" {
+  region                      = "eu-central-1"
+  access_key                  = "test"
+  secret_key                  = "test"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+}
+
+variables {
+  name                  = "herald-test"
+  stage                 = "test"
+  authorizer_invoke_arn = "arn:aws:apigateway:eu-central-1:lambda:path/authorize"
+  invoke_arns = {
+    connect    = "arn:aws:apigateway:eu-central-1:lambda:path/connect"
+    disconnect = "arn:aws:apigateway:eu-central-1:lambda:path/disconnect"
+    message    = "arn:aws:apigateway:eu-central-1:lambda:path/message"
+  }
+  access_log_group_name      = "/aws/vendedlogs/herald-test-websocket"
+  logs_key_arn               = "arn:aws:kms:eu-central-1:123456789012:key/logs"
+  log_retention_days         = 30
+  throttling_rate_limit      = 2000
+  throttling_burst_limit     = 1000
+  manage_api_gateway_account = true
+}
+
+override_resource {
+  target = aws_apigatewayv2_api.this
+  values = { id = "api", execution_arn = "arn:aws:execute-api:eu-central-1:123456789012:api" }
+}
+
+override_resource {
+  target = aws_apigatewayv2_authorizer.this
+  values = { id = "authorizer" }
+}
+
+override_resource {
+  target = aws_apigatewayv2_integration.this
+  values = { id = "integration" }
+}
+
+override_resource {
+  target = aws_apigatewayv2_route.this
+  values = { id = "route" }
+}
+
+override_resource {
+  target = aws_apigatewayv2_route_response.this
+}
+
+override_resource {
+  target = aws_apigatewayv2_deployment.this
+  values = { id = "deployment" }
+}
+
+override_resource {
+  target = aws_apigatewayv2_stage.this
+}
+
+override_resource {
+  target = aws_cloudwatch_log_group.access
+  values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/herald-test-websocket" }
+}
+
+override_resource {
+  target = aws_iam_role.account
+  values = { arn = "arn:aws:iam::123456789012:role/herald-test-api-gateway-logs" }
+}
+
+override_resource {
+  target = aws_iam_role_policy_attachment.account
+}
+
+override_resource {
+  target = aws_api_gateway_account.this
+}
+
+run "first_deployment" {
+  assert {
+    condition = {
+      for name, route in aws_apigatewayv2_route.this :
+      name => join(" ", compact([route.route_key, route.authorization_type, route.authorizer_id, route.route_response_selection_expression]))
+      } == {
+      connect    = "$connect CUSTOM authorizer"
+      disconnect = "$disconnect NONE"
+      message    = "$default NONE $default"
+    }
+    error_message = "Only $connect is authorized, and only $default answers."
+  }
+
+  assert {
+    condition     = { for name, integration in aws_apigatewayv2_integration.this : name => integration.integration_uri } == { for name, arn in var.invoke_arns : name => arn }
+    error_message = "Each route must reach its own function."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_authorizer.this.authorizer_type == "REQUEST" && length(coalesce(aws_apigatewayv2_authorizer.this.identity_sources, [])) == 0
+    error_message = "An identity source would make API Gateway refuse clients that carry the other kind of credential."
+  }
+
+  assert {
+    condition     = [for response in aws_apigatewayv2_route_response.this : response.route_response_key] == ["$default"]
+    error_message = "Without a route response, what message returns is dropped."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_stage.this.default_route_settings[0].throttling_rate_limit == 2000 && aws_apigatewayv2_stage.this.default_route_settings[0].throttling_burst_limit == 1000
+    error_message = "The stage must be throttled."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_stage.this.default_route_settings[0].logging_level == "OFF" && !aws_apigatewayv2_stage.this.default_route_settings[0].data_trace_enabled
+    error_message = "Execution logs would hold headers, and with them tokens."
+  }
+
+  assert {
+    condition = length([
+      for variable in values(jsondecode(aws_apigatewayv2_stage.this.access_log_settings[0].format)) : variable
+      if length(regexall("(?i)query|header|path|subprotocol|userAgent", variable)) > 0
+    ]) == 0
+    error_message = "The access log must not hold query strings or headers: tokens may be there."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_group.access.kms_key_id == var.logs_key_arn && aws_cloudwatch_log_group.access.retention_in_days == 30
+    error_message = "The access log must be encrypted and forget."
+  }
+
+  assert {
+    condition     = endswith(aws_iam_role_policy_attachment.account[0].policy_arn, ":aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs")
+    error_message = "The account's logging role takes AWS's own policy and no other."
+  }
+
+  assert {
+    condition     = output.authorizer_arn == "arn:aws:execute-api:eu-central-1:123456789012:api/authorizers/authorizer"
+    error_message = "The authorizer is invoked from its own ARN."
+  }
+}
+
+run "nothing_changed" {
+  command = plan
+
+  assert {
+    condition     = aws_apigatewayv2_deployment.this.triggers == run.first_deployment.deployment_triggers
+    error_message = "The same routes must not be deployed again."
+  }
+}
+
+run "another_function" {
+  command = plan
+
+  variables {
+    invoke_arns = {
+      connect    = "arn:aws:apigateway:eu-central-1:lambda:path/connect"
+      disconnect = "arn:aws:apigateway:eu-central-1:lambda:path/disconnect"
+      message    = "arn:aws:apigateway:eu-central-1:lambda:path/another"
+    }
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_deployment.this.triggers != run.first_deployment.deployment_triggers
+    error_message = "A changed integration must be deployed."
+  }
+}
+
+run "another_authorizer" {
+  command = plan
+
+  variables {
+    authorizer_invoke_arn = "arn:aws:apigateway:eu-central-1:lambda:path/another"
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_deployment.this.triggers != run.first_deployment.deployment_triggers
+    error_message = "A changed authorizer must be deployed."
+  }
+}
+
+run "account_set_elsewhere" {
+  command = plan
+
+  variables {
+    manage_api_gateway_account = false
+  }
+
+  assert {
+    condition     = length(aws_api_gateway_account.this) == 0 && length(aws_iam_role.account) == 0
+    error_message = "The account's setting must be left alone."
+  }
+}
