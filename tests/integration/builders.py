@@ -1,0 +1,93 @@
+"""Events, queue messages and WebSocket events, as the functions get them."""
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from chalicelib import connections, events
+
+EPOCH_AGE_SECONDS = 60
+
+
+def epoch(age_seconds: float = EPOCH_AGE_SECONDS, tail: int = 1) -> str:
+    """A UUIDv7 of the given age."""
+    milliseconds = int((time.time() - age_seconds) * 1000)
+    text = f"{milliseconds:012x}7000800000000000{tail:04x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def event(user_id: str = "alice", offset: int = 1, of_epoch: str = "", prompt: str = "p") -> str:
+    """An event as published."""
+    now = datetime.now(UTC)
+    row = {
+        "id": f"00000000-0000-4000-8000-{offset:012d}",
+        "user_id": user_id,
+        "status": "COMPLETE",
+        "prompt": prompt,
+        "image_url": "https://images.example/1.png",
+        "image_height": 1,
+        "image_width": 1,
+        "core_model": "m",
+        "error": None,
+        "version": f"{of_epoch}/{user_id}",
+        "created_at": now,
+        "updated_at": now,
+    }
+    return events.build(row, stage="test", epoch=of_epoch or EPOCH, offset=offset)
+
+
+EPOCH = epoch()
+
+
+def sqs(*bodies: str, receives: int = 1) -> dict[str, Any]:
+    """An SQS event; message ids are m0, m1, …"""
+    return {
+        "Records": [
+            {
+                "messageId": f"m{index}",
+                "body": body,
+                "attributes": {"ApproximateReceiveCount": str(receives)},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+            }
+            for index, body in enumerate(bodies)
+        ]
+    }
+
+
+def websocket(
+    frame: Any = None,
+    *,
+    user_id: str = "alice",
+    connection_id: str = "c1=",
+    token_expires_at: int | None = None,
+    headers: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """A WebSocket event of API Gateway, with the authorizer's context."""
+    ends = int(time.time()) + 900 if token_expires_at is None else token_expires_at
+    return {
+        "headers": headers or {},
+        "body": frame if frame is None or isinstance(frame, str) else json.dumps(frame),
+        "requestContext": {
+            "connectionId": connection_id,
+            "connectedAt": int(time.time() * 1000),
+            "authorizer": {"user_id": user_id, "token_expires_at": str(ends)},
+        },
+    }
+
+
+def connect(
+    user_id: str,
+    connection_id: str,
+    *,
+    age_seconds: int = 60,
+    token_expires_at: int = connections.NEVER,
+) -> None:
+    """Write a connection's item."""
+    connections.put(
+        "connections",
+        connections.Connection(
+            user_id, connection_id, int(time.time()) - age_seconds, token_expires_at
+        ),
+    )

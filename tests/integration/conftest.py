@@ -1,0 +1,171 @@
+"""AWS services for single modules: moto's DynamoDB over HTTP, and a scripted @connections."""
+
+import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from chalicelib import auth, aws, callback, deliver, publishing, relay, secrets, sessions, settings
+
+REGION = "eu-central-1"
+_KEPT = (
+    settings._read,
+    aws.engine,
+    aws.endpoint,
+    sessions.inbox,
+    sessions._management,
+    deliver._management,
+    callback.database,
+    callback.publisher,
+    relay.database,
+    relay.publisher,
+    publishing.sns_client,
+)
+JWT_SECRET = "j" * 32
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    """The address of a moto server."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+class Gateway:
+    """API Gateway's @connections: keeps what is posted, answers as told per connection id."""
+
+    def __init__(self) -> None:
+        self.posted: dict[str, list[str]] = {}
+        self.ended: list[str] = []
+        self.statuses: dict[str, list[int]] = {}  # the last one stays
+        gateway = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"])).decode()
+                status = gateway.next_status(self.connection_id)
+                if status == 200:
+                    gateway.posted.setdefault(self.connection_id, []).append(body)
+                self.answer(status)
+
+            def do_DELETE(self) -> None:
+                gateway.ended.append(self.connection_id)
+                self.answer(204)
+
+            @property
+            def connection_id(self) -> str:
+                return self.path.rpartition("/@connections/")[2].replace("%3D", "=")
+
+            def answer(self, status: int) -> None:
+                self.send_response(status)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *arguments: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}/test"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def next_status(self, connection_id: str) -> int:
+        script = self.statuses.get(connection_id, [200])
+        return script.pop(0) if len(script) > 1 else script[0]
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    found = Gateway()
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def environment(moto: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Every function's environment, with empty tables; yields a boto3 DynamoDB client."""
+    import urllib.request
+
+    for name in [name for name in os.environ if name.startswith(("AWS_", "HERALD_"))]:
+        monkeypatch.delenv(name)
+    for name, value in {
+        "AWS_ENDPOINT_URL": moto,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "HERALD_STAGE": "test",
+        "HERALD_CONNECTIONS_TABLE": "connections",
+        "HERALD_INBOX_TABLE": "inbox",
+        "HERALD_INBOX_RETENTION_DAYS": "7",
+        "HERALD_MANAGEMENT_ENDPOINT": gateway.url,
+        "HERALD_POSTS_PER_SECOND": "1000",
+        "HERALD_MAX_RECEIVE_COUNT": "3",
+        "HERALD_JWT_ALGORITHM": "HS256",
+        "HERALD_JWT_SECRET_ARN": "jwt",
+        "HERALD_JWT_ISSUER": "issuer",
+        "HERALD_JWT_AUDIENCE": "herald",
+        "HERALD_TOPIC_ARN": f"arn:aws:sns:{REGION}:123456789012:generation-complete",
+        "HERALD_ERROR_TOPIC_ARN": f"arn:aws:sns:{REGION}:123456789012:error-notifications",
+        "HERALD_DATABASE_SECRET_ARN": "database",
+        "HERALD_WEBHOOK_SECRET_ARN": "webhook",
+        "HERALD_OUTBOX_RETENTION_DAYS": "7",
+    }.items():
+        monkeypatch.setenv(name, value)
+    urllib.request.urlopen(urllib.request.Request(f"{moto}/moto-api/reset", method="POST")).close()
+    forget_process_state()
+    monkeypatch.setattr(secrets, "get", {"jwt": JWT_SECRET}.__getitem__)
+    monkeypatch.setattr(auth, "_jwks", auth._Jwks())
+    client = boto3.client("dynamodb")
+    create_table(client, "connections", "connection_id")
+    create_table(client, "inbox", "position")
+    yield client
+    client.close()
+    forget_process_state()
+
+
+def forget_process_state() -> None:
+    """Clear what a function keeps across invocations."""
+    aws.engine().close()
+    for cached in _KEPT:
+        cached.cache_clear()
+
+
+def create_table(client: Any, name: str, sort_key: str) -> None:
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": key, "AttributeType": "S"} for key in ("user_id", sort_key)
+        ],
+        KeySchema=[
+            {"AttributeName": "user_id", "KeyType": "HASH"},
+            {"AttributeName": sort_key, "KeyType": "RANGE"},
+        ],
+    )
+
+
+class Context:
+    """What Lambda tells of an invocation."""
+
+    def __init__(self, seconds: float = 30) -> None:
+        self.seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1000)

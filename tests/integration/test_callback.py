@@ -1,0 +1,232 @@
+"""The publisher: from a signed webhook to the database and SNS, and what it answers."""
+
+import base64
+import json
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg2
+import pytest
+from botocore.exceptions import ClientError
+from standardwebhooks import Webhook
+
+from chalicelib import callback, publishing, retry, secrets
+from tests.integration.conftest import Context
+
+pytestmark = pytest.mark.integration
+
+SECRET = "whsec_" + base64.b64encode(b"w" * 32).decode()
+
+
+class FakeSns:
+    """SNS, as far as the publisher asks; refuses the next `refusals` events."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.alerts: list[dict[str, Any]] = []
+        self.refusals = 0
+        self.tries = 0
+
+    def publish(self, **message: Any) -> dict[str, str]:
+        if message["TopicArn"].endswith("error-notifications"):
+            self.alerts.append(message)
+            return {"MessageId": "1"}
+        self.tries += 1
+        if self.refusals:
+            self.refusals -= 1
+            raise ClientError({"Error": {"Code": "Throttling"}}, "Publish")
+        self.events.append(message)
+        return {"MessageId": "1"}
+
+
+@pytest.fixture(autouse=True)
+def sns(
+    environment: Any, fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[FakeSns]:
+    found = FakeSns()
+    monkeypatch.setattr(publishing, "sns_client", lambda: found)
+    monkeypatch.setattr(secrets, "get", {"database": fresh_database, "webhook": SECRET}.__getitem__)
+    monkeypatch.setattr(retry, "BASE_SECONDS", 0)
+    monkeypatch.setattr(retry.time, "sleep", lambda seconds: None)
+    yield found
+    callback.database().close()
+
+
+@pytest.fixture
+def database(fresh_database: str) -> Iterator[Any]:
+    connection = psycopg2.connect(fresh_database)
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        yield cursor
+    connection.close()
+
+
+@pytest.fixture
+def generation_id(database: Any) -> str:
+    found = str(uuid.uuid4())
+    database.execute(
+        "INSERT INTO generations (id, user_id, prompt) VALUES (%s, 'alice', 'p')", (found,)
+    )
+    return found
+
+
+def body_of(generation_id: str, **changes: Any) -> str:
+    return json.dumps(
+        {
+            "generationId": generation_id,
+            "status": "COMPLETE",
+            "imageUrl": "https://images.example/1.png",
+            "imageHeight": 1,
+            "imageWidth": 1,
+            **changes,
+        }
+    )
+
+
+def call(body: str, webhook_id: str = "msg_1", **headers: str) -> tuple[int, Any, dict[str, str]]:
+    """Send a signed webhook as the HTTP API hands it over; return status, body and headers."""
+    now = datetime.now(UTC)
+    event = {
+        "requestContext": {"http": {"method": "POST"}},
+        "headers": {
+            "webhook-id": webhook_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": Webhook(SECRET).sign(webhook_id, now, body),
+            **headers,
+        },
+        "body": body,
+        "isBase64Encoded": False,
+    }
+    answer = callback.handle(event, Context(14))
+    return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
+
+
+def outbox(database: Any) -> list[tuple[Any, ...]]:
+    database.execute("SELECT event::text, published_at IS NOT NULL FROM outbox")
+    return list(database.fetchall())
+
+
+def written(database: Any) -> int:
+    database.execute(
+        "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM webhook_receipts)"
+        " + (SELECT count(*) FROM generations WHERE status <> 'PENDING')"
+    )
+    return int(database.fetchone()[0])
+
+
+def test_a_webhook_is_recorded_published_and_marked(
+    sns: FakeSns, database: Any, generation_id: str
+) -> None:
+    status, answer, _ = call(body_of(generation_id))
+    assert (status, answer["outcome"]) == (200, "recorded")
+    [(event, published)] = outbox(database)
+    [message] = sns.events
+    assert published
+    assert message["Message"] == event
+    assert answer["eventId"] == json.loads(event)["id"]
+    assert message["MessageAttributes"] == {
+        "type": {"DataType": "String", "StringValue": "herald.generation.complete"},
+        "status": {"DataType": "String", "StringValue": "COMPLETE"},
+    }
+
+
+def test_a_replayed_webhook_is_200_and_publishes_nothing(sns: FakeSns, generation_id: str) -> None:
+    call(body_of(generation_id))
+    status, answer, _ = call(body_of(generation_id))
+    assert (status, answer["outcome"], len(sns.events)) == (200, "duplicate", 1)
+
+
+def test_header_names_may_come_in_any_case(generation_id: str) -> None:
+    body, now = body_of(generation_id), datetime.now(UTC)
+    headers = {
+        "Webhook-Id": "m",
+        "WEBHOOK-TIMESTAMP": str(int(now.timestamp())),
+        "Webhook-Signature": Webhook(SECRET).sign("m", now, body),
+    }
+    event = {"requestContext": {}, "headers": headers, "body": body}
+    assert callback.handle(event, Context())["statusCode"] == 200
+
+
+def test_invoked_directly_it_takes_the_same_object_without_a_signature(
+    sns: FakeSns, generation_id: str
+) -> None:
+    answer = callback.handle(json.loads(body_of(generation_id)), Context())
+    assert (answer["statusCode"], len(sns.events)) == (200, 1)
+
+
+def test_each_bad_request_is_told_what_is_wrong_and_nothing_is_written(
+    sns: FakeSns, database: Any, generation_id: str
+) -> None:
+    good = body_of(generation_id)
+    for (status, answer, _), wanted in (
+        (call(good, **{"webhook-signature": "v1,forged"}), (401, "bad_signature", None)),
+        (call(good, **{"webhook-timestamp": "1"}), (401, "bad_signature", None)),
+        (call("not json"), (422, "invalid_body", "body")),
+        (call(body_of(generation_id, status="DONE")), (422, "invalid_body", "status")),
+        (call(body_of(generation_id, imageUrl="ftp://x")), (422, "invalid_body", "imageUrl")),
+        (call(body_of(str(uuid.uuid4()))), (404, "unknown_generation", "generationId")),
+        (call(body_of(generation_id, extra="x" * 40_000)), (413, "body_too_large", None)),
+    ):
+        assert (status, answer["error"], answer.get("field")) == wanted
+        assert answer["message"]
+    assert written(database) == 0
+    assert sns.events == []
+
+
+def test_sns_is_tried_three_times(sns: FakeSns, database: Any, generation_id: str) -> None:
+    sns.refusals = 2
+    assert call(body_of(generation_id))[0] == 200
+    assert (sns.tries, len(sns.events), sns.alerts) == (3, 1, [])
+    assert outbox(database)[0][1]
+
+
+def test_when_sns_refuses_the_answer_is_200_and_the_outbox_keeps_the_event(
+    sns: FakeSns, database: Any, generation_id: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sns.refusals = 9
+    status, answer, _ = call(body_of(generation_id))
+    assert (status, answer["outcome"], sns.tries) == (200, "recorded", 3)
+    assert not outbox(database)[0][1]
+    [alert] = sns.alerts
+    assert json.loads(alert["Message"])["eventId"] == answer["eventId"]
+    assert '"PublishFailures":1' in capsys.readouterr().out
+
+
+def test_when_the_database_is_down_the_provider_is_asked_to_call_again(
+    sns: FakeSns, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = "postgresql://herald@127.0.0.1:1/herald"
+    monkeypatch.setattr(secrets, "get", {"database": nowhere, "webhook": SECRET}.__getitem__)
+    generation_id = str(uuid.uuid4())
+    status, answer, headers = call(body_of(generation_id))
+    assert (status, answer["error"], headers["retry-after"]) == (503, "not_recorded", "10")
+    [notice] = [json.loads(message["Message"]) for message in sns.events]
+    assert (notice["type"], notice["subject"]) == ("herald.generation.error", generation_id)
+    assert "sequence" not in notice
+    assert "userid" not in notice, "nobody could tell whose it is"
+    assert len(sns.alerts) == 1
+    assert '"DatabaseFailures":1' in capsys.readouterr().out
+
+
+def test_when_the_database_fails_after_telling_the_owner_the_owner_gets_the_notice(
+    sns: FakeSns, database: Any, generation_id: str
+) -> None:
+    database.execute("ALTER TABLE outbox RENAME TO elsewhere")
+    assert call(body_of(generation_id))[0] == 503
+    [notice] = [json.loads(message["Message"]) for message in sns.events]
+    assert notice["userid"] == "alice"
+    database.execute("ALTER TABLE elsewhere RENAME TO outbox")
+    status, answer, _ = call(body_of(generation_id))
+    assert (status, answer["outcome"]) == (200, "recorded"), "the next try supersedes the notice"
+
+
+def test_secrets_and_prompts_are_not_logged(
+    generation_id: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(body_of(generation_id))
+    call(body_of(generation_id), **{"webhook-signature": "v1,forgedsignature"})
+    logged = capsys.readouterr().out
+    assert "forgedsignature" not in logged
+    assert SECRET not in logged

@@ -1,0 +1,252 @@
+"""Delivery: store first, push second, on DynamoDB over HTTP and a scripted @connections."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib import connections, deliver, events
+from tests.integration.builders import EPOCH, connect, epoch, event, sqs
+from tests.integration.conftest import Context, Gateway
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(autouse=True)
+def dynamodb(environment: Any) -> Iterator[Any]:
+    return environment
+
+
+def run(*bodies: str, receives: int = 1, seconds: float = 30) -> list[str]:
+    answer = deliver.handle(sqs(*bodies, receives=receives), Context(seconds))
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+def inbox(dynamodb: Any, user_id: str = "alice") -> dict[str, Any]:
+    found = dynamodb.query(
+        TableName="inbox",
+        KeyConditionExpression="user_id = :user",
+        ExpressionAttributeValues={":user": {"S": user_id}},
+    )
+    return {item["position"]["S"]: item for item in found["Items"]}
+
+
+def open_connections(dynamodb: Any) -> set[str]:
+    return {item["connection_id"]["S"] for item in dynamodb.scan(TableName="connections")["Items"]}
+
+
+def frames(gateway: Gateway, connection_id: str) -> list[Any]:
+    return [json.loads(frame) for frame in gateway.posted.get(connection_id, [])]
+
+
+def test_an_event_is_stored_and_posted_to_every_page_of_its_owner_and_no_other(
+    dynamodb: Any, gateway: Gateway
+) -> None:
+    connect("alice", "a1=")
+    connect("alice", "a2=")
+    connect("bob", "b1=")
+    text = event("alice", 42)
+    assert run(text) == []
+    stored = inbox(dynamodb)
+    assert stored[f"{EPOCH}/{42:016d}"]["event"]["S"] == text
+    assert 0 <= time.time() + 7 * 86_400 - int(stored[f"{EPOCH}/{42:016d}"]["expires_at"]["N"]) < 9
+    assert (stored["head"]["epoch"]["S"], stored["head"]["head"]["N"]) == (EPOCH, "42")
+    assert "expires_at" not in stored["head"], "the head outlives the events"
+    for connection_id in ("a1=", "a2="):
+        [frame] = frames(gateway, connection_id)
+        assert (frame["type"], frame["epoch"], frame["offset"]) == ("event", EPOCH, 42)
+        assert frame["event"] == json.loads(text)
+    assert "b1=" not in gateway.posted
+
+
+def test_nobody_connected_is_no_failure(dynamodb: Any, gateway: Gateway) -> None:
+    assert run(event("alice", 1)) == []
+    assert len(inbox(dynamodb)) == 2
+    assert gateway.posted == {}
+
+
+def test_a_message_that_is_no_event_fails_alone(gateway: Gateway) -> None:
+    connect("alice", "a1=")
+    connect("bob", "b1=")
+    large = json.dumps("x" * events.MAX_EVENT_BYTES)
+    failed = run(event("alice", 1), "poison", event("bob", 1), large, json.dumps({"type": "x"}))
+    assert failed == ["m1", "m3", "m4"]
+    assert len(frames(gateway, "a1=")) == len(frames(gateway, "b1=")) == 1
+
+
+def test_several_events_of_one_user_travel_together_in_order(gateway: Gateway) -> None:
+    connect("alice", "a1=")
+    assert run(*(event("alice", offset) for offset in (3, 1, 2))) == []
+    [frame] = frames(gateway, "a1=")
+    assert frame["type"] == "events"
+    assert [(item["offset"], item["replayed"]) for item in frame["items"]] == [
+        (1, False),
+        (2, False),
+        (3, False),
+    ]
+
+
+def test_large_events_of_one_user_are_cut_into_frames_that_arrive_in_order(
+    gateway: Gateway,
+) -> None:
+    connect("alice", "a1=")
+    assert run(*(event("alice", offset, prompt="p" * 20_000) for offset in (2, 1, 3))) == []
+    posted = [item for frame in frames(gateway, "a1=") for item in frame["items"]]
+    assert [item["offset"] for item in posted] == [1, 2, 3]
+    assert all(len(frame.encode()) <= events.MAX_FRAME_BYTES for frame in gateway.posted["a1="])
+
+
+def test_a_redelivery_pushes_again_and_stores_once(dynamodb: Any, gateway: Gateway) -> None:
+    connect("alice", "a1=")
+    assert run(event("alice", 1)) == run(event("alice", 1)) == []
+    assert len(frames(gateway, "a1=")) == 2
+    assert len(inbox(dynamodb)) == 2
+
+
+def test_the_same_message_twice_in_a_batch_is_posted_once(gateway: Gateway) -> None:
+    connect("alice", "a1=")
+    text = event("alice", 1)
+    assert run(text, text) == []
+    assert [frame["type"] for frame in frames(gateway, "a1=")] == ["event"]
+
+
+def test_the_head_never_goes_back(dynamodb: Any) -> None:
+    assert run(event("alice", 7)) == []
+    assert run(event("alice", 3)) == []
+    assert inbox(dynamodb)["head"]["head"]["N"] == "7"
+
+
+def test_a_newer_epoch_takes_the_head_and_an_older_one_does_not(dynamodb: Any) -> None:
+    newer = epoch(age_seconds=1)
+    assert run(event("alice", 7)) == []
+    assert run(event("alice", 1, of_epoch=newer)) == []
+    assert run(event("alice", 8)) == []
+    head = inbox(dynamodb)["head"]
+    assert (head["epoch"]["S"], head["head"]["N"]) == (newer, "1")
+
+
+def test_more_events_than_one_write_takes(dynamodb: Any, gateway: Gateway) -> None:
+    connect("u3", "c3=")
+    assert run(*(event(f"u{index % 30}", 1 + index // 30) for index in range(60))) == []
+    assert sum(len(inbox(dynamodb, f"u{index}")) for index in range(30)) == 60 + 30
+    assert [item["offset"] for item in frames(gateway, "c3=")[0]["items"]] == [1, 2]
+
+
+def test_a_gone_connection_is_forgotten_unless_it_is_young(dynamodb: Any, gateway: Gateway) -> None:
+    connect("alice", "old=", age_seconds=60)
+    connect("alice", "young=", age_seconds=1)
+    connect("alice", "open=")
+    gateway.statuses = {"old=": [410], "young=": [410]}
+    assert run(event("alice", 1)) == []
+    assert open_connections(dynamodb) == {"young=", "open="}
+    assert len(frames(gateway, "open=")) == 1
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_one_failing_connection_is_retried_then_left_to_recovery(
+    dynamodb: Any, gateway: Gateway, status: int
+) -> None:
+    connect("alice", "flaky=")
+    connect("alice", "broken=")
+    connect("alice", "open=")
+    gateway.statuses = {"flaky=": [status, 200], "broken=": [status]}
+    assert run(event("alice", 1)) == []
+    assert [len(frames(gateway, name)) for name in ("flaky=", "broken=", "open=")] == [1, 0, 1]
+    assert open_connections(dynamodb) == {"flaky=", "broken=", "open="}
+
+
+def test_forbidden_posts_fail_the_messages_and_keep_the_connection(
+    dynamodb: Any, gateway: Gateway
+) -> None:
+    connect("alice", "a1=")
+    gateway.statuses = {"a1=": [403]}
+    assert run(event("alice", 1), event("bob", 1)) == ["m0"]
+    assert open_connections(dynamodb) == {"a1="}
+
+
+def test_a_page_whose_token_has_ended_is_told_and_closed(dynamodb: Any, gateway: Gateway) -> None:
+    connect("alice", "ended=", token_expires_at=int(time.time()) - 1)
+    connect("alice", "open=", token_expires_at=int(time.time()) + 60)
+    assert run(event("alice", 1)) == []
+    [close] = frames(gateway, "ended=")
+    assert (close["type"], close["code"], close["reconnect"]) == ("close", 4202, "now")
+    assert gateway.ended == ["ended="]
+    assert open_connections(dynamodb) == {"open="}
+    assert len(frames(gateway, "open=")) == 1
+
+
+def test_an_expired_connection_item_is_not_read(dynamodb: Any, gateway: Gateway) -> None:
+    connect("alice", "a1=")
+    dynamodb.update_item(
+        TableName="connections",
+        Key=connections.key("alice", "a1="),
+        UpdateExpression="SET expires_at = :past",
+        ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 1)}},
+    )
+    assert run(event("alice", 1)) == []
+    assert gateway.posted == {}
+
+
+def test_when_the_inbox_cannot_be_written_the_message_fails_and_nothing_is_pushed(
+    dynamodb: Any, gateway: Gateway
+) -> None:
+    connect("alice", "a1=")
+    dynamodb.delete_table(TableName="inbox")
+    assert run(event("alice", 1)) == ["m0"]
+    assert gateway.posted == {}
+
+
+def test_on_the_last_receive_the_open_pages_are_told(dynamodb: Any, gateway: Gateway) -> None:
+    connect("alice", "a1=")
+    dynamodb.delete_table(TableName="inbox")
+    assert run(event("alice", 1), receives=3) == ["m0"]
+    [frame] = frames(gateway, "a1=")
+    assert (frame["type"], frame["code"], frame["re"]) == ("error", 4100, None)
+
+
+def test_when_the_connections_cannot_be_read_the_message_fails_but_is_stored(
+    dynamodb: Any,
+) -> None:
+    dynamodb.delete_table(TableName="connections")
+    assert run(event("alice", 1)) == ["m0"]
+    assert len(inbox(dynamodb)) == 2
+
+
+def test_no_time_left_returns_everything(gateway: Gateway) -> None:
+    connect("alice", "a1=")
+    assert run(event("alice", 1), event("bob", 1), seconds=0) == ["m0", "m1"]
+
+
+def test_a_notice_is_kept_an_hour_outside_the_stream(dynamodb: Any, gateway: Gateway) -> None:
+    from datetime import UTC, datetime
+
+    connect("alice", "a1=")
+    notice = events.build_notice("g1", "alice", stage="test", now=datetime.now(UTC))
+    assert run(notice) == []
+    [(position, item)] = inbox(dynamodb).items()
+    assert position.startswith("notice/")
+    assert 3590 < int(item["expires_at"]["N"]) - time.time() <= 3600
+    [frame] = frames(gateway, "a1=")
+    assert (frame["type"], frame["epoch"], frame["offset"]) == ("event", None, None)
+
+
+def test_a_notice_without_owner_is_no_failure(dynamodb: Any, gateway: Gateway) -> None:
+    from datetime import UTC, datetime
+
+    assert run(events.build_notice("g1", None, stage="test", now=datetime.now(UTC))) == []
+    assert dynamodb.scan(TableName="inbox")["Count"] == 0
+
+
+def test_one_line_of_metrics_per_batch(
+    gateway: Gateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connect("alice", "a1=")
+    run(event("alice", 1), event("bob", 1))
+    [line] = capsys.readouterr().out.splitlines()
+    metrics = json.loads(line)
+    assert (metrics["EventsReceived"], metrics["PostsDelivered"], metrics["failed"]) == (2, 1, 0)
+    assert 0 <= metrics["DeliveryLatencyMs"][0] < 60_000
+    names = {metric["Name"] for metric in metrics["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+    assert names <= metrics.keys()

@@ -1,0 +1,347 @@
+"""The session: every client frame of herald.v1 and its answer, on DynamoDB over HTTP."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jwt
+import pytest
+
+from chalicelib import connections, deliver, sessions
+from chalicelib.inbox import REPLAY_LIMIT
+from tests.integration.builders import EPOCH, connect, epoch, event, sqs, websocket
+from tests.integration.conftest import JWT_SECRET, Context, Gateway
+
+pytestmark = pytest.mark.integration
+
+NOBODY = "00000000-0000-7000-8000-000000000000"
+
+
+@pytest.fixture(autouse=True)
+def dynamodb(environment: Any) -> Iterator[Any]:
+    return environment
+
+
+@pytest.fixture
+def say(gateway: Gateway) -> Any:
+    """Send one frame; return all frames that come back, in order."""
+
+    def send(frame: Any, **who: Any) -> list[Any]:
+        before = len(gateway.posted.get(who.get("connection_id", "c1="), []))
+        answer = sessions.message(websocket(frame, **who))
+        assert answer["statusCode"] == 200
+        posted = gateway.posted.get(who.get("connection_id", "c1="), [])[before:]
+        frames = [*posted, *([answer["body"]] if "body" in answer else [])]
+        assert all(len(text.encode()) <= 32_768 for text in frames)
+        return [json.loads(text) for text in frames]
+
+    return send
+
+
+def deliver_events(*offsets: int, of_epoch: str = EPOCH, user_id: str = "alice") -> None:
+    texts = [event(user_id, offset, of_epoch=of_epoch) for offset in offsets]
+    assert deliver.handle(sqs(*texts), Context()) == {"batchItemFailures": []}
+
+
+def hello(offset: int | None = None, of_epoch: str | None = EPOCH) -> dict[str, Any]:
+    frame: dict[str, Any] = {"action": "hello", "id": 1}
+    if offset is not None:
+        frame["resume"] = {"offset": offset, **({"epoch": of_epoch} if of_epoch else {})}
+    return frame
+
+
+def replayed(frames: list[Any]) -> list[int]:
+    return [
+        item["offset"] for frame in frames if frame["type"] == "events" for item in frame["items"]
+    ]
+
+
+def expire(dynamodb: Any, *offsets: int, of_epoch: str = EPOCH) -> None:
+    """Let stored events be past their time, though DynamoDB has not deleted them yet."""
+    for offset in offsets:
+        dynamodb.update_item(
+            TableName="inbox",
+            Key={"user_id": {"S": "alice"}, "position": {"S": f"{of_epoch}/{offset:016d}"}},
+            UpdateExpression="SET expires_at = :past",
+            ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 1)}},
+        )
+
+
+# --- $connect and $disconnect ---
+
+
+def test_connect_keeps_the_connection_and_echoes_the_protocol_alone(dynamodb: Any) -> None:
+    offered = {"Sec-WebSocket-Protocol": "herald.v1, bearer.abc.def.ghi"}
+    answer = sessions.connect(websocket(headers=offered))
+    assert answer["headers"] == {"Sec-WebSocket-Protocol": "herald.v1"}
+    [item] = dynamodb.scan(TableName="connections")["Items"]
+    assert (item["user_id"]["S"], item["connection_id"]["S"]) == ("alice", "c1=")
+    assert abs(int(item["expires_at"]["N"]) - time.time() - 7800) < 5
+
+
+def test_connect_without_subprotocols_is_fine() -> None:
+    assert sessions.connect(websocket()) == {"statusCode": 200, "headers": {}}
+
+
+def test_connect_for_another_protocol_is_refused(dynamodb: Any) -> None:
+    answer = sessions.connect(websocket(headers={"Sec-WebSocket-Protocol": "herald.v9"}))
+    assert answer["statusCode"] == 400
+    assert dynamodb.scan(TableName="connections")["Count"] == 0
+
+
+def test_disconnect_forgets_the_connection(dynamodb: Any) -> None:
+    connect("alice", "c1=")
+    connect("alice", "c2=")
+    sessions.disconnect(websocket())
+    [left] = dynamodb.scan(TableName="connections")["Items"]
+    assert left["connection_id"]["S"] == "c2="
+
+
+# --- hello ---
+
+
+def test_hello_on_an_empty_stream_names_it_all_the_same(say: Any) -> None:
+    [welcome] = say(hello())
+    assert welcome["type"] == "welcome"
+    assert welcome["re"] == 1
+    assert welcome["connection"] == "c1="
+    assert welcome["stream"] == {"epoch": None, "head": 0}
+    assert (welcome["recovered"], welcome["replaying"]) == (False, 0)
+    assert (welcome["ping_ms"], welcome["lifetime_ms"]) == (270_000, 6_600_000)
+    assert welcome["max_frame"] == 32_768
+    assert 880_000 < welcome["token_ms"] <= 900_000
+
+
+def test_hello_writes_the_row_if_connect_could_not(dynamodb: Any, say: Any) -> None:
+    say(hello())
+    assert dynamodb.scan(TableName="connections")["Count"] == 1
+
+
+def test_hello_without_resume_replays_nothing(say: Any) -> None:
+    deliver_events(1, 2, 3)
+    [welcome] = say(hello())
+    assert welcome["stream"] == {"epoch": EPOCH, "head": 3}
+
+
+def test_hello_replays_exactly_what_was_missed_in_order(say: Any) -> None:
+    deliver_events(1, 2, 3, 4)
+    frames = say(hello(1))
+    assert [frame["type"] for frame in frames] == ["welcome", "events", "caught_up"]
+    assert (frames[0]["recovered"], frames[0]["replaying"]) == (True, 3)
+    assert replayed(frames) == [2, 3, 4]
+    assert all(item["replayed"] for item in frames[1]["items"])
+    assert [item["event"]["sequence"] for item in frames[1]["items"]] == ["2", "3", "4"]
+    assert (frames[2]["re"], frames[2]["offset"]) == (1, 4)
+
+
+def test_hello_at_the_head_has_recovered_with_nothing_to_replay(say: Any) -> None:
+    deliver_events(1, 2)
+    [welcome, caught_up] = say(hello(2))
+    assert (welcome["recovered"], welcome["replaying"], caught_up["offset"]) == (True, 0, 2)
+
+
+def test_resume_from_zero_without_an_epoch_replays_everything_kept(dynamodb: Any, say: Any) -> None:
+    deliver_events(1, 2, 3)
+    expire(dynamodb, 1)
+    assert replayed(say(hello(0, None))) == [2, 3]
+    assert say({"action": "hello", "resume": {"epoch": None, "offset": 0}})[-1]["offset"] == 3
+
+
+def test_resume_from_zero_on_an_empty_stream_has_recovered(say: Any) -> None:
+    [welcome, caught_up] = say(hello(0, None))
+    assert (welcome["recovered"], caught_up["offset"]) == (True, 0)
+
+
+def test_a_hole_in_what_is_kept_is_an_event_on_its_way_not_a_gap(say: Any) -> None:
+    deliver_events(1, 2, 4)
+    assert replayed(say(hello(2))) == [4]
+
+
+def test_a_hole_at_the_beginning_of_a_young_stream_is_no_gap(say: Any) -> None:
+    deliver_events(2, 3)
+    assert replayed(say(hello(0))) == [2, 3]
+
+
+def test_a_long_replay_is_cut_into_frames_that_fit(say: Any) -> None:
+    texts = [event("alice", offset, prompt="p" * 15_000) for offset in range(1, 8)]
+    deliver.handle(sqs(*texts), Context())
+    frames = say(hello(0))
+    assert replayed(frames) == list(range(1, 8))
+    assert sum(frame["type"] == "events" for frame in frames) >= 4
+
+
+def gap_of(frames: list[Any]) -> Any:
+    [welcome, gap] = frames
+    assert (welcome["type"], welcome["recovered"], welcome["replaying"]) == ("welcome", False, 0)
+    assert (gap["type"], gap["re"]) == ("gap", 1)
+    return gap
+
+
+def test_a_cursor_of_another_epoch_is_a_gap(say: Any) -> None:
+    deliver_events(1, 2)
+    gap = gap_of(say(hello(1, NOBODY)))
+    assert (gap["reason"], gap["epoch"], gap["head"]) == ("epoch_changed", EPOCH, 2)
+    assert gap["requested"] == {"epoch": NOBODY, "offset": 1}
+
+
+def test_a_cursor_of_a_stream_that_is_not_there_is_a_gap(say: Any) -> None:
+    gap = gap_of(say(hello(41)))
+    assert (gap["reason"], gap["epoch"], gap["head"]) == ("epoch_changed", None, 0)
+
+
+def test_a_cursor_ahead_of_the_stream_is_a_gap(say: Any) -> None:
+    deliver_events(1, 2)
+    assert gap_of(say(hello(3)))["reason"] == "ahead"
+
+
+def test_a_cursor_older_than_what_is_kept_is_a_gap(dynamodb: Any, say: Any) -> None:
+    old = epoch(age_seconds=30 * 86_400)
+    deliver_events(1, 2, 3, 4, of_epoch=old)
+    expire(dynamodb, 1, 2, of_epoch=old)
+    gap = gap_of(say(hello(1, old)))
+    assert (gap["reason"], gap["earliest"], gap["head"]) == ("expired", 3, 4)
+    assert replayed(say(hello(2, old))) == [3, 4], "earliest - 1 is served"
+
+
+def test_when_all_has_expired_the_head_still_tells_of_the_loss(dynamodb: Any, say: Any) -> None:
+    old = epoch(age_seconds=30 * 86_400)
+    deliver_events(1, 2, of_epoch=old)
+    expire(dynamodb, 1, 2, of_epoch=old)
+    gap = gap_of(say(hello(1, old)))
+    assert (gap["reason"], gap["earliest"], gap["head"]) == ("expired", 3, 2)
+    assert say(hello(2, old))[0]["recovered"], "nothing was missed"
+
+
+def test_more_than_the_limit_is_a_gap_and_the_limit_is_served(say: Any) -> None:
+    for start in range(1, REPLAY_LIMIT + 2, 100):
+        deliver_events(*range(start, min(start + 100, REPLAY_LIMIT + 2)))
+    gap = gap_of(say(hello(0)))
+    assert (gap["reason"], gap["head"]) == ("limit", REPLAY_LIMIT + 1)
+    assert len(replayed(say(hello(1)))) == REPLAY_LIMIT
+
+
+def test_another_users_events_are_never_replayed(say: Any) -> None:
+    deliver_events(1, 2, user_id="bob")
+    assert replayed(say(hello(0, None))) == []
+
+
+def test_notices_of_the_last_hour_come_with_hello(say: Any) -> None:
+    from datetime import UTC, datetime
+
+    from chalicelib import events
+
+    notice = events.build_notice("g1", "alice", stage="test", now=datetime.now(UTC))
+    deliver.handle(sqs(notice), Context())
+    [welcome, sent] = say(hello())
+    assert welcome["type"] == "welcome"
+    assert [(item["offset"], item["replayed"]) for item in sent["items"]] == [(None, True)]
+
+
+def test_a_client_that_leaves_during_its_replay_is_no_error(say: Any, gateway: Gateway) -> None:
+    deliver_events(1, 2)
+    gateway.statuses = {"c1=": [410]}
+    assert say(hello(0)) == []
+
+
+def test_when_posting_fails_the_client_is_told_to_try_again(say: Any, gateway: Gateway) -> None:
+    deliver_events(1, 2)
+    gateway.statuses = {"c1=": [429]}
+    [error] = say(hello(0))
+    assert (error["code"], error["re"], error["retry_after_ms"]) == (4100, 1, 2000)
+
+
+def test_when_the_inbox_cannot_be_read_the_client_is_told_to_try_again(
+    dynamodb: Any, say: Any
+) -> None:
+    dynamodb.delete_table(TableName="inbox")
+    [error] = say(hello(0))
+    assert (error["type"], error["code"], error["re"]) == ("error", 4100, 1)
+
+
+# --- ping, history ---
+
+
+def test_ping_tells_the_head(say: Any) -> None:
+    assert say({"action": "ping", "id": 2}) == [{"type": "pong", "re": 2, "epoch": None, "head": 0}]
+    deliver_events(1)
+    [pong] = say({"action": "ping", "id": 3, "epoch": EPOCH, "offset": 0})
+    assert (pong["epoch"], pong["head"]) == (EPOCH, 1)
+
+
+def test_history_replays_up_to_its_limit(say: Any) -> None:
+    deliver_events(1, 2, 3, 4)
+    frames = say({"action": "history", "id": 3, "since": 1, "limit": 2})
+    assert replayed(frames) == [2, 3]
+    assert frames[-1] == {"type": "caught_up", "re": 3, "offset": 3}
+
+
+def test_history_of_what_has_expired_is_a_gap(dynamodb: Any, say: Any) -> None:
+    old = epoch(age_seconds=30 * 86_400)
+    deliver_events(1, 2, of_epoch=old)
+    expire(dynamodb, 1, of_epoch=old)
+    [gap] = say({"action": "history", "id": 3, "since": 0})
+    assert (gap["type"], gap["reason"], gap["re"]) == ("gap", "expired", 3)
+
+
+# --- tokens ---
+
+
+def token(sub: str = "alice", seconds: int = 600) -> str:
+    now = int(time.time())
+    claims = {"sub": sub, "iss": "issuer", "aud": "herald", "iat": now, "exp": now + seconds}
+    return jwt.encode(claims, JWT_SECRET, "HS256")
+
+
+def test_an_ended_token_closes_the_connection(say: Any, gateway: Gateway) -> None:
+    [close] = say({"action": "ping"}, token_expires_at=int(time.time()) - 1)
+    assert (close["type"], close["code"], close["reconnect"]) == ("close", 4202, "now")
+    assert gateway.ended == ["c1="]
+
+
+def test_a_credential_without_end_never_closes_it(say: Any) -> None:
+    [welcome] = say(hello(), token_expires_at=connections.NEVER)
+    assert welcome["token_ms"] is None
+
+
+def test_a_fresh_token_keeps_the_connection_past_the_first_ones_end(say: Any) -> None:
+    ended = int(time.time()) - 1
+    [ok] = say({"action": "auth", "id": 4, "token": token()}, token_expires_at=ended)
+    assert (ok["type"], ok["re"]) == ("auth_ok", 4)
+    assert 590_000 < ok["token_ms"] <= 600_000
+    assert say({"action": "ping"}, token_expires_at=ended)[0]["type"] == "pong"
+    assert say(hello(), token_expires_at=ended)[0]["token_ms"] > 590_000
+
+
+def test_hello_does_not_undo_a_fresh_token(dynamodb: Any, say: Any) -> None:
+    say({"action": "auth", "token": token(seconds=3600)})
+    say(hello())
+    [item] = dynamodb.scan(TableName="connections")["Items"]
+    assert int(item["token_expires_at"]["N"]) > time.time() + 3500
+
+
+def test_a_token_of_another_user_closes_the_connection(say: Any, gateway: Gateway) -> None:
+    [close] = say({"action": "auth", "token": token("bob")})
+    assert (close["code"], close["reconnect"]) == (4003, "never")
+    assert gateway.ended == ["c1="]
+
+
+def test_a_token_that_does_not_hold_is_refused_and_the_connection_stays(
+    say: Any, gateway: Gateway
+) -> None:
+    [error] = say({"action": "auth", "id": 4, "token": token(seconds=-60)})
+    assert (error["code"], error["name"], error["re"]) == (4009, "unauthorized", 4)
+    assert error["message"].startswith("token:")
+    assert gateway.ended == []
+
+
+# --- bad frames ---
+
+
+@pytest.mark.parametrize("frame", ["", "nonsense", "[]", '{"action":"shout","id":9}', None])
+def test_a_bad_frame_gets_an_error_and_the_connection_stays(
+    say: Any, gateway: Gateway, frame: Any
+) -> None:
+    [error] = say(frame)
+    assert (error["type"], error["code"], error["name"]) == ("error", 4012, "bad_frame")
+    assert gateway.ended == []
