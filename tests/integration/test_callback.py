@@ -49,7 +49,7 @@ def sns(
     monkeypatch.setattr(publishing, "sns_client", lambda: found)
     monkeypatch.setattr(secrets, "get", {"database": fresh_database, "webhook": SECRET}.__getitem__)
     monkeypatch.setattr(retry, "BASE_SECONDS", 0)
-    monkeypatch.setattr(retry.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("chalicelib.retry.time.sleep", lambda seconds: None)
     yield found
     callback.database().close()
 

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(autouse=True)
-def dynamodb(environment: Any) -> Iterator[Any]:
+def dynamodb(environment: Any) -> Any:
     return environment
 
 

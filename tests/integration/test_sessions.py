@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import jwt
@@ -19,7 +18,7 @@ NOBODY = "00000000-0000-7000-8000-000000000000"
 
 
 @pytest.fixture(autouse=True)
-def dynamodb(environment: Any) -> Iterator[Any]:
+def dynamodb(environment: Any) -> Any:
     return environment
 
 
