@@ -154,6 +154,9 @@ def _note_connect_answer() -> None:
 
     async def noted(*arguments: Any, **keywords: Any) -> Any:
         answer = await invoke(*arguments, **keywords)
+        if int((answer or {}).get("statusCode", 200)) >= 500:
+            # MiniStack keeps no log of what WebSocket routes invoke.
+            logger.warning("a WebSocket route's function failed: %s", (answer or {}).get("body"))
         handshake = _handshake.get()
         if handshake is not None and not handshake.get("accepted"):
             handshake["connect_headers"] = (answer or {}).get("headers")

@@ -167,7 +167,8 @@ class Stack:
         )
 
     def _start(self, state: State) -> None:
-        (self.directory / "logs").mkdir(exist_ok=True)
+        shutil.rmtree(self.directory / "logs", ignore_errors=True)
+        (self.directory / "logs").mkdir()
         archive = package.build()
         with reserve_port() as studio_socket:
             state.studio_port = studio_socket.getsockname()[1]
