@@ -1,6 +1,6 @@
 /** @import { Hole, Range, Snapshot } from './types.js' */
 
-const GRACE_MS = 2_000;
+export const GRACE_MS = 2_000;
 const MAX_HOLES = 1_000;
 const MAX_SKIPPED = 100;
 const MAX_EARLY = 1_000;
@@ -11,7 +11,9 @@ const MAX_EARLY = 1_000;
  * Holding what is missing instead of what came early keeps the out-of-order set small and storable.
  */
 export class Cursor {
-  /** @type {string | null} The stream's incarnation; null until a position is known. */
+  /** Whether a position has been taken; until then events are only collected. */
+  known = false;
+  /** @type {string | null} The stream's incarnation; null while the stream has no event. */
   epoch = null;
   highest = 0;
   /** Where reading began: what lies at or below it was never ours to receive, so it may still come as late. */
@@ -36,9 +38,9 @@ export class Cursor {
    * @returns {"early" | "new" | "late" | "duplicate" | "newer_epoch" | "older_epoch"}
    */
   place(epoch, offset) {
-    if (this.epoch === null) return "early";
+    if (!this.known) return "early";
     // Epochs are UUIDv7, so they sort by age.
-    if (epoch !== this.epoch) return epoch > this.epoch ? "newer_epoch" : "older_epoch";
+    if (this.epoch !== null && epoch !== this.epoch) return epoch > this.epoch ? "newer_epoch" : "older_epoch";
     if (offset > this.highest || within(this.holes, offset)) return "new";
     if (offset <= this.floor || within(this.skipped, offset)) return "late";
     return "duplicate";
@@ -59,7 +61,7 @@ export class Cursor {
         if (this.#early.length > MAX_EARLY) this.#early.shift();
         break;
       case "new":
-        this.learn(offset, now, now + GRACE_MS);
+        this.learn(epoch, offset, now, now + GRACE_MS);
         this.holes = without(this.holes, offset);
         break;
       case "late":
@@ -70,11 +72,13 @@ export class Cursor {
   /**
    * Takes note that the stream reaches `head`: what is missing up to it becomes a hole, due to be asked for at `due`.
    *
+   * @param {string | null} epoch that of the cursor, or the first one where the stream was empty
    * @param {number} head
    * @param {number} now
-   * @param {number} [due]
+   * @param {number} due
    */
-  learn(head, now, due = now + GRACE_MS) {
+  learn(epoch, head, now, due) {
+    this.epoch = epoch;
     if (head <= this.highest) return;
     this.holes.push({ from: this.highest + 1, to: head, since: now, due, tries: 0 });
     this.highest = head;
@@ -83,23 +87,24 @@ export class Cursor {
   /**
    * Continues from `head`, whatever lies below: a new reader, a gap, a new epoch.
    *
-   * @param {string} epoch
+   * @param {string | null} epoch
    * @param {number} head
    * @param {number} now
    */
   adopt(epoch, head, now) {
     // A live event may have overtaken the frame that names the head; a head below our cursor takes us back.
     const ahead = epoch === this.epoch && this.offset <= head;
+    this.known = true;
     this.epoch = epoch;
     this.floor = head;
     this.skipped = [];
     this.holes = ahead ? this.holes.filter((hole) => hole.to > head) : [];
     if (this.holes[0]?.from <= head) this.holes[0].from = head + 1;
     this.highest = ahead ? Math.max(this.highest, head) : head;
-    const early = this.#early.filter((event) => event.epoch === epoch);
+    const early = this.#early.filter((event) => epoch === null || event.epoch === epoch);
     this.#early = [];
-    for (const { offset } of early.sort((a, b) => a.offset - b.offset)) {
-      if (offset > head) this.receive(epoch, offset, now);
+    for (const event of early.sort((a, b) => a.offset - b.offset)) {
+      if (event.offset > head) this.receive(event.epoch, event.offset, now);
     }
   }
 
@@ -119,7 +124,7 @@ export class Cursor {
 
   /** @returns {Snapshot | null} */
   snapshot() {
-    if (this.epoch === null) return null;
+    if (!this.known) return null;
     const { epoch, highest, floor, skipped } = this;
     const holes = this.holes.map(({ from, to, since }) => ({ from, to, since }));
     return { epoch, highest, floor, holes, skipped };
@@ -130,6 +135,7 @@ export class Cursor {
    * @param {number} now
    */
   restore(snapshot, now) {
+    this.known = true;
     this.epoch = snapshot.epoch;
     this.highest = snapshot.highest;
     this.floor = snapshot.floor;

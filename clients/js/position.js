@@ -35,9 +35,10 @@ export class Position {
     if (!this.#durable) return;
     const stored = this.#read(this.#platform.localStorage);
     const { epoch, offset } = this.#cursor;
-    if (stored && (stored.epoch > snapshot.epoch || (stored.epoch === epoch && stored.highest > offset))) return;
+    const older = (stored?.epoch ?? "") > (epoch ?? "") || (stored?.epoch === epoch && stored.highest > offset);
+    if (stored && older) return;
     // A new tab starts at the contiguous offset: it has none of what this tab received beyond.
-    const start = { epoch: snapshot.epoch, highest: offset, floor: offset, holes: [], skipped: [] };
+    const start = { epoch, highest: offset, floor: offset, holes: [], skipped: [] };
     write(this.#platform.localStorage, this.#key, start);
   }
 
@@ -74,7 +75,7 @@ function write(storage, key, snapshot) {
 function valid(snapshot) {
   const isRange = (/** @type {any} */ range) => Number.isSafeInteger(range?.from) && Number.isSafeInteger(range?.to);
   return (
-    typeof snapshot?.epoch === "string" &&
+    (snapshot?.epoch === null || typeof snapshot?.epoch === "string") &&
     Number.isSafeInteger(snapshot.highest) &&
     Number.isSafeInteger(snapshot.floor) &&
     [snapshot.holes, snapshot.skipped].every((ranges) => Array.isArray(ranges) && ranges.every(isRange))

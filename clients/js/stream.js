@@ -3,7 +3,7 @@
  * @import { Connection } from './connection.js'
  */
 
-import { Cursor, RecentIds } from "./cursor.js";
+import { Cursor, GRACE_MS, RecentIds } from "./cursor.js";
 import { Position } from "./position.js";
 import { Recovery } from "./recovery.js";
 
@@ -32,10 +32,11 @@ export class Stream {
     this.#store.load();
   }
 
-  /** The stream's epoch and the contiguous offset; null until a welcome has named them. */
+  /** The stream's epoch (none while it has no event) and the contiguous offset; null until a welcome names them. */
   get position() {
-    const { epoch, offset } = this.#cursor;
-    return epoch === null ? null : { epoch, offset };
+    const { known, epoch, offset } = this.#cursor;
+    if (!known) return null;
+    return epoch === null ? { offset } : { epoch, offset };
   }
 
   /** A connection is ready: what is missing can be asked for. */
@@ -60,7 +61,7 @@ export class Stream {
       case "welcome":
         return this.#begin(frame.stream.epoch, frame.stream.head);
       case "caught_up":
-        return this.#learn(frame.offset, 0);
+        return this.#learn(this.#cursor.epoch, frame.offset, 0);
       case "pong":
         return this.#compare(frame.epoch, frame.head);
       case "gap": {
@@ -75,10 +76,11 @@ export class Stream {
    * @param {Connection} connection
    */
   #deliver({ epoch, offset, replayed, event }, connection) {
-    const place = offset === null ? "notice" : this.#cursor.place(epoch, offset);
+    const notice = epoch === null || offset === null;
+    const place = notice ? "notice" : this.#cursor.place(epoch, offset);
     if (place === "duplicate") return;
     if (this.#seen.add(event.id)) this.#onEvent(event, { epoch, offset, replayed });
-    if (offset === null) return;
+    if (notice) return;
     // Only now: the position says what the application has handled.
     this.#cursor.receive(epoch, offset, this.#platform.now());
     this.#moved();
@@ -88,35 +90,42 @@ export class Stream {
   /**
    * A new reader begins at the head and then loads its state; one that resumes now knows how much is to come.
    *
-   * @param {string} epoch
+   * @param {string | null} epoch
    * @param {number} head
    */
   #begin(epoch, head) {
-    if (this.#cursor.epoch === null) this.#cursor.adopt(epoch, head, this.#platform.now());
-    else if (this.#cursor.epoch === epoch) this.#cursor.learn(head, this.#platform.now());
+    if (this.#cursor.known) return this.#learn(epoch, head, GRACE_MS);
+    this.#cursor.adopt(epoch, head, this.#platform.now());
     this.#moved();
   }
 
   /**
    * The server's head against what arrived: this is how a loss shows that nobody noticed.
    *
-   * @param {string} epoch
+   * @param {string | null} epoch
    * @param {number} head
    */
   #compare(epoch, head) {
+    const { known, epoch: own } = this.#cursor;
     const requested = this.position;
-    if (!requested || epoch < requested.epoch) return;
-    if (epoch === requested.epoch) return this.#learn(head, 0);
-    this.#continueFrom({ requested, epoch, earliest: null, head, reason: "epoch_changed" });
+    if (known && requested && epoch !== null && own !== null && epoch > own) {
+      this.#continueFrom({ requested, epoch, earliest: null, head, reason: "epoch_changed" });
+    } else {
+      this.#learn(epoch, head, 0);
+    }
   }
 
   /**
+   * @param {string | null} epoch
    * @param {number} head
    * @param {number} wait before what is missing is asked for, in milliseconds
    */
-  #learn(head, wait) {
+  #learn(epoch, head, wait) {
+    const { known, epoch: own } = this.#cursor;
+    // Another epoch is a gap's business, or a newer event's.
+    if (!known || epoch === null || (own !== null && epoch !== own)) return;
     const now = this.#platform.now();
-    this.#cursor.learn(head, now, now + wait);
+    this.#cursor.learn(epoch, head, now, now + wait);
     this.#moved();
   }
 
@@ -133,7 +142,7 @@ export class Stream {
     this.#moved();
     for (const { from, to } of holes) {
       const requested = { epoch, offset: from - 1 };
-      this.#onGap({ requested, epoch: epoch ?? "", earliest: to + 1, head: highest, reason: "missing" });
+      this.#onGap({ requested, epoch, earliest: to + 1, head: highest, reason: "missing" });
     }
   }
 

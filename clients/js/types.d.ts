@@ -2,15 +2,15 @@
 
 export type State = "connecting" | "live" | "catching_up" | "offline";
 
-/** A generation's result as Herald publishes it. */
+/** A generation's result as Herald publishes it; a notice knows little more than status and error. */
 export interface Generation {
-  prompt: string;
+  prompt: string | null;
   status: "PENDING" | "COMPLETE" | "ERROR";
   imageUrl: string | null;
   imageHeight: number | null;
   imageWidth: number | null;
   coreModel: string | null;
-  createdAt: string;
+  createdAt: string | null;
   updatedAt: string;
   /** With status ERROR only. */
   error?: { code: string; message: string };
@@ -33,22 +33,23 @@ export interface HeraldEvent {
   data: Generation;
 }
 
-/** Where an event stands in its stream; `offset` is null for a notice outside the stream. */
+/** Where an event stands in its stream; both are null for a notice outside the stream. */
 export interface Place {
-  epoch: string;
+  epoch: string | null;
   offset: number | null;
   replayed: boolean;
 }
 
+/** Without an epoch: at the beginning of a stream that has no event yet. */
 export interface StreamPosition {
-  epoch: string;
+  epoch?: string;
   offset: number;
 }
 
 /** Events that cannot be had any more: reload the state they would have changed. */
 export interface Gap {
   requested: { epoch?: string | null; offset: number };
-  epoch: string;
+  epoch: string | null;
   earliest: number | null;
   head: number;
   /** `missing`: an event of the retained range that did not come within ten minutes. */
@@ -145,7 +146,7 @@ export interface Hole extends Range {
 }
 
 export interface Snapshot {
-  epoch: string;
+  epoch: string | null;
   highest: number;
   floor: number;
   holes: (Range & { since: number })[];
@@ -171,7 +172,7 @@ export type Frame =
   | {
       type: "welcome";
       re: number;
-      stream: { epoch: string; head: number };
+      stream: { epoch: string | null; head: number };
       recovered: boolean;
       replaying: number;
       ping_ms: number;
@@ -180,7 +181,7 @@ export type Frame =
     }
   | { type: "caught_up"; re: number; offset: number }
   | ({ type: "gap"; re?: number } & Gap)
-  | { type: "pong"; re: number; epoch: string; head: number }
+  | { type: "pong"; re: number; epoch: string | null; head: number }
   | { type: "auth_ok"; re: number; token_ms?: number | null }
   | { type: "error"; re?: number; code: number; name: string; message: string; retry_after_ms?: number }
   | {

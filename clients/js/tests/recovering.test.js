@@ -251,6 +251,51 @@ test("a straggler of an older epoch is handed on once and moves nothing; an olde
   assert.deepEqual(world.gaps, []);
 });
 
+test("a stream that has no event yet is a position too: nothing is lost between it and the first event", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(0, { welcome: { stream: { epoch: null, head: 0 } } });
+  assert.deepEqual(herald.position, { offset: 0 });
+  assert.deepEqual(world.loads, ["start"]);
+  await peer.drop();
+  const again = await world.redialled();
+  assert.deepEqual(again.last("hello").resume, { offset: 0 });
+  await again.welcome(2, { replaying: 2 });
+  await again.say(replay(1, 2));
+  await again.caughtUp(2);
+  assert.deepEqual(world.ids, ["event-1", "event-2"]);
+  assert.deepEqual(herald.position, { epoch: E1, offset: 2 });
+  assert.deepEqual(world.gaps, []);
+});
+
+test("the first event of an empty stream names its epoch; one before it that is missing is a hole", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(0, { welcome: { stream: { epoch: null, head: 0 } } });
+  await peer.say(frame(2));
+  assert.deepEqual(herald.position, { epoch: E1, offset: 0 });
+  await world.clock.advance(2 * SECOND);
+  assert.equal(peer.last("history").since, 0);
+  await peer.say(replay(1));
+  assert.deepEqual(herald.position, { epoch: E1, offset: 2 });
+});
+
+test("a pong tells of the first event of an empty stream, and of none without an epoch", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(0, { welcome: { stream: { epoch: null, head: 0 } } });
+  await world.clock.advance(270 * SECOND);
+  assert.deepEqual(peer.last("ping").offset, 0);
+  await peer.say({ type: "pong", re: peer.last("ping").id, epoch: null, head: 0 });
+  await world.clock.advance(270 * SECOND);
+  await peer.say({ type: "pong", re: peer.last("ping").id, epoch: E1, head: 1 });
+  await world.clock.advance(0);
+  assert.deepEqual([peer.last("history").since, peer.last("history").limit], [0, 1]);
+  await peer.say(replay(1));
+  assert.deepEqual(herald.position, { epoch: E1, offset: 1 });
+  await world.clock.advance(270 * SECOND);
+  await peer.say({ type: "pong", re: peer.last("ping").id, epoch: null, head: 0 });
+  assert.deepEqual(herald.position, { epoch: E1, offset: 1 });
+  assert.deepEqual(world.gaps, []);
+});
+
 test("notices have no place in the stream: handed on once, again and again sent, no effect on the cursor", async () => {
   const world = new World();
   const { herald, peer } = await world.live(7);
@@ -259,7 +304,7 @@ test("notices have no place in the stream: handed on once, again and again sent,
   const again = await world.redialled();
   await again.welcome(7);
   await again.say(frame(null, { id: "notice" }));
-  assert.deepEqual(world.events, [{ id: "notice", epoch: E1, offset: null, replayed: false }]);
+  assert.deepEqual(world.events, [{ id: "notice", epoch: null, offset: null, replayed: false }]);
   assert.deepEqual(herald.position, { epoch: E1, offset: 7 });
 });
 

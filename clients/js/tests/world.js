@@ -113,7 +113,7 @@ class Peer {
   }
 }
 
-export function frame(offset, { epoch = E1, replayed = false, id = `event-${offset}` } = {}) {
+export function frame(offset, { epoch = offset === null ? null : E1, replayed = false, id = `event-${offset}` } = {}) {
   return { type: "event", epoch, offset, replayed, event: { id, subject: `generation-${id}`, data: {} } };
 }
 

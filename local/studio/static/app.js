@@ -72,8 +72,8 @@ function showEvent(event, { offset, replayed }) {
   const via = offset === null ? "notice" : replayed ? "replay" : "live";
   const how = { notice: "notice", replay: `replayed after ${seconds(late)}`, live: `event in ${seconds(late)}` }[via];
   const card = gallery.show(subject, data, via, how);
-  card.dataset.latency = late;
-  log.add("event", `${data.status} · ${data.prompt}`, offset === null ? how : `offset ${offset} · ${how}`);
+  const prompt = data.prompt ?? card?.querySelector(".prompt").textContent ?? subject;
+  log.add("event", `${data.status} · ${prompt}`, offset === null ? how : `offset ${offset} · ${how}`);
   // The position moves on once this handler has returned.
   const client = herald;
   queueMicrotask(() => client === herald && showPosition(client.position));

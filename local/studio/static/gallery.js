@@ -32,6 +32,8 @@ export class Gallery {
    * `via` says where from: created, state, live, replay or notice; `how` is the line about it on the card.
    */
   show(id, generation, via, how = "") {
+    // A notice does not know the prompt: it says something of a card or nothing.
+    if (!this.#cards.has(id) && generation.prompt === null) return null;
     const card = this.#cards.get(id) ?? this.#add(id, generation);
     // State that was read before an event came must not undo the event.
     if (card.dataset.status && RANK[generation.status] <= RANK[card.dataset.status]) return card;

@@ -124,7 +124,7 @@ class FakeHerald:
     async def _answer(
         self, socket: WebSocket, stream: list[dict[str, Any]], frame: dict[str, Any]
     ) -> None:
-        place = {"epoch": EPOCH, "head": len(stream)}
+        place = {"epoch": EPOCH if stream else None, "head": len(stream)}
         match frame["action"]:
             case "hello":
                 since = frame["resume"]["offset"] if "resume" in frame else len(stream)
