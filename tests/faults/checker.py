@@ -1,0 +1,231 @@
+"""Judges a history: every 2xx callback led to exactly one event in each of its owner's clients.
+
+Nothing here knows how Herald works; only what it promises.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.faults.history import History, Operation
+
+TERMINAL = ("COMPLETE", "ERROR")
+
+
+class Violation(NamedTuple):
+    """A broken invariant: its name, and what was found."""
+
+    rule: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.found}"
+
+
+class Verdict(NamedTuple):
+    """What a history shows. A loss or a duplicate is counted per client and generation."""
+
+    generations: int
+    faults: Counter[str]
+    received: int
+    duplicates_before: int
+    duplicates_after: int
+    gaps: int
+    losses: int
+    late_notices: int
+    recovery: float | None
+    violations: list[Violation]
+
+    @property
+    def holds(self) -> bool:
+        return not self.violations
+
+
+class _Facts:
+    """The history, sorted for the questions below."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self.owner = {op.data["generation"]: op.data["user"] for op in history.of("generation")}
+        self.clients = {op.data["client"]: op.data["user"] for op in history.of("client")}
+        self.accepted = {
+            op.data["generation"] for op in history.of("callback") if op.data["status"] // 100 == 2
+        }
+        self.attempted = {op.data["generation"] for op in history.of("callback")}
+        self.rows = {op.data["generation"]: op.data for op in history.of("row")}
+        self.outbox: dict[str, list[dict[str, object]]] = defaultdict(list)
+        for op in history.of("outbox"):
+            self.outbox[op.data["generation"]].append(op.data)
+        # A notice (no offset) says that a result is not there yet: it is no result.
+        self.handled: dict[tuple[str, str], list[Operation]] = defaultdict(list)
+        for op in history.of("handled"):
+            if op.data["offset"] is not None:
+                self.handled[op.process, op.data["generation"]].append(op)
+
+
+def check(history: History) -> Verdict:
+    """Judge a history."""
+    facts = _Facts(history)
+    missing = list(_silent_losses(facts))
+    twice = list(_seen_twice(facts))
+    violations = [
+        *_unrecorded(facts),
+        *missing,
+        *twice,
+        *_misdelivered(facts),
+        *_contents(facts),
+        *_streams(facts),
+        *_left_over(facts),
+        *_dead_letters(facts),
+    ]
+    frames = Counter((op.process, op.data["event"]) for op in history.of("received"))
+    faults = Counter(
+        op.data["fault"]
+        for op in history.of("fault")
+        if op.data["phase"] == "begin" and "error" not in op.data
+    )
+    healed = next((op.at for op in history.of("healed")), None)
+    settled = next((op.at for op in history.of("settled")), None)
+    return Verdict(
+        generations=len(facts.owner),
+        faults=faults,
+        received=frames.total(),
+        duplicates_before=frames.total() - len(frames),
+        duplicates_after=len(twice),
+        gaps=sum(1 for _ in history.of("gap")),
+        losses=len(missing),
+        late_notices=_late_notices(facts),
+        recovery=settled - healed if healed is not None and settled is not None else None,
+        violations=violations,
+    )
+
+
+def _unrecorded(facts: _Facts) -> Iterator[Violation]:
+    """Each 2xx callback is one terminal row; each terminal row was called for."""
+    for generation in sorted(facts.accepted):
+        row = facts.rows.get(generation)
+        if row is None or row["status"] not in TERMINAL:
+            state = row["status"] if row else "no row"
+            yield Violation("missing terminal row", f"{generation} got a 2xx, but is {state}")
+    for generation in sorted(set(facts.owner) - facts.accepted):
+        yield Violation("callback never accepted", f"{generation} got no 2xx in any try")
+    for generation, row in sorted(facts.rows.items()):
+        if row["status"] in TERMINAL and generation not in facts.attempted:
+            yield Violation("phantom result", f"{generation} is {row['status']} without a callback")
+
+
+def _silent_losses(facts: _Facts) -> Iterator[Violation]:
+    """Each of the owner's clients handled the event or was told of a gap that covers it."""
+    gaps: dict[str, list[Operation]] = defaultdict(list)
+    for op in facts.history.of("gap"):
+        gaps[op.process].append(op)
+    for client, user in sorted(facts.clients.items()):
+        for generation in sorted(facts.accepted):
+            if facts.owner[generation] != user or facts.handled.get((client, generation)):
+                continue
+            placed = facts.outbox.get(generation, [])
+            if not any(_covers(gap, place) for gap in gaps[client] for place in placed):
+                yield Violation("silent loss", f"{client} never handled {generation}, nor a gap")
+
+
+def _covers(gap: Operation, place: dict[str, object]) -> bool:
+    offset = place["offset"]
+    same = gap.data["epoch"] == place["epoch"]
+    return same and isinstance(offset, int) and gap.data["after"] < offset <= gap.data["head"]
+
+
+def _seen_twice(facts: _Facts) -> Iterator[Violation]:
+    """No application handled two events for one result, whatever their ids."""
+    for (client, generation), seen in sorted(facts.handled.items()):
+        for again in seen[1:]:
+            found = f"{client} handled {generation} again at {again.at:.3f} s"
+            yield Violation("delivered twice", found)
+
+
+def _late_notices(facts: _Facts) -> int:
+    """How often an application was told "not recorded yet" after it had the result."""
+    count = 0
+    known: set[tuple[str, str]] = set()
+    for op in facts.history.of("handled"):
+        result = op.process, op.data["generation"]
+        if op.data["offset"] is not None:
+            known.add(result)
+        elif result in known:
+            count += 1
+    return count
+
+
+def _misdelivered(facts: _Facts) -> Iterator[Violation]:
+    """Nobody saw another's event; what counts is the database's owner, not the event's word."""
+    for kind in ("received", "handled"):
+        for op in facts.history.of(kind):
+            generation, user = op.data["generation"], facts.clients.get(op.process)
+            owners = {facts.owner.get(generation, op.data["owner"]), op.data["owner"]}
+            if owners != {user}:
+                found = f"{op.process} of {user} {kind} {generation} of {sorted(owners)}"
+                yield Violation("delivered to the wrong user", found)
+
+
+def _contents(facts: _Facts) -> Iterator[Violation]:
+    """Each result is one event, under one id and place, and says what the row says."""
+    for (client, generation), seen in sorted(facts.handled.items()):
+        row, places = facts.rows.get(generation), facts.outbox.get(generation, [])
+        known = {(place["event"], place["epoch"], place["offset"]) for place in places}
+        for op in seen:
+            if (op.data["event"], op.data["epoch"], op.data["offset"]) not in known:
+                found = f"{client} handled {generation} as {op.data['event']}, not in the outbox"
+                yield Violation("unknown event", found)
+            if row is not None and row["status"] != op.data["status"]:
+                found = f"{client} was told {op.data['status']} of {generation}: {row['status']}"
+                yield Violation("wrong content", found)
+
+
+def _streams(facts: _Facts) -> Iterator[Violation]:
+    """A stream's offsets are 1, 2, 3 … up to what the sequencer says, each for one result."""
+    offsets: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for op in facts.history.of("outbox"):
+        if op.data["offset"] is not None:
+            offsets[op.data["user"], op.data["epoch"]].append(op.data["offset"])
+    ends = {
+        (op.data["user"], op.data["epoch"]): op.data["last_offset"]
+        for op in facts.history.of("stream")
+    }
+    for stream in sorted({*offsets, *ends}):
+        taken, end = sorted(offsets.get(stream, [])), ends.get(stream, 0)
+        if taken != list(range(1, end + 1)):
+            skipped = sorted(set(range(1, end + 1)) - set(taken))
+            name = f"{stream[0]}, epoch {stream[1]}"
+            yield Violation(
+                "offsets not contiguous", f"{name}: skipped {skipped}, has {len(taken)} of {end}"
+            )
+
+
+def _left_over(facts: _Facts) -> Iterator[Violation]:
+    """Each terminal row has its outbox row; nothing waits in outbox or queue."""
+    for generation, row in sorted(facts.rows.items()):
+        if row["status"] in TERMINAL and len(facts.outbox.get(generation, [])) != 1:
+            count = len(facts.outbox.get(generation, []))
+            yield Violation("not one outbox row", f"{generation} is {row['status']}, has {count}")
+    for op in facts.history.of("outbox"):
+        if not op.data["published"]:
+            found = f"{op.data['event']} of {op.data['generation']}"
+            yield Violation("unpublished outbox row", found)
+    for op in facts.history.of("waiting"):
+        if op.data["messages"]:
+            yield Violation("queue not empty", f"{op.data['queue']}: {op.data['messages']}")
+    if not any(True for _ in facts.history.of("settled")):
+        yield Violation("did not settle", "faults were healed, but the system did not come to rest")
+
+
+def _dead_letters(facts: _Facts) -> Iterator[Violation]:
+    """The dead-letter queues hold what was poisoned, all of it and nothing else."""
+    poisoned = Counter(op.data["body"] for op in facts.history.of("poisoned"))
+    dead = Counter(op.data["body"] for op in facts.history.of("dead"))
+    for body in (dead - poisoned).elements():
+        yield Violation("dead letter that was no poison", body[:200])
+    for body in (poisoned - dead).elements():
+        yield Violation("poison that is not in the dead-letter queue", body[:200])

@@ -1,0 +1,278 @@
+"""A client of herald.v1 that records everything: cursor, dedupe, holes, gaps, reconnects.
+
+Written from the protocol alone, not from Herald's client libraries, so that it judges them too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidHandshake, WebSocketException
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.faults.history import History
+
+Frame = dict[str, Any]
+
+HOLE_SECONDS = 0.5  # protocol.md says 2 s; a test need not wait for it
+LONGEST_PAUSE = 4.0
+ANSWER_SECONDS = 10.0
+
+
+class Cursor:
+    """What of a stream has arrived: all up to `offset`, and `above` beyond a hole."""
+
+    def __init__(self) -> None:
+        self.epoch: str | None = None
+        self.offset = 0
+        self.head = 0  # the highest offset that is known to exist
+        self.above: set[int] = set()
+
+    @property
+    def complete(self) -> bool:
+        return self.offset >= self.head
+
+    def resume(self) -> Frame:
+        """The cursor as hello says it; from the beginning while no stream is known."""
+        if self.epoch is None:
+            return {"offset": 0}
+        return {"epoch": self.epoch, "offset": self.offset}
+
+    def learn(self, epoch: str | None, head: int) -> None:
+        """The stream reaches `head`; the first epoch heard of is read from its beginning."""
+        if self.epoch is None:
+            self.epoch = epoch
+        if epoch == self.epoch:
+            self.head = max(self.head, head)
+
+    def receive(self, epoch: str, offset: int) -> None:
+        """An event arrived, in whatever order."""
+        self.learn(epoch, offset)
+        if epoch != self.epoch or offset <= self.offset:
+            return
+        self.above.add(offset)
+        while self.offset + 1 in self.above:
+            self.offset += 1
+            self.above.discard(self.offset)
+
+    def jump(self, epoch: str | None, head: int) -> None:
+        """Go on from `head`: the application loads its state itself."""
+        if epoch != self.epoch:
+            self.above = set()
+        self.epoch, self.offset, self.head = epoch, head, max(head, *self.above, 0)
+        self.above = {offset for offset in self.above if offset > head}
+        while self.offset + 1 in self.above:
+            self.offset += 1
+            self.above.discard(self.offset)
+
+
+class Client:
+    """One page: stays connected until it is stopped, and hands each event on once.
+
+    `token` is asked at every connect. `between` is called between two connections and may wait.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        user: str,
+        url: str,
+        token: Callable[[], str],
+        history: History,
+        *,
+        ping_seconds: float = 3.0,
+        source: random.Random | None = None,
+    ) -> None:
+        self.name = name
+        self.user = user
+        self.cursor = Cursor()
+        self.handled: list[Frame] = []  # event frames as the application got them
+        self.frames: list[Frame] = []  # everything that came, replays unpacked
+        self.connections = 0
+        self.welcomed = False
+        self.offline = asyncio.Event()
+        self.offline.set()  # set: free to connect
+        self._url = url
+        self._token = token
+        self._history = history
+        self._ping_seconds = ping_seconds
+        self._random = source or random.Random(name)
+        self._seen: set[str] = set()
+        self._socket: ClientConnection | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._number = 0
+
+    # --- what a test does with it; all on the loop's thread ---
+
+    def start(self) -> None:
+        self._history.add("campaign", "client", client=self.name, user=self.user)
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def cut(self) -> None:
+        """Lose the network: no close frame, no goodbye."""
+        if self._socket is not None:
+            self._socket.transport.abort()
+
+    def go_offline(self) -> None:
+        """Lose the network and stay away until `come_back`."""
+        self.offline.clear()
+        self.cut()
+
+    def come_back(self) -> None:
+        self.offline.set()
+
+    def stop_reading(self) -> None:
+        """Be a page whose machine is too slow: the socket stays open, nothing is read."""
+        if self._socket is not None:
+            self._socket.transport.pause_reading()
+
+    async def send(self, action: str, **fields: Any) -> None:
+        """Send a frame of one's own."""
+        self._number += 1
+        if self._socket is not None:
+            text = json.dumps({"action": action, "id": self._number, **fields})
+            await self._socket.send(text)
+
+    def results(self) -> list[str]:
+        """The generations whose result the application has seen, in its order."""
+        return [frame["event"]["subject"] for frame in self.handled if frame["offset"] is not None]
+
+    def of(self, kind: str) -> list[Frame]:
+        return [frame for frame in self.frames if frame["type"] == kind]
+
+    # --- the connection ---
+
+    async def _run(self) -> None:
+        failures = 0
+        while True:
+            await self.offline.wait()
+            try:
+                protocols: list[Any] = ["herald.v1", f"bearer.{self._token()}"]
+                async with connect(
+                    self._url, subprotocols=protocols, proxy=None, ping_interval=None,
+                    open_timeout=ANSWER_SECONDS, close_timeout=0.5, compression=None,
+                ) as self._socket:  # fmt: skip
+                    self.connections += 1
+                    await self._talk(self._socket)
+                failures = 0 if self.welcomed else failures + 1
+            except (WebSocketException, InvalidHandshake, OSError, TimeoutError):
+                failures = 0 if self.welcomed else failures + 1
+            finally:
+                self._socket, self.welcomed = None, False
+            most = min(LONGEST_PAUSE, 0.2 * 2**failures)
+            await asyncio.sleep(self._random.uniform(0, most))  # full jitter
+
+    async def _talk(self, socket: ClientConnection) -> None:
+        await self.send("hello", resume=self.cursor.resume())
+        tasks = [
+            asyncio.create_task(work) for work in (self._read(socket), self._ping(), self._fill())
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self, socket: ClientConnection) -> None:
+        while True:
+            patience = None if self.welcomed else ANSWER_SECONDS
+            async with asyncio.timeout(patience):
+                text = await socket.recv()
+            self._take(json.loads(text))
+
+    async def _ping(self) -> None:
+        while True:
+            await asyncio.sleep(self._ping_seconds)
+            place = {} if self.cursor.epoch is None else self.cursor.resume()
+            await self.send("ping", **place)
+
+    async def _fill(self) -> None:
+        """Ask for what is missing, again with backoff while it does not come."""
+        pause = HOLE_SECONDS
+        before = -1
+        while True:
+            await asyncio.sleep(pause)
+            if self.cursor.complete or not self.welcomed:
+                pause = HOLE_SECONDS
+            elif before != self.cursor.offset:  # a new hole: give it the time to close by itself
+                pause, before = HOLE_SECONDS, self.cursor.offset
+            else:
+                await self.send("history", since=self.cursor.offset)
+                pause = min(LONGEST_PAUSE, pause * 2)
+
+    # --- frames ---
+
+    def _take(self, frame: Frame) -> None:
+        match frame["type"]:
+            case "events":
+                for item in frame["items"]:
+                    self._take(item)
+                return
+            case "event":
+                self._deliver(frame)
+            case "welcome":
+                self.welcomed = True
+                self._learn(frame["stream"]["epoch"], frame["stream"]["head"])
+            case "caught_up":
+                self.cursor.learn(self.cursor.epoch, frame["offset"])
+            case "pong":
+                self._learn(frame["epoch"], frame["head"])
+            case "gap":
+                self._gap(frame["epoch"], frame["head"], frame["reason"])
+        self.frames.append(frame)
+
+    def _learn(self, epoch: str | None, head: int) -> None:
+        known = self.cursor.epoch
+        if known and epoch and epoch > known:  # UUIDv7: they sort by age
+            self._gap(epoch, head, "epoch_changed")
+        else:
+            self.cursor.learn(epoch, head)
+
+    def _gap(self, epoch: str | None, head: int, reason: str) -> None:
+        after = self.cursor.offset if epoch == self.cursor.epoch else 0
+        self._history.add(self.name, "gap", epoch=epoch, after=after, head=head, reason=reason)
+        self.cursor.jump(epoch, head)
+
+    def _deliver(self, frame: Frame) -> None:
+        event, offset = frame["event"], frame["offset"]
+        facts = {
+            "event": event["id"],
+            "generation": event["subject"],
+            "owner": event.get("userid"),
+            "epoch": frame["epoch"],
+            "offset": offset,
+            "status": event["data"]["status"],
+        }
+        self._history.add(self.name, "received", **facts)
+        if event["id"] not in self._seen:
+            self._seen.add(event["id"])
+            self._history.add(self.name, "handled", **facts)
+            self.handled.append(frame)
+        if offset is not None:
+            self.cursor.receive(frame["epoch"], offset)
+
+
+@contextlib.asynccontextmanager
+async def running(*clients: Client) -> Any:
+    """Clients for the time of a block."""
+    for client in clients:
+        client.start()
+    try:
+        yield
+    finally:
+        await asyncio.gather(*(client.stop() for client in clients))

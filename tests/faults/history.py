@@ -1,0 +1,62 @@
+"""What happened in a run, as one list of operations that a checker can read again later."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Operation(NamedTuple):
+    """One thing that was done or seen: when (seconds into the run), by whom, what."""
+
+    at: float
+    process: str
+    kind: str
+    data: dict[str, Any]
+
+
+class History:
+    """The operations of one run, in the order in which they were recorded.
+
+    kind          process    data
+    generation    provider   generation, user
+    callback      provider   generation, result, status (0: no answer came)
+    received      a client   event, generation, owner, epoch, offset, status: before its dedupe
+    handled       a client   the same: what its application saw
+    gap           a client   epoch, after, head, reason: the application was told
+    client        campaign   client, user
+    fault         nemesis    fault, phase ("begin", "end"), error where it could not be injected
+    poisoned      nemesis    body: put into the queue, no event
+    healed        nemesis    no more faults from here on
+    settled       campaign   everything came to rest (absent: it did not)
+    row           end        generation, user, status
+    outbox        end        event, generation, user, epoch, offset, published
+    stream        end        user, epoch, last_offset
+    waiting       end        queue, messages
+    dead          end        queue, body
+    """
+
+    def __init__(self, operations: list[Operation] | None = None) -> None:
+        self.operations: list[Operation] = operations or []
+        self._began = time.monotonic()
+
+    def add(self, process: str, kind: str, **data: Any) -> None:
+        at = round(time.monotonic() - self._began, 3)
+        self.operations.append(Operation(at, process, kind, data))
+
+    def of(self, kind: str) -> Iterator[Operation]:
+        return (operation for operation in self.operations if operation.kind == kind)
+
+    def save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(json.dumps(operation) + "\n" for operation in self.operations))
+
+    @classmethod
+    def load(cls, path: Path) -> History:
+        lines = path.read_text().splitlines()
+        return cls([Operation(*json.loads(line)) for line in lines])

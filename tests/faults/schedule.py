@@ -1,0 +1,77 @@
+"""A seeded random schedule of faults: the same seed and length give the same schedule."""
+
+from __future__ import annotations
+
+import random
+from typing import NamedTuple
+
+# Kinds after which a message comes again. A message has three receives; what takes one of them is
+# spaced so that no message can lose all three: otherwise a dead letter would be no bug.
+TAKES_A_RECEIVE = (
+    "deliver killed before it stores",
+    "deliver killed before it posts",
+    "DynamoDB throttling",
+    "posts answered 403",
+)
+OTHERS = (
+    "database down",
+    "database refusing connections",
+    "database connections killed",
+    "COMMIT applied, answer lost",
+    "callback killed after COMMIT",
+    "SNS refusing",
+    "SNS throttling",
+    "SNS slow, events overtake",
+    "SNS published, answer lost",
+    "messages duplicated",
+    "messages poisoned",
+    "posts answered 410",
+    "posts answered 429",
+    "posts answered 500",
+    "posts cut",
+    "clients cut",
+    "clients offline",
+    "relay stopped",
+)
+KINDS = TAKES_A_RECEIVE + OTHERS
+
+SHORTEST, LONGEST = 1.0, 4.0  # seconds that a fault lasts
+
+
+class Fault(NamedTuple):
+    """One fault: from when, for how long, in seconds, and a number that its injection may use."""
+
+    at: float
+    seconds: float
+    kind: str
+    salt: int
+
+
+def plan(seed: int, seconds: float, *, visibility: float) -> list[Fault]:
+    """Return the faults of a run of that length, by time.
+
+    `visibility` is the queue's visibility timeout: among the faults that take a receive, each is
+    shorter than it, and within twice its length no more than two of them begin.
+    """
+    source = random.Random(seed)
+    faults = _lane(source, OTHERS, seconds, lambda: source.uniform(0.3, 1.5), LONGEST)
+    spacing = 1.5 * visibility
+    faults += _lane(source, TAKES_A_RECEIVE, seconds, lambda: spacing, 0.6 * visibility)
+    return sorted(faults)
+
+
+def _lane(
+    source: random.Random, kinds: tuple[str, ...], seconds: float, pause: object, longest: float
+) -> list[Fault]:
+    """Faults one after the other, every kind once before any comes again."""
+    faults: list[Fault] = []
+    deck: list[str] = []
+    at = source.uniform(0.5, 2.0)
+    while True:
+        if not deck:
+            deck = source.sample(kinds, len(kinds))
+        lasts = source.uniform(SHORTEST, max(SHORTEST, min(LONGEST, longest)))
+        if at + lasts > seconds:
+            return faults
+        faults.append(Fault(round(at, 2), round(lasts, 2), deck.pop(), source.getrandbits(32)))
+        at += lasts + pause()  # type: ignore[operator]

@@ -1,0 +1,245 @@
+"""The checker must notice: each planted bug makes it fail and is named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.faults import report
+from tests.faults.checker import check
+from tests.faults.history import History, Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+EPOCH = "0190b0e0-0000-7000-8000-000000000000"
+OWNERS = {"g1": "alice", "g2": "alice", "g3": "alice", "g4": "bob"}
+OFFSETS = {"g1": 1, "g2": 2, "g3": 3, "g4": 1}
+CLIENTS = {"alice/1": "alice", "alice/2": "alice", "bob/1": "bob"}
+
+
+def result(generation: str) -> dict[str, Any]:
+    return {
+        "event": f"event-{generation}",
+        "generation": generation,
+        "owner": OWNERS[generation],
+        "epoch": EPOCH,
+        "offset": OFFSETS[generation],
+        "status": "COMPLETE",
+    }
+
+
+def sound() -> History:
+    """A run in which everything went right, with duplicates on the wire as there always are."""
+    history = History()
+    for client, user in CLIENTS.items():
+        history.add("campaign", "client", client=client, user=user)
+    for generation, user in OWNERS.items():
+        history.add("provider", "generation", generation=generation, user=user)
+        history.add("provider", "callback", generation=generation, result="COMPLETE", status=503)
+        history.add("provider", "callback", generation=generation, result="COMPLETE", status=200)
+        for client, owner in CLIENTS.items():
+            if owner == user:
+                history.add(client, "received", **result(generation))
+                history.add(client, "handled", **result(generation))
+                history.add(client, "received", **result(generation))
+    history.add("nemesis", "fault", fault="database down", phase="begin")
+    history.add("nemesis", "fault", fault="database down", phase="end")
+    history.add("nemesis", "poisoned", body="no event")
+    history.add("nemesis", "healed")
+    history.add("campaign", "settled")
+    for generation, user in OWNERS.items():
+        history.add("end", "row", generation=generation, user=user, status="COMPLETE")
+        history.add("end", "outbox", **result(generation), user=user, published=True)
+    history.add("end", "stream", user="alice", epoch=EPOCH, last_offset=3)
+    history.add("end", "stream", user="bob", epoch=EPOCH, last_offset=1)
+    history.add("end", "waiting", queue="generation-complete-queue", messages=0)
+    history.add("end", "dead", queue="generation-complete-queue-dlq", body="no event")
+    return history
+
+
+def edited(edit: Callable[[Operation], Operation | None]) -> History:
+    """The sound history with each operation changed, or left out where `edit` gives None."""
+    changed = [edit(operation) for operation in sound().operations]
+    return History([operation for operation in changed if operation is not None])
+
+
+def without(kind: str, process: str = "", **data: Any) -> History:
+    def edit(op: Operation) -> Operation | None:
+        hit = op.kind == kind and op.process.startswith(process)
+        return None if hit and data.items() <= op.data.items() else op
+
+    return edited(edit)
+
+
+def with_data(kind: str, where: dict[str, Any], **data: Any) -> History:
+    def edit(op: Operation) -> Operation:
+        hit = op.kind == kind and where.items() <= op.data.items()
+        return op._replace(data={**op.data, **data}) if hit else op
+
+    return edited(edit)
+
+
+def plus(process: str, kind: str, **data: Any) -> History:
+    history = sound()
+    history.add(process, kind, **data)
+    return history
+
+
+PLANTED = {
+    "event dropped": (
+        without("handled", "alice/2", generation="g2"),
+        "silent loss: alice/2 never handled g2",
+    ),
+    "all events of a generation dropped": (
+        without("handled", generation="g4"),
+        "silent loss: bob/1 never handled g4",
+    ),
+    "delivered to the wrong user": (
+        plus("bob/1", "received", **result("g1")),
+        "delivered to the wrong user: bob/1 of bob received g1 of ['alice']",
+    ),
+    "owner in the event forged": (
+        plus("bob/1", "received", **{**result("g1"), "owner": "bob"}),
+        "delivered to the wrong user: bob/1 of bob received g1",
+    ),
+    "delivered twice to the application": (
+        plus("alice/1", "handled", **result("g1")),
+        "delivered twice: alice/1 handled g1 again",
+    ),
+    "delivered twice under two ids": (
+        plus("alice/1", "handled", **{**result("g1"), "event": "another"}),
+        "delivered twice: alice/1 handled g1 again",
+    ),
+    "an offset skipped": (
+        with_data("outbox", {"generation": "g3"}, offset=4),
+        "offsets not contiguous: alice",
+    ),
+    "an offset given twice": (
+        with_data("outbox", {"generation": "g3"}, offset=2),
+        "offsets not contiguous: alice",
+    ),
+    "an offset taken and lost": (
+        with_data("stream", {"user": "bob"}, last_offset=2),
+        "offsets not contiguous: bob",
+    ),
+    "unpublished outbox row": (
+        with_data("outbox", {"generation": "g2"}, published=False),
+        "unpublished outbox row: event-g2",
+    ),
+    "outbox row missing": (
+        without("outbox", generation="g3"),
+        "not one outbox row: g3 is COMPLETE, has 0",
+    ),
+    "row still pending": (
+        with_data("row", {"generation": "g1"}, status="PENDING"),
+        "missing terminal row: g1 got a 2xx, but is PENDING",
+    ),
+    "row gone": (
+        without("row", generation="g1"),
+        "missing terminal row: g1 got a 2xx, but is no row",
+    ),
+    "result without a callback": (
+        without("callback", generation="g1"),
+        "phantom result: g1 is COMPLETE without a callback",
+    ),
+    "callback never accepted": (
+        without("callback", generation="g1", status=200),
+        "callback never accepted: g1",
+    ),
+    "event that was never recorded": (
+        with_data("handled", {"generation": "g4"}, event="invented"),
+        "unknown event: bob/1 handled g4 as invented",
+    ),
+    "event says other than the row": (
+        with_data("row", {"generation": "g4"}, status="ERROR"),
+        "wrong content: bob/1 was told COMPLETE of g4: ERROR",
+    ),
+    "message left in the queue": (
+        with_data("waiting", {}, messages=1),
+        "queue not empty: generation-complete-queue: 1",
+    ),
+    "event in the dead-letter queue": (
+        plus("end", "dead", queue="generation-complete-queue-dlq", body="an event"),
+        "dead letter that was no poison: an event",
+    ),
+    "poison swallowed": (
+        without("dead"),
+        "poison that is not in the dead-letter queue: no event",
+    ),
+    "never at rest": (without("settled"), "did not settle"),
+}
+
+
+def test_a_sound_history_passes() -> None:
+    verdict = check(sound())
+    assert verdict.violations == []
+    assert (verdict.duplicates_before, verdict.duplicates_after, verdict.losses) == (7, 0, 0)
+    assert report.summary(verdict) == (
+        "4 generations, 1 faults, 0 duplicates seen by applications, 0 gaps, 0 silent losses"
+    )
+
+
+@pytest.mark.parametrize(("history", "message"), PLANTED.values(), ids=PLANTED.keys())
+def test_a_planted_bug_is_found_and_named(history: History, message: str) -> None:
+    verdict = check(history)
+    assert not verdict.holds
+    assert any(str(violation).startswith(message) for violation in verdict.violations), (
+        verdict.violations
+    )
+    assert message[:30] in report.table(verdict, seed=1)
+
+
+def test_losses_and_duplicates_are_counted_for_each_client() -> None:
+    dropped = check(without("handled", generation="g1"))
+    assert dropped.losses == 2  # of both of alice's clients
+    assert report.summary(dropped).endswith("2 silent losses")
+    twice = check(plus("bob/1", "handled", **result("g4")))
+    assert "1 duplicates seen by applications" in report.summary(twice)
+
+
+def test_a_gap_that_covers_the_event_is_no_silent_loss() -> None:
+    history = without("handled", "alice/2", generation="g2")
+    history.add("alice/2", "gap", epoch=EPOCH, after=1, head=3, reason="expired")
+    verdict = check(history)
+    assert (verdict.holds, verdict.gaps, verdict.losses) == (True, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("client", "gap"),
+    [
+        ("alice/2", {"epoch": EPOCH, "after": 2, "head": 3}),
+        ("alice/2", {"epoch": EPOCH, "after": 0, "head": 1}),
+        ("alice/2", {"epoch": "another", "after": 0, "head": 3}),
+        ("alice/1", {"epoch": EPOCH, "after": 0, "head": 3}),
+    ],
+    ids=["above it", "below it", "of another epoch", "told to another client"],
+)
+def test_a_gap_elsewhere_excuses_nothing(client: str, gap: dict[str, Any]) -> None:
+    history = without("handled", "alice/2", generation="g2")
+    history.add(client, "gap", **gap, reason="expired")
+    assert check(history).losses == 1
+
+
+def test_a_notice_is_no_result() -> None:
+    notice = {**result("g1"), "event": "notice-g1", "offset": None, "status": "ERROR"}
+    told = plus("alice/1", "handled", **notice)
+    verdict = check(told)
+    assert (verdict.holds, verdict.late_notices) == (True, 1)
+    only_the_notice = without("handled", "alice/1", generation="g1")
+    only_the_notice.add("alice/1", "handled", **notice)
+    assert check(only_the_notice).losses == 1
+
+
+def test_a_history_survives_its_file(tmp_path: Path) -> None:
+    sound().save(tmp_path / "runs" / "1.jsonl")
+    loaded = History.load(tmp_path / "runs" / "1.jsonl")
+    assert loaded.operations == sound_times_removed(loaded)
+    assert check(loaded).holds
+
+
+def sound_times_removed(like: History) -> list[Operation]:
+    pairs = zip(sound().operations, like.operations, strict=True)
+    return [operation._replace(at=other.at) for operation, other in pairs]
