@@ -162,45 +162,41 @@ class Engine:
             wait = min(wait, self._retries[0][0] - now)
         for pool in self._pools.values():
             if pool.waiting:
-                wait = min(wait, self._dispatch(pool, opening=True))
+                wait = min(wait, self._dispatch(pool))
         return wait
 
-    def _dispatch(self, pool: _Pool, *, opening: bool) -> float:
+    def _dispatch(self, pool: _Pool) -> float:
         """Send what waits as far as connections and pace allow; return the seconds to try again in.
 
-        Connections are opened only between polls: a descriptor closed and opened again amid the
+        Only this opens connections, between polls: a descriptor closed and opened again amid the
         events of one poll would be mistaken for ready.
         """
-        endpoint, idle = pool.endpoint, pool.idle
-        while pool.waiting and (idle or (opening and pool.open < endpoint.max_connections)):
+        endpoint = pool.endpoint
+        while pool.waiting and (pool.idle or pool.open < endpoint.max_connections):
             if endpoint.bucket is not None and (delay := endpoint.bucket.take(self._now)):
                 return delay
             exchange = pool.waiting.popleft()
-            if idle:
-                connection = idle.pop()
-                connection.expires = self._now + endpoint.timeout
-            else:
-                try:
-                    connection = Connection(endpoint, self._poller, self._now)
-                except OSError as exc:
-                    if not self._again(exchange):
-                        self._settle(exchange, Result(0, b"", f"unresolved: {exc}"))
-                    continue
-                pool.open += 1
-                self._connections[connection.fd] = connection
-            request = exchange.request
-            self._busy[connection] = exchange
-            connection.send(
-                endpoint.wire(
-                    request.method,
-                    request.path,
-                    request.headers,
-                    request.body,
-                    self._credentials,
-                    time.time(),
-                )
-            )
+            if pool.idle:
+                self._send(exchange, pool.idle.pop())
+                continue
+            try:
+                connection = Connection(endpoint, self._poller, self._now)
+            except OSError as exc:
+                if not self._again(exchange):
+                    self._settle(exchange, Result(0, b"", f"unresolved: {exc}"))
+                continue
+            pool.open += 1
+            self._connections[connection.fd] = connection
+            self._send(exchange, connection)
         return TICK
+
+    def _send(self, exchange: _Exchange, connection: Connection) -> None:
+        self._busy[connection] = exchange
+        _, method, path, body, headers, _, _ = exchange.request
+        connection.send(
+            connection.endpoint.wire(method, path, headers, body, self._credentials, time.time()),
+            self._now,
+        )
 
     def _proceed(self, connection: Connection) -> None:
         """The connection is ready for the next step of what it does."""
@@ -216,19 +212,15 @@ class Engine:
             self._broken(connection, broken.reason)
             return
         del self._busy[connection]
-        endpoint = connection.endpoint
-        pool = self._pools[endpoint]
-        response = connection.response
-        if not connection.reused:
-            connection.answered()
-        if connection.reusable:
-            connection.expires = self._now + IDLE_LIFE
+        pool = self._pools[connection.endpoint]
+        if connection.finish(self._now + IDLE_LIFE):
             pool.idle.append(connection)
         else:
             self._close(connection)
-        self._answered(exchange, response)
-        if pool.waiting:
-            self._dispatch(pool, opening=False)
+        self._answered(exchange, connection.response)
+        bucket = pool.endpoint.bucket
+        if pool.waiting and pool.idle and (bucket is None or not bucket.take(self._now)):
+            self._send(pool.waiting.popleft(), pool.idle.pop())
 
     def _answered(self, exchange: _Exchange, response: Response) -> None:
         request, status, body = exchange.request, response.status, response.body

@@ -6,6 +6,12 @@ MAX_BODY = 16 * 1024 * 1024  # more than any answer of the services called
 _CONNECTION = b"\r\nconnection:"
 _CONTENT_LENGTH = b"\r\ncontent-length:"
 _TRANSFER_ENCODING = b"\r\ntransfer-encoding:"
+_NONE = (0, False)
+_STATUSES = {  # by the start of the status line: the code, and whether the connection persists
+    b"HTTP/1.%d %d" % (minor, code): (code, minor == 1)
+    for minor in (0, 1)
+    for code in range(100, 600)
+}
 _BODILESS = (204, 304)
 _HEXADECIMAL = b"0123456789abcdefABCDEF"
 
@@ -79,15 +85,16 @@ class Response:
         return None if value is None else value.decode("latin-1")
 
     def _read_head(self, head: bytes) -> None:
-        code = head[9:12]
-        if not (head.startswith(b"HTTP/1.") and head[8:9] == b" " and code.isdigit()):
-            raise Malformed("not HTTP/1.1")
-        status = int(code)
+        status, persistent = _STATUSES.get(head[:12], _NONE)
         if status < 200:
+            if status == 0:
+                raise Malformed("not HTTP/1.1")
             return  # 100 Continue and its like: the real one follows
         self.status = status
         self._head = head = head.lower()
-        self.reusable = head[7:8] == b"1" and b"close" not in (_value(head, _CONNECTION) or b"")
+        self.reusable = persistent and not (
+            b"close" in head and b"close" in (_value(head, _CONNECTION) or b"")
+        )
         if status in _BODILESS:
             self._length = 0
             return
@@ -107,6 +114,7 @@ class Response:
     def _feed_body(self, data: bytes) -> bool:
         if self._length is None:
             self._append(data)
+            _check_size(self._size)
             return False
         missing = self._length - self._size
         if len(data) > missing:  # more than was announced: the connection cannot be trusted
@@ -142,18 +150,18 @@ class Response:
     def _append(self, data: bytes) -> None:
         self._parts.append(data)
         self._size += len(data)
-        _check_size(self._size)
 
 
 def _value(head: bytes, field: bytes) -> bytes | None:
-    if (start := head.find(field)) < 0:
-        return None
-    values = []
+    """The value of a header; several of one name make a list."""
+    value = None
+    start = head.find(field)
     while start >= 0:
-        end = head.find(b"\r\n", start + 2)
-        values.append(head[start + len(field) : end].strip())
-        start = head.find(field, end)
-    return b",".join(values)
+        start += len(field)
+        one = head[start : head.find(b"\r\n", start)].strip()
+        value = one if value is None else value + b"," + one
+        start = head.find(field, start)
+    return value
 
 
 def _chunk_size(line: bytes) -> int:

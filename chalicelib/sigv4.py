@@ -15,6 +15,8 @@ _PATH = _UNRESERVED + b"/"
 _PERCENT = set(b"%")
 _BYTES = [bytes((byte,)) for byte in range(256)]
 _ESCAPES = [b"%%%02X" % byte for byte in range(256)]
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -61,9 +63,10 @@ class Signer:
     def __init__(self, service: str, region: str) -> None:
         self._service = service
         self._region = region
-        self._moment: tuple[int, Credentials] | None = None
-        self._day: tuple[str, Credentials] | None = None
-        self._key = b""
+        self._second = -1
+        self._day = ""
+        self._credentials: Credentials | None = None
+        self._inner = self._outer = sha256()
         self._amz_date = ""
         self._scope = ""
         self._blocks: dict[tuple[str, Headers], _Block] = {}
@@ -90,8 +93,8 @@ class Signer:
         now
             Seconds since the epoch.
         """
-        if self._moment != (moment := (int(now), credentials)):
-            self._begin(moment)
+        if int(now) != self._second or credentials is not self._credentials:
+            self._begin(int(now), credentials)
         block = self._blocks.get((host, headers))
         if block is None:
             block = self._blocks[host, headers] = self._block(host, headers, credentials)
@@ -105,23 +108,25 @@ class Signer:
         )
         digest = sha256(canonical.encode()).hexdigest()
         to_sign = f"AWS4-HMAC-SHA256\n{self._amz_date}\n{self._scope}\n{digest}"
-        signature = hmac.digest(self._key, to_sign.encode(), "sha256").hex()
-        return f"{block.wire}{signature}\r\n"
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(to_sign.encode())
+        outer.update(inner.digest())
+        return f"{block.wire}{outer.hexdigest()}\r\n"
 
-    def _begin(self, moment: tuple[int, Credentials]) -> None:
+    def _begin(self, second: int, credentials: Credentials) -> None:
         """Another second or other credentials."""
-        second, credentials = moment
         self._amz_date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
-        date = self._amz_date[:8]
-        self._scope = f"{date}/{self._region}/{self._service}/aws4_request"
-        if self._day != (date, credentials):
+        day = self._amz_date[:8]
+        self._scope = f"{day}/{self._region}/{self._service}/aws4_request"
+        if day != self._day or credentials != self._credentials:
             key = f"AWS4{credentials.secret_key}".encode()
-            for part in (date, self._region, self._service, "aws4_request"):
+            for part in (day, self._region, self._service, "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
-            self._key = key
-            self._day = date, credentials
+            # HMAC with the key's two blocks hashed in advance (RFC 2104, section 4).
+            self._inner = sha256(key.ljust(64, b"\0").translate(_INNER))
+            self._outer = sha256(key.ljust(64, b"\0").translate(_OUTER))
         self._blocks.clear()
-        self._moment = moment
+        self._second, self._day, self._credentials = second, day, credentials
 
     def _block(self, host: str, headers: Headers, credentials: Credentials) -> _Block:
         sent = [("Host", host), ("X-Amz-Date", self._amz_date), *headers]

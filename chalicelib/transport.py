@@ -13,7 +13,7 @@ from chalicelib.http1 import Malformed, Response
 
 READ, WRITE = select.POLLIN, select.POLLOUT  # epoll's are the same
 
-_RECEIVE = 64 * 1024
+_RECEIVE = 32 * 1024
 _LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -78,20 +78,12 @@ class Connection:
         self._poller = poller
         poller.register(self.fd, WRITE)
 
-    @property
-    def reusable(self) -> bool:
-        """Whether another request can follow the response that is complete."""
-        return (
-            self.response.reusable
-            and not self._unsent
-            and not (self._tls is not None and self._tls.pending())
-        )
-
-    def send(self, data: bytes) -> None:
+    def send(self, data: bytes, now: float) -> None:
         """Send a request as far as it goes; `advance` does the rest."""
         self.response = Response()
         self._unsent = data
         if self.established:
+            self.expires = now + self.endpoint.timeout
             self._flush()
 
     def advance(self, now: float) -> bool:
@@ -109,11 +101,16 @@ class Connection:
             self._flush()
         return self._receive()
 
-    def answered(self) -> None:
-        """A response came over it: another may, and the next handshake can be shorter."""
-        self.reused = True
+    def finish(self, idle_until: float) -> bool:
+        """The response is complete: be idle, and say whether another request may follow."""
         if self._tls is not None:
-            self.endpoint.session = self._tls.session
+            if self._tls.pending():
+                return False
+            if not self.reused:
+                self.endpoint.session = self._tls.session  # the next handshake can be shorter
+        self.reused = True
+        self.expires = idle_until
+        return self.response.reusable and not self._unsent
 
     def quiet(self) -> bool:
         """Whether the connection is still idle although its socket became readable."""
