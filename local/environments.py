@@ -87,8 +87,8 @@ def run_logged(command: Sequence[str], log: Path) -> None:
 
 
 def find_chromium() -> Path | None:
-    """A Chromium or Chrome on this machine: HERALD_CHROMIUM, then PATH, then the usual places."""
-    named = os.environ.get("HERALD_CHROMIUM")
+    """A Chromium or Chrome on this machine: CHROMIUM, then PATH, then the usual places."""
+    named = os.environ.get("CHROMIUM")
     names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
     places = ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"]
     for candidate in [*([named] if named else []), *names, *places]:
@@ -104,7 +104,7 @@ def ensure_chromium() -> Path:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise SetupError(
             "No Chromium or Chrome found for the browser tests. Install one"
-            " (`sudo apt-get install chromium`) or name it in HERALD_CHROMIUM."
+            " (`sudo apt-get install chromium`) or name it in CHROMIUM."
         )
     with Step("Chromium", "once, ~60 s") as step:
         log = LOGS / "setup-chromium.log"

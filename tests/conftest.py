@@ -1,0 +1,88 @@
+"""What suites share: the applied stack, and throw-away databases.
+
+`stack` boots one stack for the whole run in build/test-stack; HERALD_STACK_ENV=<a stack.env> uses
+one that is already up (`make up`) and leaves it alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+
+from local import BUILD
+from local import postgres as launcher
+from local.stack import Stack, migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local.postgres import Postgres
+
+
+def pytest_configure() -> None:
+    # Fixtures are torn down on Ctrl-C but not on SIGTERM: make it the same.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The applied one-machine stack."""
+    if running := os.environ.get("HERALD_STACK_ENV"):
+        yield Stack(Path(running).resolve().parent)
+        return
+    started = Stack(BUILD / "test-stack")
+    try:
+        # It takes a minute: its progress is shown, whatever pytest captures.
+        capture = request.config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+            print()
+            started.up(owned=True)
+        yield started
+    finally:
+        started.down()
+
+
+@pytest.fixture(scope="session")
+def stack_env(stack: Stack) -> dict[str, str]:
+    """The stack's addresses and secrets, as in its stack.env."""
+    return stack.environment()
+
+
+@pytest.fixture
+def database(stack_env: dict[str, str]) -> Iterator[Any]:
+    """A psycopg2 connection, in autocommit, to the stack's PostgreSQL."""
+    connection = psycopg2.connect(stack_env["HERALD_DATABASE_URL"])
+    connection.autocommit = True
+    yield connection
+    connection.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A PostgreSQL server of this run; its database `herald` has the current schema."""
+    server = launcher.create()
+    try:
+        migrate(server.dsn(), tmp_path_factory.mktemp("migrate") / "log")
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def fresh_database(postgres: Postgres) -> Iterator[str]:
+    """The DSN of an empty database with the current schema, for one test alone."""
+    name = f"test_{uuid.uuid4().hex}"
+    admin = psycopg2.connect(postgres.dsn("postgres"))
+    admin.autocommit = True
+    with admin.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name} TEMPLATE herald")
+        yield postgres.dsn(name)
+        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.close()
