@@ -54,7 +54,8 @@ class Letter(NamedTuple):
             "receives": self.receives,
             "reason": self.reason,
             "attributes": {
-                name: value.get("StringValue", "(binary)") for name, value in self.attributes.items()
+                name: value.get("StringValue", "(binary)")
+                for name, value in self.attributes.items()
             },
             **({"event": event} if event else {"body": self.body}),
         }
@@ -85,8 +86,8 @@ EVERYTHING = Filter()
 def read(queue: QueueName, message: dict[str, Any]) -> Letter:
     """Read a message as ReceiveMessage returns it."""
     body, attributes = message["Body"], message.get("MessageAttributes", {})
-    reason = _reason(queue, body, attributes)
-    body, attributes = _unwrapped(body, attributes)
+    if queue == "subscription":
+        body, attributes = _unwrapped(body, attributes)
     event = _object(body)
     system = message.get("Attributes", {})
     return Letter(
@@ -104,7 +105,7 @@ def read(queue: QueueName, message: dict[str, Any]) -> Letter:
         generation=_text(event, "subject"),
         user=_text(event, "userid"),
         type=_text(event, "type"),
-        reason=reason,
+        reason=_reason(queue, body, attributes),
     )
 
 
@@ -117,7 +118,7 @@ def _reason(queue: QueueName, body: str, attributes: dict[str, Any]) -> str:
         ]
         return "SNS: " + (" ".join(said) or "it could not put the event into the queue")
     try:
-        events.parse(_unwrapped(body, {})[0])
+        events.parse(body)
     except InvalidEvent as exc:
         return f"invalid event: {exc}"
     return "received too often: `deliver` failed on it"

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local import BUILD, ROOT
+from local.stack import DEFAULT, read_env
 from ops.commands import CommandError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-STACK_ENV = BUILD / "local" / "stack.env"
+STACK_ENV = Path(os.environ.get("HERALD_STACK_ENV") or DEFAULT / "stack.env")
 DATABASE_URL = "HERALD_DATABASE_URL"
 
 
@@ -33,7 +34,6 @@ class Target:
         self.title = title
         self._outputs = outputs
         self._aws = aws
-        self._session: Any = None
 
     def output(self, name: str) -> str:
         """Return a Terraform output; raises CommandError when it is not known."""
@@ -46,14 +46,15 @@ class Target:
         import boto3
 
         if self._aws is None:
-            self._session = self._session or boto3.Session()
-            return self._session.client(service)
+            session: Any = boto3.Session()
+            return session.client(service)
         # All given here: a profile of the operator's must not lead a local command to AWS.
-        return boto3.Session(
+        session = boto3.Session(
             aws_access_key_id=self._aws["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self._aws["AWS_SECRET_ACCESS_KEY"],
             region_name=self._aws["AWS_REGION"],
-        ).client(service, endpoint_url=self._aws["AWS_ENDPOINT_URL"])
+        )
+        return session.client(service, endpoint_url=self._aws["AWS_ENDPOINT_URL"])
 
     def secret_id(self, kind: str) -> str:
         """Return what names a secret: its ARN when it is known, else its name."""
@@ -80,7 +81,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a stage on AWS; its Terraform outputs are read (default: STAGE)",
     )
     group.add_argument(
-        "--outputs", type=Path, metavar="FILE", help="a file with the stage's `terraform output -json`"
+        "--outputs",
+        type=Path,
+        metavar="FILE",
+        help="a file with the stage's `terraform output -json`",
     )
     group.add_argument(
         "--set",
@@ -90,7 +94,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="one Terraform output, for example queue_url=https://…; may be repeated",
     )
     group.add_argument(
-        "--stack-env", type=Path, default=STACK_ENV, metavar="FILE", help="another stack's stack.env"
+        "--stack-env",
+        type=Path,
+        default=STACK_ENV,
+        metavar="FILE",
+        help="another stack's stack.env",
     )
 
 
@@ -109,7 +117,7 @@ def choose(arguments: argparse.Namespace) -> Target:
         known = {"stage": arguments.stage, **_from_terraform(arguments.stage), **given}
         return Target(f"stage {arguments.stage}", known)
     if arguments.stack_env.is_file():
-        environment = _read_env(arguments.stack_env)
+        environment = read_env(arguments.stack_env)
         known = {
             name.removeprefix("HERALD_").lower(): value
             for name, value in environment.items()
@@ -118,7 +126,9 @@ def choose(arguments: argparse.Namespace) -> Target:
         return Target("local stack", {**known, **given}, environment)
     if given:
         return Target("target of --set", given)
-    raise CommandError("Which Herald? Give --stage (make: STAGE=…), or start a stack with `make up`.")
+    raise CommandError(
+        "Which Herald? Give --stage (make: STAGE=…), or start a stack with `make up`."
+    )
 
 
 def _given(pairs: list[str]) -> dict[str, str]:
@@ -142,8 +152,8 @@ def _from_terraform(stage: str) -> dict[str, str]:
     data = BUILD / "deploy" / stage / "terraform"
     if not data.is_dir():
         raise CommandError(
-            f"Stage {stage} is not initialised on this machine: run `make plan STAGE={stage}`, or give"
-            " --outputs with what `terraform output -json` prints where it is."
+            f"Stage {stage} is not initialised on this machine: run `make plan STAGE={stage}`,"
+            " or give --outputs with what `terraform output -json` prints where it is."
         )
     try:
         command = [str(terraform.find_terraform()), f"-chdir={ROOT / 'infra'}", "output", "-json"]
@@ -163,7 +173,3 @@ def _flat(text: str) -> dict[str, str]:
     values = {name: output["value"] for name, output in json.loads(text).items()}
     return {name: value for name, value in values.items() if isinstance(value, str)}
 
-
-def _read_env(path: Path) -> dict[str, str]:
-    lines = path.read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if "=" in line)
