@@ -50,7 +50,7 @@ def connect(event: Mapping[str, Any]) -> Response:
         telemetry.warning("connection refused", what="subprotocol")
         return {"statusCode": 400, "body": f"this server speaks {frames.SUBPROTOCOL}"}
     session = connection_of(event)
-    connections.refresh(settings.load(settings.Connections).connections_table, session)
+    connections.put(settings.load(settings.Connections).connections_table, session)
     telemetry.info("connected", user_id=session.user_id, connection_id=session.connection_id)
     headers = {"Sec-WebSocket-Protocol": frames.SUBPROTOCOL} if offered else {}
     return {"statusCode": 200, "headers": headers}

@@ -1,0 +1,195 @@
+"""Users, providers and pages for the end-to-end tests: nothing here is Herald's own code."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import httpx
+import jwt
+import psycopg2
+import pytest
+from standardwebhooks import Webhook
+from websockets.sync.client import ClientConnection, connect
+
+SECONDS = 20.0
+
+
+class Page:
+    """A WebSocket client that speaks herald.v1 as far as the tests tell it to."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+
+    def say(self, **frame: Any) -> None:
+        self.socket.send(json.dumps(frame))
+
+    def hear(self, seconds: float = SECONDS) -> dict[str, Any]:
+        """Return the next frame; raises TimeoutError."""
+        frame: dict[str, Any] = json.loads(self.socket.recv(seconds))
+        return frame
+
+    def hello(self, resume: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Say hello and return the welcome."""
+        self.say(action="hello", id=1, **({"resume": resume} if resume else {}))
+        welcome = self.hear()
+        assert welcome["type"] == "welcome", welcome
+        return welcome
+
+    def events(self, count: int) -> list[dict[str, Any]]:
+        """Return the next so many event frames, whichever way they were packed."""
+        found: list[dict[str, Any]] = []
+        while len(found) < count:
+            frame = self.hear()
+            assert frame["type"] in ("event", "events"), frame
+            found += frame["items"] if frame["type"] == "events" else [frame]
+        return found
+
+    def silent(self) -> bool:
+        """Whether nothing is on its way: what the server sent before this ping's pong is here."""
+        self.say(action="ping", id="silence")
+        frame = self.hear()
+        return (frame["type"], frame.get("re")) == ("pong", "silence")
+
+
+class User:
+    """One of the integrator's users: his token, his generations, his pages."""
+
+    def __init__(self, herald: "Herald", name: str) -> None:
+        self.name = name
+        self._herald = herald
+
+    def token(self, **claims: Any) -> str:
+        return self._herald.token(sub=self.name, **claims)
+
+    def page(self, **options: Any) -> Page:
+        """Open a page, without hello; options as for Herald.open."""
+        return self._herald.open(self.token(), **options)
+
+    def generation(self, prompt: str = "a lighthouse") -> str:
+        """Insert a PENDING row, as the integrator does; return its id."""
+        generation_id = str(uuid.uuid4())
+        self._herald.database.execute(
+            "INSERT INTO generations (id, user_id, prompt) VALUES (%s, %s, %s)",
+            (generation_id, self.name, prompt),
+        )
+        return generation_id
+
+    def finished(self, prompt: str = "a lighthouse") -> str:
+        """A generation whose webhook was taken; returns its id."""
+        generation_id = self.generation(prompt)
+        answer = self._herald.webhook(generation_id)
+        assert answer.status_code == 200, answer.text
+        return generation_id
+
+
+class Herald:
+    """The stack as its users see it."""
+
+    def __init__(self, env: Mapping[str, str], database: Any, pages: ExitStack) -> None:
+        self.env = env
+        self.database = database
+        self._pages = pages
+        self._http = pages.enter_context(httpx.Client(timeout=30))
+
+    def user(self) -> User:
+        return User(self, f"user-{uuid.uuid4().hex[:12]}")
+
+    def token(self, **claims: Any) -> str:
+        now = int(time.time())
+        all_claims = {
+            "iss": self.env["HERALD_JWT_ISSUER"],
+            "aud": self.env["HERALD_JWT_AUDIENCE"],
+            "iat": now,
+            "exp": now + 900,
+            **claims,
+        }
+        return jwt.encode(all_claims, self.env["HERALD_JWT_SECRET"], "HS256")
+
+    def open(self, token: str | None, *, by: str = "subprotocol", **options: Any) -> Page:
+        """Open a WebSocket with a token as a browser (subprotocol) or another client carries it."""
+        if by == "subprotocol" and token:
+            options["subprotocols"] = ["herald.v1", f"bearer.{token}"]
+        elif token:
+            options["additional_headers"] = {"Authorization": f"Bearer {token}"}
+        socket = connect(self.env["HERALD_WEBSOCKET_URL"], proxy=None, **options)
+        return Page(self._pages.enter_context(socket))
+
+    def webhook(
+        self,
+        generation_id: str,
+        *,
+        body: str | None = None,
+        webhook_id: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Any,
+    ) -> httpx.Response:
+        """Call Herald as the generation provider does."""
+        if body is None:
+            result = {
+                "status": "COMPLETE",
+                "imageUrl": f"https://images.example/{generation_id}.png",
+                "imageHeight": 1024,
+                "imageWidth": 768,
+                "coreModel": "sd-xl",
+            }
+            body = json.dumps({"generationId": generation_id, **result, **fields})
+        now = datetime.now(UTC)
+        sent_id = webhook_id or f"msg_{uuid.uuid4().hex}"
+        signature = Webhook(self.env["HERALD_WEBHOOK_SECRET"]).sign(sent_id, now, body)
+        return self._http.post(
+            self.env["HERALD_CALLBACK_URL"],
+            content=body.encode(),
+            headers={
+                "content-type": "application/json",
+                "webhook-id": sent_id,
+                "webhook-timestamp": str(int(now.timestamp())),
+                "webhook-signature": signature,
+                **(headers or {}),
+            },
+        )
+
+    def query(self, sql: str, *values: Any) -> list[Any]:
+        self.database.execute(sql, values)
+        return list(self.database.fetchall())
+
+    def client(self, service: str) -> Any:
+        return boto3.Session().client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.env["AWS_ENDPOINT_URL"],
+            region_name=self.env["AWS_REGION"],
+            aws_access_key_id=self.env["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.env["AWS_SECRET_ACCESS_KEY"],
+        )
+
+
+@pytest.fixture
+def herald(stack_env: Mapping[str, str]) -> Iterator[Herald]:
+    connection = psycopg2.connect(stack_env["HERALD_DATABASE_URL"])
+    connection.autocommit = True
+    with ExitStack() as pages, connection.cursor() as cursor:
+        yield Herald(stack_env, cursor, pages)
+    connection.close()
+
+
+@pytest.fixture
+def alice(herald: Herald) -> User:
+    return herald.user()
+
+
+@pytest.fixture
+def bob(herald: Herald) -> User:
+    return herald.user()
+
+
+def eventually(condition: Callable[[], Any], seconds: float = SECONDS) -> Any:
+    """Wait until the condition holds and return its value."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.05)
+    return value

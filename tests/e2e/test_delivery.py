@@ -1,0 +1,152 @@
+"""From the provider's webhook to the owner's pages, and to nobody else's."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Herald, User, eventually
+
+pytestmark = pytest.mark.e2e
+
+
+def test_a_webhook_becomes_an_event_on_its_owners_page(alice: User, herald: Herald) -> None:
+    page = alice.page()
+    assert page.socket.subprotocol == "herald.v1", "the credential is never echoed"
+    page.hello()
+    generation_id = alice.generation("a fox in the snow")
+    answer = herald.webhook(generation_id)
+    assert (answer.status_code, answer.json()["outcome"]) == (200, "recorded")
+    [frame] = page.events(1)
+    [(epoch, last_offset)] = herald.query(
+        "SELECT epoch::text, last_offset FROM streams WHERE user_id = %s", alice.name
+    )
+    event = frame["event"]
+    assert (frame["epoch"], frame["offset"], frame["replayed"]) == (epoch, last_offset, False)
+    assert event["id"] == answer.json()["eventId"]
+    assert (event["specversion"], event["type"]) == ("1.0", "herald.generation.complete")
+    assert (event["subject"], event["userid"]) == (generation_id, alice.name)
+    assert (event["epoch"], event["sequence"]) == (epoch, str(last_offset))
+    assert {name: event["data"][name] for name in ("prompt", "status", "imageHeight")} == {
+        "prompt": "a fox in the snow",
+        "status": "COMPLETE",
+        "imageHeight": 1024,
+    }
+    assert event["data"]["imageUrl"].endswith(f"{generation_id}.png")
+    eventually(
+        lambda: herald.query("SELECT 1 FROM outbox WHERE published_at > now() - interval '1 min'")
+    )
+
+
+def test_only_the_owner_gets_it(alice: User, bob: User) -> None:
+    alices, bobs = alice.page(), bob.page()
+    alices.hello()
+    bobs.hello()
+    generation_id = alice.finished()
+    assert alices.events(1)[0]["event"]["subject"] == generation_id
+    assert bobs.silent()
+    assert bob.page().hello({"offset": 0})["stream"]["head"] == 0
+
+
+def test_two_tabs_both_get_it(alice: User) -> None:
+    tabs = [alice.page(), alice.page()]
+    for tab in tabs:
+        tab.hello()
+    generation_id = alice.finished()
+    assert [tab.events(1)[0]["event"]["subject"] for tab in tabs] == [generation_id] * 2
+
+
+def test_a_page_that_never_said_hello_gets_live_events(alice: User) -> None:
+    page = alice.page()
+    generation_id = alice.finished()
+    assert page.events(1)[0]["event"]["subject"] == generation_id
+
+
+def test_a_failed_generation_is_told_with_its_reason(alice: User, herald: Herald) -> None:
+    page = alice.page()
+    page.hello()
+    failure = {"code": "nsfw", "message": "The prompt was refused."}
+    body = {"generationId": alice.generation(), "status": "ERROR", "error": failure}
+    assert herald.webhook("", body=json.dumps(body)).status_code == 200
+    [frame] = page.events(1)
+    assert frame["event"]["type"] == "herald.generation.error"
+    assert frame["event"]["data"]["error"] == failure
+
+
+def test_invoked_directly_the_callback_takes_the_same_object(alice: User, herald: Herald) -> None:
+    page = alice.page()
+    page.hello()
+    body = {"generationId": alice.generation(), "status": "ERROR"}
+    answer = herald.client("lambda").invoke(
+        FunctionName="herald-local-callback", Payload=json.dumps(body)
+    )
+    assert json.loads(answer["Payload"].read())["statusCode"] == 200
+    assert page.events(1)[0]["event"]["data"]["status"] == "ERROR"
+
+
+def test_a_long_prompt_is_shortened_to_fit_a_frame(alice: User) -> None:
+    page = alice.page()
+    page.hello()
+    alice.finished(prompt="ü" * 40_000)
+    data = page.events(1)[0]["event"]["data"]
+    assert data["truncated"]
+    assert 10_000 < len(data["prompt"]) < 20_000
+
+
+def test_the_relay_delivers_what_was_never_published(alice: User, herald: Herald) -> None:
+    """A result recorded by a callback that died before it could publish."""
+    page = alice.page()
+    page.hello()
+    first = alice.finished()
+    template = page.events(1)[0]["event"]
+    [(epoch, last)] = herald.query(
+        "UPDATE streams SET last_offset = last_offset + 1 WHERE user_id = %s"
+        " RETURNING epoch::text, last_offset",
+        alice.name,
+    )
+    unpublished = {**template, "id": alice.generation(), "epoch": epoch, "sequence": str(last)}
+    herald.database.execute(
+        "INSERT INTO outbox (id, event, created_at) VALUES (%s, %s, now() - interval '1 minute')",
+        (unpublished["id"], json.dumps(unpublished)),
+    )
+    herald.client("lambda").invoke(FunctionName="herald-local-relay", Payload="{}")
+    [frame] = page.events(1)
+    assert (frame["offset"], frame["event"]["id"]) == (2, unpublished["id"])
+    assert frame["event"]["subject"] == first
+
+
+def test_poison_goes_to_the_dlq_after_three_receives_and_its_neighbours_arrive(
+    alice: User, herald: Herald
+) -> None:
+    page = alice.page()
+    page.hello()
+    sqs = herald.client("sqs")
+    queue, dlq = herald.env["HERALD_QUEUE_URL"], herald.env["HERALD_DLQ_URL"]
+    visibility = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])
+    # Nobody waits six minutes for three receives.
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
+    poison = f"poison for {alice.name}"
+    try:
+        sqs.send_message(QueueUrl=queue, MessageBody=poison)
+        generation_ids = [alice.finished() for _ in range(3)]
+        arrived = [frame["event"]["subject"] for frame in page.events(3)]
+        assert sorted(arrived) == sorted(generation_ids)
+        [dead] = eventually(lambda: taken(sqs, dlq, poison), seconds=60)
+        assert int(dead["Attributes"]["ApproximateReceiveCount"]) >= 3
+    finally:
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes=visibility["Attributes"])
+
+
+def taken(sqs: Any, queue_url: str, body: str) -> list[Any]:
+    """Take the messages with this body out of a queue; put the others back."""
+    found = sqs.receive_message(
+        QueueUrl=queue_url, MaxNumberOfMessages=10, AttributeNames=["All"], WaitTimeSeconds=1
+    ).get("Messages", [])
+    for message in found:
+        if message["Body"] == body:
+            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+        else:
+            sqs.change_message_visibility(
+                QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+            )
+    return [message for message in found if message["Body"] == body]

@@ -1,0 +1,121 @@
+"""What a page missed while it was away: exactly that, in order, or a gap."""
+
+import time
+
+import pytest
+
+from tests.e2e.conftest import Herald, Page, User, eventually
+
+pytestmark = pytest.mark.e2e
+
+
+def delivered(user: User, head: int) -> Page:
+    """A page that sees the stream at the given head: the events before it are in the inbox."""
+    watcher = user.page()
+    watcher.hello()
+
+    def there() -> bool:
+        watcher.say(action="ping")
+        frame = watcher.hear()
+        while frame["type"] != "pong":
+            frame = watcher.hear()
+        return bool(frame["head"] >= head)
+
+    eventually(there)
+    return watcher
+
+
+def test_a_page_that_was_away_gets_exactly_what_it_missed_in_order(alice: User) -> None:
+    page = alice.page()
+    welcome = page.hello()
+    assert welcome["stream"] == {"epoch": None, "head": 0}
+    alice.finished()
+    [seen] = page.events(1)
+    cursor = {"epoch": seen["epoch"], "offset": seen["offset"]}
+    page.socket.close()
+
+    missed = [alice.finished() for _ in range(3)]
+    delivered(alice, 4)
+
+    back = alice.page()
+    welcome = back.hello(cursor)
+    assert (welcome["recovered"], welcome["replaying"]) == (True, 3)
+    assert welcome["stream"] == {"epoch": seen["epoch"], "head": 4}
+    replay = back.events(3)
+    assert [frame["event"]["subject"] for frame in replay] == missed
+    assert [frame["offset"] for frame in replay] == [2, 3, 4]
+    assert all(frame["replayed"] for frame in replay)
+    assert back.hear() == {"type": "caught_up", "re": 1, "offset": 4}
+    assert back.silent()
+
+
+def test_a_cursor_that_is_too_old_is_a_gap(alice: User, herald: Herald) -> None:
+    alice.finished()
+    alice.finished()
+    page = delivered(alice, 2)
+    epoch = page.hello()["stream"]["epoch"]
+    # The stream began long ago, and its first event has expired.
+    old = f"{int((time.time() - 30 * 86_400) * 1000):012x}"
+    old_epoch = f"{old[:8]}-{old[8:]}{epoch[13:]}"
+    dynamodb = herald.client("dynamodb")
+    table = herald.env["HERALD_INBOX_TABLE"]
+    for position, item in (
+        (f"{old_epoch}/{2:016d}", {"event": {"S": "{}"}, "expires_at": {"N": "99999999999"}}),
+        ("head", {"epoch": {"S": old_epoch}, "head": {"N": "2"}}),
+    ):
+        key = {"user_id": {"S": alice.name}, "position": {"S": position}}
+        dynamodb.put_item(TableName=table, Item={**key, **item})
+
+    back = alice.page()
+    welcome = back.hello({"epoch": old_epoch, "offset": 0})
+    assert (welcome["recovered"], welcome["replaying"]) == (False, 0)
+    gap = back.hear()
+    assert (gap["type"], gap["reason"], gap["earliest"], gap["head"]) == ("gap", "expired", 2, 2)
+    assert gap["requested"] == {"epoch": old_epoch, "offset": 0}
+
+
+def test_a_cursor_of_another_epoch_is_a_gap(alice: User) -> None:
+    alice.finished()
+    page = delivered(alice, 1)
+    page.hello({"epoch": "01890000-0000-7000-8000-000000000000", "offset": 1})
+    assert page.hear()["reason"] == "epoch_changed"
+
+
+def test_history_brings_back_what_a_pong_shows_missing(alice: User) -> None:
+    wanted = [alice.finished() for _ in range(2)]
+    page = delivered(alice, 2)
+    page.say(action="history", id=3, since=0)
+    assert [frame["event"]["subject"] for frame in page.events(2)] == wanted
+    assert page.hear() == {"type": "caught_up", "re": 3, "offset": 2}
+
+
+def test_events_keep_coming_after_a_replay(alice: User) -> None:
+    first = alice.finished()
+    delivered(alice, 1)
+    page = alice.page()
+    page.hello({"offset": 0})
+    assert page.events(1)[0]["event"]["subject"] == first
+    assert page.hear()["type"] == "caught_up"
+    second = alice.finished()
+    [frame] = page.events(1)
+    assert (frame["event"]["subject"], frame["offset"], frame["replayed"]) == (second, 2, False)
+
+
+def test_a_connection_that_broke_without_a_word_is_forgotten(alice: User, herald: Herald) -> None:
+    page = alice.page()
+    page.hello()
+    page.socket.socket.shutdown(2)
+    dynamodb = herald.client("dynamodb")
+
+    def rows() -> int:
+        return int(
+            dynamodb.query(
+                TableName=herald.env["HERALD_CONNECTIONS_TABLE"],
+                KeyConditionExpression="user_id = :user",
+                ExpressionAttributeValues={":user": {"S": alice.name}},
+            )["Count"]
+        )
+
+    eventually(lambda: rows() == 0)
+    alice.finished()
+    assert delivered(alice, 1).hello({"offset": 0})["replaying"] == 1

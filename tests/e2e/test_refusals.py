@@ -1,0 +1,203 @@
+"""Who and what is refused, how it is told, and that nothing is written."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from tests.e2e.conftest import Herald, User
+
+pytestmark = pytest.mark.e2e
+
+
+def untouched(herald: Herald, generation_id: str) -> bool:
+    [(status, version)] = herald.query(
+        "SELECT status, version FROM generations WHERE id = %s", generation_id
+    )
+    return (status, version) == ("PENDING", 1)
+
+
+def test_a_forged_signature_is_401(alice: User, herald: Herald) -> None:
+    generation_id = alice.generation()
+    for forged in (
+        {"webhook-signature": "v1,AAAA"},
+        {"webhook-timestamp": str(int(time.time()) - 400)},
+        {"webhook-id": "msg_other"},
+    ):
+        answer = herald.webhook(generation_id, headers=forged)
+        assert (answer.status_code, answer.json()["error"]) == (401, "bad_signature")
+    assert untouched(herald, generation_id)
+
+
+def test_a_replayed_webhook_id_is_200_and_changes_nothing(alice: User, herald: Herald) -> None:
+    page = alice.page()
+    page.hello()
+    generation_id, webhook_id = alice.generation(), f"msg_{uuid.uuid4().hex}"
+    assert herald.webhook(generation_id, webhook_id=webhook_id).json()["outcome"] == "recorded"
+    page.events(1)
+    again = herald.webhook(generation_id, webhook_id=webhook_id)
+    assert (again.status_code, again.json()["outcome"]) == (200, "duplicate")
+    unchanged = herald.webhook(generation_id, status="ERROR", imageUrl=None)
+    assert (unchanged.status_code, unchanged.json()["outcome"]) == (200, "unchanged")
+    assert page.silent()
+    assert herald.query("SELECT last_offset FROM streams WHERE user_id = %s", alice.name) == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "field"),
+    [
+        ({"generationId": str(uuid.uuid4())}, 404, "generationId"),
+        ({"generationId": "42"}, 422, "generationId"),
+        ({"status": "DONE"}, 422, "status"),
+        ({"imageUrl": "file:///etc/passwd"}, 422, "imageUrl"),
+        ({"imageHeight": "tall"}, 422, "imageHeight"),
+        ({"padding": "x" * 40_000}, 413, None),
+    ],
+)
+def test_a_bad_body_is_refused_by_field(
+    alice: User, herald: Herald, change: dict[str, Any], status: int, field: str | None
+) -> None:
+    generation_id = alice.generation()
+    webhook_id = f"msg_{uuid.uuid4().hex}"
+    answer = herald.webhook(
+        generation_id,
+        webhook_id=webhook_id,
+        body=json.dumps(
+            {
+                "generationId": generation_id,
+                "status": "COMPLETE",
+                "imageUrl": "https://images.example/1.png",
+                "imageHeight": 1,
+                "imageWidth": 1,
+                **change,
+            }
+        ),
+    )
+    assert (answer.status_code, answer.json().get("field")) == (status, field)
+    assert answer.json()["message"]
+    assert untouched(herald, generation_id)
+    assert herald.query("SELECT 1 FROM webhook_receipts WHERE id = %s", webhook_id) == []
+
+
+def test_what_is_not_json_is_422(herald: Herald) -> None:
+    answer = herald.webhook("", body="not json")
+    assert (answer.status_code, answer.json()["field"]) == (422, "body")
+
+
+@pytest.mark.parametrize(
+    ("name", "token"),
+    [
+        ("none", lambda herald: None),
+        ("nonsense", lambda herald: "nonsense"),
+        ("expired", lambda herald: herald.token(sub="alice", exp=int(time.time()) - 60)),
+        ("wrong audience", lambda herald: herald.token(sub="alice", aud="another")),
+        ("wrong issuer", lambda herald: herald.token(sub="alice", iss="another")),
+        ("no subject", lambda herald: herald.token()),
+    ],
+)
+@pytest.mark.parametrize("by", ["subprotocol", "header"])
+def test_no_or_a_bad_credential_is_401(
+    herald: Herald, name: str, token: Callable[[Herald], str | None], by: str
+) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        herald.open(token(herald), by=by)
+    assert refused.value.response.status_code == 401
+
+
+def test_a_token_in_the_query_string_does_not_count(alice: User, herald: Herald) -> None:
+    from websockets.sync.client import connect
+
+    url = f"{herald.env['HERALD_WEBSOCKET_URL']}?token={alice.token()}"
+    with pytest.raises(InvalidStatus) as refused:
+        connect(url, proxy=None)
+    assert refused.value.response.status_code == 401
+
+
+def test_a_strange_origin_is_403_and_the_studios_is_fine(alice: User, herald: Herald) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        alice.page(origin="https://evil.example")
+    assert refused.value.response.status_code == 403
+    assert alice.page(origin=herald.env["HERALD_STUDIO_URL"]).hello()
+
+
+def test_another_protocol_is_refused(alice: User, herald: Herald) -> None:
+    from websockets.sync.client import connect
+
+    with pytest.raises(InvalidStatus) as refused:
+        connect(
+            herald.env["HERALD_WEBSOCKET_URL"],
+            subprotocols=["herald.v9", f"bearer.{alice.token()}"],  # type: ignore[list-item]
+            proxy=None,
+        )
+    assert refused.value.response.status_code == 400
+
+
+def test_another_users_stream_cannot_be_asked_for(alice: User, bob: User) -> None:
+    """The stream is the token's: a cursor of another's only leads to a gap."""
+    bobs = bob.page()
+    bobs.hello()
+    bob.finished()
+    [seen] = bobs.events(1)
+    page = alice.page()
+    page.hello({"epoch": seen["epoch"], "offset": 0})
+    gap = page.hear()
+    assert (gap["reason"], gap["epoch"], gap["head"]) == ("epoch_changed", None, 0)
+    page.say(action="history", id=2, since=0)
+    assert page.hear() == {"type": "caught_up", "re": 2, "offset": 0}
+
+
+def test_an_api_key_opens_its_owners_stream(alice: User, herald: Herald) -> None:
+    import hashlib
+
+    key = f"hk_{uuid.uuid4().hex[:8]}_secret"
+    herald.client("dynamodb").put_item(
+        TableName=herald.env["HERALD_API_KEYS_TABLE"],
+        Item={
+            "key_id": {"S": key.split("_")[1]},
+            "user_id": {"S": alice.name},
+            "key_sha256": {"S": hashlib.sha256(key.encode()).hexdigest()},
+        },
+    )
+    page = herald.open(None, additional_headers={"x-api-key": key})
+    assert page.hello()["token_ms"] is None
+    generation_id = alice.finished()
+    assert page.events(1)[0]["event"]["subject"] == generation_id
+    with pytest.raises(InvalidStatus):
+        herald.open(None, additional_headers={"x-api-key": key + "x"})
+
+
+def test_a_bad_frame_gets_an_error_and_the_page_goes_on(alice: User) -> None:
+    page = alice.page()
+    page.say(action="dance", id=9)
+    error = page.hear()
+    assert (error["type"], error["re"], error["code"]) == ("error", 9, 4012)
+    page.socket.send("not json")
+    assert page.hear()["type"] == "error"
+    assert page.hello()
+
+
+def test_a_token_that_ends_while_connected_closes_the_page(alice: User, herald: Herald) -> None:
+    # Within the leeway the authorizer still lets it in; the session ends with the token.
+    page = herald.open(alice.token(exp=int(time.time()) - 2))
+    page.say(action="ping", id=1)
+    close = page.hear()
+    assert (close["type"], close["code"], close["reconnect"]) == ("close", 4202, "now")
+    from websockets.exceptions import ConnectionClosed
+
+    with pytest.raises(ConnectionClosed):
+        page.hear()
+
+
+def test_a_fresh_token_keeps_the_page_open(alice: User, bob: User, herald: Herald) -> None:
+    page = herald.open(alice.token(exp=int(time.time()) - 2))
+    page.say(action="auth", id=4, token=alice.token())
+    ok = page.hear()
+    assert (ok["type"], ok["re"]) == ("auth_ok", 4)
+    generation_id = alice.finished()
+    assert page.events(1)[0]["event"]["subject"] == generation_id
+    page.say(action="auth", id=5, token=bob.token())
+    assert page.hear()["code"] == 4003
