@@ -172,4 +172,3 @@ def _from_terraform(stage: str) -> dict[str, str]:
 def _flat(text: str) -> dict[str, str]:
     values = {name: output["value"] for name, output in json.loads(text).items()}
     return {name: value for name, value in values.items() if isinstance(value, str)}
-
