@@ -1,4 +1,4 @@
-"""The studio's page as its user sees it, and what went over its WebSocket and to its application."""
+"""The studio's page as its user sees it, with what went over the wire below it."""
 
 from __future__ import annotations
 

@@ -143,9 +143,7 @@ class FakeHerald:
             case "auth":
                 await socket.send_json({"type": "auth_ok", "re": frame["id"], "token_ms": 900_000})
 
-    async def _replay(
-        self, socket: WebSocket, frames: list[dict[str, Any]], request: int
-    ) -> None:
+    async def _replay(self, socket: WebSocket, frames: list[dict[str, Any]], request: int) -> None:
         items = [{**frame, "replayed": True} for frame in frames]
         await socket.send_json({"type": "events", "items": items})
         offset = frames[-1]["offset"] if frames else 0
