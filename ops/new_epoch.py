@@ -18,16 +18,16 @@ under the old epoch, and in `generations`; publishing it again would only show e
 old news.
 
 Then, outside the transaction, each user's head in the inbox is moved to the new epoch, offset 0
-(a head that is there already stays). Pages hold a cursor of the old epoch: at their next ping, hello
-or event they get a `gap` with reason `epoch_changed`, reload their state from the application, which
-reads the restored database, and go on from the new head. Without this step they would learn of it
-only with their next event. A failure here is mended by running the command again.
+(a head that is there already stays). Pages hold a cursor of the old epoch: at their next ping,
+hello or event they get a `gap` with reason `epoch_changed`, reload their state from the
+application, which reads the restored database, and go on from the new head. Without this step they
+would learn of it only with their next event. A failure here is mended by running the command again.
 
 What it cannot bring back: results recorded after the backup. Their generations are PENDING again
-although the provider was answered 2xx, so ask the provider to report them again. A page that handled
-such a result before the restore takes the second report for the duplicate it is: same generation, same
-version, same event id. Streams that began after the backup are not in it; they begin anew, under a
-new epoch, by themselves.
+although the provider was answered 2xx, so ask the provider to report them again. A page that
+handled such a result before the restore takes the second report for the duplicate it is: same
+generation, same version, same event id. Streams that began after the backup are not in it; they
+begin anew, under a new epoch, by themselves.
 """
 
 from __future__ import annotations
