@@ -48,13 +48,20 @@ def user() -> str:
 
 
 @pytest.fixture
-def visit(browser: Browser, stack_env: dict[str, str]) -> Iterator[Callable[[str], StudioPage]]:
+def studio_url(stack_env: dict[str, str]) -> str:
+    """The studio of the applied stack."""
+    return stack_env["HERALD_STUDIO_URL"]
+
+
+@pytest.fixture
+def visit(browser: Browser, studio_url: str) -> Iterator[Callable[[str], StudioPage]]:
     """Opens the studio for a user, each time in a browser of its own; fails on page errors."""
     pages: list[StudioPage] = []
 
     def open_page(user: str) -> StudioPage:
         page: Page = browser.new_context().new_page()
-        pages.append(StudioPage(page, stack_env["HERALD_STUDIO_URL"], user))
+        pages.append(StudioPage(page, studio_url, user))
+        pages[-1].open()
         return pages[-1]
 
     yield open_page

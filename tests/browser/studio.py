@@ -17,14 +17,18 @@ class StudioPage:
 
     def __init__(self, page: Page, url: str, user: str) -> None:
         self.page = page
+        self._address = f"{url}/?{urlencode({'user': user})}"
         self.errors: list[str] = []
         self.frames: list[dict[str, Any]] = []
         self.state_loads = 0
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("websocket", self._watch)
         page.on("request", self._count)
-        page.goto(f"{url}/?{urlencode({'user': user})}")
-        self.expect_state("live")
+
+    def open(self, state: str = "live") -> None:
+        """Load the page and wait for its connection's state and for the application's own."""
+        self.page.goto(self._address)
+        self.expect_state(state)
         expect(self.log("State loaded")).to_be_visible()
 
     def generate(self, prompt: str) -> Locator:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.studio import StudioPage
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tests.browser.studio import StudioPage
 
 pytestmark = pytest.mark.browser
 
@@ -108,9 +107,12 @@ def test_an_error_shows_its_message(visit: Callable[[str], StudioPage], user: st
     assert frame["event"]["data"]["error"]["code"] == "PAINTER_REFUSED"
 
 
-def test_two_tabs_both_get_the_picture(visit: Callable[[str], StudioPage], user: str) -> None:
+def test_two_tabs_both_get_the_picture(
+    visit: Callable[[str], StudioPage], studio_url: str, user: str
+) -> None:
     first = visit(user)
-    second = type(first)(first.page.context.new_page(), _origin(first), user)
+    second = StudioPage(first.page.context.new_page(), studio_url, user)
+    second.open()
     card = first.generate("Two cats")
     first.expect_picture(card, via="live")
     second.expect_picture(second.card("Two cats"), via="live")
@@ -126,8 +128,3 @@ def test_a_prompt_is_shown_as_text_and_never_as_markup(
     studio.expect_picture(card, via="live")
     expect(card.get_by_role("heading")).to_have_text(prompt)
     expect(card.locator("b")).to_have_count(0)
-
-
-def _origin(studio: StudioPage) -> str:
-    address = urlsplit(studio.page.url)
-    return f"{address.scheme}://{address.netloc}"

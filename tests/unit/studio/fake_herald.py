@@ -50,13 +50,17 @@ class MemoryStore:
 
 
 class FakeHerald:
-    """Streams in memory; `answers` are given to the next webhooks instead of accepting them."""
+    """Streams in memory; `answers` are given to the next webhooks, with a notice to the owner,
+    instead of accepting them; while it is `refusing` nobody can connect.
+    """
 
     def __init__(self, settings: Settings, store: MemoryStore) -> None:
         self._settings = settings
         self._store = store
         self._streams: dict[str, list[dict[str, Any]]] = {}
         self._sockets: dict[str, set[WebSocket]] = {}
+        self._expired: dict[str, int] = {}
+        self.refusing = False
         self.answers: list[tuple[int, dict[str, str]]] = []
         self.webhooks: list[dict[str, str]] = []
         self.app = Starlette(
@@ -66,6 +70,10 @@ class FakeHerald:
             ]
         )
 
+    def expire(self, user: str) -> None:
+        """Keep nothing of what was published to a user so far."""
+        self._expired[user] = len(self._streams[user])
+
     async def _callback(self, request: Request) -> Response:
         body, headers = await request.body(), dict(request.headers)
         self.webhooks.append(headers)
@@ -73,11 +81,12 @@ class FakeHerald:
             Webhook(self._settings.webhook_secret).verify(body.decode(), headers)
         except WebhookVerificationError:
             return JSONResponse({"error": "bad signature"}, status_code=401)
-        if self.answers:
-            status, more = self.answers.pop(0)
-            return JSONResponse({}, status_code=status, headers=more)
         result = json.loads(body)
         row = self._store.rows[result.pop("generationId")]
+        if self.answers:
+            status, more = self.answers.pop(0)
+            await self._notify(row)
+            return JSONResponse({}, status_code=status, headers=more)
         row.update(result, updatedAt=timestamp(datetime.now(UTC)))
         await self._publish(row)
         return JSONResponse({})
@@ -102,7 +111,19 @@ class FakeHerald:
         for socket in list(self._sockets.get(row["user"], ())):
             await socket.send_json({**frame, "replayed": False})
 
+    async def _notify(self, row: dict[str, Any]) -> None:
+        names = ("prompt", "imageUrl", "imageHeight", "imageWidth", "coreModel", "createdAt")
+        error = {"code": "not_recorded", "message": "The result could not be recorded yet."}
+        now = timestamp(datetime.now(UTC))
+        data = {**dict.fromkeys(names), "status": "ERROR", "updatedAt": now, "error": error}
+        event = {"id": str(uuid5(UUID(row["id"]), "notice")), "subject": row["id"], "time": now}
+        frame = {"type": "event", "epoch": None, "offset": None, "replayed": False}
+        for socket in list(self._sockets.get(row["user"], ())):
+            await socket.send_json({**frame, "event": {**event, "data": data}})
+
     async def _connection(self, socket: WebSocket) -> None:
+        if self.refusing:
+            return await socket.close()
         protocol, bearer = socket.scope["subprotocols"]
         claims = jwt.decode(
             bearer.removeprefix("bearer."),
@@ -111,29 +132,34 @@ class FakeHerald:
             issuer=self._settings.jwt_issuer,
             audience=self._settings.jwt_audience,
         )
+        user = claims["sub"]
         await socket.accept(subprotocol=protocol)
-        sockets = self._sockets.setdefault(claims["sub"], set())
+        sockets = self._sockets.setdefault(user, set())
         sockets.add(socket)
-        stream = self._streams.setdefault(claims["sub"], [])
         try:
             while True:
-                await self._answer(socket, stream, await socket.receive_json())
+                await self._answer(socket, user, await socket.receive_json())
         except WebSocketDisconnect:
             sockets.discard(socket)
 
-    async def _answer(
-        self, socket: WebSocket, stream: list[dict[str, Any]], frame: dict[str, Any]
-    ) -> None:
+    async def _answer(self, socket: WebSocket, user: str, frame: dict[str, Any]) -> None:
+        stream = self._streams.setdefault(user, [])
         place = {"epoch": EPOCH if stream else None, "head": len(stream)}
         match frame["action"]:
             case "hello":
-                since = frame["resume"]["offset"] if "resume" in frame else len(stream)
-                missed = len(stream) - since
-                welcome = {"recovered": "resume" in frame, "replaying": missed, "token_ms": 900_000}
+                resume = frame.get("resume")
+                since = resume["offset"] if resume else len(stream)
+                expired = self._expired.get(user, 0)
+                gap = since < expired
+                welcome = {"recovered": bool(resume) and not gap, "token_ms": 900_000}
+                replaying = {"replaying": 0 if gap else len(stream) - since}
                 limits = {"ping_ms": 270_000, "lifetime_ms": 6_600_000, "max_frame": 32_768}
                 meta = {"type": "welcome", "re": frame["id"], "connection": uuid4().hex}
-                await socket.send_json({**meta, "stream": place, **welcome, **limits})
-                if missed:
+                await socket.send_json({**meta, "stream": place, **welcome, **replaying, **limits})
+                if gap:
+                    reason = {"requested": resume, "earliest": expired + 1, "reason": "expired"}
+                    await socket.send_json({"type": "gap", "re": frame["id"], **place, **reason})
+                elif resume:
                     await self._replay(socket, stream[since:], frame["id"])
             case "history":
                 since = frame["since"]
