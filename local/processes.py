@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 MARK = "HERALD_STACK_DIRECTORY"
 
+# Our own children, kept until they have ended: a forgotten Popen warns while its process runs.
+_children: list[subprocess.Popen[bytes]] = []
+
 # What a server may see of our environment: functions run inside the emulator see all it sees.
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
 
@@ -36,7 +39,7 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a server in a session of its own, with its output appended to `log`."""
     with log.open("ab") as output:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             cwd=directory,
             env=dict(environment),
@@ -45,6 +48,8 @@ def start(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    _children.append(process)
+    return process
 
 
 def await_ready(
@@ -94,6 +99,7 @@ def end(stack: Path, grace: float = 5.0) -> int:
     for process in [*stubborn, *owned(stack)]:
         _signal(process, "kill")
     psutil.wait_procs(stubborn, timeout=grace)
+    _children[:] = [child for child in _children if child.poll() is None]
     return len(processes)
 
 

@@ -71,8 +71,10 @@ class Deployment:
         return DONE
 
     def _run(self, command: str, *arguments: str) -> int:
+        plain = [] if sys.stdout.isatty() else ["-no-color"]
         return subprocess.call(
-            [self._terraform, f"-chdir={_INFRA}", command, *arguments], env=self._environment
+            [self._terraform, f"-chdir={_INFRA}", command, *plain, *arguments],
+            env=self._environment,
         )
 
 
