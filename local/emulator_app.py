@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import hypercorn.asyncio
 import hypercorn.config
 from ministack.app import app as ministack
-from ministack.core import iam_evaluator
+from ministack.core import iam_actions, iam_evaluator
 from ministack.services import apigateway, lambda_svc
 
 if TYPE_CHECKING:
@@ -146,6 +146,7 @@ def correct_ministack() -> None:
     _answer_unauthorized()
     _fail_batches_with_malformed_answers()
     _count_loopback_as_tls()
+    _authorize_batches_as_single_calls()
 
 
 def _note_connect_answer() -> None:
@@ -227,6 +228,19 @@ def _count_loopback_as_tls() -> None:
             return origin.get()[0], True
 
     iam_evaluator._request_origin = Encrypted
+
+
+def _authorize_batches_as_single_calls() -> None:
+    """The right to a batch call is the right to the single one; MiniStack asks for an own one."""
+    extract = iam_actions.extract_iam_action
+
+    def extracted(*arguments: Any, **keywords: Any) -> str | None:
+        action = extract(*arguments, **keywords)
+        if action and action.startswith(("sns:", "sqs:")):
+            return action.removesuffix("Batch")
+        return action
+
+    iam_actions.extract_iam_action = extracted
 
 
 def well_formed(answer: Any, identifiers: list[str]) -> bool:

@@ -1,6 +1,7 @@
 """From the provider's webhook to the owner's pages, and to nobody else's."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from tests.e2e.conftest import Herald, User, eventually
 
 pytestmark = pytest.mark.e2e
+
+EVENTS = Path(__file__).parents[1] / "events"
 
 
 def test_a_webhook_becomes_an_event_on_its_owners_page(alice: User, herald: Herald) -> None:
@@ -109,7 +112,10 @@ def test_the_relay_delivers_what_was_never_published(alice: User, herald: Herald
         "INSERT INTO outbox (id, event, created_at) VALUES (%s, %s, now() - interval '1 minute')",
         (unpublished["id"], json.dumps(unpublished)),
     )
-    herald.client("lambda").invoke(FunctionName="herald-local-relay", Payload="{}")
+    answer = herald.client("lambda").invoke(
+        FunctionName="herald-local-relay", Payload=(EVENTS / "schedule.json").read_text()
+    )
+    assert json.loads(answer["Payload"].read())["relayed"] >= 1
     [frame] = page.events(1)
     assert (frame["offset"], frame["event"]["id"]) == (2, unpublished["id"])
     assert frame["event"]["subject"] == first

@@ -10,19 +10,18 @@ pytestmark = pytest.mark.e2e
 
 
 def delivered(user: User, head: int) -> Page:
-    """A page that sees the stream at the given head: the events before it are in the inbox."""
+    """A new page, opened once the stream's events up to the given head are in the inbox."""
     watcher = user.page()
-    watcher.hello()
 
     def there() -> bool:
         watcher.say(action="ping")
-        frame = watcher.hear()
-        while frame["type"] != "pong":
-            frame = watcher.hear()
+        while (frame := watcher.hear())["type"] != "pong":
+            pass  # live events come meanwhile
         return bool(frame["head"] >= head)
 
     eventually(there)
-    return watcher
+    watcher.socket.close()
+    return user.page()
 
 
 def test_a_page_that_was_away_gets_exactly_what_it_missed_in_order(alice: User) -> None:
