@@ -81,13 +81,19 @@ class Link(NamedTuple):
 class Tap:
     """A proxy on a free port; idle, it passes everything on.
 
-    `upstream` may be set after the start; connections that ask for a WebSocket go to `websockets`
-    where that is set. `kill` ends the process behind a client port.
+    Connections that ask for a WebSocket go to `websockets`, where that is given; `kill` is called
+    with the port of a client whose process is to die.
     """
 
-    def __init__(self, kill: Callable[[int], None]) -> None:
-        self.upstream: Address | None = None
-        self.websockets: Address | None = None
+    def __init__(
+        self,
+        upstream: Address,
+        *,
+        websockets: Address | None = None,
+        kill: Callable[[int], None] = lambda port: None,
+    ) -> None:
+        self._upstream = upstream
+        self._websockets = websockets or upstream
         self._kill = kill
         self._triggers: list[Trigger] = []
         self._links: set[Link] = set()
@@ -132,10 +138,10 @@ class Tap:
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         first = await reader.read(_CHUNK)  # HTTP and PostgreSQL: the client speaks first
-        target = self.websockets if _UPGRADE.search(first) else self.upstream
-        if not first or target is None:
-            _reset(writer)
+        if not first:
+            writer.close()
             return
+        target = self._websockets if _UPGRADE.search(first) else self._upstream
         server_reader, server_writer = await asyncio.open_connection(*target)
         link = Link(writer, server_writer)
         self._links.add(link)

@@ -54,8 +54,7 @@ def echo() -> Iterator[tuple[str, int]]:
 
 @pytest.fixture
 def tap(background: Background, echo: tuple[str, int]) -> Iterator[Tap]:
-    proxy = Tap(kill=lambda port: None)
-    proxy.upstream = echo
+    proxy = Tap(echo)
     background.run(proxy.start())
     yield proxy
     background.run(proxy.stop())
@@ -96,16 +95,18 @@ def test_what_is_held_goes_on_when_released(tap: Tap, background: Background) ->
         assert connection.recv(1024) == b"echo slow"
 
 
-def test_without_a_server_the_client_is_refused(tap: Tap) -> None:
-    tap.upstream = None
+def test_without_a_server_the_client_is_reset(background: Background) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        proxy = Tap(gone.getsockname())
+    background.run(proxy.start())
     with pytest.raises(ConnectionResetError):
-        ask(tap, b"hello")
+        ask(proxy, b"hello")
+    background.run(proxy.stop())
 
 
 def test_kill_names_the_client_by_its_port(background: Background, echo: tuple[str, int]) -> None:
     ports: list[int] = []
-    proxy = Tap(kill=ports.append)
-    proxy.upstream = echo
+    proxy = Tap(echo, kill=ports.append)
     background.run(proxy.start())
     proxy.on("request", b"die", "kill")
     code = "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1])));"

@@ -1,0 +1,423 @@
+"""The applied stack with fault proxies in every path, and what a test does to it.
+
+    functions ─▶ Tap ─▶ microburst ─▶ emulator      SNS, DynamoDB, Secrets Manager, @connections
+    functions ─▶ Tap ─▶ microburst ─▶ PostgreSQL
+    clients   ─▶ Tap ─▶ emulator                    WebSockets
+
+The proxies are idle until a test says otherwise, so that every other test can use the same stack.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+import boto3
+import httpx
+import psutil
+import psycopg2
+from psycopg2.extras import RealDictCursor
+from standardwebhooks.webhooks import Webhook
+
+from local import processes, tokens
+from tests.faults.background import Background, eventually
+from tests.faults.clients import Client
+from tests.faults.history import History
+from tests.faults.microburst import Microburst
+from tests.faults.tap import Address, Tap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local.stack import Stack
+
+HANDLERS = ("callback", "relay", "deliver", "authorize", "connect", "message", "disconnect")
+_SERVICES = ("DYNAMODB", "SECRETS_MANAGER", "SNS")
+VISIBILITY_SECONDS = 6  # AWS wants six times the function's timeout; a test need not wait for it
+
+
+class Answer(NamedTuple):
+    """What a webhook was answered; status 0: nothing."""
+
+    status: int
+    body: dict[str, Any]
+    headers: dict[str, str]
+
+
+class FaultStack:
+    """A running stack, its proxies, and its insides."""
+
+    def __init__(self, stack: Stack, background: Background) -> None:
+        self.stack = stack
+        self.background = background
+        self.env = stack.environment()
+        emulator, postgres = (
+            _address(self.env[name]) for name in ("AWS_ENDPOINT_URL", "HERALD_DATABASE_URL")
+        )
+        self.aws = Microburst("http", emulator, stack.directory)
+        self.database = Microburst("postgres", postgres, stack.directory)
+        self.aws_tap = Tap(("127.0.0.1", self.aws.port), websockets=emulator, kill=self.kill_client)
+        self.database_tap = Tap(("127.0.0.1", self.database.port), kill=self.kill_client)
+        self._kept: dict[str, dict[str, str]] = {}  # the functions' own environments
+        self._kept_visibility = ""
+
+    def insert_proxies(self) -> None:
+        """Lead every path through the proxies by settings, as for VPC endpoints."""
+        self.background.run(self.aws_tap.start())
+        self.background.run(self.database_tap.start())
+        through = f"127.0.0.1:{self.aws_tap.port}"
+        functions = self.client("lambda")
+        for handler in HANDLERS:
+            found = functions.get_function_configuration(FunctionName=self.function(handler))
+            own = self._kept[handler] = found["Environment"]["Variables"]
+            changed = {
+                **own,
+                **{f"AWS_ENDPOINT_URL_{name}": f"http://{through}" for name in _SERVICES},
+            }
+            if url := own.get("HERALD_MANAGEMENT_ENDPOINT"):
+                changed["HERALD_MANAGEMENT_ENDPOINT"] = _through(url, through)
+            self._configure(handler, changed)
+        dsn = self.env["HERALD_DATABASE_URL"]
+        self._put_dsn(_through(dsn, f"127.0.0.1:{self.database_tap.port}"))
+        queue = self.env["HERALD_QUEUE_URL"]
+        self._kept_visibility = self.client("sqs").get_queue_attributes(
+            QueueUrl=queue, AttributeNames=["VisibilityTimeout"]
+        )["Attributes"]["VisibilityTimeout"]
+        self._set_visibility(str(VISIBILITY_SECONDS))
+
+    def remove_proxies(self) -> None:
+        """Leave the stack as it was."""
+        self.heal()
+        for handler, own in self._kept.items():
+            self._configure(handler, own)
+        self._put_dsn(self.env["HERALD_DATABASE_URL"])
+        self._set_visibility(self._kept_visibility)
+        for tap in (self.aws_tap, self.database_tap):
+            self.background.run(tap.stop())
+        for proxy in (self.aws, self.database):
+            proxy.stop()
+
+    @property
+    def websocket_url(self) -> str:
+        """Where clients connect, through the proxy."""
+        return _through(self.env["HERALD_WEBSOCKET_URL"], f"127.0.0.1:{self.aws_tap.port}")
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the account's root, past the proxies."""
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.env["AWS_ENDPOINT_URL"],
+            region_name=self.env["AWS_REGION"],
+            aws_access_key_id=self.env["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.env["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def heal(self) -> None:
+        """End every fault that a test may have left."""
+        self.aws.clear()
+        self.database.clear()
+        self.background.call(self.aws_tap.clear)
+        self.background.call(self.database_tap.clear)
+        if not self.stack.postgres.running():
+            self.stack.postgres.start()
+
+    # --- the database ---
+
+    def query(self, sql: str, *values: object) -> list[dict[str, Any]]:
+        """Run one statement, past the proxies, and return its rows."""
+        connection = psycopg2.connect(
+            self.env["HERALD_DATABASE_URL"], cursor_factory=RealDictCursor
+        )
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(sql, values)
+                return [dict(row) for row in cursor.fetchall()] if cursor.description else []
+        finally:
+            connection.close()
+
+    def generation(self, user: str) -> str:
+        """Insert a PENDING generation, as the integrator does, and return its id."""
+        generation = str(uuid.uuid4())
+        self.query(
+            "INSERT INTO generations (id, user_id, prompt) VALUES (%s, %s, %s)",
+            generation, user, f"a picture for {user}",
+        )  # fmt: skip
+        return generation
+
+    def status(self, generation: str) -> str:
+        rows = self.query("SELECT status FROM generations WHERE id = %s", generation)
+        return str(rows[0]["status"])
+
+    def outbox(self, user: str) -> list[dict[str, Any]]:
+        """A user's outbox rows in stream order: id, event, published."""
+        return self.query(
+            "SELECT id::text, event::text, published_at IS NOT NULL AS published FROM outbox"
+            " WHERE event->>'userid' = %s ORDER BY (event->>'sequence')::bigint",
+            user,
+        )
+
+    # --- the provider ---
+
+    def callback(
+        self,
+        generation: str,
+        *,
+        status: str = "COMPLETE",
+        webhook_id: str | None = None,
+        age: timedelta = timedelta(),
+        body: dict[str, Any] | None = None,
+        seconds: float = 30.0,
+    ) -> Answer:
+        """Call the webhook as the provider does, once."""
+        text = json.dumps(body if body is not None else result(generation, status))
+        signed = self.signed(text, webhook_id or f"msg_{uuid.uuid4()}", age)
+        try:
+            got = httpx.post(
+                self.env["HERALD_CALLBACK_URL"], content=text, headers=signed, timeout=seconds
+            )
+        except httpx.TransportError:
+            return Answer(0, {}, {})
+        return Answer(got.status_code, _json(got.text), dict(got.headers))
+
+    def signed(self, text: str, webhook_id: str, age: timedelta = timedelta()) -> dict[str, str]:
+        """The headers of Standard Webhooks for a body."""
+        sent = datetime.now(UTC) - age
+        signature = Webhook(self.env["HERALD_WEBHOOK_SECRET"]).sign(webhook_id, sent, text)
+        return {
+            "content-type": "application/json",
+            "webhook-id": webhook_id,
+            "webhook-timestamp": str(int(sent.timestamp())),
+            "webhook-signature": signature,
+        }
+
+    # --- the functions ---
+
+    def invoke(self, handler: str, event: object = None) -> dict[str, Any]:
+        """Invoke a function and return its answer; raises RuntimeError when it fails."""
+        answer = self.client("lambda").invoke(
+            FunctionName=self.function(handler), Payload=json.dumps(event or {}).encode()
+        )
+        said = json.loads(answer["Payload"].read() or b"null")
+        if "FunctionError" in answer:
+            raise RuntimeError(f"{handler}: {said}")
+        return said or {}
+
+    def function(self, handler: str) -> str:
+        return f"herald-{self.env['HERALD_STAGE']}-{handler}"
+
+    def relay(self) -> dict[str, Any]:
+        """Let the relay's grace pass for what waits in the outbox, and run it."""
+        self.query(
+            "UPDATE outbox SET created_at = created_at - interval '1 minute'"
+            " WHERE published_at IS NULL"
+        )
+        return self.invoke("relay", RELAY_EVENT)
+
+    def workers(self, handler: str) -> list[psutil.Process]:
+        """The processes that run a function."""
+        name = self.function(handler)
+        found = []
+        for process in processes.owned(self.stack.directory):
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get("AWS_LAMBDA_FUNCTION_NAME") == name:
+                    found.append(process)
+        return found
+
+    def kill(self, handler: str) -> int:
+        """Kill a function's processes, whatever they are doing; return how many there were."""
+        workers = self.workers(handler)
+        for process in workers:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        return len(workers)
+
+    def kill_client(self, port: int) -> None:
+        """Kill the process of this stack that has a connection from that port."""
+        for process in processes.owned(self.stack.directory):
+            with contextlib.suppress(psutil.Error):
+                if any(link.laddr.port == port for link in process.net_connections("tcp4")):
+                    os.kill(process.pid, signal.SIGKILL)
+                    return
+
+    # --- queues and tables ---
+
+    def waiting(self, queue: str = "HERALD_QUEUE_URL") -> int:
+        """The messages in a queue, those in flight and delayed included."""
+        names = ["", "NotVisible", "Delayed"]
+        attributes = self.client("sqs").get_queue_attributes(
+            QueueUrl=self.env[queue],
+            AttributeNames=[f"ApproximateNumberOfMessages{name}" for name in names],
+        )["Attributes"]
+        return sum(int(count) for count in attributes.values())
+
+    def send(self, body: str, **options: Any) -> None:
+        """Put a message into the queue that deliver consumes."""
+        sqs = self.client("sqs")
+        sqs.send_message(QueueUrl=self.env["HERALD_QUEUE_URL"], MessageBody=body, **options)
+
+    def drain(self, queue: str = "HERALD_DLQ_URL") -> list[str]:
+        """Take all messages out of a queue and return their bodies."""
+        sqs, url = self.client("sqs"), self.env[queue]
+        bodies: list[str] = []
+        while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in found:
+                bodies.append(message["Body"])
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return bodies
+
+    def connection_rows(self, user: str) -> list[dict[str, Any]]:
+        """The items of a user's connections."""
+        table = boto3_table(self, "HERALD_CONNECTIONS_TABLE")
+        condition = boto3.dynamodb.conditions.Key("user_id").eq(user)  # type: ignore[attr-defined]
+        found: list[dict[str, Any]] = table.query(KeyConditionExpression=condition)["Items"]
+        return found
+
+    # --- pages ---
+
+    def page(self, user: str, history: History | None = None, **options: Any) -> Page:
+        """A connected client of the user."""
+        page = Page(self, self.new_client(user, history, **options))
+        page.open()
+        return page
+
+    def new_client(
+        self, user: str, history: History | None = None, *, name: str = "", **options: Any
+    ) -> Client:
+        options.setdefault("token", lambda: tokens.issue(self.env, user))
+        return Client(
+            name or f"{user}/{uuid.uuid4().hex[:4]}", user, self.websocket_url,
+            history=history or History(), **options,
+        )  # fmt: skip
+
+    def _configure(self, handler: str, variables: dict[str, str]) -> None:
+        self.client("lambda").update_function_configuration(
+            FunctionName=self.function(handler), Environment={"Variables": variables}
+        )
+        self.kill(handler)  # what runs has read its settings
+
+    def _put_dsn(self, dsn: str) -> None:
+        variables = self._kept["callback"]
+        self.client("secretsmanager").put_secret_value(
+            SecretId=variables["HERALD_DATABASE_SECRET_ARN"], SecretString=dsn
+        )
+        for handler in ("callback", "relay"):
+            self.kill(handler)
+
+    def _set_visibility(self, seconds: str) -> None:
+        self.client("sqs").set_queue_attributes(
+            QueueUrl=self.env["HERALD_QUEUE_URL"], Attributes={"VisibilityTimeout": seconds}
+        )
+
+
+class Page:
+    """A client on the background loop, for tests that go step by step."""
+
+    def __init__(self, stack: FaultStack, client: Client) -> None:
+        self._stack = stack
+        self.client = client
+
+    def open(self) -> None:
+        self._stack.background.call(self.client.start)
+        eventually(lambda: self.client.welcomed, f"{self.client.name} is welcomed")
+
+    def close(self) -> None:
+        self._stack.background.run(self.client.stop())
+
+    def do(self, action: str) -> None:
+        """Call a method of the client by name, on its own thread."""
+        self._stack.background.call(getattr(self.client, action))
+
+    def send(self, action: str, **fields: Any) -> None:
+        self._stack.background.run(self.client.send(action, **fields))
+
+    def sees(self, *generations: str, seconds: float = 20.0) -> None:
+        """Wait until the application has seen exactly these results, each once, in any order."""
+        wanted = sorted(generations)
+        eventually(
+            lambda: sorted(self.client.results()) == wanted,
+            f"{self.client.name} sees {len(wanted)} results",
+            seconds,
+        )
+
+    def frame(self, kind: str, seconds: float = 20.0) -> dict[str, Any]:
+        """Wait for a frame of that type and return the last one."""
+        what = f"{self.client.name} gets a frame {kind}"
+        return eventually(lambda: self.client.of(kind), what, seconds)[-1]
+
+
+RELAY_EVENT = {
+    "version": "0",
+    "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "account": "000000000000",
+    "time": "2026-01-01T00:00:00Z",
+    "region": "us-east-1",
+    "resources": [],
+    "detail": {},
+}
+
+
+def result(generation: str, status: str = "COMPLETE") -> dict[str, Any]:
+    """The provider's webhook body."""
+    if status == "ERROR":
+        error = {"code": "nsfw", "message": "The prompt was refused."}
+        return {"generationId": generation, "status": "ERROR", "error": error}
+    return {
+        "generationId": generation,
+        "status": "COMPLETE",
+        "imageUrl": f"https://images.example.com/{generation}.png",
+        "imageHeight": 1024,
+        "imageWidth": 768,
+    }
+
+
+def boto3_table(stack: FaultStack, name: str) -> Any:
+    """A table by the name that stack.env has for it."""
+    return boto3.resource(
+        "dynamodb",
+        endpoint_url=stack.env["AWS_ENDPOINT_URL"],
+        region_name=stack.env["AWS_REGION"],
+        aws_access_key_id=stack.env["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=stack.env["AWS_SECRET_ACCESS_KEY"],
+    ).Table(stack.env[name])
+
+
+@contextlib.contextmanager
+def proxied(stack: Stack) -> Iterator[FaultStack]:
+    """A running stack with its proxies, for the time of a block."""
+    with Background() as background:
+        stand = FaultStack(stack, background)
+        try:
+            stand.insert_proxies()
+            yield stand
+        finally:
+            stand.remove_proxies()
+
+
+def _through(url: str, authority: str) -> str:
+    """The URL with another host and port; user and password stay."""
+    parts = urlsplit(url)
+    credentials, at, _ = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{credentials}{at}{authority}").geturl()
+
+
+def _address(url: str) -> Address:
+    parts = urlsplit(url)
+    assert parts.hostname
+    assert parts.port
+    return parts.hostname, parts.port
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
