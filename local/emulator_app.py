@@ -234,7 +234,7 @@ def _authorize_batches_as_single_calls() -> None:
     """The right to a batch call is the right to the single one; MiniStack asks for an own one."""
     extract = iam_actions.extract_iam_action
 
-    def extracted(*arguments: Any, **keywords: Any) -> str | None:
+    def extracted(*arguments: Any, **keywords: Any) -> Any:
         action = extract(*arguments, **keywords)
         if action and action.startswith(("sns:", "sqs:")):
             return action.removesuffix("Batch")

@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
+
 from local import environments
 from local.environments import SetupError
 from local.ports import free_port
@@ -78,10 +80,22 @@ class Postgres(NamedTuple):
         return self._call("pg_ctl", "status").returncode == 0
 
     def remove(self) -> None:
-        """Stop the server and delete its data."""
-        if self.directory.is_dir():
-            self.stop("immediate")
-            shutil.rmtree(self.directory)
+        """Stop the server, in whatever state it is, and delete its data."""
+        if not self.directory.is_dir():
+            return
+        self._call("pg_ctl", "-w", "-m", "immediate", "stop")
+        # An interrupted initdb leaves a server that pg_ctl does not stop.
+        left = [process for process in psutil.process_iter() if self._works_here(process)]
+        for process in left:
+            process.kill()
+        psutil.wait_procs(left, timeout=5)
+        shutil.rmtree(self.directory)
+
+    def _works_here(self, process: psutil.Process) -> bool:
+        try:
+            return Path(process.cwd()).is_relative_to(self.directory)
+        except psutil.Error:
+            return False
 
     def _run(self, program: str, *arguments: str) -> None:
         result = self._call(program, *arguments)

@@ -197,7 +197,11 @@ class Stack:
     def _start_studio(self, state: State, reservation: socket.socket) -> None:
         with Step("Studio") as step:
             url = studio_url(state.studio_port)
-            environment = processes.clean_environment(self.directory, self._environment(state))
+            settings = {
+                **self._environment(state),
+                "HERALD_STUDIO_IMAGES": str(self.directory / "images"),
+            }
+            environment = processes.clean_environment(self.directory, settings)
             log = self.directory / "logs" / "studio.log"
             command = [sys.executable, "-m", "uvicorn", "local.studio.app:app", "--no-access-log"]
             command += ["--host", "127.0.0.1", "--port", str(state.studio_port)]
@@ -266,7 +270,8 @@ class Stack:
             ended += state.postgres.running()
             state.postgres.remove()
         infrastructure.forget(self.directory)
-        shutil.rmtree(self.directory / "tmp", ignore_errors=True)
+        for name in ("tmp", "images"):
+            shutil.rmtree(self.directory / name, ignore_errors=True)
         self._state_file.unlink(missing_ok=True)
         return ended
 
