@@ -64,12 +64,18 @@ def _database(value: str) -> str:
     import psycopg2
     from psycopg2.extensions import parse_dsn
 
+    wanted = "postgresql://user:password@host:5432/name"
+    if not value.startswith("postgresql://"):
+        raise CommandError(f"The DSN is not of the form {wanted}.")
     try:
         parts = parse_dsn(value)
     except psycopg2.ProgrammingError as exc:
-        raise CommandError("The DSN cannot be parsed: a password with @ or / in it?") from exc
-    if not value.startswith("postgresql://") or not parts.get("host") or not parts.get("dbname"):
-        raise CommandError("The DSN is not of the form postgresql://user:password@host:5432/name.")
+        raise CommandError(
+            f"The DSN cannot be parsed as {wanted}: escape @ and / as %40, %2F."
+        ) from exc
+    ports = parts.get("port", "5432").split(",")
+    if not parts.get("host") or not parts.get("dbname") or not all(map(str.isdigit, ports)):
+        raise CommandError(f"The DSN lacks host, port or database: {wanted}.")
     return value
 
 
