@@ -12,6 +12,11 @@ PYTEST := $(PYTHON) -m pytest
 # Make takes USER from the login environment: only one given on the command line names a token's user.
 TOKEN_USER := $(if $(filter command,$(word 1,$(origin USER))),$(USER),demo)
 
+# boto3 reads this name only, Terraform both.
+ifdef AWS_REGION
+export AWS_DEFAULT_REGION := $(AWS_REGION)
+endif
+
 .PHONY: help
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
@@ -71,11 +76,11 @@ faults: test-tools ## The fault suite on the applied stack (SEED=… N=… for l
 pr: test ## Exactly what CI runs
 
 ##@ Build and deploy
-.PHONY: package migrate plan deploy destroy dlq
+.PHONY: package migrate plan deploy destroy dlq secret api-key new-epoch
 package: setup ## Build build/package/deployment.zip with Chalice (deterministic)
 	@$(PYTHON) -m local package
 
-migrate: setup ## Bring the database of HERALD_DATABASE_URL to the current schema
+migrate: setup ## Bring a database to the current schema: HERALD_DATABASE_URL, else that of STAGE=…
 	@$(PYTHON) -m ops.migrate $(ARGS)
 
 plan: setup ## Package and plan for STAGE=… on AWS; the plan is kept in build/deploy/<stage>/
@@ -87,13 +92,23 @@ deploy: setup ## Package, plan and apply that plan to STAGE=… on AWS (asks fir
 destroy: setup ## Remove STAGE=… from AWS (asks first)
 	@$(PYTHON) -m ops.deploy destroy "$(STAGE)" $(ARGS)
 
-dlq: setup ## Dead letters: ARGS="list|peek|redrive"
+dlq: setup ## Dead letters: ARGS="list|peek|redrive|purge"
 	@$(PYTHON) -m ops.dlq $(ARGS)
+
+secret: setup ## Set or rotate the value of a secret: ARGS="database|webhook|jwt"
+	@$(PYTHON) -m ops.secret_values $(ARGS)
+
+api-key: setup ## Keys for clients that are not browsers: ARGS="create|list|revoke"
+	@$(PYTHON) -m ops.api_keys $(ARGS)
+
+new-epoch: setup ## Begin new streams after a database was restored
+	@$(PYTHON) -m ops.new_epoch $(ARGS)
 
 ##@ Measure
 .PHONY: bench cost
 bench: setup ## The delivery engine beside its peers
-	@$(PYTHON) -m benchmarks $(ARGS)
+	@$(BASE_PYTHON) -m local.environments bench
+	@.venv-bench/bin/python -m benchmarks $(ARGS)
 
 cost: setup ## What it costs: USERS=… NOTIFICATIONS=…
 	@$(PYTHON) -m ops.cost $(if $(USERS),--users $(USERS)) $(if $(NOTIFICATIONS),--notifications $(NOTIFICATIONS)) $(ARGS)
@@ -108,10 +123,10 @@ test-tools: setup
 	@$(BASE_PYTHON) -m local.environments emulator chromium
 
 lock: setup ## Resolve requirements/*.in anew into the pinned requirements/*.txt
-	@cd requirements && for name in runtime dev emulator terraform postgres; do \
+	@cd requirements && for name in runtime dev emulator terraform postgres bench; do \
 	  ../.venv/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header $(ARGS) $$name.in -o $$name.txt || exit 1; done
 
 clean: ## End the stacks and remove everything that was built, the environments too
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m local down --all; fi
-	@rm -rf build .venv .venv-emulator .venv-terraform .venv-postgres .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf build .venv .venv-* .mypy_cache .ruff_cache .pytest_cache

