@@ -99,7 +99,7 @@ variables {
   jwt_issuer   = "https://login.example.com"
 }
 
-run "exactly_these_rights" {
+run "rights_and_addresses" {
   command = plan
 
   # Each right as "action resource", and the service through which a key may be used.
@@ -179,10 +179,6 @@ run "exactly_these_rights" {
     }
     error_message = "A function's rights changed: least privilege means exactly these."
   }
-}
-
-run "addresses" {
-  command = plan
 
   assert {
     condition     = output.management_endpoint == "https://abc123.execute-api.eu-central-1.amazonaws.com/test"

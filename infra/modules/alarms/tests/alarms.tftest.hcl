@@ -34,7 +34,7 @@ variables {
 
 # CloudWatch accepts any name and then never has data for it. The names below are those of AWS's
 # documentation and of chalicelib; nothing here is taken from the module.
-run "metrics_and_dimensions_exist" {
+run "alarms" {
   command = plan
 
   assert {
@@ -107,10 +107,6 @@ run "metrics_and_dimensions_exist" {
     ])
     error_message = "An alarm watches something that is not Herald's."
   }
-}
-
-run "alarms_reach_a_person_with_instructions" {
-  command = plan
 
   assert {
     condition = alltrue([
@@ -134,10 +130,6 @@ run "alarms_reach_a_person_with_instructions" {
     condition     = length(output.alarm_names) == length(aws_cloudwatch_metric_alarm.metric) + length(aws_cloudwatch_metric_alarm.expression)
     error_message = "Two alarms have the same name: one would replace the other."
   }
-}
-
-run "silence" {
-  command = plan
 
   assert {
     condition = [
@@ -145,10 +137,6 @@ run "silence" {
     ] == ["relay-stopped"]
     error_message = "Missing data is an alarm only for the relay, which runs every minute."
   }
-}
-
-run "thresholds_follow_the_functions" {
-  command = plan
 
   assert {
     condition     = aws_cloudwatch_metric_alarm.metric["function-duration/deliver"].threshold == 0.8 * 20 * 1000
@@ -164,10 +152,6 @@ run "thresholds_follow_the_functions" {
     condition     = !contains(keys(aws_cloudwatch_metric_alarm.metric), "function-errors/authorize")
     error_message = "The authorizer refuses by raising: single errors of it are no alarm."
   }
-}
-
-run "dashboard" {
-  command = plan
 
   assert {
     condition = length(setsubtract(

@@ -19,7 +19,7 @@ variables {
   log_group_prefixes = ["/aws/lambda/herald-test-", "/aws/vendedlogs/herald-test-"]
 }
 
-run "one_rotated_key_per_purpose" {
+run "keys" {
   command = plan
 
   assert {
@@ -36,10 +36,6 @@ run "one_rotated_key_per_purpose" {
     condition     = aws_kms_alias.this["messaging"].name == "alias/herald-test-messaging"
     error_message = "Aliases are alias/<name>-<purpose>."
   }
-}
-
-run "only_the_account_and_named_services_use_a_key" {
-  command = plan
 
   assert {
     condition = {
@@ -68,10 +64,6 @@ run "only_the_account_and_named_services_use_a_key" {
     ]))
     error_message = "A service may use a key only on a condition and never manage it."
   }
-}
-
-run "sns_writes_encrypted_queues" {
-  command = plan
 
   assert {
     condition = jsondecode(aws_kms_key.this["messaging"].policy).Statement[1] == {
@@ -87,10 +79,6 @@ run "sns_writes_encrypted_queues" {
     }
     error_message = "SNS needs GenerateDataKey* and Decrypt, from our topic only."
   }
-}
-
-run "alarms_publish_to_the_encrypted_topic" {
-  command = plan
 
   assert {
     condition = jsondecode(aws_kms_key.this["messaging"].policy).Statement[2] == {
@@ -106,10 +94,6 @@ run "alarms_publish_to_the_encrypted_topic" {
     }
     error_message = "CloudWatch needs GenerateDataKey* and Decrypt, for our alarms only."
   }
-}
-
-run "logs_are_encrypted_for_our_groups_only" {
-  command = plan
 
   assert {
     condition = jsondecode(aws_kms_key.this["logs"].policy).Statement[1] == {

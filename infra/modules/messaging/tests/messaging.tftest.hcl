@@ -50,9 +50,7 @@ variables {
   consumer_timeout = 20
 }
 
-run "names" {
-  command = plan
-
+run "topics_and_queues" {
   assert {
     condition = [
       aws_sns_topic.generation_complete.name,
@@ -69,10 +67,6 @@ run "names" {
     ]
     error_message = "Topics and queues must keep the proposal's names."
   }
-}
-
-run "everything_is_encrypted_with_our_key" {
-  command = plan
 
   assert {
     condition = alltrue([
@@ -86,10 +80,6 @@ run "everything_is_encrypted_with_our_key" {
     ])
     error_message = "A topic or queue is not encrypted with the messaging key."
   }
-}
-
-run "nobody_without_tls" {
-  command = plan
 
   assert {
     condition = {
@@ -118,10 +108,6 @@ run "nobody_without_tls" {
     }
     error_message = "Every topic and queue must refuse requests without TLS."
   }
-}
-
-run "only_our_topic_sends" {
-  command = plan
 
   assert {
     condition = [
@@ -144,10 +130,6 @@ run "only_our_topic_sends" {
     condition     = length([for statement in jsondecode(aws_sqs_queue.dead_letter.policy).Statement : statement if statement.Effect != "Deny"]) == 0
     error_message = "Nobody is let into the queue's dead-letter queue by its policy: SQS itself moves messages there."
   }
-}
-
-run "only_our_alarms_publish" {
-  command = plan
 
   assert {
     condition = jsondecode(aws_sns_topic.error_notifications.policy).Statement[1] == {
@@ -163,10 +145,6 @@ run "only_our_alarms_publish" {
     }
     error_message = "The error topic takes CloudWatch's messages for our alarms only."
   }
-}
-
-run "timing" {
-  command = plan
 
   assert {
     condition     = aws_sqs_queue.generation_complete.visibility_timeout_seconds == 6 * var.consumer_timeout
@@ -180,9 +158,7 @@ run "timing" {
     ])
     error_message = "Dead letters must be kept longer than messages: their age counts from the first enqueue."
   }
-}
 
-run "redrive" {
   assert {
     condition = jsondecode(aws_sqs_queue.generation_complete.redrive_policy) == {
       deadLetterTargetArn = aws_sqs_queue.dead_letter.arn

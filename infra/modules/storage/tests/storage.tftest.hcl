@@ -13,7 +13,7 @@ variables {
   kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/storage"
 }
 
-run "tables" {
+run "tables_and_secrets" {
   command = plan
 
   assert {
@@ -50,10 +50,6 @@ run "tables" {
     ])
     error_message = "The inbox and the API keys must be restorable."
   }
-}
-
-run "secrets" {
-  command = plan
 
   assert {
     condition     = { for name, secret in aws_secretsmanager_secret.this : name => secret.name } == { for name in ["database", "jwt", "webhook"] : name => "herald-test-${name}" }

@@ -1,0 +1,89 @@
+"""Terraform for this suite: offline where there is a provider mirror, on copies of the sources."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from local import ROOT, terraform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+REGION = "eu-central-1"
+
+
+class Terraform:
+    """The terraform command on a copy of infra/, without anybody's AWS account."""
+
+    def __init__(self, directory: Path, **variables: str) -> None:
+        self.directory = directory
+        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        self.environment = terraform.environment({**own, **variables})
+
+    def at(self, directory: str) -> Terraform:
+        """The same command in a folder of the copy."""
+        other = Terraform(self.directory / directory)
+        other.environment = self.environment
+        return other
+
+    def init(self) -> Terraform:
+        terraform.init(self.directory, self.environment, "-backend=false")
+        return self
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(terraform.find_terraform()), *arguments],
+            cwd=self.directory,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def output(self, *arguments: str) -> str:
+        """What the command prints; a failure shows what it said."""
+        result = self.run(*arguments)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+
+def copy_of_infra(target: Path) -> Path:
+    """infra/ without what Terraform made in it."""
+    ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*_override.tf")
+    return shutil.copytree(ROOT / "infra", target, ignore=ignored)
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
+    """The root module, initialised."""
+    return Terraform(copy_of_infra(tmp_path_factory.mktemp("root") / "infra")).init()
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """The address of a moto server."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def moto_environment(moto_url: str) -> dict[str, str]:
+    """What makes Terraform and boto3 take moto for AWS."""
+    return {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ENDPOINT_URL": moto_url,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }

@@ -1,0 +1,157 @@
+"""What Chalice registers and what the HCL deploys are the same application."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import hcl2
+import pytest
+
+from local import ROOT, package
+from tests.infra.conftest import Terraform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.infra
+
+Resources = dict[str, dict[str, Any]]
+NAME = re.compile(r"\bHERALD_[A-Z_]+\b")
+WEBSOCKET_NAMES = {  # Chalice names them by route, and keeps the handler's own name in `handler`
+    "websocket_connect": "connect",
+    "websocket_disconnect": "disconnect",
+    "websocket_message": "message",
+}
+
+
+@pytest.fixture(scope="module")
+def chalice() -> dict[str, Resources]:
+    """The resources that `chalice package` would make: type → name → attributes."""
+    package.build()
+    generated = json.loads((package.PACKAGE / "chalice.tf.json").read_text())
+    resources: dict[str, Resources] = generated["resource"]
+    return resources
+
+
+@pytest.fixture(scope="module")
+def plan(root: Terraform, moto_environment: dict[str, str]) -> Resources:
+    """The planned resources of the root module by address; unknown values are true."""
+    package.build()
+    planning = Terraform(root.directory)
+    planning.environment |= moto_environment
+    (root.directory / "plan_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
+    planning.output("init", "-reconfigure", "-no-color")
+    variables = {
+        "stage": "test",
+        "jwt_issuer": "https://login.example.com",
+        "package_path": str(package.ARCHIVE),
+        "deliver_maximum_concurrency": "7",
+    }
+    arguments = [f"-var={name}={value}" for name, value in variables.items()]
+    planning.output("plan", "-no-color", "-out=plan.bin", *arguments)
+    shown = json.loads(planning.output("show", "-json", "plan.bin"))
+    return {
+        change["address"]: merge(change["change"]["after"], change["change"]["after_unknown"])
+        for change in shown["resource_changes"]
+        if change["mode"] == "managed"
+    }
+
+
+def merge(known: Any, unknown: Any) -> Any:
+    """The planned attributes, with what is unknown before apply marked as True."""
+    if isinstance(known, dict) and isinstance(unknown, dict):
+        return {key: merge(known.get(key), unknown.get(key)) for key in known | unknown}
+    if isinstance(known, list) and isinstance(unknown, list) and len(known) == len(unknown):
+        return [merge(*pair) for pair in zip(known, unknown, strict=True)]
+    return True if unknown is True else known
+
+
+def functions(plan: Resources) -> Iterator[tuple[str, dict[str, Any]]]:
+    for address, resource in plan.items():
+        if address.endswith(".aws_lambda_function.this"):
+            yield address.split(".")[1], resource
+
+
+def environment_names(handler: str) -> set[str]:
+    """The names in a function's `environment`; a plan does not show them before apply."""
+    [module] = hcl(f"{handler}.tf")["module"]
+    expression = module[f'"{handler}"']["environment"]
+    shared = hcl("locals.tf")["locals"][0]
+    names = set(NAME.findall(expression))
+    for local in re.findall(r"local\.(\w+)", expression):
+        if local.endswith("_environment"):
+            names |= set(shared[local])
+    return {name for name in names if name.startswith("HERALD_")}
+
+
+def hcl(name: str) -> dict[str, Any]:
+    with (ROOT / "infra" / name).open() as file:
+        return hcl2.load(file)
+
+
+def test_handlers(chalice: dict[str, Resources], plan: Resources) -> None:
+    registered = {
+        WEBSOCKET_NAMES.get(name, name): function["handler"]
+        for name, function in chalice["aws_lambda_function"].items()
+    }
+    assert {name: function["handler"] for name, function in functions(plan)} == registered
+    assert len(registered) == 7
+
+
+def test_names(plan: Resources) -> None:
+    for name, function in functions(plan):
+        assert function["function_name"] == f"herald-test-{name}"
+
+
+def test_environment_names(chalice: dict[str, Resources]) -> None:
+    registered = {
+        WEBSOCKET_NAMES.get(name, name): set(function["environment"]["variables"])
+        for name, function in chalice["aws_lambda_function"].items()
+    }
+    assert {name: environment_names(name) for name in registered} == registered
+
+
+def test_extra_environment_reaches_every_function(plan: Resources) -> None:
+    for name, _ in functions(plan):
+        [module] = hcl(f"{name}.tf")["module"]
+        expression = module[f'"{name}"']["environment"]
+        assert re.search(r"var\.extra_environment\s*\)\}$", expression), (
+            f"{name} does not get it last"
+        )
+
+
+def test_runtime(chalice: dict[str, Resources], plan: Resources) -> None:
+    packaged = {function["runtime"] for function in chalice["aws_lambda_function"].values()}
+    if packaged == {"python3.11"}:  # the default of the HCL; others are given as lambda_runtime
+        assert {function["runtime"] for _, function in functions(plan)} == packaged
+
+
+def test_batch_size(chalice: dict[str, Resources], plan: Resources) -> None:
+    [registered] = chalice["aws_lambda_event_source_mapping"].values()
+    deployed = plan['module.deliver.aws_lambda_event_source_mapping.queue["this"]']
+    assert deployed["batch_size"] == registered["batch_size"]
+    assert deployed["scaling_config"] == [{"maximum_concurrency": 7}]
+
+
+def test_visibility_is_six_timeouts(plan: Resources) -> None:
+    queue = plan["module.messaging.aws_sqs_queue.generation_complete"]
+    timeout = dict(functions(plan))["deliver"]["timeout"]
+    assert queue["visibility_timeout_seconds"] == 6 * timeout
+
+
+def test_schedule(chalice: dict[str, Resources], plan: Resources) -> None:
+    [registered] = chalice["aws_cloudwatch_event_rule"].values()
+    deployed = plan["module.relay_schedule.aws_cloudwatch_event_rule.this"]
+    assert deployed["schedule_expression"] == registered["schedule_expression"]
+
+
+def test_routes(chalice: dict[str, Resources], plan: Resources) -> None:
+    registered = {route["route_key"] for route in chalice["aws_apigatewayv2_route"].values()}
+    deployed = {
+        resource["route_key"]
+        for address, resource in plan.items()
+        if address.startswith("module.websocket.aws_apigatewayv2_route.this")
+    }
+    assert deployed == registered == {"$connect", "$default", "$disconnect"}

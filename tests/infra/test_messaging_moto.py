@@ -1,0 +1,137 @@
+"""The messaging module applied on moto: what is published comes out of the queue as it was."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from pytest_terraform import terraform, tf
+
+from local import ROOT
+from local import terraform as own
+from tests.infra.conftest import REGION, Terraform, copy_of_infra
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.infra, pytest.mark.integration]
+
+MODULE = "tests/infra/terraform"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_moto(
+    tmp_path_factory: pytest.TempPathFactory, moto_environment: dict[str, str]
+) -> Iterator[None]:
+    """Let pytest-terraform work on a copy, with our Terraform, on moto."""
+    copy = tmp_path_factory.mktemp("messaging")
+    copy_of_infra(copy / "infra")
+    shutil.copytree(ROOT / MODULE, copy / MODULE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tf.LazyTfBin, "value", str(own.find_terraform()))
+        patch.setattr(tf.LazyModuleDir, "value", str(copy / MODULE))
+        environment = Terraform(copy, **moto_environment).environment
+        for name, value in environment.items():
+            if name.startswith(("AWS_", "TF_", "CHECKPOINT_")):
+                patch.setenv(name, value)
+        yield
+
+
+# Makes the fixture `messaging`. moto is thrown away: destroying queues would take a minute more.
+terraform("messaging", scope="module", teardown=terraform.TEARDOWN_OFF)
+
+
+@pytest.fixture(scope="module")
+def access(moto_environment: dict[str, str]) -> Any:
+    """The arguments of boto3.client that reach moto."""
+    return {
+        "region_name": REGION,
+        "endpoint_url": moto_environment["AWS_ENDPOINT_URL"],
+        "aws_access_key_id": moto_environment["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": moto_environment["AWS_SECRET_ACCESS_KEY"],
+    }
+
+
+@pytest.fixture(scope="module")
+def sqs(access: Any) -> Any:
+    return boto3.client("sqs", **access)
+
+
+@pytest.fixture(scope="module")
+def sns(access: Any) -> Any:
+    return boto3.client("sns", **access)
+
+
+@pytest.fixture(scope="module")
+def kms(access: Any) -> Any:
+    return boto3.client("kms", **access)
+
+
+def test_published_event_arrives_raw(messaging: Any, sns: Any, sqs: Any) -> None:
+    made = messaging.outputs["messaging"]["value"]
+    event = '{"specversion":"1.0","id":"1","data":{"prompt":"ein Haus am See, 湖"}}'
+
+    sns.publish(
+        TopicArn=made["topic_arn"],
+        Message=event,
+        MessageAttributes={"status": {"DataType": "String", "StringValue": "COMPLETE"}},
+    )
+
+    [message] = sqs.receive_message(
+        QueueUrl=made["queue_url"], WaitTimeSeconds=5, MessageAttributeNames=["All"]
+    )["Messages"]
+    assert message["Body"] == event
+    assert message["MessageAttributes"]["status"]["StringValue"] == "COMPLETE"
+
+
+def test_queue_moves_poison_to_its_dead_letter_queue(messaging: Any, sqs: Any) -> None:
+    made = messaging.outputs["messaging"]["value"]
+    sqs.send_message(QueueUrl=made["queue_url"], MessageBody="poison")
+
+    for _ in range(3):
+        [message] = sqs.receive_message(QueueUrl=made["queue_url"])["Messages"]
+        assert message["Body"] == "poison"
+        sqs.change_message_visibility(
+            QueueUrl=made["queue_url"], ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+        )
+
+    assert "Messages" not in sqs.receive_message(QueueUrl=made["queue_url"], WaitTimeSeconds=0)
+    [dead] = sqs.receive_message(QueueUrl=made["dead_letter_queue_url"])["Messages"]
+    assert dead["Body"] == "poison"
+
+
+def test_everything_is_encrypted_with_the_messaging_key(messaging: Any, sns: Any, sqs: Any) -> None:
+    made = messaging.outputs["messaging"]["value"]
+    key = messaging.outputs["key_arn"]["value"]
+    used = [
+        sqs.get_queue_attributes(QueueUrl=made[url], AttributeNames=["All"])["Attributes"]
+        for url in ("queue_url", "dead_letter_queue_url", "subscription_dead_letter_queue_url")
+    ]
+    used += [
+        sns.get_topic_attributes(TopicArn=made[arn])["Attributes"]
+        for arn in ("topic_arn", "error_topic_arn")
+    ]
+    assert [attributes["KmsMasterKeyId"] for attributes in used] == [key] * 5
+
+
+def test_key_rotates(messaging: Any, kms: Any) -> None:
+    status = kms.get_key_rotation_status(KeyId=messaging.outputs["key_arn"]["value"])
+    assert status["KeyRotationEnabled"]
+
+
+def test_redrive(messaging: Any, sns: Any, sqs: Any) -> None:
+    made = messaging.outputs["messaging"]["value"]
+    attributes = sqs.get_queue_attributes(QueueUrl=made["queue_url"], AttributeNames=["All"])
+    policy = json.loads(attributes["Attributes"]["RedrivePolicy"])
+    assert policy["maxReceiveCount"] == 3
+    assert policy["deadLetterTargetArn"].endswith(":test-generation-complete-queue-dlq")
+    assert attributes["Attributes"]["VisibilityTimeout"] == "120"
+
+    [subscription] = sns.list_subscriptions_by_topic(TopicArn=made["topic_arn"])["Subscriptions"]
+    found = sns.get_subscription_attributes(SubscriptionArn=subscription["SubscriptionArn"])
+    net = json.loads(found["Attributes"]["RedrivePolicy"])
+    assert net["deadLetterTargetArn"].endswith(":test-generation-complete-subscription-dlq")
+    assert found["Attributes"]["RawMessageDelivery"] == "true"

@@ -1,0 +1,79 @@
+"""Terraform's own checks and tests, module by module, and proof that the latter notice defects."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from local import ROOT
+from tests.infra.conftest import Terraform, copy_of_infra
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.infra
+
+MODULES = sorted(f"modules/{path.name}" for path in (ROOT / "infra" / "modules").iterdir())
+
+
+def test_format(root: Terraform) -> None:
+    root.output("fmt", "-check", "-recursive", "-diff")
+
+
+def test_root_is_valid(root: Terraform) -> None:
+    assert json.loads(root.output("validate", "-json"))["diagnostics"] == []
+
+
+def test_root(root: Terraform) -> None:
+    root.output("test", "-no-color")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_module(root: Terraform, module: str) -> None:
+    own = root.at(module).init()
+    assert "Success! 0 passed" not in own.output("test", "-no-color")
+
+
+class Defect(NamedTuple):
+    module: str
+    file: str
+    right: str
+    wrong: str
+
+
+# Each of these once cost somebody an outage or opened a door; nothing else would notice it.
+DEFECTS = {
+    "misspelt dimension": Defect("alarms", "alarms.tf", "QueueName = var.", "QueuName = var."),
+    "misspelt metric": Defect("alarms", "alarms.tf", "OfOldestMessage", "OfOldestMessages"),
+    "whole batch fails": Defect("function", "main.tf", '["ReportBatchItemFailures"]', "null"),
+    "seen twice": Defect("messaging", "main.tf", "6 * var.consumer", "5 * var.consumer"),
+    "any topic sends": Defect("messaging", "policies.tf", "[local.arns.topic]", '["*"]'),
+    "key never rotates": Defect("keys", "main.tf", "rotation     = true", "rotation     = false"),
+    "not redeployed": Defect("websocket", "main.tf", ".integration_uri]", ".integration_type]"),
+}
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+def test_a_defect_is_noticed(tmp_path: Path, defect: str) -> None:
+    module, file, right, wrong = DEFECTS[defect]
+    directory = copy_of_infra(tmp_path / "infra") / "modules" / module
+    source = (directory / file).read_text()
+    assert source.count(right) >= 1, f"{file} no longer has {right!r}: plant the defect elsewhere"
+    (directory / file).write_text(source.replace(right, wrong))
+
+    result = Terraform(directory).init().run("test", "-no-color")
+
+    assert result.returncode != 0, result.stdout
+    assert "Test assertion failed" in result.stdout + result.stderr
+
+
+def test_too_many_rights_are_noticed(tmp_path: Path) -> None:
+    directory = copy_of_infra(tmp_path / "infra")
+    source = (directory / "connect.tf").read_text()
+    (directory / "connect.tf").write_text(source.replace('"dynamodb:PutItem"', '"dynamodb:*"'))
+
+    result = Terraform(directory).init().run("test", "-no-color", "-filter=tests/root.tftest.hcl")
+
+    assert "A function's rights changed" in result.stdout + result.stderr
