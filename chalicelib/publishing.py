@@ -121,5 +121,5 @@ def _attributes(event: str) -> dict[str, dict[str, str]]:
 
 
 def _name(exc: Exception) -> str:
-    response = getattr(exc, "response", {})
+    response = getattr(exc, "response", None) or {}  # None where there was no answer
     return response.get("Error", {}).get("Code") or type(exc).__name__
