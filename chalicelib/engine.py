@@ -248,12 +248,13 @@ class Engine:
                 exchange.detours += 1
                 pool.waiting.appendleft(exchange)
                 return
-        elif connection.reused and not answering and request.idempotent and not exchange.resent:
-            for sibling in pool.idle[:]:  # frozen for as long, and probably as dead
+        elif connection.reused and not answering:
+            for sibling in pool.idle[:]:  # kept for as long, and probably as dead
                 self._close(sibling)
-            exchange.resent = True
-            pool.waiting.appendleft(exchange)
-            return
+            if request.idempotent and reason != "timeout" and not exchange.resent:
+                exchange.resent = True
+                pool.waiting.appendleft(exchange)
+                return
         unprocessed = not connection.established or (request.idempotent and not answering)
         hopeless = reason.startswith("untrusted")
         if not unprocessed or hopeless or not self._again(exchange):

@@ -159,4 +159,4 @@ def close(code: Code, retry_after_ms: int = 0) -> str:
 
 def dump(frame: dict[str, Any]) -> str:
     """Return a frame's text."""
-    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"), default=str)

@@ -56,23 +56,20 @@ class Response:
         Malformed
             The response is not HTTP/1.1 or is larger than the bounds.
         """
-        if self.status == 0:
-            data = self._rest + data
-            while self.status == 0:
-                end = data.find(b"\r\n\r\n")
-                if end < 0 or end > MAX_HEAD:
-                    if len(data) > MAX_HEAD:
-                        raise Malformed("the head is too large")
-                    if not data.startswith(b"HTTP/1."[: len(data)]):
-                        raise Malformed("not HTTP/1.1")
-                    self._rest = data
-                    return False
-                self._read_head(data[: end + 2])
-                data = data[end + 4 :]
-            self._rest = b""
-        if self._chunked:
-            return self._feed_chunks(data)
-        return self._feed_body(data)
+        while self.status == 0:
+            if self._rest:
+                data, self._rest = self._rest + data, b""
+            end = data.find(b"\r\n\r\n")
+            if end < 0 or end > MAX_HEAD:
+                if len(data) > MAX_HEAD:
+                    raise Malformed("the head is too large")
+                if not data.startswith(b"HTTP/1."[: len(data)]):
+                    raise Malformed("not HTTP/1.1")
+                self._rest = data
+                return False
+            self._read_head(data[: end + 2])
+            data = data[end + 4 :]
+        return self._feed_chunks(data) if self._chunked else self._feed_body(data)
 
     def end(self) -> bool:
         """The peer closed; true when that completes the response."""
@@ -97,31 +94,27 @@ class Response:
         )
         if status in _BODILESS:
             self._length = 0
-            return
-        length = _value(head, _CONTENT_LENGTH)
-        coding = _value(head, _TRANSFER_ENCODING)
-        if coding is not None:
+        elif (coding := _value(head, _TRANSFER_ENCODING)) is not None:
             if coding != b"chunked":
                 raise Malformed("an unknown transfer coding")
             self._chunked = True
-            self.reusable = self.reusable and length is None
-        elif length is not None:
+            self.reusable = self.reusable and _CONTENT_LENGTH not in head
+        elif (length := _value(head, _CONTENT_LENGTH)) is not None:
             if not length.isdigit():
                 raise Malformed("not a content length")
             self._length = int(length)
             _check_size(self._length)
 
     def _feed_body(self, data: bytes) -> bool:
+        self._parts.append(data)
+        self._size += len(data)
         if self._length is None:
-            self._append(data)
             _check_size(self._size)
             return False
-        missing = self._length - self._size
-        if len(data) > missing:  # more than was announced: the connection cannot be trusted
+        if self._size > self._length:  # more than announced: the connection cannot be trusted
             self.reusable = False
-            data = data[:missing]
-        self._append(data)
-        return self._size == self._length
+            self._parts[-1] = data[: self._length - self._size]
+        return self._size >= self._length
 
     def _feed_chunks(self, data: bytes) -> bool:
         data = self._rest + data
@@ -140,22 +133,21 @@ class Response:
                 break
             if data[stop : stop + 2] != b"\r\n":
                 raise Malformed("a chunk longer than its size")
-            self._append(data[start:stop])
+            self._parts.append(data[start:stop])
+            self._size += size
             at, size = stop + 2, 0
         if len(data) - at > size + MAX_HEAD:
             raise Malformed("chunk extensions or trailers are too large")
         self._rest = data[at:]
         return False
 
-    def _append(self, data: bytes) -> None:
-        self._parts.append(data)
-        self._size += len(data)
-
 
 def _value(head: bytes, field: bytes) -> bytes | None:
     """The value of a header; several of one name make a list."""
-    value = None
     start = head.find(field)
+    if start < 0:
+        return None
+    value = None
     while start >= 0:
         start += len(field)
         one = head[start : head.find(b"\r\n", start)].strip()

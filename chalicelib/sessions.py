@@ -6,7 +6,7 @@ comes after them.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from chalicelib.inbox import REPLAY_LIMIT, Head, Inbox, Stored
 RETRY_AFTER_MS = 2000
 
 Response = dict[str, Any]
+Frame = dict[str, Any]  # a client's, as client_frames describes it
 
 
 class Ended(Exception):
@@ -77,39 +78,30 @@ def message(event: Mapping[str, Any]) -> Response:
         return _reply(frames.error(exc.re, frames.BAD_FRAME, str(exc)))
     try:
         session = _current(session)
-        if session.token_expired and frame.action != "auth":
+        if session.token_expired and frame["action"] != "auth":
             return _close(session, frames.TOKEN_EXPIRED)
-        match frame:
-            case client_frames.Hello():
-                return _hello(session, frame)
-            case client_frames.Ping():
-                return _pong(session, frame)
-            case client_frames.History():
-                return _history(session, frame)
-            case client_frames.Auth():
-                return _auth(session, frame)
+        return _ANSWERS[frame["action"]](session, frame)
     except ServiceError as exc:
-        telemetry.error("frame not answered", action=frame.action, error=str(exc))
+        telemetry.error("frame not answered", action=frame["action"], error=str(exc))
         return _reply(
-            frames.error(frame.id, frames.OVERLOADED, "try again in a moment", RETRY_AFTER_MS)
+            frames.error(frame["id"], frames.OVERLOADED, "try again in a moment", RETRY_AFTER_MS)
         )
     except Ended:
         telemetry.info("client left", connection_id=session.connection_id)
         return {"statusCode": 200}
-    raise AssertionError("unreachable: every kind of frame is handled above")
 
 
-def _hello(session: Connection, frame: Any) -> Response:
+def _hello(session: Connection, frame: Frame) -> Response:
     # The row first, then the head: `deliver` stores first and then reads the rows, so one sees
     # the other.
     connections.refresh(_settings().connections_table, session)
     page = inbox().page(session.user_id)
     plan = None
-    if frame.resume:
-        plan = _plan(session, page.head, frame.resume, REPLAY_LIMIT, cut=False)
+    if frame["resume"]:
+        plan = _plan(session, page.head, frame["resume"], REPLAY_LIMIT, cut=False)
     answer = [
         frames.welcome(
-            frame.id,
+            frame["id"],
             connection=session.connection_id,
             time=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             epoch=page.head.epoch,
@@ -121,33 +113,31 @@ def _hello(session: Connection, frame: Any) -> Response:
         *frames.events(frames.event(text, None, None, replayed=True) for text in page.notices),
     ]
     if plan:
-        answer += _replay(session, frame.id, plan, frame.resume)
+        answer += _replay(session, frame["id"], plan, frame["resume"])
     return _send(session, answer)
 
 
-def _history(session: Connection, frame: Any) -> Response:
-    from chalicelib.client_frames import Cursor
-
-    wanted = Cursor(offset=frame.since)
-    plan = _plan(session, inbox().head(session.user_id), wanted, frame.limit, cut=True)
-    return _send(session, _replay(session, frame.id, plan, wanted))
+def _history(session: Connection, frame: Frame) -> Response:
+    wanted = {"epoch": None, "offset": frame["since"]}
+    plan = _plan(session, inbox().head(session.user_id), wanted, frame["limit"], cut=True)
+    return _send(session, _replay(session, frame["id"], plan, wanted))
 
 
-def _pong(session: Connection, frame: Any) -> Response:
+def _pong(session: Connection, frame: Frame) -> Response:
     head = inbox().head(session.user_id)
-    return _reply(frames.pong(frame.id, epoch=head.epoch, head=head.offset))
+    return _reply(frames.pong(frame["id"], epoch=head.epoch, head=head.offset))
 
 
-def _auth(session: Connection, frame: Any) -> Response:
+def _auth(session: Connection, frame: Frame) -> Response:
     try:
-        identity = auth.verify_token(frame.token)
+        identity = auth.verify_token(frame["token"])
     except Unauthorized as exc:
-        return _reply(frames.error(frame.id, frames.UNAUTHORIZED, f"token: {exc}"))
+        return _reply(frames.error(frame["id"], frames.UNAUTHORIZED, f"token: {exc}"))
     if identity.user_id != session.user_id:
         return _close(session, frames.FORBIDDEN)
     renewed = session._replace(token_expires_at=identity.token_expires_at)
     connections.put(_settings().connections_table, renewed)
-    return _reply(frames.auth_ok(frame.id, _token_ms(identity.token_expires_at) or 0))
+    return _reply(frames.auth_ok(frame["id"], _token_ms(identity.token_expires_at) or 0))
 
 
 class _Plan(NamedTuple):
@@ -158,25 +148,25 @@ class _Plan(NamedTuple):
     gap: frames.GapReason | None
 
 
-def _plan(session: Connection, head: Head, wanted: Any, limit: int, *, cut: bool) -> _Plan:
+def _plan(session: Connection, head: Head, wanted: Frame, limit: int, *, cut: bool) -> _Plan:
     """Decide whether all above the wanted cursor is there; `cut` serves the first `limit`
     instead of refusing more.
     """
-    if wanted.epoch and str(wanted.epoch) != head.epoch:
+    if wanted["epoch"] and str(wanted["epoch"]) != head.epoch:
         return _Plan(head, [], "epoch_changed")
-    if wanted.offset > head.offset:
+    if wanted["offset"] > head.offset:
         return _Plan(head, [], "ahead")
-    if head.epoch is None or wanted.offset == head.offset:
+    if head.epoch is None or wanted["offset"] == head.offset:
         return _Plan(head, [], None)
-    found = inbox().after(session.user_id, head.epoch, wanted.offset, limit=limit + 1)
+    found = inbox().after(session.user_id, head.epoch, wanted["offset"], limit=limit + 1)
     # A hole within what is kept is an event on its way. Without an epoch, all that is kept was
     # asked for.
-    whole = bool(found) and found[0].offset == wanted.offset + 1
-    everything_kept = wanted.epoch is None and wanted.offset == 0 and not cut
+    whole = bool(found) and found[0].offset == wanted["offset"] + 1
+    everything_kept = wanted["epoch"] is None and wanted["offset"] == 0 and not cut
     if (
         not whole
         and not everything_kept
-        and inbox().earliest(session.user_id, head) > wanted.offset + 1
+        and inbox().earliest(session.user_id, head) > wanted["offset"] + 1
     ):
         return _Plan(head, [], "expired")
     if len(found) > limit and not cut:
@@ -184,13 +174,13 @@ def _plan(session: Connection, head: Head, wanted: Any, limit: int, *, cut: bool
     return _Plan(head, found[:limit], None)
 
 
-def _replay(session: Connection, re: object, plan: _Plan, wanted: Any) -> list[str]:
+def _replay(session: Connection, re: object, plan: _Plan, wanted: Frame) -> list[str]:
     if plan.gap is not None:
         telemetry.metrics(Gaps=1)
         return [
             frames.gap(
                 re,
-                requested=wanted.model_dump(mode="json", exclude_none=True),
+                requested={name: value for name, value in wanted.items() if value is not None},
                 epoch=plan.head.epoch,
                 earliest=inbox().earliest(session.user_id, plan.head),
                 head=plan.head.offset,
@@ -199,7 +189,7 @@ def _replay(session: Connection, re: object, plan: _Plan, wanted: Any) -> list[s
         ]
     telemetry.metrics(Replayed=len(plan.replay))
     epoch = plan.head.epoch
-    last = plan.replay[-1].offset if plan.replay else wanted.offset
+    last = plan.replay[-1].offset if plan.replay else wanted["offset"]
     items = (
         frames.event(stored.text, epoch, stored.offset, replayed=True) for stored in plan.replay
     )
@@ -253,6 +243,14 @@ def _reply(frame: str) -> Response:
 
 def _settings() -> settings.Message:
     return settings.load(settings.Message)
+
+
+_ANSWERS: dict[str, Callable[[Connection, Frame], Response]] = {
+    "hello": _hello,
+    "ping": _pong,
+    "history": _history,
+    "auth": _auth,
+}
 
 
 @cache
