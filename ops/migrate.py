@@ -59,6 +59,7 @@ def migrate(dsn: str, *, check: bool) -> int:
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
+    from alembic.script.revision import RevisionError
     from alembic.util import CommandError as AlembicError
     from sqlalchemy.exc import DBAPIError
 
@@ -80,7 +81,7 @@ def migrate(dsn: str, *, check: bool) -> int:
     except DBAPIError as exc:
         note(f"The database at {shown(dsn)} refused: {str(exc.orig).strip()}")
         return NOT_BEGUN
-    except AlembicError as exc:
+    except (AlembicError, RevisionError) as exc:
         note(f"The schema at {shown(dsn)} is not one of this checkout's: {exc}")
         return NOT_BEGUN
     print(f", done: {', '.join(steps)}.")
