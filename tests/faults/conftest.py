@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.faults.alerts import Alerts
 from tests.faults.stack import FaultStack, Page, proxied
 
 if TYPE_CHECKING:
@@ -48,3 +49,11 @@ def open_page(fault_stack: FaultStack) -> Iterator[Callable[..., Page]]:
     yield opened
     for page in pages:
         page.close()
+
+
+@pytest.fixture(scope="package")
+def alerts(proxied_stack: FaultStack) -> Iterator[Alerts]:
+    """What operators are told."""
+    subscriber = Alerts(proxied_stack)
+    yield subscriber
+    subscriber.close()

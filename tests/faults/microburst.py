@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.faults.rules import Rule
     from tests.faults.tap import Address
-
-Rule = dict[str, Any]
 
 
 class Microburst:

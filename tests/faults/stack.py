@@ -13,6 +13,8 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,7 +27,7 @@ import psycopg2
 from psycopg2.extras import RealDictCursor
 from standardwebhooks.webhooks import Webhook
 
-from local import processes, tokens
+from local import ROOT, processes, tokens
 from tests.faults.background import Background, eventually
 from tests.faults.clients import Client
 from tests.faults.history import History
@@ -83,6 +85,8 @@ class FaultStack:
             if url := own.get("HERALD_MANAGEMENT_ENDPOINT"):
                 changed["HERALD_MANAGEMENT_ENDPOINT"] = _through(url, through)
             self._configure(handler, changed)
+        # The local server is fast rather than durable; what is committed must survive a crash here.
+        self.query("ALTER DATABASE herald SET synchronous_commit = on")
         dsn = self.env["HERALD_DATABASE_URL"]
         self._put_dsn(_through(dsn, f"127.0.0.1:{self.database_tap.port}"))
         queue = self.env["HERALD_QUEUE_URL"]
@@ -96,6 +100,7 @@ class FaultStack:
         self.heal()
         for handler, own in self._kept.items():
             self._configure(handler, own)
+        self.query("ALTER DATABASE herald RESET synchronous_commit")
         self._put_dsn(self.env["HERALD_DATABASE_URL"])
         self._set_visibility(self._kept_visibility)
         for tap in (self.aws_tap, self.database_tap):
@@ -237,6 +242,15 @@ class FaultStack:
                 process.kill()
         return len(workers)
 
+    def logs(self, handler: str) -> str:
+        """What a function has logged so far."""
+        pages = (
+            self.client("logs")
+            .get_paginator("filter_log_events")
+            .paginate(logGroupName=f"/aws/lambda/{self.function(handler)}")
+        )
+        return "\n".join(event["message"] for page in pages for event in page["events"])
+
     def kill_client(self, port: int) -> None:
         """Kill the process of this stack that has a connection from that port."""
         for process in processes.owned(self.stack.directory):
@@ -270,6 +284,12 @@ class FaultStack:
                 bodies.append(message["Body"])
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return bodies
+
+    def redrive(self) -> None:
+        """Move the dead letters back, as an operator does."""
+        command = [sys.executable, "-m", "ops.dlq", "redrive", "--queue", "queue"]
+        environment = {**os.environ, "HERALD_STACK_ENV": str(self.stack.env_file)}
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
 
     def connection_rows(self, user: str) -> list[dict[str, Any]]:
         """The items of a user's connections."""

@@ -1,0 +1,67 @@
+"""Faults in microburst's words, named by what they mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Rule = dict[str, Any]
+
+SNS_REFUSES: Rule = {"service": "sns", "error": {"code": "InternalError", "status": 500}}
+SNS_REFUSES_EVENTS: Rule = {**SNS_REFUSES, "body": "ends_with(TopicArn, 'generation-complete')"}
+SNS_THROTTLES_TWICE: Rule = {
+    "service": "sns",
+    "operation": "Publish",
+    "sequence": {"fail": 2, "pass": 1},
+    "error": {"code": "Throttling", "status": 400},
+}
+SNS_DENIES_KMS: Rule = {
+    **SNS_REFUSES_EVENTS,
+    "error": {"code": "KMSAccessDenied", "status": 400},
+}
+SNS_LOSES_ONE_ANSWER: Rule = {
+    "service": "sns",
+    "operation": "Publish",
+    "times": 1,
+    "response": {"abort_frac": 0.3},
+}
+SNS_IS_SLOW: Rule = {"service": "sns", "operation": "Publish", "latency": 700}
+
+DATABASE_REFUSES: Rule = {
+    "service": "postgres",
+    "operation": "startup",
+    "error": {"sqlstate": "53300", "severity": "FATAL", "message": "too many clients already"},
+}
+DATABASE_HANGS: Rule = {"service": "postgres", "operation": "update", "timeout": True}
+DATABASE_KILLS_ONE_CONNECTION: Rule = {
+    "service": "postgres",
+    "operation": "update",
+    "times": 1,
+    "error": {
+        "sqlstate": "57P01",
+        "severity": "FATAL",
+        "message": "terminating connection due to administrator command",
+    },
+}
+DATABASE_RESETS_AT_ONE_COMMIT: Rule = {
+    "service": "postgres",
+    "operation": "commit",
+    "times": 1,
+    "reset": True,
+}
+
+DYNAMODB_THROTTLES: Rule = {
+    "service": "dynamodb",
+    "error": {"code": "ProvisionedThroughputExceededException"},
+}
+
+
+def dynamodb(operation: str, **more: object) -> Rule:
+    """DynamoDB throttles one operation."""
+    return {**DYNAMODB_THROTTLES, "operation": operation, **more}
+
+
+def posts(status: int, **more: object) -> Rule:
+    """@connections answers every post with this status."""
+    codes = {403: "ForbiddenException", 410: "GoneException", 429: "LimitExceededException"}
+    error = {"code": codes.get(status, "InternalServerError"), "status": status}
+    return {"service": "apigatewaymanagementapi", "error": error, **more}

@@ -1,0 +1,131 @@
+"""Faults between PostgreSQL and the queue: rows 5-8, 23 and 27 of the fault table."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults import rules
+from tests.faults.background import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.faults.alerts import Alerts
+    from tests.faults.stack import FaultStack, Page
+
+pytestmark = pytest.mark.faults
+
+
+@pytest.mark.parametrize(
+    "rule", [rules.SNS_REFUSES_EVENTS, rules.SNS_DENIES_KMS], ids=["row 5: 5xx", "row 23: KMS"]
+)
+def test_sns_refuses(
+    fault_stack: FaultStack,
+    open_page: Callable[..., Page],
+    alerts: Alerts,
+    user: str,
+    rule: rules.Rule,
+) -> None:
+    # Given a topic that takes nothing
+    page, generation = open_page(user), fault_stack.generation(user)
+    with fault_stack.aws.fault(**rule):
+        # When the provider calls, then it need not call again: the outbox has the event
+        answer = fault_stack.callback(generation)
+        assert answer.status == 200
+        assert len(fault_stack.aws.fired()) == 3  # three tries
+        assert [row["published"] for row in fault_stack.outbox(user)] == [False]
+        # And people are told, and a relay that fails too takes nothing out of the outbox
+        alerts.expect("could not publish", answer.body["eventId"])
+    assert page.client.results() == []
+    # When SNS is back, then the relay delivers
+    fault_stack.relay()
+    page.sees(generation)
+    assert [row["published"] for row in fault_stack.outbox(user)] == [True]
+
+
+def test_row_5_the_relay_is_refused_too(
+    fault_stack: FaultStack, open_page: Callable[..., Page], user: str
+) -> None:
+    # Given an event that waits in the outbox, and SNS that goes on refusing, alerts included
+    page, generation = open_page(user), fault_stack.generation(user)
+    with fault_stack.aws.fault(**rules.SNS_REFUSES):
+        assert fault_stack.callback(generation).status == 200
+        # When the relay runs, then it says how old the oldest is, which is what the alarm watches
+        assert fault_stack.relay()["oldestSeconds"] >= 60
+        assert [row["published"] for row in fault_stack.outbox(user)] == [False]
+    assert fault_stack.relay()["oldestSeconds"] == 0
+    page.sees(generation)
+
+
+def test_row_6_the_process_dies_between_commit_and_publish(
+    fault_stack: FaultStack, open_page: Callable[..., Page], user: str
+) -> None:
+    # Given a function that is killed when it turns to SNS
+    page, generation = open_page(user), fault_stack.generation(user)
+    killed = fault_stack.aws_tap.on("request", rb"Action=Publish&", "kill")
+    assert fault_stack.callback(generation, webhook_id="msg_" + generation).status >= 500
+    assert killed.count == 1
+    assert [row["published"] for row in fault_stack.outbox(user)] == [False]
+    # When nobody ever calls again, then the relay publishes what was recorded
+    assert fault_stack.relay()["relayed"] >= 1
+    page.sees(generation)
+    # And a late call changes nothing
+    again = fault_stack.callback(generation, webhook_id="msg_" + generation)
+    assert (again.status, again.body["outcome"]) == (200, "duplicate")
+    assert len(fault_stack.outbox(user)) == 1
+
+
+def test_row_7_sns_throttles_and_then_takes_it(
+    fault_stack: FaultStack, open_page: Callable[..., Page], user: str
+) -> None:
+    # Given SNS that throttles twice
+    page, generation = open_page(user), fault_stack.generation(user)
+    with fault_stack.aws.fault(**rules.SNS_THROTTLES_TWICE):
+        assert fault_stack.callback(generation).status == 200
+        assert len(fault_stack.aws.fired()) == 2
+    # Then the third try delivers, without the relay
+    page.sees(generation)
+    assert [row["published"] for row in fault_stack.outbox(user)] == [True]
+    assert len(page.client.of("event")) == 1
+
+
+def test_row_8_the_answer_of_sns_is_lost(
+    fault_stack: FaultStack, open_page: Callable[..., Page], user: str
+) -> None:
+    # Given a publish that SNS takes, and whose answer breaks off
+    page, generation = open_page(user), fault_stack.generation(user)
+    with fault_stack.aws.fault(**rules.SNS_LOSES_ONE_ANSWER):
+        assert fault_stack.callback(generation).status == 200
+        assert len(fault_stack.aws.fired()) == 1
+    # Then it is published twice, under one id
+    eventually(lambda: len(page.client.of("event")) == 2, "the event arrives twice")
+    assert len({frame["event"]["id"] for frame in page.client.of("event")}) == 1
+    # And the application sees it once
+    page.sees(generation)
+
+
+def test_row_27_relays_overlap(
+    fault_stack: FaultStack, open_page: Callable[..., Page], user: str
+) -> None:
+    # Given a backlog of several batches
+    page = open_page(user)
+    generations = [fault_stack.generation(user) for _ in range(20)]
+    with fault_stack.aws.fault(**rules.SNS_REFUSES):
+        for generation in generations:
+            assert fault_stack.callback(generation).status == 200
+    # When three relays run at once
+    slow = fault_stack.aws.fault(service="sns", operation="PublishBatch", latency=300)
+    with slow, ThreadPoolExecutor(3) as pool:
+        runs = [pool.submit(fault_stack.relay) for _ in range(3)]
+        relayed = sum(run.result()["relayed"] for run in runs)
+    # Then each event is published, and seen once
+    page.sees(*generations)
+    assert all(row["published"] for row in fault_stack.outbox(user))
+    # And no relay took what another had
+    assert relayed == len(generations)
+    offsets = [json.loads(row["event"])["sequence"] for row in fault_stack.outbox(user)]
+    assert offsets == [str(number) for number in range(1, 21)]
