@@ -35,19 +35,17 @@ class Delivery(NamedTuple):
     received: float
 
     def __str__(self) -> str:
-        def leg(name: str, seconds: float, since: str = "") -> str:
-            return f"  {name:22} {seconds * 1000:6.0f} ms{since}"
+        received = json.dumps(self.frame, indent=2)
+        return f"\nWhat the WebSocket client received:\n{received}\n\n{self.legs()}\n"
 
+    def legs(self) -> str:
+        """The latency of each leg, a line each."""
         return "\n".join(
-            [
-                "",
-                "What the WebSocket client received:",
-                json.dumps(self.frame, indent=2),
-                "",
-                leg("connected and welcomed", self.connected),
-                leg("callback answered", self.callback, " after the webhook was sent"),
-                leg("event received", self.received, " after the webhook was sent"),
-                "",
+            f"  {leg:22} {seconds * 1000:6.0f} ms{since}"
+            for leg, seconds, since in [
+                ("connected and welcomed", self.connected, ""),
+                ("callback answered", self.callback, " after the webhook was sent"),
+                ("event received", self.received, " after the webhook was sent"),
             ]
         )
 
