@@ -171,10 +171,7 @@ export class Herald {
     const before = this.#current;
     this.#current = connection;
     this.#next = null;
-    if (before) {
-      before.close();
-      this.#backoff.reset();
-    }
+    before?.close();
     this.#report();
     this.#stream.start();
     if (!this.#loaded) this.#load("start");

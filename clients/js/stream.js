@@ -60,8 +60,6 @@ export class Stream {
         return frame.items.forEach((item) => this.#deliver(item, connection));
       case "welcome":
         return this.#begin(frame.stream.epoch, frame.stream.head);
-      case "caught_up":
-        return this.#learn(this.#cursor.epoch, frame.offset, 0);
       case "pong":
         return this.#compare(frame.epoch, frame.head);
       case "gap": {

@@ -212,6 +212,8 @@ test("close() ends everything, connect() takes up where it ended, dispose() leav
   assert.equal(peer.closed, 1000);
   assert.equal(herald.state, "offline");
   assert.equal(world.clock.pending, 0);
+  await peer.say(frame(7));
+  assert.deepEqual(world.ids, ["event-6"]);
   world.window.dispatchEvent(new Event("online"));
   await settle();
   assert.equal(world.peers.length, 1);

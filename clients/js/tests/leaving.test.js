@@ -128,6 +128,7 @@ test("an old connection that ends during its replacement leaves the new one to f
   assert.equal(herald.state, "connecting");
   await fresh.welcome(10);
   assert.equal(herald.state, "live");
+  await world.clock.advance(30 * SECOND);
   assert.equal(world.peers.length, 2);
 });
 

@@ -77,6 +77,41 @@ test("a request for history that nobody answers, or with an error, is repeated",
   assert.equal(peer.got("history").length, 3);
 });
 
+test("what the welcome promised and the replay did not bring is asked for", async () => {
+  const world = new World();
+  const { peer } = await world.live(10);
+  await peer.drop();
+  const again = await world.redialled();
+  await again.welcome(14, { replaying: 3 });
+  await again.say(replay(11, 12, 13));
+  await again.caughtUp(13);
+  await world.clock.advance(2 * SECOND);
+  assert.deepEqual([again.last("history").since, again.last("history").limit], [13, 1]);
+});
+
+test("a request that was lost with its connection is made again on the next one", async () => {
+  const world = new World();
+  const { peer } = await world.live(41);
+  await peer.say(frame(43));
+  await world.clock.advance(2 * SECOND);
+  assert.equal(peer.got("history").length, 1);
+  await peer.drop();
+  const again = await world.redialled();
+  await again.welcome(43, { replaying: 1 });
+  await again.say(replay(43));
+  await again.caughtUp(43);
+  await world.clock.advance(5 * SECOND);
+  assert.equal(again.last("history").since, 41);
+});
+
+test("while there is no connection nothing but the reconnect is due", async () => {
+  const world = new World();
+  const { peer } = await world.live(41);
+  await peer.say(frame(43));
+  await peer.drop();
+  assert.equal(world.clock.pending, 1);
+});
+
 test("a hole of ten minutes is told as a gap and stepped over; its event is still handed on when it comes", async () => {
   const world = new World();
   const { herald, peer } = await world.live(41);
