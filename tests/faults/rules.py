@@ -24,7 +24,13 @@ SNS_LOSES_ONE_ANSWER: Rule = {
     "times": 1,
     "response": {"abort_frac": 0.3},
 }
-SNS_IS_SLOW: Rule = {"service": "sns", "operation": "Publish", "latency": 700}
+_EVERY_SECOND = {"fail": 1, "pass": 1}
+SNS_LOSES_EVERY_SECOND_ANSWER: Rule = {
+    "service": "sns",
+    "sequence": _EVERY_SECOND,
+    "response": {"abort_frac": 0.3},
+}
+SNS_DELAYS_EVERY_SECOND: Rule = {"service": "sns", "sequence": _EVERY_SECOND, "latency": 700}
 
 DATABASE_REFUSES: Rule = {
     "service": "postgres",

@@ -13,7 +13,7 @@ TAKES_A_RECEIVE = (
     "DynamoDB throttling",
     "posts answered 403",
 )
-OTHERS = (
+BEFORE_THE_QUEUE = (
     "database down",
     "database refusing connections",
     "database connections killed",
@@ -23,6 +23,9 @@ OTHERS = (
     "SNS throttling",
     "SNS slow, events overtake",
     "SNS published, answer lost",
+    "relay stopped",
+)
+AFTER_THE_QUEUE = (
     "messages duplicated",
     "messages poisoned",
     "posts answered 410",
@@ -31,9 +34,8 @@ OTHERS = (
     "posts cut",
     "clients cut",
     "clients offline",
-    "relay stopped",
 )
-KINDS = TAKES_A_RECEIVE + OTHERS
+KINDS = TAKES_A_RECEIVE + BEFORE_THE_QUEUE + AFTER_THE_QUEUE
 
 SHORTEST, LONGEST = 1.0, 4.0  # seconds that a fault lasts
 
@@ -50,28 +52,40 @@ class Fault(NamedTuple):
 def plan(seed: int, seconds: float, *, visibility: float) -> list[Fault]:
     """Return the faults of a run of that length, by time.
 
-    `visibility` is the queue's visibility timeout: among the faults that take a receive, each is
-    shorter than it, and within twice its length no more than two of them begin.
+    Three lanes run at once. `visibility` is the queue's visibility timeout: among the faults that
+    take a receive, each is shorter than it, and no three fall into two of its lengths.
     """
     source = random.Random(seed)
-    faults = _lane(source, OTHERS, seconds, lambda: source.uniform(0.3, 1.5), LONGEST)
-    spacing = 1.5 * visibility
-    faults += _lane(source, TAKES_A_RECEIVE, seconds, lambda: spacing, 0.6 * visibility)
+    faults = [
+        *_lane(source, BEFORE_THE_QUEUE, seconds, pause=(0.3, 1.5), longest=LONGEST),
+        *_lane(source, AFTER_THE_QUEUE, seconds, pause=(0.3, 1.5), longest=LONGEST),
+        *_lane(
+            source,
+            TAKES_A_RECEIVE,
+            seconds,
+            pause=(1.5 * visibility, 1.5 * visibility),
+            longest=0.6 * visibility,
+        ),
+    ]
     return sorted(faults)
 
 
 def _lane(
-    source: random.Random, kinds: tuple[str, ...], seconds: float, pause: object, longest: float
+    source: random.Random,
+    kinds: tuple[str, ...],
+    seconds: float,
+    *,
+    pause: tuple[float, float],
+    longest: float,
 ) -> list[Fault]:
     """Faults one after the other, every kind once before any comes again."""
     faults: list[Fault] = []
     deck: list[str] = []
     at = source.uniform(0.5, 2.0)
     while True:
-        if not deck:
-            deck = source.sample(kinds, len(kinds))
-        lasts = source.uniform(SHORTEST, max(SHORTEST, min(LONGEST, longest)))
+        deck = deck or source.sample(kinds, len(kinds))
+        lasts = source.uniform(SHORTEST, longest)
         if at + lasts > seconds:
             return faults
         faults.append(Fault(round(at, 2), round(lasts, 2), deck.pop(), source.getrandbits(32)))
-        at += lasts + pause()  # type: ignore[operator]
+        at += lasts + source.uniform(*pause)

@@ -124,7 +124,7 @@ class FaultStack:
         )
 
     def heal(self) -> None:
-        """End every fault that a test may have left."""
+        """End every fault that a test may have left; not on the loop's own thread."""
         self.aws.clear()
         self.database.clear()
         self.background.call(self.aws_tap.clear)

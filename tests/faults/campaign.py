@@ -1,0 +1,225 @@
+"""One long run: generations, clients, a provider that retries, and a seeded schedule of faults."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+import uuid
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import httpx
+from botocore.exceptions import ClientError
+
+from tests.faults.clients import running
+from tests.faults.history import History
+from tests.faults.nemesis import Nemesis
+from tests.faults.schedule import plan
+from tests.faults.stack import VISIBILITY_SECONDS, result
+
+if TYPE_CHECKING:
+    from tests.faults.stack import FaultStack
+
+USERS = 5
+CLIENTS_PER_USER = 3
+PER_SECOND = 2.5  # generations
+CALLS_AT_ONCE = 6
+RELAY_SECONDS = 3.0  # a minute in production
+SETTLE_SECONDS = 90.0
+
+
+class Order(NamedTuple):
+    """A generation that the provider will report: when (seconds), and how."""
+
+    generation: str
+    user: str
+    status: str
+    at: float
+    calls: tuple[str, ...]  # a webhook-id for each call: a provider may call more than once
+
+
+class Campaign:
+    """A run: `run` on the background loop gives its history."""
+
+    def __init__(self, stack: FaultStack, seed: int, generations: int) -> None:
+        self._stack = stack
+        self.history = History()
+        source = random.Random(seed)
+        seconds = generations / PER_SECOND
+        self.faults = plan(seed, seconds, visibility=VISIBILITY_SECONDS)
+        run = uuid.uuid4().hex[:6]
+        self._users = [f"faults-{run}-{number}" for number in range(1, USERS + 1)]
+        self._clients = [
+            stack.new_client(
+                user,
+                self.history,
+                name=f"{user}/{number}",
+                source=random.Random(source.getrandbits(32)),
+            )
+            for user in self._users
+            for number in range(1, CLIENTS_PER_USER + 1)
+        ]
+        self._orders = [
+            _order(source, source.choice(self._users), number / PER_SECOND)
+            for number in range(generations)
+        ]
+        self._nemesis = Nemesis(stack, self.history, self._clients, self._users)
+        self._calling = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._http: httpx.AsyncClient
+        self._pause = random.Random(source.getrandbits(32))
+
+    async def run(self) -> History:
+        await asyncio.to_thread(self._prepare)
+        async with httpx.AsyncClient(timeout=20) as self._http, running(*self._clients):
+            relay = asyncio.create_task(self._keep_relaying())
+            try:
+                await self._until(lambda: all(client.welcomed for client in self._clients), 60)
+                provider = asyncio.create_task(self._provide())
+                await self._nemesis.run(self.faults)
+                await asyncio.to_thread(self._stack.heal)
+                self.history.add("nemesis", "healed")
+                await provider
+                if await self._settled():
+                    self.history.add("campaign", "settled")
+            finally:
+                relay.cancel()
+                await asyncio.gather(relay, return_exceptions=True)
+        await asyncio.to_thread(self._look)
+        return self.history
+
+    # --- before ---
+
+    def _prepare(self) -> None:
+        """Empty the dead-letter queue, insert all generations."""
+        self._stack.drain()
+        rows = [
+            {"id": order.generation, "user_id": order.user, "prompt": "a picture under fire"}
+            for order in self._orders
+        ]
+        self._stack.query(
+            "INSERT INTO generations (id, user_id, prompt) SELECT id, user_id, prompt"
+            " FROM json_to_recordset(%s) AS row(id uuid, user_id text, prompt text)",
+            json.dumps(rows),
+        )
+        for order in self._orders:
+            self.history.add("provider", "generation", generation=order.generation, user=order.user)
+
+    # --- the provider ---
+
+    async def _provide(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for order in self._orders:
+                for webhook_id in order.calls:
+                    group.create_task(self._report(order, webhook_id))
+
+    async def _report(self, order: Order, webhook_id: str) -> None:
+        """Call until it is accepted, as providers do for hours."""
+        await asyncio.sleep(order.at)
+        text = json.dumps(result(order.generation, order.status))
+        patience = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < patience:
+            async with self._calling:
+                status = await self._call(text, webhook_id)
+            self.history.add(
+                "provider", "callback", generation=order.generation,
+                result=order.status, status=status,
+            )  # fmt: skip
+            if 200 <= status < 500:
+                return
+            await asyncio.sleep(self._pause.uniform(0.5, 2.0))
+
+    async def _call(self, text: str, webhook_id: str) -> int:
+        headers = self._stack.signed(text, webhook_id)
+        try:
+            answer = await self._http.post(
+                self._stack.env["HERALD_CALLBACK_URL"], content=text, headers=headers
+            )
+        except httpx.TransportError:
+            return 0
+        return answer.status_code
+
+    # --- the relay ---
+
+    async def _keep_relaying(self) -> None:
+        """The schedule, faster; what it cannot do now it does the next time."""
+        while True:
+            with suppress(ClientError, RuntimeError, OSError):
+                await asyncio.to_thread(self._stack.relay)
+            await asyncio.sleep(RELAY_SECONDS)
+
+    # --- after ---
+
+    async def _settled(self) -> bool:
+        return await self._until(lambda: asyncio.to_thread(self._at_rest), SETTLE_SECONDS)
+
+    async def _until(self, condition: Any, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while True:
+            holds = condition()
+            if holds if isinstance(holds, bool) else await holds:
+                return True
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(0.25)
+
+    def _at_rest(self) -> bool:
+        """Nothing on its way, and every client where its stream ends."""
+        ends = {row["user_id"]: row["last_offset"] for row in self._streams()}
+        there = all(
+            client.cursor.offset == ends.get(client.user, 0) and client.welcomed
+            for client in self._clients
+        )
+        if not there or self._stack.waiting():
+            return False
+        unpublished = self._stack.query(
+            "SELECT count(*) FROM outbox WHERE published_at IS NULL AND event->>'userid' = ANY(%s)",
+            self._users,
+        )
+        return bool(unpublished[0]["count"] == 0)
+
+    def _streams(self) -> list[dict[str, Any]]:
+        return self._stack.query(
+            "SELECT user_id, epoch::text, last_offset FROM streams WHERE user_id = ANY(%s)",
+            self._users,
+        )
+
+    def _look(self) -> None:
+        """Write down how everything ended."""
+        add = self.history.add
+        rows = self._stack.query(
+            "SELECT id::text, user_id, status FROM generations WHERE user_id = ANY(%s)",
+            self._users,
+        )
+        for row in rows:
+            add("end", "row", generation=row["id"], user=row["user_id"], status=row["status"])
+        outbox = self._stack.query(
+            "SELECT id::text, event, published_at IS NOT NULL AS published FROM outbox"
+            " WHERE event->>'userid' = ANY(%s)",
+            self._users,
+        )
+        for row in outbox:
+            event = row["event"]
+            add(
+                "end", "outbox", event=row["id"], generation=event["subject"],
+                user=event["userid"], epoch=event["epoch"], offset=int(event["sequence"]),
+                published=row["published"],
+            )  # fmt: skip
+        for row in self._streams():
+            add(
+                "end", "stream", user=row["user_id"], epoch=row["epoch"],
+                last_offset=row["last_offset"],
+            )  # fmt: skip
+        add("end", "waiting", queue="generation-complete-queue", messages=self._stack.waiting())
+        for queue in ("HERALD_DLQ_URL", "HERALD_SUBSCRIPTION_DLQ_URL"):
+            for body in self._stack.drain(queue):
+                add("end", "dead", queue=queue, body=body)
+
+
+def _order(source: random.Random, user: str, at: float) -> Order:
+    ids = [f"msg_{uuid.uuid4().hex}" for _ in range(2)]
+    # Most providers call once; some call twice, under the same id or under another.
+    calls = source.choices([ids[:1], [ids[0], ids[0]], ids], weights=[8, 1, 1])[0]
+    status = source.choices(["COMPLETE", "ERROR"], weights=[9, 1])[0]
+    return Order(str(uuid.uuid4()), user, status, at + source.uniform(0, 0.4), tuple(calls))
