@@ -15,7 +15,7 @@ from chalicelib.publishing import Publisher, publish_or_report
 from chalicelib.retry import deadline_of
 from chalicelib.webhooks import GenerationResult
 
-PUBLISH_SECONDS = 4.0  # kept back from the database's time, so that a failure can still be told
+PUBLISH_SECONDS = 6.0  # kept back from the database, so that a failure can still be told
 RETRY_AFTER_SECONDS = 10
 
 Response = dict[str, Any]

@@ -78,6 +78,7 @@ class Batch:
         self._users: dict[str, User] = {}
         self._invalid: list[str] = []
         self._counts: Counter[str] = Counter()
+        self._began = time.monotonic()
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Take one message; one that is no event fails alone."""
@@ -277,7 +278,10 @@ class Batch:
         values: dict[str, float | list[float]] = {**self._counts}
         if latencies:
             values["DeliveryLatencyMs"] = latencies[:100]
-        telemetry.metrics(properties={"failed": len(failed)}, **values)
+        elapsed = (time.monotonic() - self._began) * 1000
+        telemetry.metrics(
+            properties={"failed": len(failed), "milliseconds": round(elapsed, 1)}, **values
+        )
 
 
 _OK = Result(200, b"{}")

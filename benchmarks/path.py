@@ -1,0 +1,403 @@
+"""The whole path on the applied stack, leg by leg, beside a minimal path on the same stack.
+
+    python -m benchmarks.path STACK_ENV [--singles N] [--burst N] [--rounds N]
+
+Herald's path starts at the provider's webhook; the comparison starts where both begin, at SNS:
+topic → queue → function → page. The minimal function only posts with boto3 and stores nothing.
+Both paths are measured in turn, round by round. Prints tables and writes build/bench/path.json.
+"""
+
+import argparse
+import asyncio
+import io
+import json
+import statistics
+import sys
+import time
+import uuid
+import zipfile
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import jwt
+import psycopg2
+from standardwebhooks import Webhook
+from websockets.asyncio.client import ClientConnection, connect
+
+from benchmarks import BUILD
+from chalicelib import events
+
+PAGES = 20
+PATIENCE = 60.0
+EPOCH = "0197e3f0-6c1e-7d53-8a44-2f0c5c0f7a11"
+
+
+class Pages:
+    """Connected users, and when each event reached its page."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self.users = [f"bench-{uuid.uuid4().hex[:10]}" for _ in range(PAGES)]
+        self.connections: list[str] = []
+        self.received: dict[str, float] = {}
+        self._arrived = asyncio.Event()
+
+    async def open(self, stack: AsyncExitStack) -> None:
+        for user in self.users:
+            token = self._token(user)
+            page = await stack.enter_async_context(
+                connect(
+                    self._env["HERALD_WEBSOCKET_URL"],
+                    additional_headers={"Authorization": f"Bearer {token}"},
+                    proxy=None,
+                )
+            )
+            await page.send('{"action":"hello","id":1}')
+            self.connections.append(json.loads(await page.recv())["connection"])
+            task = asyncio.create_task(self._listen(page))
+            stack.callback(task.cancel)
+
+    async def all_of(self, ids: set[str]) -> list[float]:
+        """Wait for these events and return when each came, in seconds of time.time()."""
+        deadline = time.monotonic() + PATIENCE
+        while not ids <= self.received.keys():
+            self._arrived.clear()
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise SystemExit(f"{len(ids - self.received.keys())} events did not arrive")
+            await asyncio.wait_for(self._arrived.wait(), left)
+        return [self.received[event_id] for event_id in ids]
+
+    async def _listen(self, page: ClientConnection) -> None:
+        async for text in page:
+            now = time.time()
+            frame = json.loads(text)
+            for item in frame.get("items", [frame]):
+                event_id = item["event"]["id"] if "event" in item else item.get("id")
+                if event_id:
+                    self.received.setdefault(event_id, now)
+            self._arrived.set()
+
+    def _token(self, user: str) -> str:
+        now = int(time.time())
+        claims = {"sub": user, "iat": now, "exp": now + 3600}
+        claims |= {"iss": self._env["HERALD_JWT_ISSUER"], "aud": self._env["HERALD_JWT_AUDIENCE"]}
+        return jwt.encode(claims, self._env["HERALD_JWT_SECRET"], "HS256")
+
+
+class Aws:
+    """The stack's services, and the minimal path beside Herald's."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self._name = f"bench-minimal-{uuid.uuid4().hex[:8]}"
+        self.sns = self._client("sns")
+        self.logs = self._client("logs")
+        self._queue = ""
+        self._mapping = ""
+        self.topic = ""
+
+    def make_minimal(self) -> None:
+        """Topic → queue → function with boto3, with the rights of each."""
+        sqs, iam, functions = (self._client(name) for name in ("sqs", "iam", "lambda"))
+        self._queue = sqs.create_queue(
+            QueueName=self._name, Attributes={"VisibilityTimeout": "120"}
+        )["QueueUrl"]
+        attributes = sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])
+        queue_arn = attributes["Attributes"]["QueueArn"]
+        self.topic = self.sns.create_topic(Name=self._name)["TopicArn"]
+        allow = {"Effect": "Allow", "Resource": "*"}
+        policy = {**allow, "Principal": {"Service": "sns.amazonaws.com"}}
+        sqs.set_queue_attributes(
+            QueueUrl=self._queue,
+            Attributes={"Policy": _policy({**policy, "Action": "sqs:SendMessage"})},
+        )
+        self.sns.subscribe(
+            TopicArn=self.topic,
+            Protocol="sqs",
+            Endpoint=queue_arn,
+            Attributes={"RawMessageDelivery": "true"},
+        )
+        principal = {"Principal": {"Service": "lambda.amazonaws.com"}, "Effect": "Allow"}
+        role = iam.create_role(
+            RoleName=self._name,
+            AssumeRolePolicyDocument=_policy({**principal, "Action": "sts:AssumeRole"}),
+        )["Role"]["Arn"]
+        iam.put_role_policy(
+            RoleName=self._name,
+            PolicyName="all",
+            PolicyDocument=_policy({**allow, "Action": ["sqs:*", "execute-api:*", "logs:*"]}),
+        )
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as package:
+            package.write(Path(__file__).with_name("minimal_function.py"), "minimal_function.py")
+        functions.create_function(
+            FunctionName=self._name,
+            Runtime=f"python{sys.version_info.major}.{sys.version_info.minor}",
+            Role=role,
+            Handler="minimal_function.handle",
+            Code={"ZipFile": archive.getvalue()},
+            Timeout=20,
+            MemorySize=1769,
+            Environment={
+                "Variables": {"HERALD_MANAGEMENT_ENDPOINT": self._env["HERALD_MANAGEMENT_ENDPOINT"]}
+            },
+        )
+        self._mapping = functions.create_event_source_mapping(
+            EventSourceArn=queue_arn,
+            FunctionName=self._name,
+            BatchSize=10,
+            ScalingConfig={"MaximumConcurrency": 10},
+        )["UUID"]
+
+    def remove_minimal(self) -> None:
+        functions = self._client("lambda")
+        if self._mapping:
+            functions.delete_event_source_mapping(UUID=self._mapping)
+            functions.delete_function(FunctionName=self._name)
+        iam = self._client("iam")
+        if self.topic:
+            iam.delete_role_policy(RoleName=self._name, PolicyName="all")
+            iam.delete_role(RoleName=self._name)
+            self.sns.delete_topic(TopicArn=self.topic)
+            self._client("sqs").delete_queue(QueueUrl=self._queue)
+
+    def deliver_metrics(self, since: float) -> list[dict[str, Any]]:
+        """What `deliver` logged of its batches since then."""
+        found = self.logs.filter_log_events(
+            logGroupName=f"/aws/lambda/herald-{self._env['HERALD_STAGE']}-deliver",
+            startTime=int(since * 1000),
+        )["events"]
+        lines = [event["message"] for event in found if "EventsReceived" in event["message"]]
+        return [json.loads(line) for line in lines]
+
+    def _client(self, service: str) -> Any:
+        return boto3.Session().client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self._env["AWS_ENDPOINT_URL"],
+            region_name=self._env["AWS_REGION"],
+            aws_access_key_id=self._env["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self._env["AWS_SECRET_ACCESS_KEY"],
+        )
+
+
+def _policy(statement: Mapping[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+class Route:
+    """One of the two paths, from SNS to the page."""
+
+    def __init__(self, name: str, topic: str, message: Callable[[Pages, int], str]) -> None:
+        self.name = name
+        self.topic = topic
+        self._message = message
+
+    def batch(self, pages: Pages, numbers: range) -> list[tuple[str, str]]:
+        """Messages with their ids."""
+        messages = [self._message(pages, number) for number in numbers]
+        return [(json.loads(text)["id"], text) for text in messages]
+
+
+def herald_message(pages: Pages, number: int) -> str:
+    now = datetime.now(UTC)
+    row = {
+        "id": uuid.uuid4(),
+        "version": 2,
+        "user_id": pages.users[number % PAGES],
+        "status": "COMPLETE",
+        "prompt": "a lighthouse on a cliff at dawn, oil on canvas, wide brush strokes",
+        "image_url": "https://images.example.com/1.png",
+        "image_height": 1024,
+        "image_width": 1024,
+        "core_model": "a-model-v1",
+        "error": None,
+        "created_at": now,
+        "updated_at": now,
+    }
+    return events.build(row, stage="bench", epoch=EPOCH, offset=number + 1)
+
+
+def minimal_message(pages: Pages, number: int) -> str:
+    event = json.loads(herald_message(pages, number))
+    return json.dumps({**event, "connection": pages.connections[number % PAGES]})
+
+
+async def singles(aws: Aws, path: Route, pages: Pages, numbers: range) -> list[float]:
+    """Seconds from publish to page, one event after the other."""
+    taken = []
+    for event_id, text in path.batch(pages, numbers):
+        began = time.time()
+        await asyncio.to_thread(aws.sns.publish, TopicArn=path.topic, Message=text)
+        taken.append((await pages.all_of({event_id}))[0] - began)
+    return taken
+
+
+async def burst(aws: Aws, path: Route, pages: Pages, numbers: range) -> float:
+    """Seconds from the first publish to the last event's arrival."""
+    batch = path.batch(pages, numbers)
+    began = time.time()
+
+    def publish() -> None:
+        for start in range(0, len(batch), 10):
+            entries = [
+                {"Id": str(index), "Message": text}
+                for index, (_, text) in enumerate(batch[start : start + 10])
+            ]
+            aws.sns.publish_batch(TopicArn=path.topic, PublishBatchRequestEntries=entries)
+
+    await asyncio.to_thread(publish)
+    return max(await pages.all_of({event_id for event_id, _ in batch})) - began
+
+
+async def legs(
+    env: Mapping[str, str], aws: Aws, pages: Pages, count: int
+) -> dict[str, list[float]]:
+    """Milliseconds from the webhook to each leg, for single webhooks one after the other."""
+    found: dict[str, list[float]] = {
+        name: []
+        for name in (
+            "callback answered",
+            "published to SNS",
+            "received by deliver",
+            "posted",
+            "received by the client",
+        )
+    }
+    connection = psycopg2.connect(env["HERALD_DATABASE_URL"])
+    connection.autocommit = True
+    webhook = Webhook(env["HERALD_WEBHOOK_SECRET"])
+    with connection.cursor() as cursor, httpx.Client(timeout=30) as http:
+        for number in range(count):
+            generation_id = str(uuid.uuid4())
+            cursor.execute(
+                "INSERT INTO generations (id, user_id, prompt) VALUES (%s, %s, 'a lighthouse')",
+                (generation_id, pages.users[number % PAGES]),
+            )
+            body = json.dumps({"generationId": generation_id, "status": "ERROR"})
+            now = datetime.now(UTC)
+            headers = {
+                "webhook-id": generation_id,
+                "webhook-timestamp": str(int(now.timestamp())),
+                "webhook-signature": webhook.sign(generation_id, now, body),
+            }
+            began = time.time()
+            answer = await asyncio.to_thread(
+                http.post, env["HERALD_CALLBACK_URL"], content=body, headers=headers
+            )
+            answered = time.time()
+            event_id = answer.json()["eventId"]
+            [received] = await pages.all_of({event_id})
+            [batch] = await _batch_of(aws, began)
+            cursor.execute(
+                "SELECT extract(epoch FROM published_at) FROM outbox WHERE id = %s", (event_id,)
+            )
+            [(published,)] = cursor.fetchall()
+            posted = batch["_aws"]["Timestamp"] / 1000
+            for name, at in zip(
+                found,
+                (
+                    answered,
+                    float(published),
+                    posted - batch["milliseconds"] / 1000,
+                    posted,
+                    received,
+                ),
+                strict=True,
+            ):
+                found[name].append((at - began) * 1000)
+    connection.close()
+    return found
+
+
+async def _batch_of(aws: Aws, since: float) -> list[dict[str, Any]]:
+    deadline = time.monotonic() + PATIENCE
+    while not (found := await asyncio.to_thread(aws.deliver_metrics, since)):
+        if time.monotonic() > deadline:
+            raise SystemExit("deliver logged nothing")
+    return found
+
+
+def percentiles(values: list[float]) -> dict[str, float]:
+    cut = statistics.quantiles(values, n=100, method="inclusive")
+    return {"p50": round(cut[49], 1), "p95": round(cut[94], 1), "p99": round(cut[98], 1)}
+
+
+async def measure(env: Mapping[str, str], options: argparse.Namespace) -> dict[str, Any]:
+    aws = Aws(env)
+    pages = Pages(env)
+    async with AsyncExitStack() as stack:
+        stack.callback(aws.remove_minimal)
+        aws.make_minimal()
+        await pages.open(stack)
+        herald = Route("herald", env["HERALD_TOPIC_ARN"], herald_message)
+        paths = [herald, Route("minimal", aws.topic, minimal_message)]
+        single_ms: dict[str, list[float]] = {path.name: [] for path in paths}
+        burst_s: dict[str, list[float]] = {path.name: [] for path in paths}
+        number = 0
+        for path in paths:  # warm
+            await singles(aws, path, pages, range(number, number := number + 10))
+            await burst(aws, path, pages, range(number, number := number + 100))
+        for round_number in range(options.rounds):
+            for path in paths if round_number % 2 else reversed(paths):
+                print(f"→ round {round_number + 1}/{options.rounds}, {path.name}", flush=True)
+                taken = await singles(
+                    aws, path, pages, range(number, number := number + options.singles)
+                )
+                single_ms[path.name] += [seconds * 1000 for seconds in taken]
+                burst_s[path.name].append(
+                    await burst(aws, path, pages, range(number, number := number + options.burst))
+                )
+        by_leg = await legs(env, aws, pages, options.singles)
+    return {
+        "legs_ms": {name: percentiles(values) for name, values in by_leg.items()},
+        "single_ms": {name: percentiles(values) for name, values in single_ms.items()},
+        "burst_s": {
+            name: {"median": statistics.median(values), "min": min(values), "max": max(values)}
+            for name, values in burst_s.items()
+        },
+        "path_p50_vs_minimal": round(
+            statistics.median(single_ms["herald"]) / statistics.median(single_ms["minimal"]), 3
+        ),
+        f"burst{options.burst}_vs_minimal": round(
+            statistics.median(burst_s["herald"]) / statistics.median(burst_s["minimal"]), 3
+        ),
+    }
+
+
+def report(found: Mapping[str, Any], options: argparse.Namespace) -> None:
+    print("\nFrom the webhook to each leg, single events, ms")
+    for name, row in found["legs_ms"].items():
+        print(f"  {name:24} p50 {row['p50']:7.1f}   p95 {row['p95']:7.1f}   p99 {row['p99']:7.1f}")
+    print("\nFrom SNS to the page, single events, ms")
+    for name, row in found["single_ms"].items():
+        print(f"  {name:24} p50 {row['p50']:7.1f}   p95 {row['p95']:7.1f}   p99 {row['p99']:7.1f}")
+    print(f"\nA burst of {options.burst} from SNS to the pages, seconds until the last")
+    for name, row in found["burst_s"].items():
+        print(f"  {name:24} {row['median']:.2f} ({row['min']:.2f}..{row['max']:.2f})")
+    for key in ("path_p50_vs_minimal", f"burst{options.burst}_vs_minimal"):
+        print(f"{key} = {found[key]}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.path", description=__doc__)
+    parser.add_argument("stack_env", type=Path, help="stack.env of a running stack (make up)")
+    parser.add_argument("--singles", type=int, default=30, help="single events per round")
+    parser.add_argument("--burst", type=int, default=500, help="events of a burst")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    lines = options.stack_env.read_text().splitlines()
+    env = dict(line.split("=", 1) for line in lines if "=" in line)
+    found = asyncio.run(measure(env, options))
+    report(found, options)
+    BUILD.mkdir(parents=True, exist_ok=True)
+    (BUILD / "path.json").write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
