@@ -1,0 +1,393 @@
+"""The documents say what the code does: runbooks, examples, links, targets and names are compared
+with it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import hcl2
+import pytest
+from websockets.sync.server import serve
+
+from chalicelib import client_frames, events, frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from websockets.sync.server import ServerConnection
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = {
+    str(path.relative_to(ROOT)): path.read_text()
+    for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+}
+OPERATIONS = DOCUMENTS["docs/operations.md"]
+PROTOCOL = DOCUMENTS["docs/protocol.md"]
+SECURITY = DOCUMENTS["docs/security.md"]
+
+_FENCE = re.compile(r"(?ms)^ *```(\w*)\n(.*?)^ *```")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Return a document's code blocks in one language."""
+    return [body for found, body in _FENCE.findall(text) if found == language]
+
+
+def spans(text: str) -> set[str]:
+    """Return what stands in backticks outside the code blocks."""
+    return set(re.findall(r"`([^`\n]+)`", _FENCE.sub("", text)))
+
+
+def section(text: str, title: str) -> str:
+    """Return what stands below a heading of the second level, up to the next one."""
+    return re.split(r"(?m)^## ", text.split(f"\n## {title}\n", 1)[1], maxsplit=1)[0]
+
+
+def anchors(text: str) -> set[str]:
+    """Return the fragments that lead to a document's headings."""
+    headings = re.findall(r"(?m)^#+ (.+)$", _FENCE.sub("", text))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+# --- operations.md: a runbook for each alarm ---
+
+
+def alarm_keys(texts: list[str]) -> set[str]:
+    """Return the keys of the tables of alarms in HCL files, up to the "/"."""
+    found: set[str] = set()
+    for text in texts:
+        for block in hcl2.loads(text)["locals"]:
+            for name, value in block.items():
+                if isinstance(value, dict):
+                    found |= {key.strip('"') for key in value if not key.startswith("__")}
+                elif isinstance(value, str):  # an expression that makes a table
+                    keys = re.findall(r'"?([a-z]+(?:-[a-z]+)+)[^"\s]*"? =>? \{', value)
+                    assert len(keys) == value.count('action = "'), f"{name}: a key is not read"
+                    found |= set(keys)
+    return found
+
+
+def runbooks(text: str) -> set[str]:
+    return set(re.findall(r"(?m)^### (.+)$", section(text, "Runbooks")))
+
+
+@pytest.fixture(scope="module")
+def alarms() -> set[str]:
+    directory = ROOT / "infra" / "modules" / "alarms"
+    keys = alarm_keys([(directory / name).read_text() for name in ("alarms.tf", "expressions.tf")])
+    assert {"dead-letters", "function-errors", "gaps", "authorize-errors"} <= keys
+    return keys
+
+
+def test_each_alarm_has_its_runbook_and_each_runbook_its_alarm(alarms: set[str]) -> None:
+    assert runbooks(OPERATIONS) == alarms
+
+
+def test_the_alarms_links_lead_to_their_runbooks(alarms: set[str]) -> None:
+    assert alarms <= anchors(OPERATIONS)
+
+
+def test_each_runbook_answers_the_same_questions() -> None:
+    for runbook in re.split(r"(?m)^### ", section(OPERATIONS, "Runbooks"))[1:]:
+        name = runbook.split("\n", 1)[0]
+        asked = re.findall(r"(?m)^- \*\*(.+?):\*\*", runbook)
+        assert asked == ["Means", "Causes", "Look", "Do", "Over"], name
+
+
+def test_the_metrics_table_is_complete() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "chalicelib").glob("*.py"))
+    emitted = set(re.findall(r'(?:_counts|values)\["(\w+)"\] \+?= |"(Posts\w+)"', source))
+    emitted |= {
+        (name, "")
+        for given in re.findall(r"telemetry\.metrics\((.*)\)\n", source)
+        for name in re.findall(r"\b([A-Z]\w+)=", given)
+    }
+    documented = set(re.findall(r"(?m)^\| `(\w+)` \|", section(OPERATIONS, "Metrics")))
+    assert documented == {first or second for first, second in emitted}
+
+
+# --- names: targets, variables, files, tests ---
+
+
+def test_every_target_named_is_there() -> None:
+    targets = set(re.findall(r"(?m)^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text()))
+    for name, text in DOCUMENTS.items():
+        shell = "\n".join(body for language, body in _FENCE.findall(text) if language != "python")
+        code = "\n".join(spans(text)) + "\n" + shell
+        named = set(re.findall(r"(?m)(?:^|[\s$(])make ([a-z][a-z0-9-]*)", code))
+        assert named <= targets, f"{name}: {named - targets}"
+
+
+@pytest.fixture(scope="module")
+def sources() -> str:
+    files = [ROOT / "Makefile", ROOT / "tests" / "conftest.py"]
+    for folder in ("app", "chalicelib", "infra", "local", "migrations", "ops"):
+        files += [path for kind in ("py", "tf") for path in (ROOT / folder).rglob(f"*.{kind}")]
+    return "\n".join(path.read_text() for path in files)
+
+
+def test_every_environment_variable_named_is_there(sources: str) -> None:
+    named = set(re.findall(r"\b(?:HERALD|TF|AWS)_[A-Z_]+\b", "".join(DOCUMENTS.values())))
+    assert "HERALD_DATABASE_URL" in named
+    # Endpoints are named by service (chalicelib/aws.py); the other is boto3's own.
+    known = {"AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL_SNS"}
+    unknown = {name for name in named - known if not re.search(rf"\b{name}\b", sources)}
+    prefix = "HERALD_"  # a function's setting is the field of its name
+    fields = {name for name in unknown if f"    {name.removeprefix(prefix).lower()}: " in sources}
+    assert unknown == fields
+
+
+def test_every_terraform_variable_named_is_there() -> None:
+    root = "\n".join(path.read_text() for path in (ROOT / "infra").glob("*.tf"))
+    known = set(re.findall(r'(?m)^(?:variable|output) "(\w+)"', root))
+    known |= set(
+        re.findall(r"\w+", (ROOT / "migrations/versions/0001_first_tables.py").read_text())
+    )
+    known |= set(get_args(frames.GapReason))
+    for text in (OPERATIONS, SECURITY):
+        named = {span for span in spans(text) if re.fullmatch(r"[a-z]+(_[a-z]+)+", span)}
+        assert named <= known
+    assert "posts_per_second" in spans(OPERATIONS)
+
+
+def test_every_file_and_test_named_is_there() -> None:
+    for name, text in DOCUMENTS.items():
+        for span in spans(text):
+            place, _, test = span.partition("::")
+            top, slash, _ = place.partition("/")
+            if not slash or not (ROOT / top).is_dir() or re.search(r"[<*…\s]", place):
+                continue
+            if place.startswith(("build/", "infra/envs/")):
+                continue
+            path = ROOT / place
+            assert path.exists(), f"{name}: {span}"
+            if test:
+                found = re.search(rf'(?m)^(?:def {test}\(|run "{test}")', path.read_text())
+                assert found, f"{name}: {span}"
+
+
+def test_every_relative_link_leads_somewhere() -> None:
+    for name, text in DOCUMENTS.items():
+        for link in re.findall(r"\]\(([^)\s]+)\)", _FENCE.sub("", text)):
+            if re.match(r"[a-z]+:", link):
+                continue
+            path, _, fragment = link.partition("#")
+            goal = (ROOT / name).parent / path if path else ROOT / name
+            assert goal.exists(), f"{name}: {link}"
+            assert not fragment or fragment in anchors(goal.read_text()), f"{name}: {link}"
+
+
+# --- security.md: the rights as they are ---
+
+
+def test_the_table_of_rights_is_that_of_the_policies() -> None:
+    for function in (
+        "authorize",
+        "callback",
+        "connect",
+        "deliver",
+        "disconnect",
+        "message",
+        "relay",
+    ):
+        blocks_of = hcl2.loads((ROOT / "infra" / f"{function}.tf").read_text())["data"]
+        (document,) = (kind[key][name] for kind in blocks_of for key in kind for name in kind[key])
+        granted = {
+            action.strip('"')
+            for statement in document["statement"]
+            for action in statement["actions"]
+        }
+        rows = re.findall(rf"(?m)^\| {function} \| (.+?) \|", SECURITY)
+        assert {action for row in rows for action in spans(row)} == granted, function
+
+
+# --- protocol.md: every example is what the server reads or sends ---
+
+Frame = dict[str, Any]
+EXAMPLES: list[Frame] = [json.loads(body) for body in blocks(PROTOCOL, "json")]
+FROM_CLIENTS = [frame for frame in EXAMPLES if "action" in frame]
+FROM_THE_SERVER = [frame for frame in EXAMPLES if "type" in frame]
+CODES = {code.code: code for code in vars(frames).values() if isinstance(code, frames.Code)}
+
+
+def _welcome(frame: Frame) -> str:
+    given = {
+        name: frame[name] for name in ("connection", "time", "recovered", "replaying", "token_ms")
+    }
+    return frames.welcome(frame["re"], **frame["stream"], **given)
+
+
+def _event(frame: Frame) -> str:
+    text = json.dumps(frame["event"])
+    return frames.event(text, frame["epoch"], frame["offset"], replayed=frame["replayed"])
+
+
+def _gap(frame: Frame) -> str:
+    names = ("requested", "epoch", "earliest", "head", "reason")
+    return frames.gap(frame["re"], **{name: frame[name] for name in names})
+
+
+SERVER: dict[str, Callable[[Frame], str]] = {
+    "welcome": _welcome,
+    "event": _event,
+    "events": lambda frame: next(frames.events(map(_event, frame["items"]))),
+    "caught_up": lambda frame: frames.caught_up(frame["re"], frame["offset"]),
+    "gap": _gap,
+    "pong": lambda frame: frames.pong(frame["re"], epoch=frame["epoch"], head=frame["head"]),
+    "auth_ok": lambda frame: frames.auth_ok(frame["re"], frame["token_ms"]),
+    "error": lambda frame: frames.error(
+        frame["re"], CODES[frame["code"]], frame["message"], frame["retry_after_ms"]
+    ),
+    "close": lambda frame: frames.close(CODES[frame["code"]], frame["retry_after_ms"]),
+}
+
+
+def test_every_frame_has_an_example() -> None:
+    assert {frame["action"] for frame in FROM_CLIENTS} == {"hello", "ping", "history", "auth"}
+    makers = {
+        name for name, made in vars(frames).items()
+        if callable(made) and getattr(made, "__module__", "") == frames.__name__ and name.islower()
+    }  # fmt: skip
+    assert makers - {"packed", "dump"} == set(SERVER)
+    assert {frame["type"] for frame in FROM_THE_SERVER} == set(SERVER)
+    assert len(FROM_CLIENTS) + len(FROM_THE_SERVER) == len(EXAMPLES)
+
+
+@pytest.mark.parametrize("frame", FROM_CLIENTS, ids=lambda frame: frame["action"])
+def test_a_clients_example_is_read(frame: Frame) -> None:
+    client_frames.parse(json.dumps(frame))
+
+
+@pytest.mark.parametrize("frame", FROM_THE_SERVER, ids=lambda frame: frame["type"])
+def test_the_servers_example_is_what_the_server_makes(frame: Frame) -> None:
+    assert json.loads(SERVER[frame["type"]](frame)) == frame
+
+
+def _event_frames() -> Iterator[Frame]:
+    for frame in FROM_THE_SERVER:
+        if frame["type"] in ("event", "events"):
+            yield from frame.get("items", [frame])
+
+
+@pytest.mark.parametrize("frame", list(_event_frames()), ids=lambda frame: str(frame["offset"]))
+def test_an_events_example_is_what_the_publisher_makes(frame: Frame) -> None:
+    event = frame["event"]
+    read = events.parse(json.dumps(event))
+    assert (read.epoch, read.offset) == (frame["epoch"], frame["offset"])
+    assert json.loads(_published(event, read)) == event
+
+
+def _published(event: Frame, read: events.Event) -> str:
+    stage = event["source"].removeprefix("herald/")
+    if read.epoch is None or read.offset is None:
+        now = datetime.fromisoformat(event["time"])
+        return events.build_notice(event["subject"], event["userid"], stage=stage, now=now)
+    columns = {re.sub("[A-Z]", lambda match: "_" + match[0].lower(), name): value
+               for name, value in event["data"].items()}  # fmt: skip
+    times = {name: datetime.fromisoformat(columns[name]) for name in ("created_at", "updated_at")}
+    row = {**columns, **times, "id": event["subject"], "user_id": event["userid"], "version": 2}
+    return events.build(row, stage=stage, epoch=read.epoch, offset=read.offset)
+
+
+def test_the_codes_are_those_of_the_server() -> None:
+    rows = re.findall(r"(?m)^\| (\d{4}) \| `(\w+)` \| `(\w+)` \|", section(PROTOCOL, "Codes"))
+    assert {(int(code), name, reconnect) for code, name, reconnect in rows} == set(CODES.values())
+
+
+def test_the_reasons_for_a_gap_are_those_of_the_server() -> None:
+    rows = re.findall(r"(?m)^\| `(\w+)` \|", section(PROTOCOL, "What the server sends"))
+    assert rows == ["reason", *get_args(frames.GapReason)]
+
+
+# --- protocol.md: the client in Python runs ---
+
+OLD, NEW = "019bac11-b400-7a31-8c04-5d1f9b2e7a66", "019cae29-6e50-7a31-8c04-5d1f9b2e7a66"
+
+
+def _numbered(epoch: str, offset: int, *, replayed: bool = False) -> str:
+    return frames.event(f'{{"id":"{offset}"}}', epoch, offset, replayed=replayed)
+
+
+def _hello(epoch: str, head: int, *, recovered: bool) -> str:
+    place = {"connection": "c", "time": "t", "epoch": epoch, "head": head}
+    return frames.welcome(1, **place, recovered=recovered, replaying=0, token_ms=None)  # type: ignore[arg-type]
+
+
+LOST = [_numbered(OLD, 3, replayed=True), _numbered(OLD, 4, replayed=True)]
+REQUESTED = {"epoch": OLD, "offset": 4}
+SCRIPT = [  # for each connection: the cursor it is to come with, and what it is sent
+    (
+        None,
+        [
+            _numbered(OLD, 2),  # live, before welcome
+            _hello(OLD, 1, recovered=False),
+            _numbered(OLD, 2),
+            _numbered(OLD, 4),
+            '{"message": "Internal server error", "connectionId": "c"}',  # API Gateway's own
+        ],
+    ),
+    (
+        {"epoch": OLD, "offset": 2},
+        [
+            _hello(OLD, 4, recovered=True),
+            *frames.events(LOST),
+            frames.caught_up(1, 4),
+            frames.close(frames.TOKEN_EXPIRED),
+        ],
+    ),
+    (
+        REQUESTED,
+        [
+            _hello(NEW, 7, recovered=False),
+            frames.gap(
+                1, requested=REQUESTED, epoch=NEW, earliest=1, head=7, reason="epoch_changed"
+            ),
+            _numbered(NEW, 8),
+            frames.close(frames.FORBIDDEN),
+        ],
+    ),
+]
+
+
+def test_the_client_in_python_loses_nothing_and_repeats_nothing() -> None:
+    names: dict[str, Any] = {}
+    (source,) = blocks(PROTOCOL, "python")
+    exec(compile(source, "docs/protocol.md", "exec"), names)  # noqa: S102 - our own document
+    names["random"] = type("Impatient", (), {"uniform": staticmethod(lambda low, high: 0)})
+    cursors: list[object] = []
+    tokens: list[str | None] = []
+    seen: list[object] = []
+
+    def serve_one(socket: ServerConnection) -> None:
+        assert socket.request is not None
+        tokens.append(socket.request.headers["Authorization"])
+        hello = str(socket.recv())
+        client_frames.parse(hello)
+        cursors.append(json.loads(hello)["resume"])
+        for frame in SCRIPT[len(cursors) - 1][1]:
+            socket.send(frame)
+
+    with serve(serve_one, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+        fresh = iter(("one", "two", "three"))
+        ending = names["follow"](
+            url,
+            lambda: next(fresh),
+            lambda: seen.append("load"),
+            lambda event: seen.append(event["id"]),
+        )
+        server.shutdown()
+        thread.join()
+
+    assert ending == "forbidden"
+    assert cursors == [cursor for cursor, _ in SCRIPT]
+    assert tokens == ["Bearer one", "Bearer two", "Bearer three"]
+    assert seen == ["2", "load", "4", "3", "load", "8"]
