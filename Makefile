@@ -123,7 +123,7 @@ test-tools: setup
 	@$(BASE_PYTHON) -m local.environments emulator chromium
 
 lock: setup ## Resolve requirements/*.in anew into the pinned requirements/*.txt
-	@cd requirements && for name in runtime dev emulator terraform postgres bench; do \
+	@cd requirements && for name in uv runtime dev emulator terraform postgres bench; do \
 	  ../.venv/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header $(ARGS) $$name.in -o $$name.txt || exit 1; done
 

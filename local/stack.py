@@ -23,7 +23,17 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from local import BUILD, ROOT, emulator, infrastructure, package, postgres, processes
+from local import (
+    BUILD,
+    ROOT,
+    emulator,
+    environments,
+    infrastructure,
+    package,
+    postgres,
+    processes,
+    terraform,
+)
 from local.emulator import Emulator, answers
 from local.environments import SetupError
 from local.ports import reserve_port
@@ -169,6 +179,8 @@ class Stack:
     def _start(self, state: State) -> None:
         shutil.rmtree(self.directory / "logs", ignore_errors=True)
         (self.directory / "logs").mkdir()
+        environments.ensure("emulator")
+        terraform.find_terraform()
         archive = package.build()
         with reserve_port() as studio_socket:
             state.studio_port = studio_socket.getsockname()[1]
