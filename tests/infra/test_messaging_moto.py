@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from moto.sqs.models import Queue
 from pytest_terraform import terraform, tf
 
 from local import ROOT
@@ -33,6 +34,9 @@ def on_moto(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tf.LazyTfBin, "value", str(own.find_terraform()))
         patch.setattr(tf.LazyModuleDir, "value", str(copy / MODULE))
+        # moto keeps this attribute but does not give it back, and the provider waits to see it.
+        patch.setattr(Queue, "redrive_allow_policy", None, raising=False)
+        patch.setattr(Queue, "BASE_ATTRIBUTES", [*Queue.BASE_ATTRIBUTES, "RedriveAllowPolicy"])
         environment = Terraform(copy, **moto_environment).environment
         for name, value in environment.items():
             if name.startswith(("AWS_", "TF_", "CHECKPOINT_")):
