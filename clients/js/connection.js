@@ -104,6 +104,7 @@ export class Connection {
   }
 
   #hello() {
+    this.#expectProgress();
     const resume = this.#owner.position();
     this.#settled = resume === null;
     const fields = resume ? { resume } : {};

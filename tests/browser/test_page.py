@@ -73,8 +73,26 @@ def test_a_gap_is_told_and_the_state_loaded_again(
     away.expect_picture(card, via="state")
     expect(away.log("Gap: events are missing")).to_contain_text("expired")
     away.expect_state("live")
-    assert away.state_loads == 2
+    assert away.loads_since == 1
     away.expect_picture(away.generate("Two cats"), via="live")
+
+
+def test_a_picture_that_is_pending_after_a_reload_arrives_by_event(
+    visit: Callable[[str], StudioPage], herald: tuple[FakeHerald, str]
+) -> None:
+    herald[0].gate.clear()
+    try:
+        studio = visit("alice")
+        expect(studio.generate("Paper boats")).to_have_attribute("data-status", "PENDING")
+        studio.page.reload()
+        card = studio.card("Paper boats")
+        expect(card).to_have_attribute("data-via", "state")
+        expect(card).to_have_attribute("data-status", "PENDING")
+        studio.expect_state("live")
+    finally:
+        herald[0].gate.set()
+    studio.expect_picture(card, via="live")
+    assert studio.loads_since == 1, "one look at the state for each page load"
 
 
 def test_a_result_that_was_not_recorded_at_first_is_shown_in_the_end(
@@ -122,3 +140,19 @@ def test_signing_in_as_somebody_else_changes_pictures_and_events(
     expect(studio.card("A lighthouse in a storm")).to_be_visible()
     expect(studio.card("Two cats")).to_have_count(0)
     expect(studio.log("Gap")).to_have_count(0)
+
+
+def test_a_refused_prompt_says_why_and_stays_to_be_mended(
+    visit: Callable[[str], StudioPage],
+) -> None:
+    studio = visit("alice")
+    field = studio.page.get_by_label("Prompt")
+    field.fill("   ")
+    field.press("Enter")
+    expect(studio.page.get_by_role("alert")).to_contain_text("prompt must be a text")
+    expect(field).to_have_value("   ")
+    field.fill("Two cats")
+    field.press("Enter")
+    expect(field).to_have_value("")
+    expect(studio.page.get_by_role("alert")).to_be_hidden()
+    studio.expect_picture(studio.card("Two cats"), via="live")

@@ -116,10 +116,19 @@ test("a connection that never answers hello is given up after ten seconds", asyn
   world.client();
   await settle();
   const silent = world.peer;
+  await world.clock.advance(9 * SECOND);
   await silent.open();
-  await world.clock.advance(10 * SECOND);
+  await world.clock.advance(10 * SECOND - 1);
+  assert.equal(silent.closed, null, "opening has ten seconds of its own");
+  await world.clock.advance(1);
   assert.equal(silent.closed, 1000);
   await world.redialled();
+  const unopened = world.peers.length;
+  await world.peer.drop();
+  await world.clock.advance(2 * SECOND);
+  assert.equal(world.peers.length, unopened + 1);
+  await world.clock.advance(10 * SECOND);
+  assert.equal(world.peers[unopened].closed, 1000);
 });
 
 test("a hello that the gateway could not route is tried again", async () => {

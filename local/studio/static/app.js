@@ -104,6 +104,7 @@ async function request(path, options) {
   return body;
 }
 
+/** Starts a generation; true when it has begun. */
 async function generate(prompt) {
   const problem = $("problem");
   problem.hidden = true;
@@ -114,16 +115,20 @@ async function generate(prompt) {
       body: JSON.stringify({ prompt, user }),
     });
     gallery.show(generation.id, generation, "created");
+    return true;
   } catch (error) {
     problem.textContent = `Not started: ${error.message}`;
     problem.hidden = false;
+    return false;
   }
 }
 
-$("composer").addEventListener("submit", (submit) => {
+$("composer").addEventListener("submit", async (submit) => {
   submit.preventDefault();
-  generate($("prompt").value);
-  $("prompt").value = "";
+  const field = $("prompt");
+  const prompt = field.value;
+  // What was refused stays to be mended; what was typed meanwhile stays too.
+  if ((await generate(prompt)) && field.value === prompt) field.value = "";
 });
 
 $("examples").addEventListener("click", ({ target }) => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from datetime import UTC, datetime
@@ -51,7 +52,7 @@ class MemoryStore:
 
 class FakeHerald:
     """Streams in memory; `answers` are given to the next webhooks, with a notice to the owner,
-    instead of accepting them; while it is `refusing` nobody can connect.
+    instead of accepting them; while it is `refusing` nobody can connect; webhooks wait for `gate`.
     """
 
     def __init__(self, settings: Settings, store: MemoryStore) -> None:
@@ -61,6 +62,8 @@ class FakeHerald:
         self._sockets: dict[str, set[WebSocket]] = {}
         self._expired: dict[str, int] = {}
         self.refusing = False
+        self.gate = threading.Event()
+        self.gate.set()
         self.answers: list[tuple[int, dict[str, str]]] = []
         self.webhooks: list[dict[str, str]] = []
         self.app = Starlette(
@@ -77,6 +80,7 @@ class FakeHerald:
     async def _callback(self, request: Request) -> Response:
         body, headers = await request.body(), dict(request.headers)
         self.webhooks.append(headers)
+        await asyncio.to_thread(self.gate.wait)
         try:
             Webhook(self._settings.webhook_secret).verify(body.decode(), headers)
         except WebhookVerificationError:
