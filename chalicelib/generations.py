@@ -15,6 +15,8 @@ from chalicelib.webhooks import GenerationResult
 
 RELAY_GRACE_SECONDS = 20  # longer than `callback` may run: younger rows may still be with it
 
+PURGE_ROWS = 2000  # of each table, in one transaction
+
 
 class Recorded(NamedTuple):
     """What came of a callback; `event` is set while nobody is known to have published it."""
@@ -109,8 +111,11 @@ def oldest_unpublished_seconds(cursor: Any) -> float:
     return float(cursor.fetchone()["age"])
 
 
-def purge(cursor: Any, *, retention_days: int, limit: int = 1000) -> int:
-    """Delete published outbox rows and webhook receipts past their retention; return how many."""
+def purge(cursor: Any, *, retention_days: int) -> int:
+    """Delete some published outbox rows and webhook receipts past their retention.
+
+    Returns how many: at least PURGE_ROWS when there may be more.
+    """
     deleted = 0
     for table, column in (("outbox", "published_at"), ("webhook_receipts", "received_at")):
         cursor.execute(
@@ -119,7 +124,7 @@ def purge(cursor: Any, *, retention_days: int, limit: int = 1000) -> int:
                 SELECT id FROM {table} WHERE {column} < now() - make_interval(days => %s)
                 LIMIT %s FOR UPDATE SKIP LOCKED)
             """,  # noqa: S608 - both names are constants above
-            (retention_days, limit),
+            (retention_days, PURGE_ROWS),
         )
         deleted += cursor.rowcount
     return deleted

@@ -22,10 +22,7 @@ def handle(context: Any) -> dict[str, object]:
     try:
         relayed = drain(database(), publisher(), deadline=deadline)
         oldest = database().run(generations.oldest_unpublished_seconds, deadline=deadline)
-        purged = database().run(
-            lambda cursor: generations.purge(cursor, retention_days=config.outbox_retention_days),
-            deadline=deadline,
-        )
+        purged = purge(database(), config.outbox_retention_days, deadline=deadline)
     except DatabaseUnavailable as exc:
         telemetry.metrics(DatabaseFailures=1)
         telemetry.error("relay stopped: the database failed", error=str(exc))
@@ -55,6 +52,19 @@ def drain(source: Database, target: Publisher, *, deadline: float) -> int:
         if not published:
             break
     return relayed
+
+
+def purge(source: Database, retention_days: int, *, deadline: float) -> int:
+    """Delete what is past its retention, in small transactions, as far as the time goes."""
+    purged = 0
+    while time.monotonic() + ROUND_SECONDS < deadline:
+        deleted = source.run(
+            partial(generations.purge, retention_days=retention_days), deadline=deadline
+        )
+        purged += deleted
+        if deleted < generations.PURGE_ROWS:
+            break
+    return purged
 
 
 def _relay_batch(cursor: Any, target: Publisher, refused: list[str]) -> tuple[list[str], list[str]]:

@@ -291,9 +291,7 @@ def test_only_what_is_published_and_old_is_purged(
     admin.execute(
         "UPDATE webhook_receipts SET received_at = now() - interval '8 days' WHERE id = 'm0'"
     )
-    purged = database.run(
-        lambda cursor: generations.purge(cursor, retention_days=7), deadline=soon()
-    )
+    purged = relay.purge(database, 7, deadline=time.monotonic() + 60)
     assert purged == 2
     assert {row["id"] for row in rows(admin, "outbox")} == {unpublished.event_id, young.event_id}
     assert {row["id"] for row in rows(admin, "webhook_receipts")} == {"m1", "m2"}
@@ -337,3 +335,15 @@ def test_a_server_that_refuses_is_tried_three_times(postgres: Any) -> None:
             lambda cursor: None, deadline=soon(), failed=lambda tried, exc: tries.append(tried)
         )
     assert tries == [1, 2, 3]
+
+
+def test_a_large_purge_takes_several_transactions(
+    database: Database, admin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generations, "PURGE_ROWS", 10)
+    admin.execute(
+        "INSERT INTO webhook_receipts (id, received_at)"
+        " SELECT n, now() - interval '8 days' FROM generate_series(1, 35) AS n"
+    )
+    assert relay.purge(database, 7, deadline=time.monotonic() + 60) == 35
+    assert rows(admin, "webhook_receipts") == []
