@@ -1,11 +1,11 @@
 """HTTP/1.1 responses read as their bytes come (RFC 9112): strict, bounded, quick for small ones."""
 
+import re
+
 MAX_HEAD = 64 * 1024
 MAX_BODY = 16 * 1024 * 1024  # more than any answer of the services called
 
-_CONNECTION = b"\r\nconnection:"
-_CONTENT_LENGTH = b"\r\ncontent-length:"
-_TRANSFER_ENCODING = b"\r\ntransfer-encoding:"
+_FRAMING = re.compile(rb"\r\n(connection|content-length|transfer-encoding):[ \t]*([^\r]*)")
 _NONE = (0, False)
 _STATUSES = {  # by the start of the status line: the code, and whether the connection persists
     b"HTTP/1.%d %d" % (minor, code): (code, minor == 1)
@@ -78,8 +78,8 @@ class Response:
 
     def header(self, name: str) -> str | None:
         """A header's value, lower-cased; repeated ones joined by commas."""
-        value = _value(self._head, b"\r\n%b:" % name.encode())
-        return None if value is None else value.decode("latin-1")
+        values = re.findall(rb"\r\n%b:[ \t]*([^\r]*)" % re.escape(name.encode()), self._head)
+        return b",".join(values).decode("latin-1") if values else None
 
     def _read_head(self, head: bytes) -> None:
         status, persistent = _STATUSES.get(head[:12], _NONE)
@@ -89,17 +89,21 @@ class Response:
             return  # 100 Continue and its like: the real one follows
         self.status = status
         self._head = head = head.lower()
-        self.reusable = persistent and not (
-            b"close" in head and b"close" in (_value(head, _CONNECTION) or b"")
-        )
+        fields: dict[bytes, bytes] = {}
+        for name, value in _FRAMING.findall(head):
+            fields[name] = fields[name] + b"," + value if name in fields else value.rstrip()
+        length = fields.get(b"content-length")
+        coding = fields.get(b"transfer-encoding")
+        # Not `in`: bytes.__contains__ first takes its argument for a number.
+        self.reusable = persistent and fields.get(b"connection", b"").find(b"close") < 0
         if status in _BODILESS:
             self._length = 0
-        elif (coding := _value(head, _TRANSFER_ENCODING)) is not None:
+        elif coding is not None:
             if coding != b"chunked":
                 raise Malformed("an unknown transfer coding")
             self._chunked = True
-            self.reusable = self.reusable and _CONTENT_LENGTH not in head
-        elif (length := _value(head, _CONTENT_LENGTH)) is not None:
+            self.reusable = self.reusable and length is None
+        elif length is not None:
             if not length.isdigit():
                 raise Malformed("not a content length")
             self._length = int(length)
@@ -140,20 +144,6 @@ class Response:
             raise Malformed("chunk extensions or trailers are too large")
         self._rest = data[at:]
         return False
-
-
-def _value(head: bytes, field: bytes) -> bytes | None:
-    """The value of a header; several of one name make a list."""
-    start = head.find(field)
-    if start < 0:
-        return None
-    value = None
-    while start >= 0:
-        start += len(field)
-        one = head[start : head.find(b"\r\n", start)].strip()
-        value = one if value is None else value + b"," + one
-        start = head.find(field, start)
-    return value
 
 
 def _chunk_size(line: bytes) -> int:

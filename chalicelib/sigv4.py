@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 _PATH = _UNRESERVED + b"/"
-_PERCENT = set(b"%")
 _BYTES = [bytes((byte,)) for byte in range(256)]
 _ESCAPES = [b"%%%02X" % byte for byte in range(256)]
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
@@ -42,10 +41,9 @@ def credentials() -> Credentials:
 def quote(text: str, safe: bytes = _UNRESERVED) -> str:
     """Percent-encode all but the safe characters, by default the unreserved ones of RFC 3986."""
     raw = text.encode()
-    unsafe = raw.translate(None, safe)
-    if unsafe:
+    if unsafe := raw.translate(None, safe):
         raw = raw.replace(b"%", b"%25")  # first: the others bring signs of their own
-        for byte in set(unsafe) - _PERCENT:
+        for byte in unsafe.replace(b"%", b""):
             raw = raw.replace(_BYTES[byte], _ESCAPES[byte])
     return raw.decode()
 
