@@ -95,11 +95,13 @@ def parse(text: str) -> Frame:
         frame: Frame = _validator.validate_json(text)
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
-        # The location starts with the tag of the union: the action.
-        field = ".".join(str(part) for part in first["loc"][1:] or first["loc"])
-        if not field:
-            field = "action" if first["type"].startswith("union_tag") else "frame"
-        raise BadFrame(f"{field}: {first['msg']}", _frame_id(text)) from exc
+        if first["type"].startswith("union_tag"):  # its message repeats what the client sent
+            reason = f"action: must be one of {', '.join(SCHEMA['choices'])}"
+        else:
+            # The location starts with the tag of the union: the action.
+            field = ".".join(str(part) for part in first["loc"][1:]) or "frame"
+            reason = f"{field}: {first['msg']}"
+        raise BadFrame(reason, _frame_id(text)) from exc
     return frame
 
 

@@ -74,6 +74,12 @@ def test_a_refusal_answers_the_frames_id() -> None:
     assert refused.value.re == 7
 
 
+def test_a_refusal_does_not_repeat_what_was_sent() -> None:
+    with pytest.raises(client_frames.BadFrame) as refused:
+        client_frames.parse('{"action":"my secret"}')
+    assert str(refused.value) == "action: must be one of hello, ping, history, auth"
+
+
 @given(st.text(max_size=60))
 def test_no_text_does_more_than_be_refused(text: str) -> None:
     with pytest.raises(client_frames.BadFrame):
