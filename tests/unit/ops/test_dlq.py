@@ -103,6 +103,20 @@ def test_a_failure_half_way_tells_what_was_moved_and_exits_1(
     assert len(sqs.visible(DLQ)) == 2
 
 
+def test_a_refused_letter_is_told_and_exits_1(
+    sqs: FakeSqs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sqs.put("a")
+    sqs.put("b")
+    sqs.refuse_send = {"b"}
+
+    assert dlq.main(["redrive"]) == 1
+
+    shown = capsys.readouterr()
+    assert shown.out == "1 moved, 1 refused and left in place.\n"
+    assert "Denied: not now" in shown.err
+
+
 def test_no_access_at_all_is_exit_2_of_the_command(
     sqs: FakeSqs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

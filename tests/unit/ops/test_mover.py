@@ -202,6 +202,40 @@ def test_stopping_finishes_the_request_in_hand_and_no_other(sqs: FakeSqs) -> Non
     assert len(sqs.visible(DLQ)) == 20
 
 
+def test_stopping_holds_between_the_parts_of_a_batch_too(sqs: FakeSqs) -> None:
+    for number in range(3):
+        sqs.put(f"{number}{'x' * 200_000}")
+    run = Run(stop=lambda: bool(run.done))
+
+    redrive(sqs, run)
+
+    assert run.done == 1
+    assert len(sqs.visible(DLQ)) == 2
+
+
+def test_a_letter_that_sqs_brings_again_after_its_deletion_is_not_copied_again(
+    sqs: FakeSqs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a server of SQS that missed the deletion, as AWS says may happen."""
+    sqs.put("again", message_id="m1")
+    delete = sqs.delete_message_batch
+    missed = [True]
+
+    def delete_and_bring_again(**request: Any) -> Any:
+        answer = delete(**request)
+        if missed.pop():
+            sqs.put("again", message_id="m1")
+            missed.append(False)
+        return answer
+
+    monkeypatch.setattr(sqs, "delete_message_batch", delete_and_bring_again)
+
+    run = redrive(sqs)
+
+    assert run.done == 1
+    assert sqs.bodies(MAIN) == ["again"]
+
+
 def test_parts_fit_a_request(sqs: FakeSqs) -> None:
     big = "x" * 100_000
     for number in range(5):
