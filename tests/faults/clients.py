@@ -108,6 +108,7 @@ class Client:
         self._socket: ClientConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._number = 0
+        self._hello = 0
 
     # --- what a test does with it; all on the loop's thread ---
 
@@ -176,9 +177,9 @@ class Client:
 
     async def _talk(self, socket: ClientConnection) -> None:
         await self.send("hello", resume=self.cursor.resume())
-        tasks = [
-            asyncio.create_task(work) for work in (self._read(socket), self._ping(), self._fill())
-        ]
+        self._hello = self._number
+        works = (self._read(socket), self._greet(), self._ping(), self._fill())
+        tasks = [asyncio.create_task(work) for work in works]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -190,10 +191,17 @@ class Client:
 
     async def _read(self, socket: ClientConnection) -> None:
         while True:
-            patience = None if self.welcomed else ANSWER_SECONDS
-            async with asyncio.timeout(patience):
-                text = await socket.recv()
-            self._take(json.loads(text))
+            frame = json.loads(await socket.recv())
+            self._take(frame)
+            if frame["type"] == "error" and frame["re"] == self._hello:
+                raise TimeoutError("hello was refused; the next connection tries again")
+
+    async def _greet(self) -> None:
+        """End a connection whose hello stays without an answer."""
+        await asyncio.sleep(ANSWER_SECONDS)
+        if not self.welcomed:
+            raise TimeoutError("no answer to hello")
+        await asyncio.Future()
 
     async def _ping(self) -> None:
         while True:

@@ -344,7 +344,7 @@ class Page:
 
     def open(self) -> None:
         self._stack.background.call(self.client.start)
-        eventually(lambda: self.client.welcomed, f"{self.client.name} is welcomed")
+        eventually(lambda: self.client.welcomed, f"{self.client.name} is welcomed", 60)
 
     def close(self) -> None:
         self._stack.background.run(self.client.stop())

@@ -1,0 +1,69 @@
+"""The fault suite: `python -m tests.faults [--seed S] [--generations N]`.
+
+Every single fault, then a long run under a seeded schedule of all of them. The last line says what
+came of it; exit code 0 only when nothing was lost, seen twice or otherwise wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults import report
+from tests.faults.checker import check
+from tests.faults.history import History
+from tests.faults.test_history import LongRun
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_HERE = Path(__file__).resolve().parent
+_GENERATIONS = 300
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(words)
+    if arguments.check:
+        verdict = check(History.load(arguments.check))
+        print(report.table(verdict, arguments.seed or 0), report.summary(verdict), sep="\n")
+        return 0 if verdict.holds else 1
+    seed = random.randrange(10**6) if arguments.seed is None else arguments.seed
+    print(f"seed {seed}", flush=True)
+    wanted = LongRun(seed, arguments.generations)
+    tests = _HERE / "test_history.py" if arguments.only_history else _HERE
+    code = pytest.main([str(tests), "-q", *arguments.pytest], plugins=[_Named(wanted)])
+    if wanted.verdict is None:
+        print("The long run did not come to its end.")
+        return 1
+    print(report.table(wanted.verdict, seed))
+    print(report.summary(wanted.verdict))
+    return 0 if code == 0 and wanted.verdict.holds else 1
+
+
+class _Named:
+    """Makes the wish known to the test under a name."""
+
+    def __init__(self, wanted: LongRun) -> None:
+        self._wanted = wanted
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.pluginmanager.register(self._wanted, "long-run")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--seed", type=int, help="of the schedule (default: a new one, printed)")
+    parser.add_argument("--generations", type=int, default=_GENERATIONS, metavar="N")
+    parser.add_argument("--only-history", action="store_true", help="only the long run")
+    parser.add_argument("--check", type=Path, metavar="FILE", help="judge a saved history again")
+    parser.add_argument("pytest", nargs="*", help="more arguments for pytest, after --")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

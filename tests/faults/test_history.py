@@ -1,0 +1,42 @@
+"""The history checker on the applied stack: nothing is silently lost, whatever fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local import BUILD
+from tests.faults import report
+from tests.faults.campaign import Campaign
+from tests.faults.checker import Verdict, check
+
+if TYPE_CHECKING:
+    from tests.faults.stack import FaultStack
+
+pytestmark = pytest.mark.faults
+
+SEED, GENERATIONS = 1, 60  # `make faults SEED=… N=…` runs others
+
+
+class LongRun:
+    """What `python -m tests.faults` asks for, and what it gets."""
+
+    def __init__(self, seed: int, generations: int) -> None:
+        self.seed = seed
+        self.generations = generations
+        self.verdict: Verdict | None = None
+
+
+def test_nothing_is_silently_lost(fault_stack: FaultStack, request: pytest.FixtureRequest) -> None:
+    # Given several users with several pages each
+    wanted = request.config.pluginmanager.get_plugin("long-run") or LongRun(SEED, GENERATIONS)
+    campaign = Campaign(fault_stack, wanted.seed, wanted.generations)
+    # When generations complete while everything fails in turn
+    history = fault_stack.background.run(campaign.run(), seconds=None)
+    file = BUILD / "faults" / f"history-{wanted.seed}.jsonl"
+    history.save(file)
+    # Then each was recorded, and each page handled each of its events once
+    wanted.verdict = verdict = check(history)
+    print(f"\n{report.table(verdict, wanted.seed)}\n{report.summary(verdict)}")
+    assert verdict.holds, f"see {file}\n" + "\n".join(map(str, verdict.violations))
