@@ -141,7 +141,6 @@ run "rights_and_addresses" {
       deliver = toset([
         "Allow dynamodb:BatchWriteItem table/inbox",
         "Allow dynamodb:DeleteItem table/connections",
-        "Allow dynamodb:PutItem table/inbox",
         "Allow dynamodb:Query table/connections",
         "Allow dynamodb:UpdateItem table/inbox",
         "Allow execute-api:ManageConnections api/test/DELETE/@connections/*",

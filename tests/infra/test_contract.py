@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import hcl2
 import pytest
 
 from local import ROOT, package
-from tests.infra.conftest import Terraform
+from tests.infra.conftest import Terraform, copy_of_infra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,16 +37,17 @@ def chalice() -> dict[str, Resources]:
 
 
 @pytest.fixture(scope="module")
-def plan(root: Terraform, moto_environment: dict[str, str]) -> Resources:
+def plan(tmp_path_factory: pytest.TempPathFactory, moto_environment: dict[str, str]) -> Resources:
     """The planned resources of the root module by address; unknown values are true."""
     package.build()
-    planning = Terraform(root.directory)
-    planning.environment |= moto_environment
-    (root.directory / "plan_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
-    planning.output("init", "-reconfigure", "-no-color")
+    directory = copy_of_infra(tmp_path_factory.mktemp("plan") / "infra")
+    (directory / "backend_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
+    planning = Terraform(directory, **moto_environment)
+    planning.output("init", "-no-color")
     variables = {
         "stage": "test",
         "jwt_issuer": "https://login.example.com",
+        "lambda_runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
         "package_path": str(package.ARCHIVE),
         "deliver_maximum_concurrency": "7",
     }
@@ -124,8 +126,7 @@ def test_extra_environment_reaches_every_function(plan: Resources) -> None:
 
 def test_runtime(chalice: dict[str, Resources], plan: Resources) -> None:
     packaged = {function["runtime"] for function in chalice["aws_lambda_function"].values()}
-    if packaged == {"python3.11"}:  # the default of the HCL; others are given as lambda_runtime
-        assert {function["runtime"] for _, function in functions(plan)} == packaged
+    assert {function["runtime"] for _, function in functions(plan)} == packaged
 
 
 def test_batch_size(chalice: dict[str, Resources], plan: Resources) -> None:
@@ -155,3 +156,27 @@ def test_routes(chalice: dict[str, Resources], plan: Resources) -> None:
         if address.startswith("module.websocket.aws_apigatewayv2_route.this")
     }
     assert deployed == registered == {"$connect", "$default", "$disconnect"}
+
+
+def alarms(plan: Resources) -> list[dict[str, Any]]:
+    found = [
+        resource
+        for address, resource in plan.items()
+        if address.startswith("module.alarms.aws_cloudwatch_metric_alarm.")
+    ]
+    assert len(found) > 40
+    return found
+
+
+def test_alarmed_metrics_are_sent(plan: Resources) -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "chalicelib").glob("*.py"))
+    for alarm in alarms(plan):
+        if alarm["namespace"] == "Herald":
+            assert re.search(rf"\b{alarm['metric_name']}\b", sources), alarm["metric_name"]
+
+
+def test_every_alarm_has_its_runbook(plan: Resources) -> None:
+    operations = (ROOT / "docs" / "operations.md").read_text()
+    headings = set(re.findall(r"^#+ (.+)$", operations, re.MULTILINE))
+    named = {alarm["alarm_description"].rpartition("#")[2] for alarm in alarms(plan)}
+    assert named <= headings, f"docs/operations.md has no heading for {sorted(named - headings)}"

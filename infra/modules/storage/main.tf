@@ -87,7 +87,7 @@ resource "aws_dynamodb_table" "api_keys" {
   }
 }
 
-# Containers only: a value in HCL would end up in the state. `make secrets` writes the values.
+# Containers only: a value in HCL would end up in the state. `make secret` writes the values.
 resource "aws_secretsmanager_secret" "this" {
   for_each = {
     database = "PostgreSQL DSN: postgresql://…"

@@ -106,13 +106,22 @@ run "what_running_takes" {
   }
 }
 
-run "queue" {
+run "with_everything" {
   variables {
     queue = {
       arn                 = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-queue"
       batch_size          = 10
       maximum_concurrency = 7
     }
+    invokers = {
+      websocket = {
+        principal  = "apigateway.amazonaws.com"
+        source_arn = "arn:aws:execute-api:eu-central-1:123456789012:abc/test/$connect"
+      }
+    }
+    vpc_subnet_ids         = ["subnet-1"]
+    vpc_security_group_ids = ["sg-1"]
+    tracing                = true
   }
 
   assert {
@@ -129,17 +138,6 @@ run "queue" {
     condition     = aws_lambda_event_source_mapping.queue["this"].batch_size == 10
     error_message = "The batch size must be passed on."
   }
-}
-
-run "invokers" {
-  variables {
-    invokers = {
-      websocket = {
-        principal  = "apigateway.amazonaws.com"
-        source_arn = "arn:aws:execute-api:eu-central-1:123456789012:abc/test/$connect"
-      }
-    }
-  }
 
   assert {
     condition = [
@@ -148,36 +146,32 @@ run "invokers" {
     ] == [["lambda:InvokeFunction", "apigateway.amazonaws.com", "arn:aws:execute-api:eu-central-1:123456789012:abc/test/$connect"]]
     error_message = "A service may invoke the function from its one source only."
   }
-}
-
-run "vpc" {
-  variables {
-    vpc_subnet_ids         = ["subnet-1"]
-    vpc_security_group_ids = ["sg-1"]
-  }
-
-  assert {
-    condition = [
-      for statement in slice(jsondecode(aws_iam_role_policy.runtime.policy).Statement, 2, 4) :
-      [statement.Effect, statement.Resource, try(statement.Condition.Null["lambda:SourceFunctionArn"], "")]
-    ] == [["Allow", "*", ""], ["Deny", "*", "false"]]
-    error_message = "The VPC rights are for the Lambda service, and denied to the function's code."
-  }
 
   assert {
     condition     = aws_lambda_function.this.vpc_config[0].subnet_ids == toset(["subnet-1"])
     error_message = "The function must be in the given subnets."
   }
-}
 
-run "traces" {
-  variables {
-    tracing = true
+  assert {
+    condition = {
+      for statement in slice(jsondecode(aws_iam_role_policy.runtime.policy).Statement, 2, 5) :
+      statement.Sid => join(" ", [statement.Effect, statement.Resource, try(statement.Condition.Null["lambda:SourceFunctionArn"], "")])
+      } == {
+      AttachToVpc   = "Allow * "
+      NotForTheCode = "Deny * false"
+      SendTraces    = "Allow * "
+    }
+    error_message = "The VPC rights are for the Lambda service, and denied to the function's code."
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role_policy.runtime.policy).Statement[2].Action == ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+    condition     = jsondecode(aws_iam_role_policy.runtime.policy).Statement[4].Action == ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
     error_message = "Tracing takes the two X-Ray actions."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.runtime.policy).Statement[2].Action == jsondecode(aws_iam_role_policy.runtime.policy).Statement[3].Action
+    error_message = "What the Lambda service may do in the VPC is what the code may not."
   }
 }
 
