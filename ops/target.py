@@ -1,7 +1,8 @@
 """The Herald that a command works on: a stage on AWS, or the stack of this machine.
 
 A stage is known by its Terraform outputs: `--stage` reads them from its state, `--outputs` from a
-file that holds `terraform output -json`. Without either, the running local stack is taken.
+file that holds `terraform output -json`. Without either, the stack of HERALD_STACK_ENV, the stage
+of STAGE (make: STAGE=…) or the stack that `make up` started is taken, in this order.
 `--set name=value` overrides single outputs, and may be all that is given.
 """
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-STACK_ENV = Path(os.environ.get("HERALD_STACK_ENV") or DEFAULT / "stack.env")
+STACK_ENV = DEFAULT / "stack.env"
 DATABASE_URL = "HERALD_DATABASE_URL"
 
 
@@ -76,9 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that choose a target."""
     group = parser.add_argument_group("which Herald (default: the stack that `make up` started)")
     group.add_argument(
-        "--stage",
-        default=os.environ.get("STAGE") or None,
-        help="a stage on AWS; its Terraform outputs are read (default: STAGE)",
+        "--stage", help="a stage on AWS; its Terraform outputs are read (make: STAGE=…)"
     )
     group.add_argument(
         "--outputs",
@@ -94,11 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="one Terraform output, for example queue_url=https://…; may be repeated",
     )
     group.add_argument(
-        "--stack-env",
-        type=Path,
-        default=STACK_ENV,
-        metavar="FILE",
-        help="another stack's stack.env",
+        "--stack-env", type=Path, metavar="FILE", help="a stack's stack.env (or HERALD_STACK_ENV)"
     )
 
 
@@ -114,21 +109,35 @@ def choose(arguments: argparse.Namespace) -> Target:
     if arguments.outputs:
         return Target(f"stage in {arguments.outputs}", {**_from_file(arguments.outputs), **given})
     if arguments.stage:
-        known = {"stage": arguments.stage, **_from_terraform(arguments.stage), **given}
-        return Target(f"stage {arguments.stage}", known)
-    if arguments.stack_env.is_file():
-        environment = read_env(arguments.stack_env)
-        known = {
-            name.removeprefix("HERALD_").lower(): value
-            for name, value in environment.items()
-            if name.startswith("HERALD_")
-        }
-        return Target("local stack", {**known, **given}, environment)
+        return _stage(arguments.stage, given)
+    # What names a stack comes before a STAGE that is only left in the environment.
+    if named := arguments.stack_env or os.environ.get("HERALD_STACK_ENV"):
+        return _stack(Path(named), given)
+    if stage := os.environ.get("STAGE"):
+        return _stage(stage, given)
+    if STACK_ENV.is_file():
+        return _stack(STACK_ENV, given)
     if given:
         return Target("target of --set", given)
     raise CommandError(
         "Which Herald? Give --stage (make: STAGE=…), or start a stack with `make up`."
     )
+
+
+def _stage(stage: str, given: Mapping[str, str]) -> Target:
+    return Target(f"stage {stage}", {"stage": stage, **_from_terraform(stage), **given})
+
+
+def _stack(path: Path, given: Mapping[str, str]) -> Target:
+    if not path.is_file():
+        raise CommandError(f"There is no {path}: is the stack up? `make up` starts one.")
+    environment = read_env(path)
+    known = {
+        name.removeprefix("HERALD_").lower(): value
+        for name, value in environment.items()
+        if name.startswith("HERALD_")
+    }
+    return Target("local stack", {**known, **given}, environment)
 
 
 def _given(pairs: list[str]) -> dict[str, str]:

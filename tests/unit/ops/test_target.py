@@ -27,21 +27,30 @@ AWS_SECRET_ACCESS_KEY=secret
 
 
 @pytest.fixture
-def stack_env(tmp_path: Path) -> Path:
+def stack_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stack that was started by `make up`."""
     path = tmp_path / "stack.env"
     path.write_text(STACK_ENV)
+    monkeypatch.setattr(target, "STACK_ENV", path)
     return path
 
 
-def arguments(*words: str, stack_env: Path | str = "missing") -> argparse.Namespace:
+def arguments(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     target.add_arguments(parser)
-    return parser.parse_args([*words, "--stack-env", str(stack_env)])
+    return parser.parse_args(words)
 
 
 @pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STAGE", "HERALD_DATABASE_URL", "AWS_ENDPOINT_URL", "AWS_PROFILE"):
+def _no_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(target, "STACK_ENV", tmp_path / "none")
+    for name in (
+        "STAGE",
+        "HERALD_STACK_ENV",
+        "HERALD_DATABASE_URL",
+        "AWS_ENDPOINT_URL",
+        "AWS_PROFILE",
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -50,8 +59,9 @@ def outputs_file(path: Path, **values: Any) -> Path:
     return path
 
 
-def test_the_running_stack_is_the_default(stack_env: Path) -> None:
-    herald = target.choose(arguments(stack_env=stack_env))
+@pytest.mark.usefixtures("stack_env")
+def test_the_running_stack_is_the_default() -> None:
+    herald = target.choose(arguments())
 
     assert herald.title == "local stack"
     assert herald.output("queue_url") == "http://127.0.0.1:1/1/queue"
@@ -65,21 +75,31 @@ def test_a_local_command_cannot_reach_aws(stack_env: Path, monkeypatch: pytest.M
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "real")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "real")
 
-    client = target.choose(arguments(stack_env=stack_env)).client("sqs")
+    client = target.choose(arguments()).client("sqs")
 
     assert client.meta.endpoint_url == "http://127.0.0.1:1"
     credentials = client._request_signer._credentials
     assert (credentials.access_key, credentials.token) == ("local", None)
 
 
-def test_a_stage_comes_before_the_stack(stack_env: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stage_comes_before_the_default_stack_and_after_one_that_is_named(
+    stack_env: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given STAGE in the environment: from make, or left in a shell."""
     monkeypatch.setattr(target, "_from_terraform", lambda stage: {"queue_url": f"of {stage}"})
     monkeypatch.setenv("STAGE", "prod")
 
-    herald = target.choose(arguments(stack_env=stack_env))
+    assert target.choose(arguments()).output("queue_url") == "of prod"
+    assert target.choose(arguments("--stage", "dev")).title == "stage dev"
+    assert target.choose(arguments("--stack-env", str(stack_env))).title == "local stack"
+    monkeypatch.setenv("HERALD_STACK_ENV", str(stack_env))
+    assert target.choose(arguments()).title == "local stack"
+    assert target.choose(arguments("--stage", "dev")).title == "stage dev"
 
-    assert herald.title == "stage prod"
-    assert herald.output("queue_url") == "of prod"
+
+def test_a_named_stack_that_is_not_up_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="is the stack up"):
+        target.choose(arguments("--stack-env", str(tmp_path / "stack.env")))
 
 
 def test_outputs_come_from_a_file_and_single_ones_from_the_command_line(tmp_path: Path) -> None:
