@@ -42,11 +42,11 @@ class Emulator(NamedTuple):
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
         }
 
-    def client(self, service: str) -> Any:
-        """A boto3 client as the account's root."""
+    def client(self, service: str, url: str | None = None) -> Any:
+        """A boto3 client as the account's root, for the emulator or an API's `url` on it."""
         keys = {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret_key}
         make: Any = boto3.client
-        return make(service, endpoint_url=self.url, region_name=REGION, **keys)
+        return make(service, endpoint_url=url or self.url, region_name=REGION, **keys)
 
     def healthy(self) -> bool:
         return answers(f"{self.url}/_ministack/ready")

@@ -1,0 +1,279 @@
+"""Where the emulator's wrapper answers as AWS does and MiniStack alone does not."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from botocore.exceptions import ClientError
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+from local import emulator, processes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from websockets.sync.client import ClientConnection
+
+    from local.emulator import Emulator
+
+pytestmark = pytest.mark.integration
+
+_IDLE, _LIFETIME = 1.5, 4.0  # seconds
+
+# The path's query decides what each function does.
+_CODE = """
+def authorize(event, context):
+    asked = event["queryStringParameters"] or {}
+    if asked.get("authorize") == "unauthorized":
+        raise Exception("Unauthorized")
+    if asked.get("authorize") == "broken":
+        raise Exception("broken")
+    effect = "Deny" if asked.get("authorize") == "deny" else "Allow"
+    statement = {"Effect": effect, "Action": "execute-api:Invoke", "Resource": event["methodArn"]}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    return {"principalId": "u", "policyDocument": policy}
+
+def connect(event, context):
+    asked = event["queryStringParameters"] or {}
+    answer = {"statusCode": int(asked.get("status", 200))}
+    if "subprotocol" in asked:
+        answer["headers"] = {"Sec-WebSocket-Protocol": asked["subprotocol"]}
+    return answer
+
+def echo(event, context):
+    return {"statusCode": 200, "body": event["requestContext"]["connectionId"]}
+
+def consume(event, context):
+    print("received", [record["body"] for record in event["Records"]])
+    return eval(event["Records"][0]["body"])
+"""
+
+
+class Api(NamedTuple):
+    emulator: Emulator
+    url: str
+    role: str
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """A WebSocket API with a REQUEST authorizer, on an emulator with short limits."""
+    directory = tmp_path_factory.mktemp("emulator")
+    (directory / "logs").mkdir()
+    limits = {
+        "HERALD_EMULATOR_IDLE_SECONDS": str(_IDLE),
+        "HERALD_EMULATOR_LIFETIME_SECONDS": str(_LIFETIME),
+    }
+    try:
+        yield _make_api(emulator.start(directory, limits))
+    finally:
+        processes.end(directory)
+
+
+def _make_api(aws: Emulator) -> Api:
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}
+    trust_policy = {"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]}
+    iam = aws.client("iam")
+    role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(trust_policy))
+    rights = {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [rights]})
+    iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=policy)
+    arn = role["Role"]["Arn"]
+
+    def function(name: str) -> str:
+        made = aws.client("lambda").create_function(
+            FunctionName=name,
+            Runtime="python3.11",
+            Role=arn,
+            Handler=f"code.{name}",
+            Code={"ZipFile": _archive()},
+            Timeout=5,
+        )
+        region = emulator.REGION
+        path = f"2015-03-31/functions/{made['FunctionArn']}/invocations"
+        return f"arn:aws:apigateway:{region}:lambda:path/{path}"
+
+    gateway = aws.client("apigatewayv2")
+    selection = "$request.body.action"
+    made = gateway.create_api(
+        Name="a", ProtocolType="WEBSOCKET", RouteSelectionExpression=selection
+    )
+    identifier = made["ApiId"]
+    authorizer = gateway.create_authorizer(
+        ApiId=identifier,
+        Name="a",
+        AuthorizerType="REQUEST",
+        AuthorizerUri=function("authorize"),
+        IdentitySource=[],
+    )
+    for route, name in [("$connect", "connect"), ("$default", "echo")]:
+        integration = gateway.create_integration(
+            ApiId=identifier, IntegrationType="AWS_PROXY", IntegrationUri=function(name)
+        )
+        target = f"integrations/{integration['IntegrationId']}"
+        custom = {"AuthorizationType": "CUSTOM", "AuthorizerId": authorizer["AuthorizerId"]}
+        gateway.create_route(
+            ApiId=identifier,
+            RouteKey=route,
+            Target=target,
+            **(custom if route == "$connect" else {}),
+        )
+    gateway.create_stage(ApiId=identifier, StageName="s", AutoDeploy=True)
+    function("consume")
+    return Api(aws, f"{aws.url}/_aws/execute-api/{identifier}/s", arn)
+
+
+def _archive() -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("code.py", _CODE)
+    return archive.getvalue()
+
+
+def opened(api: Api, query: str = "", **options: Any) -> ClientConnection:
+    url = api.url.replace("http", "ws", 1)
+    options |= {"proxy": None, "ping_interval": None, "open_timeout": 30}
+    page: ClientConnection = connect(f"{url}?{query}", **options)
+    return page
+
+
+def refused(api: Api, query: str) -> int:
+    with pytest.raises(InvalidStatus) as refusal, opened(api, query):
+        pass
+    return refusal.value.response.status_code
+
+
+def closing_code(page: ClientConnection) -> int | None:
+    with pytest.raises(ConnectionClosed) as closed:
+        page.recv(timeout=10)
+    return closed.value.rcvd.code if closed.value.rcvd else None
+
+
+def keep_busy(page: ClientConnection, seconds: float) -> None:
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        page.send("still here")
+        page.recv(timeout=1)
+        time.sleep(_IDLE / 10)
+
+
+def test_the_subprotocol_is_the_one_that_connect_answered(api: Api) -> None:
+    offered: list[Any] = ["herald.v1", "bearer.secret"]
+    with opened(api, "subprotocol=herald.v1", subprotocols=offered) as page:
+        assert page.subprotocol == "herald.v1"
+
+
+def test_without_an_answer_no_subprotocol_is_chosen(api: Api) -> None:
+    with opened(api, subprotocols=["herald.v1"]) as page:
+        assert page.subprotocol is None
+
+
+@pytest.mark.parametrize("status", [400, 403, 503])
+def test_a_handshake_is_refused_with_the_status_of_connect(api: Api, status: int) -> None:
+    assert refused(api, f"status={status}") == status
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"), [("unauthorized", 401), ("deny", 403), ("broken", 500)]
+)
+def test_a_handshake_is_refused_as_the_authorizer_decides(
+    api: Api, answer: str, status: int
+) -> None:
+    assert refused(api, f"authorize={answer}") == status
+
+
+def test_128_kilobytes_pass_and_one_byte_more_closes(api: Api) -> None:
+    with opened(api) as page:
+        page.send("x" * 128 * 1024)
+        assert page.recv(timeout=10)
+        page.send("x" * (128 * 1024 + 1))
+        assert closing_code(page) == 1009
+
+
+def test_posting_more_than_128_kilobytes_is_refused(api: Api) -> None:
+    with opened(api) as page:
+        page.send("who am I")
+        connection = page.recv(timeout=10)
+        gateway = api.emulator.client("apigatewaymanagementapi", api.url)
+        gateway.post_to_connection(ConnectionId=connection, Data=b"y" * 128 * 1024)
+        assert len(page.recv(timeout=10)) == 128 * 1024
+        with pytest.raises(ClientError) as error:
+            gateway.post_to_connection(ConnectionId=connection, Data=b"y" * (128 * 1024 + 1))
+        assert error.value.response["Error"]["Code"] == "PayloadTooLargeException"
+
+
+def test_an_idle_connection_is_closed(api: Api) -> None:
+    with opened(api) as page:
+        began = time.monotonic()
+        assert closing_code(page) == 1001
+        assert time.monotonic() - began >= _IDLE - 0.2
+
+
+def test_a_busy_connection_is_closed_at_the_end_of_its_lifetime(api: Api) -> None:
+    with opened(api) as page:
+        began = time.monotonic()
+        with pytest.raises(ConnectionClosed) as closed:
+            keep_busy(page, seconds=_LIFETIME + 5)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1001
+        assert time.monotonic() - began >= _LIFETIME - 0.5
+
+
+@pytest.mark.parametrize("answer", ['{"batchItemFailures": []}', "{}", "None"])
+def test_a_well_formed_batch_response_ends_the_message(api: Api, answer: str) -> None:
+    assert not comes_back(api, answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{"batchItemFailures": [{"itemIdentifier": ""}]}',
+        '{"batchItemFailures": [{"itemIdentifier": "unknown"}]}',
+        '{"batchItemFailures": [{"id": "x"}]}',
+        '{"batchItemFailures": "x"}',
+        '"not JSON"',
+    ],
+)
+def test_a_malformed_batch_response_fails_the_batch(api: Api, answer: str) -> None:
+    assert comes_back(api, answer)
+
+
+def comes_back(api: Api, answer: str) -> bool:
+    """Whether a message that `consume` answers with `answer` is kept, and so dead-lettered."""
+    sqs, functions = api.emulator.client("sqs"), api.emulator.client("lambda")
+    name = f"q{time.monotonic_ns()}"
+    dead = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
+    redrive = json.dumps({"deadLetterTargetArn": _arn(sqs, dead), "maxReceiveCount": 1})
+    attributes = {"RedrivePolicy": redrive, "VisibilityTimeout": "1"}
+    queue = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+    mapping = functions.create_event_source_mapping(
+        EventSourceArn=_arn(sqs, queue),
+        FunctionName="consume",
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+    )
+    try:
+        sqs.send_message(QueueUrl=queue, MessageBody=answer)
+        deadline = time.monotonic() + 20
+        while _count(sqs, queue):  # before the dead-letter queue: it may move in between
+            assert time.monotonic() < deadline, "the message stays in the queue"
+            time.sleep(0.1)
+        return _count(sqs, dead) > 0
+    finally:
+        functions.delete_event_source_mapping(UUID=mapping["UUID"])
+
+
+def _count(sqs: Any, url: str) -> int:
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return sum(int(counts[name]) for name in names)
+
+
+def _arn(sqs: Any, url: str) -> str:
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return str(attributes["Attributes"]["QueueArn"])
