@@ -47,7 +47,7 @@ class Target:
         import boto3
 
         if self._aws is None:
-            session: Any = boto3.Session()
+            session: Any = boto3.Session(region_name=os.environ.get("AWS_REGION"))
             return session.client(service)
         # All given here: a profile of the operator's must not lead a local command to AWS.
         session = boto3.Session(
