@@ -16,7 +16,7 @@ from chalicelib.endpoint import Endpoint
 from chalicelib.http1 import Response
 from chalicelib.retry import backoff
 from chalicelib.sigv4 import Credentials, Headers, credentials
-from chalicelib.transport import Broken, Connection, Poller
+from chalicelib.transport import Broken, Connection
 
 __all__ = ["Endpoint", "Engine", "Request", "Result"]
 
@@ -311,8 +311,8 @@ class Engine:
         connection.close()
 
 
-def _poller() -> Poller:
-    return cast(Poller, select.epoll() if hasattr(select, "epoll") else _Poll())
+def _poller() -> "select.epoll":
+    return cast("select.epoll", select.epoll() if hasattr(select, "epoll") else _Poll())
 
 
 class _Poll:

@@ -6,12 +6,6 @@ MAX_HEAD = 64 * 1024
 MAX_BODY = 16 * 1024 * 1024  # more than any answer of the services called
 
 _FRAMING = re.compile(rb"\r\n(connection|content-length|transfer-encoding):[ \t]*([^\r]*)")
-_NONE = (0, False)
-_STATUSES = {  # by the start of the status line: the code, and whether the connection persists
-    b"HTTP/1.%d %d" % (minor, code): (code, minor == 1)
-    for minor in (0, 1)
-    for code in range(100, 600)
-}
 _BODILESS = (204, 304)
 _HEXADECIMAL = b"0123456789abcdefABCDEF"
 
@@ -77,15 +71,15 @@ class Response:
         return bool(self.status) and not self._chunked and self._length is None
 
     def header(self, name: str) -> str | None:
-        """A header's value, lower-cased; repeated ones joined by commas."""
-        values = re.findall(rb"\r\n%b:[ \t]*([^\r]*)" % re.escape(name.encode()), self._head)
-        return b",".join(values).decode("latin-1") if values else None
+        """A header's value, lower-cased; the first of several."""
+        found = re.search(rb"\r\n%b:[ \t]*([^\r]*)" % re.escape(name.encode()), self._head)
+        return found[1].rstrip().decode("latin-1") if found else None
 
     def _read_head(self, head: bytes) -> None:
-        status, persistent = _STATUSES.get(head[:12], _NONE)
+        if not (head.startswith(b"HTTP/1.") and head[8:9] == b" " and head[9:12].isdigit()):
+            raise Malformed("not HTTP/1.1")
+        status = int(head[9:12])
         if status < 200:
-            if status == 0:
-                raise Malformed("not HTTP/1.1")
             return  # 100 Continue and its like: the real one follows
         self.status = status
         self._head = head = head.lower()
@@ -95,7 +89,7 @@ class Response:
         length = fields.get(b"content-length")
         coding = fields.get(b"transfer-encoding")
         # Not `in`: bytes.__contains__ first takes its argument for a number.
-        self.reusable = persistent and fields.get(b"connection", b"").find(b"close") < 0
+        self.reusable = head[7:8] == b"1" and fields.get(b"connection", b"").find(b"close") < 0
         if status in _BODILESS:
             self._length = 0
         elif coding is not None:
@@ -105,7 +99,7 @@ class Response:
             self.reusable = self.reusable and length is None
         elif length is not None:
             if not length.isdigit():
-                raise Malformed("not a content length")
+                raise Malformed("not one content length")
             self._length = int(length)
             _check_size(self._length)
 

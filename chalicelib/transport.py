@@ -6,7 +6,6 @@ import os
 import select
 import socket
 import ssl
-from typing import Protocol
 
 from chalicelib.endpoint import Address, Endpoint
 from chalicelib.http1 import Malformed, Response
@@ -15,15 +14,6 @@ READ, WRITE = select.POLLIN, select.POLLOUT  # epoll's are the same
 
 _RECEIVE = 32 * 1024
 _LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-
-
-class Poller(Protocol):
-    """What watches the sockets; select.epoll is one."""
-
-    def register(self, fd: int, eventmask: int, /) -> None: ...
-    def modify(self, fd: int, eventmask: int, /) -> None: ...
-    def unregister(self, fd: int, /) -> None: ...
-    def poll(self, timeout: float, /) -> list[tuple[int, int]]: ...
 
 
 class Broken(Exception):
@@ -57,7 +47,7 @@ class Connection:
         "reused",
     )
 
-    def __init__(self, endpoint: Endpoint, poller: Poller, now: float) -> None:
+    def __init__(self, endpoint: Endpoint, poller: "select.epoll", now: float) -> None:
         self.endpoint = endpoint
         self.address: Address = endpoint.addresses(now)[0]
         self.established = False
