@@ -75,7 +75,7 @@ class Campaign:
         async with httpx.AsyncClient(timeout=20) as self._http, running(*self._clients):
             relay = asyncio.create_task(self._keep_relaying())
             try:
-                await self._until(lambda: all(client.welcomed for client in self._clients), 60)
+                await self._until(lambda: all(client.welcomed for client in self._clients), 120)
                 provider = asyncio.create_task(self._provide())
                 await self._nemesis.run(self.faults)
                 await asyncio.to_thread(self._stack.heal)

@@ -285,9 +285,9 @@ class FaultStack:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return bodies
 
-    def redrive(self) -> None:
+    def redrive(self, queue: str = "queue") -> None:
         """Move the dead letters back, as an operator does."""
-        command = [sys.executable, "-m", "ops.dlq", "redrive", "--queue", "queue"]
+        command = [sys.executable, "-m", "ops.dlq", "redrive", "--queue", queue]
         environment = {**os.environ, "HERALD_STACK_ENV": str(self.stack.env_file)}
         subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
 

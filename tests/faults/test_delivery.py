@@ -331,3 +331,25 @@ def test_row_25_a_redriven_dead_letter_is_seen_once(
     eventually(lambda: len(page.client.of("event")) >= 6, "they are pushed again")
     page.sees(*generations)
     assert fault_stack.waiting("HERALD_DLQ_URL") == 0
+
+
+def test_what_sns_could_not_put_into_the_queue_is_moved_back(
+    fault_stack: FaultStack, open_page: Callable[..., Page], user: str
+) -> None:
+    # Given a queue whose policy was broken: SNS publishes, and the event does not arrive
+    page, generation = open_page(user, ping_seconds=60), fault_stack.generation(user)
+    sqs, queue = fault_stack.client("sqs"), fault_stack.env["HERALD_QUEUE_URL"]
+    policy = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["Policy"])["Attributes"]
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": ""})
+    try:
+        assert fault_stack.callback(generation).status == 200
+        assert [row["published"] for row in fault_stack.outbox(user)] == [True]
+        assert page.client.results() == []
+    finally:
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes=policy)
+    # And SNS has put it into the subscription's dead-letter queue, which the emulator does not do
+    dead_letters = fault_stack.env["HERALD_SUBSCRIPTION_DLQ_URL"]
+    sqs.send_message(QueueUrl=dead_letters, MessageBody=fault_stack.outbox(user)[0]["event"])
+    # When an operator moves it back, then it arrives
+    fault_stack.redrive("subscription")
+    page.sees(generation)
