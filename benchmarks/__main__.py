@@ -1,0 +1,72 @@
+"""python -m benchmarks [--rounds N] [--scale F] [--only posts|handler|imports] [--plots]"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+
+from benchmarks import BUILD, ROOT, cold, posts, report, stand, whole
+
+PARTS = ("posts", "handler", "imports")
+
+
+def main() -> int:
+    options = _options()
+    try:
+        stand.build()
+        found = _measure(options)
+    except stand.BenchmarkError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    ratios = report.ratios(found)
+    results = BUILD / "results.json"
+    results.write_text(json.dumps({**ratios, "machine": _machine(), "runs": found}, indent=1))
+    tables = report.tables(found, ratios, _machine())
+    print(f"\n{tables}\nAll runs: {results.relative_to(ROOT)}")
+    if options.plots:
+        folder = ROOT / "docs" / "bench"
+        report.plots(found, folder)
+        (folder / "results.md").write_text(f"# What `make bench` measured\n\n{tables}")
+        print(f"Plots: {folder.relative_to(ROOT)}/")
+    return 0
+
+
+def _measure(options: argparse.Namespace) -> dict[str, object]:
+    found: dict[str, object] = {}
+    if "posts" in options.only:
+        if not posts.prepare_node():
+            print("No Node on this machine: its SDK is left out.")
+            del posts.CLIENTS["node"]
+        found["posts"] = posts.measure(options.rounds, options.scale, _say)
+    if "handler" in options.only:
+        found["handler"] = whole.measure(options.rounds, options.scale, _say)
+    if "imports" in options.only:
+        found["imports"] = cold.measure(2 * options.rounds, _say)
+    path = BUILD / "path.json"  # by benchmarks.path, which needs a running stack
+    if path.is_file():
+        found["path"] = json.loads(path.read_text())
+    return found
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _machine() -> str:
+    load = os.getloadavg()[1]
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return f"{os.cpu_count()} cores of {platform.machine()}, {python}, load {load:.1f}"
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scale", type=float, default=1.0, help="of the posts in each run")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS)
+    parser.add_argument("--plots", action="store_true", help="and tables, into docs/bench/")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

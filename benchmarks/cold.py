@@ -1,0 +1,51 @@
+"""What a function imports before it can do its first work, beside the usual set."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from benchmarks import ROOT
+from benchmarks.stand import BenchmarkError, client_environment
+
+CASES = {
+    "bare": "",
+    "deliver": "import app, chalicelib.deliver",
+    "connect": "import app, chalicelib.sessions",
+    "message": "import app, chalicelib.sessions, chalicelib.client_frames",
+    "authorize": "import app, chalicelib.authorize, jwt",
+    "typical": """
+import chalice, boto3, psycopg2, jwt
+from aws_lambda_powertools import Logger, Metrics
+from pydantic import BaseModel
+class Message(BaseModel):
+    prompt: str
+    status: str
+logger, metrics = Logger(service="x"), Metrics(namespace="x")
+for service in ("apigatewaymanagementapi", "dynamodb", "sns"):
+    boto3.client(service, endpoint_url="http://127.0.0.1:9")
+""",
+}
+
+
+def measure(rounds: int, say: Callable[[str], None]) -> dict[str, list[float]]:
+    """Milliseconds of whole processes, in interleaved rounds; the first, unmeasured, compiles."""
+    found: dict[str, list[float]] = {name: [] for name in CASES}
+    for number in range(rounds + 1):
+        for name, code in CASES.items():
+            began = time.perf_counter()
+            done = subprocess.run(
+                [sys.executable, "-c", code],
+                cwd=ROOT,
+                env=client_environment(),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode:
+                raise BenchmarkError(f"the imports of {name} failed:\n{done.stderr[-2000:]}")
+            if number:
+                found[name].append((time.perf_counter() - began) * 1e3)
+    for name, walls in found.items():
+        say(f"imports {name:10} {sorted(walls)[len(walls) // 2]:7.1f} ms")
+    return found

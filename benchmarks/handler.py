@@ -1,0 +1,130 @@
+"""The whole handler, warm, on batches of an SQS event, beside the usual way (naive.py).
+
+    python -m benchmarks.handler herald|naive BATCH INVOCATIONS
+    python -m benchmarks.handler round_trips 0 TIMES
+
+In a process of its own; prints what it took as JSON. Every message has its own user with one open
+page, which is the worst case for a batch.
+"""
+
+import importlib
+import json
+import os
+import socket
+import ssl
+import statistics
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from benchmarks import CLIENT_CORE
+from benchmarks.peers import Measured
+
+EPOCH = "0197e3f0-6c1e-7d53-8a44-2f0c5c0f7a11"
+WARM = 3
+
+
+class Context:
+    """A Lambda context with its time left."""
+
+    aws_request_id = "00000000-0000-0000-0000-000000000000"
+    function_name = "herald-bench-deliver"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 60_000
+
+
+def batch(size: int, invocation: int) -> dict[str, Any]:
+    """An SQS event of raw deliveries from SNS."""
+    from chalicelib import events
+
+    now = datetime.now(UTC)
+    records = []
+    for number in range(size):
+        generation = {
+            "id": f"5f5b7b30-0000-4000-8000-{number:012d}",
+            "version": 1,
+            "user_id": f"user-{number}",
+            "prompt": "a lighthouse on a cliff at dawn, oil on canvas, wide brush strokes",
+            "status": "COMPLETE",
+            "image_url": f"https://images.example.com/{number}.png",
+            "image_height": 1024,
+            "image_width": 1024,
+            "core_model": "a-model-v1",
+            "error": None,
+            "created_at": now,
+            "updated_at": now,
+        }
+        records.append(
+            {
+                "messageId": f"{invocation}-{number}",
+                "receiptHandle": "handle",
+                "body": events.build(generation, stage="bench", epoch=EPOCH, offset=invocation + 1),
+                "attributes": {"ApproximateReceiveCount": "1"},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+                "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:generation-complete-queue",
+                "awsRegion": "us-east-1",
+            }
+        )
+    return {"Records": records}
+
+
+def measure(variant: str, size: int, invocations: int) -> dict[str, float]:
+    """The median wall time of an invocation, and its CPU time."""
+    if variant == "herald":
+        handle: Any = importlib.import_module("app").deliver
+    else:
+        from benchmarks.naive import handle
+    batches = [batch(size, number) for number in range(WARM + invocations)]
+    for warm in batches[:WARM]:
+        assert handle(warm, Context()) == {"batchItemFailures": []}
+    walls = []
+    with Measured() as total:
+        for measured in batches[WARM:]:
+            began = time.perf_counter()
+            assert handle(measured, Context()) == {"batchItemFailures": []}
+            walls.append(time.perf_counter() - began)
+    return {
+        "batch": size,
+        "wall_ms": statistics.median(walls) * 1e3,
+        "cpu_ms": total.cpu / invocations * 1e3,
+        "cpu_us_per_event": total.cpu / invocations / size * 1e6,
+    }
+
+
+def round_trips(times: int) -> dict[str, float]:
+    """One store, one read, one post, each at its least: a bare socket that is open already."""
+    query = "DynamoDB_20120810.Query"
+    database = _round_trip(os.environ["AWS_ENDPOINT_URL_DYNAMODB"], query, times)
+    gateway = _round_trip(os.environ["HERALD_MANAGEMENT_ENDPOINT"], "", times)
+    return {"database_ms": database, "gateway_ms": gateway, "sum_ms": 2 * database + gateway}
+
+
+def _round_trip(url: str, target: str, times: int) -> float:
+    host, _, port = url.removeprefix("https://").partition("/")[0].partition(":")
+    context = ssl.create_default_context(cafile=os.environ["AWS_CA_BUNDLE"])
+    request = f"POST / HTTP/1.1\r\nX-Amz-Target: {target}\r\nContent-Length: 365\r\n\r\n".encode()
+    request += b"x" * 365
+    walls = []
+    with (
+        socket.create_connection((host, int(port))) as plain,
+        context.wrap_socket(plain, server_hostname=host) as connection,
+    ):
+        for _ in range(times):
+            began = time.perf_counter()
+            connection.sendall(request)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+            walls.append(time.perf_counter() - began)
+    return statistics.median(walls) * 1e3
+
+
+def main(variant: str, size: int, times: int) -> None:
+    os.sched_setaffinity(0, {CLIENT_CORE})
+    result = round_trips(times) if variant == "round_trips" else measure(variant, size, times)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,99 @@
+"""The usual way of writing `deliver`: pydantic, boto3's resource, a loop. It does the same work.
+
+Each event is validated, stored, the head moved forward, the user's connections read and the frame
+posted; a message that fails is reported alone.
+"""
+
+import os
+import time
+from datetime import datetime
+from typing import Any, Literal
+
+import boto3
+from boto3.dynamodb.conditions import Attr, Key
+from botocore.exceptions import ClientError
+from pydantic import BaseModel, HttpUrl
+
+dynamodb = boto3.resource("dynamodb")
+inbox = dynamodb.Table(os.environ["HERALD_INBOX_TABLE"])
+connections = dynamodb.Table(os.environ["HERALD_CONNECTIONS_TABLE"])
+management = boto3.client(
+    "apigatewaymanagementapi", endpoint_url=os.environ["HERALD_MANAGEMENT_ENDPOINT"]
+)
+
+
+class Generation(BaseModel):
+    prompt: str
+    status: Literal["PENDING", "COMPLETE", "ERROR"]
+    imageUrl: HttpUrl  # noqa: N815 - the schema's name
+    imageHeight: int  # noqa: N815
+    imageWidth: int  # noqa: N815
+    coreModel: str  # noqa: N815
+    createdAt: datetime  # noqa: N815
+    updatedAt: datetime  # noqa: N815
+
+
+class Event(BaseModel):
+    id: str
+    userid: str
+    epoch: str
+    sequence: int
+    time: datetime
+    data: Generation
+
+
+class Frame(BaseModel):
+    type: str = "event"
+    epoch: str
+    offset: int
+    replayed: bool = False
+    event: Event
+
+
+def handle(batch: dict[str, Any], context: Any) -> dict[str, Any]:
+    failures = []
+    for record in batch["Records"]:
+        try:
+            deliver(Event.model_validate_json(record["body"]))
+        except Exception:
+            failures.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failures}
+
+
+def deliver(event: Event) -> None:
+    now = int(time.time())
+    inbox.put_item(
+        Item={
+            "user_id": event.userid,
+            "position": f"{event.epoch}/{event.sequence:016d}",
+            "event": event.model_dump_json(),
+            "expires_at": now + 7 * 86_400,
+        }
+    )
+    try:
+        inbox.update_item(
+            Key={"user_id": event.userid, "position": "head"},
+            UpdateExpression="SET epoch = :epoch, head = :offset",
+            ConditionExpression=Attr("head").not_exists()
+            | Attr("epoch").lt(event.epoch)
+            | (Attr("epoch").eq(event.epoch) & Attr("head").lt(event.sequence)),
+            ExpressionAttributeValues={":epoch": event.epoch, ":offset": event.sequence},
+        )
+    except ClientError as exc:
+        if exc.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+    found = connections.query(
+        KeyConditionExpression=Key("user_id").eq(event.userid),
+        FilterExpression=Attr("expires_at").gt(now),
+        ConsistentRead=True,
+    )
+    frame = Frame(epoch=event.epoch, offset=event.sequence, event=event).model_dump_json()
+    for connection in found["Items"]:
+        try:
+            management.post_to_connection(
+                ConnectionId=str(connection["connection_id"]), Data=frame.encode()
+            )
+        except management.exceptions.GoneException:
+            connections.delete_item(
+                Key={"user_id": event.userid, "connection_id": connection["connection_id"]}
+            )

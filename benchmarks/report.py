@@ -1,0 +1,226 @@
+"""From runs to ratios, tables and plots."""
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.posts import CLIENTS
+
+Runs = Sequence[Mapping[str, float]]
+
+
+class Target(NamedTuple):
+    """What a ratio must reach."""
+
+    bound: float
+    at_most: bool = False
+
+    def reached(self, value: float) -> bool:
+        return value <= self.bound if self.at_most else value >= self.bound
+
+    def __str__(self) -> str:
+        return f"{'≤' if self.at_most else '≥'} {self.bound:g}"
+
+
+TARGETS = {
+    "post_cpu_vs_boto3_loop_plain": Target(50),
+    "post_cpu_vs_boto3_threads_tls": Target(30),
+    "post_rate_vs_boto3_threads_tls": Target(12),
+    "post_rate_vs_boto3_loop_tls": Target(100),
+    "post_cpu_vs_c_floor": Target(1.8, at_most=True),
+    "batch10_wall_vs_naive": Target(10),
+    "batch10_cpu_vs_naive": Target(30),
+    "batch100_wall_vs_naive": Target(80),
+    "batch100_cpu_vs_naive": Target(100),
+    "batch10_wall_vs_round_trips": Target(1.35, at_most=True),
+    "deliver_import_vs_typical": Target(0.1, at_most=True),
+    "deliver_import_ms_over_bare": Target(60, at_most=True),
+    "message_import_vs_typical": Target(0.25, at_most=True),
+    "connect_import_vs_typical": Target(0.25, at_most=True),
+    "authorize_import_vs_typical": Target(0.25, at_most=True),
+    "path_p50_vs_minimal": Target(1.3, at_most=True),
+    "burst500_vs_minimal": Target(1.0, at_most=True),
+}
+
+
+class Spread(NamedTuple):
+    """The median of some rounds, and how far they went."""
+
+    median: float
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        return cls(statistics.median(values), min(values), max(values))
+
+    def __str__(self) -> str:
+        digits = 0 if self.median >= 100 else 1 if self.median >= 10 else 2
+        return f"{self.median:,.{digits}f} ({self.least:,.{digits}f}…{self.most:,.{digits}f})"
+
+
+def spread(runs: Runs, field: str) -> Spread:
+    return Spread.of([run[field] for run in runs])
+
+
+def ratios(found: Mapping[str, Any]) -> dict[str, float]:
+    """The ratios of medians, by the names that they are held to."""
+    result: dict[str, float] = {}
+
+    def median(*path: str) -> float:
+        runs: Any = found
+        for part in path[:-1]:
+            runs = runs[part]
+        return spread(runs, path[-1]).median
+
+    if "posts" in found:
+        plain, tls = ("posts", "plain"), ("posts", "tls")
+        ours, ours_tls = median(*plain, "herald", "cpu_us"), median(*tls, "herald", "cpu_us")
+        rate_tls = median(*tls, "herald", "rate")
+        result["post_cpu_vs_boto3_loop_plain"] = median(*plain, "boto3_loop", "cpu_us") / ours
+        result["post_cpu_vs_boto3_threads_tls"] = median(*tls, "boto3_threads", "cpu_us") / ours_tls
+        result["post_rate_vs_boto3_threads_tls"] = rate_tls / median(*tls, "boto3_threads", "rate")
+        result["post_rate_vs_boto3_loop_tls"] = rate_tls / median(*tls, "boto3_loop", "rate")
+        result["post_cpu_vs_c_floor"] = ours / median(*plain, "floor", "cpu_us")
+    if "handler" in found:
+        for size in (10, 100):
+            for what in ("wall", "cpu"):
+                naive = median("handler", f"naive_{size}", f"{what}_ms")
+                herald = median("handler", f"herald_{size}", f"{what}_ms")
+                result[f"batch{size}_{what}_vs_naive"] = naive / herald
+        result["batch10_wall_vs_round_trips"] = median("handler", "herald_10", "wall_ms") / median(
+            "handler", "round_trips", "sum_ms"
+        )
+    if "imports" in found:
+        walls = {name: statistics.median(times) for name, times in found["imports"].items()}
+        over = {name: wall - walls["bare"] for name, wall in walls.items()}
+        for name in ("deliver", "message", "connect", "authorize"):
+            result[f"{name}_import_vs_typical"] = over[name] / over["typical"]
+        result["deliver_import_ms_over_bare"] = over["deliver"]
+    for name in ("path_p50_vs_minimal", "burst500_vs_minimal"):
+        if name in found.get("path", {}):
+            result[name] = found["path"][name]
+    return result
+
+
+def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str) -> str:
+    """Everything as Markdown."""
+    parts = [f"Measured on {machine}. Medians of the rounds, with the least and the most.\n"]
+    parts.append(
+        _table(
+            ["ratio", "measured", "must be", ""],
+            [
+                [
+                    f"`{name}`",
+                    f"{value:.2f}",
+                    str(TARGETS[name]),
+                    "reached" if TARGETS[name].reached(value) else "missed",
+                ]
+                for name, value in reached.items()
+            ],
+        )
+    )
+    for scenario, title in (
+        ("plain", "Posts over plain HTTP, no delay"),
+        ("tls", "Posts over TLS 1.3, 10 ms delay"),
+    ):
+        if runs := found.get("posts", {}).get(scenario):
+            parts.append(f"## {title}\n")
+            parts.append(_table(_POST_COLUMNS, [_post_row(name, runs[name]) for name in runs]))
+    if "handler" in found:
+        parts.append("## The whole handler (store, read the connections, post; all over TLS)\n")
+        parts.append(
+            _table(
+                ["handler", "batch", "wall ms", "CPU ms", "CPU µs per event"],
+                [
+                    [name, size, *(str(spread(runs, f)) for f in _HANDLER_FIELDS)]
+                    for key, runs in sorted(found["handler"].items())
+                    if key != "round_trips"
+                    for name, size in [key.split("_")]
+                ],
+            )
+        )
+        trips = found["handler"]["round_trips"]
+        parts.append(
+            f"Round trips that none can avoid: two to the database, one to the gateway,"
+            f" {spread(trips, 'sum_ms')} ms.\n"
+        )
+    if "imports" in found:
+        parts.append("## Imports before the first work\n")
+        parts.append(
+            _table(
+                ["function", "ms of the whole process"],
+                [[name, str(Spread.of(walls))] for name, walls in found["imports"].items()],
+            )
+        )
+    return "\n".join(parts)
+
+
+_POST_COLUMNS = ["client", "connections", "CPU µs per post", "posts per second", "memory MB"]
+_HANDLER_FIELDS = ("wall_ms", "cpu_ms", "cpu_us_per_event")
+
+
+def _post_row(name: str, runs: Runs) -> list[str]:
+    memory = str(spread(runs, "memory_mb")) if "memory_mb" in runs[0] else ""
+    rates = [str(spread(runs, "cpu_us")), str(spread(runs, "rate"))]
+    return [CLIENTS[name].title, f"{runs[0]['connections']:.0f}", *rates, memory]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def plots(found: Mapping[str, Any], folder: Path) -> None:
+    """Bars on a logarithmic scale, one file per question."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for scenario, title in (("plain", "plain HTTP, no delay"), ("tls", "TLS 1.3, 10 ms delay")):
+        if runs := found.get("posts", {}).get(scenario):
+            for field, unit in (("cpu_us", "µs of CPU per post"), ("rate", "posts per second")):
+                bars = {CLIENTS[name].title: spread(runs[name], field) for name in runs}
+                path = folder / f"posts-{scenario}-{field.removesuffix('_us')}.svg"
+                path.write_text(_bars(f"{unit}, {title}", bars, lambda s: f"{s.median:,.0f}"))
+    if "handler" in found:
+        bars = {
+            f"{name}, batch of {size}": spread(found["handler"][f"{name}_{size}"], "wall_ms")
+            for size in (1, 10, 100)
+            for name in ("herald", "naive")
+        }
+        path = folder / "handler-wall.svg"
+        path.write_text(_bars("ms of a whole invocation", bars, lambda s: f"{s.median:,.1f}"))
+    if "imports" in found:
+        bars = {name: Spread.of(walls) for name, walls in found["imports"].items()}
+        path = folder / "imports.svg"
+        path.write_text(_bars("ms to start and import", bars, lambda s: f"{s.median:,.0f}"))
+
+
+def _bars(title: str, bars: Mapping[str, Spread], label: Callable[[Spread], str]) -> str:
+    left, width, height = 220, 460, 28
+    floor = 10 ** int(math.log10(min(bar.least for bar in bars.values())) // 1)
+    decades = math.log10(max(bar.most for bar in bars.values()) / floor)
+
+    def at(value: float) -> float:
+        return left + width * math.log10(value / floor) / decades
+
+    size = f'width="{left + width + 90}" height="{height * len(bars) + 56}"'
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="13">',
+        '<rect width="100%" height="100%" fill="#fff"/>',
+        f'<text x="12" y="24" font-size="15" font-weight="600">{title} (log scale)</text>',
+    ]
+    for row, (name, bar) in enumerate(bars.items()):
+        y = 44 + row * height
+        color = "#2563eb" if name.lower().startswith("herald") or name in OURS else "#94a3b8"
+        box = f'x="{left}" y="{y}" width="{max(1.0, at(bar.median) - left):.1f}" height="18"'
+        lines += [
+            f'<text x="{left - 8}" y="{y + 14}" text-anchor="end">{name}</text>',
+            f'<rect {box} fill="{color}"/>',
+            f'<path d="M{at(bar.least):.1f} {y + 9}H{at(bar.most):.1f}" stroke="#0f172a"/>',
+            f'<text x="{at(bar.most) + 6:.1f}" y="{y + 14}">{label(bar)}</text>',
+        ]
+    return "\n".join([*lines, "</svg>", ""])
+
+
+OURS = ("deliver", "message", "connect", "authorize")

@@ -1,0 +1,127 @@
+"""What the clients are measured against: the stand-in for AWS, and how a client is run."""
+
+import contextlib
+import datetime
+import ipaddress
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from benchmarks import BUILD, CLIENT_CORE, FRAME, REGION, ROOT, SERVER_CORE, TOKEN
+
+NATIVE = Path(__file__).with_name("native")
+CERTIFICATE, KEY = BUILD / "server.pem", BUILD / "server.key"
+
+
+class BenchmarkError(Exception):
+    """Something this machine lacks, or a client that failed; the message says what to do."""
+
+
+def build() -> None:
+    """Compile the stand-in and the floor, and make a certificate for 127.0.0.1."""
+    if len(os.sched_getaffinity(0)) < 2:
+        raise BenchmarkError(
+            "The benchmark needs two cores: one for the client, one for the server."
+        )
+    BUILD.mkdir(parents=True, exist_ok=True)
+    for name in ("standin", "floor"):
+        command = ["cc", "-O2", "-o", str(BUILD / name), str(NATIVE / f"{name}.c")]
+        command += ["-lssl", "-lcrypto"]
+        compiled = subprocess.run(command, capture_output=True, text=True, check=False)
+        if compiled.returncode:
+            raise BenchmarkError(
+                "The benchmark needs a C compiler and OpenSSL's headers"
+                f" (Debian: gcc libc6-dev libssl-dev).\n{compiled.stderr[:2000]}"
+            )
+    _make_certificate()
+
+
+def _make_certificate() -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Benchmark")])
+    now = datetime.datetime.now(datetime.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    CERTIFICATE.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    KEY.touch(mode=0o600)
+    KEY.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+
+
+@contextlib.contextmanager
+def standin(
+    *, delay_ms: float = 0, tls: bool = False, gone_every: int = 0, throttle_every: int = 0
+) -> Iterator[str]:
+    """Run the stand-in on its core; yields its URL."""
+    command = [str(BUILD / "standin"), str(delay_ms), str(gone_every), str(throttle_every)]
+    if tls:
+        command += [str(CERTIFICATE), str(KEY)]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE}),  # noqa: PLW1509 - no threads here
+    ) as process:
+        assert process.stdout is not None
+        port = process.stdout.readline().strip()
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+        assert process.stdin is not None
+        process.stdin.close()  # which ends it
+
+
+def client_environment(**more: str) -> dict[str, str]:
+    """The environment of a measured process: a Lambda function's, as far as it matters."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return kept | {
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'app'}",
+        "PYTHONPYCACHEPREFIX": str(BUILD / "pycache"),
+        "AWS_ACCESS_KEY_ID": "ASIAEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_SESSION_TOKEN": TOKEN,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CA_BUNDLE": str(CERTIFICATE),
+        "NODE_EXTRA_CA_CERTS": str(CERTIFICATE),
+        "BENCH_FRAME": FRAME.decode(),
+        **more,
+    }
+
+
+def run(command: Sequence[str], *, cwd: Path = ROOT, **environment: str) -> Any:
+    """Run a client in a fresh process on its core; returns what it printed last, from JSON."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=client_environment(**environment),
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: os.sched_setaffinity(0, {CLIENT_CORE}),
+    )
+    if done.returncode:
+        raise BenchmarkError(f"{' '.join(command[:4])} failed:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])

@@ -1,0 +1,46 @@
+"""The whole handler in interleaved rounds: Herald's and the usual one, each in a fresh process."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.stand import run, standin
+
+DATABASE_MS, GATEWAY_MS = 4.0, 10.0
+INVOCATIONS = {1: (40, 10), 10: (40, 4), 100: (20, 1)}  # of Herald's and of the usual handler
+
+
+def measure(rounds: int, scale: float, say: Callable[[str], None]) -> dict[str, list[Any]]:
+    """Runs for each handler and batch size, and the round trips that none can avoid."""
+    found: dict[str, list[Any]] = {}
+    with (
+        standin(delay_ms=GATEWAY_MS, tls=True) as gateway,
+        standin(delay_ms=DATABASE_MS, tls=True) as database,
+    ):
+        environment: Any = {
+            "AWS_ENDPOINT_URL_DYNAMODB": database,
+            "HERALD_STAGE": "bench",
+            "HERALD_CONNECTIONS_TABLE": "connections",
+            "HERALD_INBOX_TABLE": "inbox",
+            "HERALD_INBOX_RETENTION_DAYS": "7",
+            "HERALD_MANAGEMENT_ENDPOINT": f"{gateway}/prod",
+            "HERALD_POSTS_PER_SECOND": "10000",
+            "HERALD_MAX_RECEIVE_COUNT": "3",
+        }
+        runs = [("round_trips", 0, (50, 50))]
+        runs += [(name, size, times) for size, times in INVOCATIONS.items() for name in HANDLERS]
+        for number in range(rounds):
+            for name, size, (ours, usual) in runs[:: -1 if number % 2 else 1]:
+                times = usual if name == "naive" else max(5, int(ours * scale))
+                command = [sys.executable, "-m", "benchmarks.handler", name, str(size), str(times)]
+                result = run(command, **environment)
+                key = name if name == "round_trips" else f"{name}_{size}"
+                found.setdefault(key, []).append(result)
+                say(
+                    f"round {number + 1} {key:12}"
+                    + "".join(f" {what} {value:.2f}" for what, value in result.items())
+                )
+    return found
+
+
+HANDLERS = ("herald", "naive")

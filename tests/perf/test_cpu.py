@@ -1,0 +1,56 @@
+"""The engine's CPU time beside its peers', as ratios with a wide margin: never wall time.
+
+`make bench` measures the same carefully; this only notices when something has become much dearer.
+"""
+
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import BUILD, FRAME, ROOT, TOKEN, stand
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("cc") is None or len(os.sched_getaffinity(0)) < 2,
+    reason="needs a C compiler and two cores",
+)
+ROUNDS = 3
+
+
+@pytest.fixture(scope="module")
+def measured() -> dict[str, float]:
+    """CPU microseconds per post, medians of interleaved rounds."""
+    stand.build()
+    runs: dict[str, list[float]] = {"floor": [], "herald": [], "boto3_loop": []}
+    with stand.standin(gone_every=100) as url:
+        floor = [str(BUILD / "floor"), url.rpartition(":")[2], "64", "20000"]
+        floor += [str(len(FRAME)), str(len(TOKEN))]
+        peer = [sys.executable, "-m", "benchmarks.peers"]
+        for _ in range(ROUNDS):
+            runs["floor"].append(stand.run(floor)["cpu_us"])
+            runs["herald"].append(stand.run([*peer, "herald", url, "64", "5000"])["cpu_us"])
+            runs["boto3_loop"].append(stand.run([*peer, "boto3_loop", url, "1", "150"])["cpu_us"])
+    return {name: statistics.median(values) for name, values in runs.items()}
+
+
+def test_a_post_costs_a_small_part_of_boto3s(measured: dict[str, float]) -> None:
+    assert measured["boto3_loop"] / measured["herald"] >= 18, measured
+
+
+def test_a_post_costs_a_small_multiple_of_what_c_needs(measured: dict[str, float]) -> None:
+    assert measured["herald"] / measured["floor"] <= 4, measured
+
+
+HEAVY = {"asyncio", "boto3", "botocore", "email", "http", "jwt", "pydantic", "psycopg2", "urllib3"}
+
+
+@pytest.mark.parametrize("module", ["deliver", "sessions", "authorize"])
+def test_functions_of_the_hot_path_import_nothing_heavy(module: str) -> None:
+    code = f"import app, chalicelib.{module}, sys; print(*sys.modules)"
+    printed = subprocess.check_output(
+        [sys.executable, "-c", code], cwd=ROOT, env=stand.client_environment(), text=True
+    )
+    assert not set(printed.split()) & HEAVY
