@@ -2,13 +2,8 @@
 
 data "aws_iam_policy_document" "message" {
   statement {
-    sid = "KeepConnection"
-    actions = [
-      "dynamodb:DeleteItem",
-      "dynamodb:GetItem",
-      "dynamodb:PutItem",
-      "dynamodb:UpdateItem",
-    ]
+    sid       = "KeepConnection"
+    actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
     resources = [module.storage.connections_table_arn]
   }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import uuid
 from pathlib import Path
@@ -26,9 +27,12 @@ if TYPE_CHECKING:
     from local.postgres import Postgres
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     # Fixtures are torn down on Ctrl-C but not on SIGTERM: make it the same.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # pytest-terraform ends the whole run where there is no terraform on PATH; its tests set theirs.
+    if not shutil.which("terraform"):
+        config.option.dest_tf_binary = "terraform"
 
 
 @pytest.fixture(scope="session")

@@ -156,7 +156,6 @@ run "rights_and_addresses" {
         "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com",
       ])
       message = toset([
-        "Allow dynamodb:DeleteItem table/connections",
         "Allow dynamodb:GetItem table/connections",
         "Allow dynamodb:GetItem table/inbox",
         "Allow dynamodb:PutItem table/connections",
