@@ -89,7 +89,7 @@ def owned(stack: Path) -> list[psutil.Process]:
     return found
 
 
-def end(stack: Path, grace: float = 5.0) -> int:
+def end(stack: Path, grace: float = 2.0) -> int:
     """End every process of `stack`, politely first; return how many there were."""
     processes = owned(stack)
     for process in processes:
