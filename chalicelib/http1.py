@@ -6,6 +6,7 @@ MAX_HEAD = 64 * 1024
 MAX_BODY = 16 * 1024 * 1024  # more than any answer of the services called
 
 _FRAMING = re.compile(rb"\r\n(connection|content-length|transfer-encoding):[ \t]*([^\r]*)")
+_VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 _BODILESS = (204, 304)
 _HEXADECIMAL = b"0123456789abcdefABCDEF"
 
@@ -52,17 +53,18 @@ class Response:
         """
         while self.status == 0:
             if self._rest:
-                data, self._rest = self._rest + data, b""
-            end = data.find(b"\r\n\r\n")
-            if end < 0 or end > MAX_HEAD:
-                if len(data) > MAX_HEAD:
-                    raise Malformed("the head is too large")
+                data = self._rest + data
+            head, end, body = data.partition(b"\r\n\r\n")
+            if len(head) > MAX_HEAD:
+                raise Malformed("the head is too large")
+            if not end:
                 if not data.startswith(b"HTTP/1."[: len(data)]):
                     raise Malformed("not HTTP/1.1")
                 self._rest = data
                 return False
-            self._read_head(data[: end + 2])
-            data = data[end + 4 :]
+            self._rest = b""
+            self._read_head(head + b"\r\n")
+            data = body
         return self._feed_chunks(data) if self._chunked else self._feed_body(data)
 
     def end(self) -> bool:
@@ -76,16 +78,17 @@ class Response:
         return found[1].rstrip().decode("latin-1") if found else None
 
     def _read_head(self, head: bytes) -> None:
-        if not (head.startswith(b"HTTP/1.") and head[8:9] == b" " and head[9:12].isdigit()):
+        if not head.startswith(_VERSIONS) or not head[9:12].isdigit():
             raise Malformed("not HTTP/1.1")
         status = int(head[9:12])
         if status < 200:
             return  # 100 Continue and its like: the real one follows
         self.status = status
         self._head = head = head.lower()
-        fields: dict[bytes, bytes] = {}
-        for name, value in _FRAMING.findall(head):
-            fields[name] = fields[name] + b"," + value if name in fields else value.rstrip()
+        found = _FRAMING.findall(head)
+        fields = dict(found)
+        if len(fields) < len(found):
+            raise Malformed("a header twice")
         length = fields.get(b"content-length")
         coding = fields.get(b"transfer-encoding")
         # Not `in`: bytes.__contains__ first takes its argument for a number.
@@ -93,12 +96,12 @@ class Response:
         if status in _BODILESS:
             self._length = 0
         elif coding is not None:
-            if coding != b"chunked":
+            if coding.rstrip() != b"chunked":
                 raise Malformed("an unknown transfer coding")
             self._chunked = True
             self.reusable = self.reusable and length is None
         elif length is not None:
-            if not length.isdigit():
+            if not length.rstrip().isdigit():
                 raise Malformed("not one content length")
             self._length = int(length)
             _check_size(self._length)
