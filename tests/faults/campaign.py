@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 USERS = 5
 CLIENTS_PER_USER = 3
-PER_SECOND = 2.5  # generations
+PER_SECOND = 3.0  # generations
 CALLS_AT_ONCE = 6
 RELAY_SECONDS = 3.0  # a minute in production
 SETTLE_SECONDS = 90.0
@@ -75,7 +75,7 @@ class Campaign:
         async with httpx.AsyncClient(timeout=20) as self._http, running(*self._clients):
             relay = asyncio.create_task(self._keep_relaying())
             try:
-                await self._until(lambda: all(client.welcomed for client in self._clients), 120)
+                assert await self._until(self._all_welcomed, 120), "the clients cannot connect"
                 provider = asyncio.create_task(self._provide())
                 await self._nemesis.run(self.faults)
                 await asyncio.to_thread(self._stack.heal)
@@ -92,7 +92,8 @@ class Campaign:
     # --- before ---
 
     def _prepare(self) -> None:
-        """Empty the dead-letter queue, insert all generations."""
+        """Start every function once, empty the dead-letter queue, insert all generations."""
+        self._stack.warm_up()
         self._stack.drain()
         rows = [
             {"id": order.generation, "user_id": order.user, "prompt": "a picture under fire"}
@@ -153,6 +154,9 @@ class Campaign:
 
     async def _settled(self) -> bool:
         return await self._until(lambda: asyncio.to_thread(self._at_rest), SETTLE_SECONDS)
+
+    def _all_welcomed(self) -> bool:
+        return all(client.welcomed for client in self._clients)
 
     async def _until(self, condition: Any, seconds: float) -> bool:
         deadline = time.monotonic() + seconds

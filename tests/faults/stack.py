@@ -242,12 +242,14 @@ class FaultStack:
                 process.kill()
         return len(workers)
 
-    def logs(self, handler: str) -> str:
-        """What a function has logged so far."""
+    def logs(self, handler: str, since: float) -> str:
+        """What a function has logged since a moment, in epoch seconds; its metrics too."""
         pages = (
             self.client("logs")
             .get_paginator("filter_log_events")
-            .paginate(logGroupName=f"/aws/lambda/{self.function(handler)}")
+            .paginate(
+                logGroupName=f"/aws/lambda/{self.function(handler)}", startTime=int(since * 1000)
+            )
         )
         return "\n".join(event["message"] for page in pages for event in page["events"])
 
@@ -305,6 +307,14 @@ class FaultStack:
         page = Page(self, self.new_client(user, history, **options))
         page.open()
         return page
+
+    def warm_up(self) -> None:
+        """Send one event all the way, so that every function has been started."""
+        user = f"warm-up-{uuid.uuid4().hex[:8]}"
+        page, generation = self.page(user), self.generation(user)
+        self.callback(generation)
+        page.sees(generation, seconds=60)
+        page.close()
 
     def new_client(
         self, user: str, history: History | None = None, *, name: str = "", **options: Any
@@ -416,6 +426,7 @@ def proxied(stack: Stack) -> Iterator[FaultStack]:
         stand = FaultStack(stack, background)
         try:
             stand.insert_proxies()
+            stand.warm_up()
             yield stand
         finally:
             stand.remove_proxies()

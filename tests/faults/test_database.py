@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,13 +25,14 @@ def test_row_1_the_database_is_down(
     fault_stack: FaultStack, open_page: Callable[..., Page], alerts: Alerts, user: str
 ) -> None:
     # Given a page, and a generation under way
-    page, generation = open_page(user), fault_stack.generation(user)
+    page, generation, began = open_page(user), fault_stack.generation(user), time.time()
     # When the database crashes and the provider calls
     fault_stack.stack.postgres.stop("immediate")
     refused = fault_stack.callback(generation, webhook_id="msg_" + generation)
-    # Then it is asked to call again, people are told, and nothing was written
+    # Then it is asked to call again, people are told, the alarm has its metric, nothing is written
     assert (refused.status, refused.headers["retry-after"]) == (503, "10")
     alerts.expect("could not record a result", generation)
+    assert '"DatabaseFailures":1' in fault_stack.logs("callback", began)
     fault_stack.stack.postgres.start()
     assert fault_stack.status(generation) == "PENDING"
     assert fault_stack.outbox(user) == []

@@ -300,12 +300,13 @@ def test_row_24_the_time_runs_out(
     functions, name = fault_stack.client("lambda"), fault_stack.function("deliver")
     timeout = functions.get_function_configuration(FunctionName=name)["Timeout"]
     functions.update_function_configuration(FunctionName=name, Timeout=4)
+    began = time.time()
     try:
         held = fault_stack.aws_tap.on("request", rb"POST [^ ]*@connections/", "hold", times=None)
         fault_stack.callback(generation)
         held.wait()
         # Then it gives the message back before it is stopped
-        eventually(lambda: "the time ran out" in fault_stack.logs("deliver"), "it says so")
+        eventually(lambda: "the time ran out" in fault_stack.logs("deliver", began), "it says so")
         fault_stack.background.call(fault_stack.aws_tap.clear)
         # And the message comes again
         page.sees(generation, seconds=30)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -51,11 +52,13 @@ def test_row_5_the_relay_is_refused_too(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given an event that waits in the outbox, and SNS that goes on refusing, alerts included
-    page, generation = open_page(user), fault_stack.generation(user)
+    page, generation, began = open_page(user), fault_stack.generation(user), time.time()
     with fault_stack.aws.fault(**rules.SNS_REFUSES):
         assert fault_stack.callback(generation).status == 200
-        # When the relay runs, then it says how old the oldest is, which is what the alarm watches
+        # When the relay runs, then the alarms have their metrics, without SNS
         assert fault_stack.relay()["oldestSeconds"] >= 60
+        assert '"PublishFailures":1' in fault_stack.logs("callback", began)
+        assert '"OutboxOldestSeconds":' in fault_stack.logs("relay", began)
         assert [row["published"] for row in fault_stack.outbox(user)] == [False]
     assert fault_stack.relay()["oldestSeconds"] == 0
     page.sees(generation)
