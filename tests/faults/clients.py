@@ -24,6 +24,7 @@ Frame = dict[str, Any]
 HOLE_SECONDS = 0.5  # protocol.md says 2 s; a test need not wait for it
 LONGEST_PAUSE = 4.0
 ANSWER_SECONDS = 10.0
+MOST_ASKED = 100  # events in one history frame
 
 
 class Cursor:
@@ -38,6 +39,11 @@ class Cursor:
     @property
     def complete(self) -> bool:
         return self.offset >= self.head
+
+    @property
+    def first_hole(self) -> int:
+        """How many offsets are missing after `offset`, up to the next that has arrived."""
+        return min(self.above, default=self.head + 1) - 1 - self.offset
 
     def resume(self) -> Frame:
         """The cursor as hello says it; from the beginning while no stream is known."""
@@ -220,7 +226,8 @@ class Client:
             elif before != self.cursor.offset:  # a new hole: give it the time to close by itself
                 pause, before = HOLE_SECONDS, self.cursor.offset
             else:
-                await self.send("history", since=self.cursor.offset)
+                missing = min(self.cursor.first_hole, MOST_ASKED)
+                await self.send("history", since=self.cursor.offset, limit=missing)
                 pause = min(LONGEST_PAUSE, pause * 2)
 
     # --- frames ---
