@@ -1,4 +1,4 @@
-"""python -m benchmarks [--rounds N] [--scale F] [--only posts|handler|imports] [--plots]"""
+"""python -m benchmarks [--rounds N] [--scale F] [--only posts|handler|imports] [--no-plots]"""
 
 import argparse
 import json
@@ -24,10 +24,12 @@ def main() -> int:
     results.write_text(json.dumps({**ratios, "machine": _machine(), "runs": found}, indent=1))
     tables = report.tables(found, ratios, _machine())
     print(f"\n{tables}\nAll runs: {results.relative_to(ROOT)}")
-    if options.plots:
+    if not options.no_plots:
         folder = ROOT / "docs" / "bench"
         report.plots(found, folder)
-        (folder / "results.md").write_text(f"# What `make bench` measured\n\n{tables}")
+        images = "\n".join(f"![{plot.stem}]({plot.name})" for plot in sorted(folder.glob("*.svg")))
+        title = "# What `make bench` measured"
+        (folder / "results.md").write_text(f"{title}\n\n{tables}\n## Plots\n\n{images}\n")
         print(f"Plots: {folder.relative_to(ROOT)}/")
     return 0
 
@@ -64,7 +66,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="of the posts in each run")
     parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS)
-    parser.add_argument("--plots", action="store_true", help="and tables, into docs/bench/")
+    parser.add_argument("--no-plots", action="store_true", help="leave docs/bench/ as it is")
     return parser.parse_args()
 
 
