@@ -151,7 +151,7 @@ def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str)
         parts.append("## Imports before the first work\n")
         parts.append(
             _table(
-                ["function", "ms of the whole process"],
+                ["function", "CPU ms of the whole process"],
                 [[name, str(Spread.of(walls))] for name, walls in found["imports"].items()],
             )
         )
@@ -193,7 +193,7 @@ def plots(found: Mapping[str, Any], folder: Path) -> None:
     if "imports" in found:
         bars = {name: Spread.of(walls) for name, walls in found["imports"].items()}
         path = folder / "imports.svg"
-        path.write_text(_bars("ms to start and import", bars, lambda s: f"{s.median:,.0f}"))
+        path.write_text(_bars("CPU ms to start and import", bars, lambda s: f"{s.median:,.0f}"))
 
 
 def _bars(title: str, bars: Mapping[str, Spread], label: Callable[[Spread], str]) -> str:
