@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from chalicelib import endpoint, engine, http1
-from chalicelib.endpoint import TokenBucket
+from chalicelib import engine, http1
 from chalicelib.engine import Endpoint, Engine, Request, Result
 from tests.unit.scripted import OK, Peer, Server, answer, each
 
@@ -302,24 +301,6 @@ def test_the_next_address_is_tried_where_one_refuses(
     assert looked_up == ["two.test"]
 
 
-def test_addresses_are_looked_up_again_and_kept_if_that_fails(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    to = Endpoint("http://127.0.0.1:1", "dynamodb", "eu-central-1")
-    first = to.addresses(0.0)
-    looked_up: list[object] = []
-
-    def fail(*args: object, **options: object) -> None:
-        looked_up.append(args)
-        raise socket.gaierror(-3, "Temporary failure in name resolution")
-
-    monkeypatch.setattr(socket, "getaddrinfo", fail)
-    assert to.addresses(endpoint.ADDRESS_LIFE - 1) == first
-    assert not looked_up
-    assert to.addresses(endpoint.ADDRESS_LIFE + 1) == first
-    assert looked_up
-
-
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
@@ -556,33 +537,6 @@ def test_changed_credentials_are_used_at_once(
 # Pace
 
 
-def test_a_bucket_gives_half_a_second_at_once_and_then_its_rate() -> None:
-    bucket = TokenBucket(10)
-    now = 50.0
-    assert [bucket.take(now) for _ in range(6)] == [0.0] * 5 + [pytest.approx(0.1)]
-    taken = 0
-    for tick in range(1, 1001):
-        taken += bucket.take(now + tick / 100) == 0.0
-    assert taken == pytest.approx(100, abs=1)
-    assert [bucket.take(now + 100) for _ in range(6)][:5] == [0.0] * 5
-    assert bucket.take(now + 100) > 0
-
-
-def test_a_bucket_slows_with_refusals_and_recovers_with_answers() -> None:
-    bucket = TokenBucket(100)
-    for _ in range(5):
-        bucket.answered(refused=True)
-    assert bucket.pace == pytest.approx(59, abs=1)
-    for _ in range(100):
-        bucket.answered(refused=True)
-    assert bucket.pace == 5
-    for _ in range(95):
-        bucket.answered(refused=False)
-    assert bucket.pace == pytest.approx(100)
-    bucket.answered(refused=False)
-    assert bucket.pace == pytest.approx(100)
-
-
 def test_requests_keep_to_the_rate(running: Engine) -> None:
     results: list[Result] = []
     began = time.monotonic()
@@ -601,26 +555,3 @@ def test_refusals_slow_the_endpoint(running: Engine) -> None:
         assert to.bucket is not None
         assert running.call(post(to), 5) == OKAY
         assert 80 < to.bucket.pace < 90
-
-
-# Addresses
-
-
-@pytest.mark.parametrize(
-    ("url", "host", "name"),
-    [
-        ("http://a.test", "a.test", "a.test"),
-        ("http://a.test:8080/x/y/", "a.test:8080", "a.test"),
-        ("http://[::1]:8080/", "[::1]:8080", "::1"),
-        ("http://[::1]", "[::1]", "::1"),
-    ],
-)
-def test_urls_are_taken_apart(url: str, host: str, name: str) -> None:
-    to = Endpoint(url, "execute-api", "eu-central-1")
-    assert (to.host, to.name) == (host, name)
-
-
-@pytest.mark.parametrize("url", ["a.test", "ftp://a.test", "://", "http:/a.test"])
-def test_what_is_no_http_url_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="not an http or https URL"):
-        Endpoint(url, "execute-api", "eu-central-1")
