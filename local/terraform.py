@@ -149,8 +149,9 @@ def apply(directory: Path, variables: Mapping[str, str], step: Step, log: Path) 
     """`terraform apply` with progress in `step`; return how many resources there were to do."""
     command = [str(find_terraform()), "apply", "-auto-approve", "-json", "-parallelism=20"]
     progress = ApplyProgress()
-    with log.open("a") as output:
-        process = subprocess.Popen(
+    with (
+        log.open("a") as output,
+        subprocess.Popen(
             command,
             cwd=directory,
             env=dict(variables),
@@ -159,7 +160,8 @@ def apply(directory: Path, variables: Mapping[str, str], step: Step, log: Path) 
             stderr=output,
             text=True,
             start_new_session=True,  # Ctrl-C is ours to handle
-        )
+        ) as process,
+    ):
         try:
             for line in process.stdout or ():
                 output.write(line)
@@ -168,7 +170,6 @@ def apply(directory: Path, variables: Mapping[str, str], step: Step, log: Path) 
             code = process.wait()
         except BaseException:
             process.kill()
-            process.wait()
             raise
     if code != 0:
         said = "\n\n".join(progress.errors) or f"see {log}"
