@@ -115,6 +115,7 @@ class Client:
         self._task: asyncio.Task[None] | None = None
         self._number = 0
         self._hello = 0
+        self._answered = asyncio.Event()
 
     # --- what a test does with it; all on the loop's thread ---
 
@@ -216,19 +217,21 @@ class Client:
             await self.send("ping", **place)
 
     async def _fill(self) -> None:
-        """Ask for what is missing, again with backoff while it does not come."""
-        pause = HOLE_SECONDS
-        before = -1
+        """Ask for what has been missing for a while, again with backoff while it does not come."""
         while True:
-            await asyncio.sleep(pause)
-            if self.cursor.complete or not self.welcomed:
-                pause = HOLE_SECONDS
-            elif before != self.cursor.offset:  # a new hole: give it the time to close by itself
-                pause, before = HOLE_SECONDS, self.cursor.offset
-            else:
+            await asyncio.sleep(HOLE_SECONDS)
+            pause, asked_from = 0.0, -1
+            while self.welcomed and not self.cursor.complete:
+                if self.cursor.offset != asked_from:  # something came: the next hole, at once
+                    pause, asked_from = HOLE_SECONDS, self.cursor.offset
                 missing = min(self.cursor.first_hole, MOST_ASKED)
+                self._answered.clear()
                 await self.send("history", since=self.cursor.offset, limit=missing)
-                pause = min(LONGEST_PAUSE, pause * 2)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._answered.wait(), ANSWER_SECONDS)
+                if self.cursor.offset == asked_from:
+                    await asyncio.sleep(pause)
+                    pause = min(LONGEST_PAUSE, pause * 2)
 
     # --- frames ---
 
@@ -250,6 +253,8 @@ class Client:
             case "gap":
                 self._gap(frame["epoch"], frame["head"], frame["reason"])
         self.frames.append(frame)
+        if frame["type"] in ("caught_up", "gap", "error"):
+            self._answered.set()
 
     def _learn(self, epoch: str | None, head: int) -> None:
         known = self.cursor.epoch

@@ -375,6 +375,11 @@ class Page:
             seconds,
         )
 
+    def more_than(self, count: int, kind: str) -> None:
+        """Wait until more frames of that type have come."""
+        what = f"{self.client.name} gets more than {count} frames {kind}"
+        eventually(lambda: len(self.client.of(kind)) > count, what)
+
     def frame(self, kind: str, seconds: float = 20.0) -> dict[str, Any]:
         """Wait for a frame of that type and return the last one."""
         what = f"{self.client.name} gets a frame {kind}"

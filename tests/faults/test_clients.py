@@ -142,7 +142,7 @@ def test_it_resumes_from_its_cursor_after_a_loss(background: Background) -> None
 
 def test_it_asks_for_what_is_missing(background: Background) -> None:
     script = Script([welcome(0, None), event(3, 3)], history=[event(1, 1), event(2, 2)])
-    client, _ = play(background, script, lambda client: client.cursor.complete)
+    client, _ = play(background, script, lambda client: len(client.handled) == 3)
     asked = [frame for frame in script.asked if frame["action"] == "history"]
     assert [(frame["since"], frame["limit"]) for frame in asked] == [(0, 2)]
     assert client.results() == ["g3", "g1", "g2"]
