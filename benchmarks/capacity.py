@@ -1,0 +1,180 @@
+"""What limits Herald: its settings, the load that users make, and how the two compare.
+
+The numbers of Settings are defaults of infra/variables.tf and AWS's default quotas; Load says what
+each of them has to carry. Rates are by the second.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from chalicelib.frames import LIFETIME_MS, PING_MS
+
+ROOM = 0.7  # of a limit is what one plans to use
+QUICKEST_RETURN = 0.5  # seconds over which clients spread their first try
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be raised: Terraform's variables, then quotas, then the user's own database."""
+
+    callback_rate_limit: float = 200
+    websocket_rate_limit: float = 2_000
+    deliver_maximum_concurrency: float = 10
+    posts_per_second: float = 500  # of one copy of deliver
+    api_gateway_requests_per_second: float = 10_000  # a Terraform variable and a quota
+    new_connections_per_second: float = 500
+    lambda_concurrency: float = 1_000
+    sns_publishes_per_second: float = 30_000  # us-east-1; other Regions have 9,000 to 300
+    table_writes_per_second: float = 4_000  # of a new on-demand table; it grows to 40,000
+    table_reads_per_second: float = 12_000
+    database_connections: float = 100
+
+    @property
+    def callback_burst(self) -> float:
+        """Webhooks that may come at once: callback_burst_limit stays twice the rate."""
+        return 2 * self.callback_rate_limit
+
+    @property
+    def websocket_burst(self) -> float:
+        """Client requests that may come at once: websocket_burst_limit stays half the rate."""
+        return self.websocket_rate_limit / 2
+
+
+BATCH = 10  # deliver_batch_size
+
+NAMES = {
+    "callback_rate_limit": "webhooks (`callback_rate_limit`, `callback_burst_limit`)",
+    "websocket_rate_limit": "client requests (`websocket_rate_limit`, `websocket_burst_limit`)",
+    "deliver_maximum_concurrency": "copies of deliver (`deliver_maximum_concurrency`)",
+    "api_gateway_requests_per_second": "API Gateway requests of the account, per second",
+    "new_connections_per_second": "new WebSocket connections of the account, per second",
+    "lambda_concurrency": "Lambda functions at once in the account",
+    "sns_publishes_per_second": "SNS publishes of the account, per second",
+    "table_writes_per_second": "DynamoDB write units of the inbox, per second",
+    "table_reads_per_second": "DynamoDB read units of the inbox, per second",
+    "database_connections": "PostgreSQL connections",
+}
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Connected users and what they do; assumed, and flags of the simulation."""
+
+    users: float
+    events_per_hour: float = 6.0  # of a connected user
+    burst: float = 5.0  # times the mean, for twenty seconds
+    reloads_per_hour: float = 1.0  # connections made anew, beside the renewal before two hours
+
+    @property
+    def events(self) -> float:
+        """Events per second in the mean."""
+        return self.users * self.events_per_hour / 3600
+
+    @property
+    def pings(self) -> float:
+        """Pings per second."""
+        return self.users / (PING_MS / 1000)
+
+    @property
+    def connects(self) -> float:
+        """New connections per second in quiet times."""
+        return self.users * (1000 / LIFETIME_MS + self.reloads_per_hour / 3600)
+
+
+class Busy(NamedTuple):
+    """Seconds that a function is taken by one call, as API Gateway or SQS sees it."""
+
+    callback: float = 0.045
+    authorize: float = 0.010
+    connect: float = 0.012
+    ping: float = 0.012
+    hello: float = 0.035
+    disconnect: float = 0.012
+
+
+BUSY = Busy()
+POSTS_OF_A_HELLO = 2  # welcome and one frame of what was missed; caught_up is the route's answer
+
+
+class Rates(NamedTuple):
+    """What comes in a second."""
+
+    events: float
+    connects: float
+    pings: float
+
+    @property
+    def client_requests(self) -> float:
+        """Connects, hellos, ends and pings."""
+        return 3 * self.connects + self.pings
+
+    @property
+    def frames_beside_events(self) -> float:
+        """Requests at the account's quota that are neither webhooks nor posts of events."""
+        return self.client_requests + POSTS_OF_A_HELLO * self.connects
+
+
+def burst(load: Workload) -> Rates:
+    """Return the rates of a burst of events in quiet times."""
+    return Rates(load.burst * load.events, load.connects, load.pings)
+
+
+def storm(load: Workload, settings: Settings) -> Rates:
+    """Return the rates while everybody comes back as fast as the quota lets them."""
+    fastest = min(settings.new_connections_per_second, load.users / QUICKEST_RETURN)
+    return Rates(load.events, fastest, load.pings)
+
+
+def needs(rates: Rates, settings: Settings, batch_seconds: float) -> dict[str, float]:
+    """Return what each setting has to be at least, if a full batch takes `batch_seconds`."""
+    events, connects, pings = rates
+    copies = max(events / BATCH * batch_seconds, events / settings.posts_per_second)
+    callbacks = events * BUSY.callback
+    sessions = connects * (BUSY.authorize + BUSY.connect + BUSY.hello + BUSY.disconnect)
+    return {
+        "callback_rate_limit": events,
+        "websocket_rate_limit": rates.client_requests,
+        "deliver_maximum_concurrency": copies,
+        "api_gateway_requests_per_second": 2 * events + rates.frames_beside_events,
+        "new_connections_per_second": connects,
+        "lambda_concurrency": callbacks + copies + sessions + pings * BUSY.ping,
+        "sns_publishes_per_second": events,
+        "table_writes_per_second": 2 * events,
+        "table_reads_per_second": 3 * connects + pings,
+        "database_connections": callbacks,
+    }
+
+
+def use(load: Workload, settings: Settings, batch_seconds: float) -> dict[str, float]:
+    """Return the share of each setting that a burst of events takes."""
+    wanted = needs(burst(load), settings, batch_seconds)
+    return {name: number / getattr(settings, name) for name, number in wanted.items()}
+
+
+def raised(
+    load: Workload, settings: Settings, batch_seconds: float, *, back_within: float
+) -> Settings:
+    """Return settings with room for a burst, and for everybody's return within the seconds."""
+    if load.users / settings.new_connections_per_second > back_within:
+        wanted = rounded(load.users / back_within)
+        settings = replace(settings, new_connections_per_second=wanted)
+    of_burst = needs(burst(load), settings, batch_seconds)
+    of_storm = needs(storm(load, settings), settings, batch_seconds)
+    least = {name: max(of_burst[name] / ROOM, of_storm[name]) for name in of_burst}
+    changes = {
+        name: rounded(number) for name, number in least.items() if number > getattr(settings, name)
+    }
+    settings = replace(settings, **changes)
+    # Terraform refuses more posts than the account has requests.
+    posts = settings.deliver_maximum_concurrency * settings.posts_per_second
+    if posts > settings.api_gateway_requests_per_second:
+        settings = replace(settings, api_gateway_requests_per_second=rounded(posts))
+    return settings
+
+
+def rounded(number: float) -> float:
+    """Round up to 1, 1.5, 2, 3, 5 or 7 times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(number))
+    steps = (1, 1.5, 2, 3, 5, 7, 10)
+    return next(step for step in steps if number <= step * power * (1 + 1e-9)) * power

@@ -1,0 +1,252 @@
+"""The delivery path as a discrete-event simulation: webhook, queue, copies of deliver, posts.
+
+Event by event, because what matters here is not linear: batches form from what waits, a batch lasts
+as long as its slowest chain, copies are added over time, and buckets of tokens run dry. Client
+frames are many and alike; they only lessen the refill of the account's bucket.
+"""
+
+import heapq
+import itertools
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from chalicelib.endpoint import TokenBucket
+from chalicelib.gateway import POST_ATTEMPTS
+from chalicelib.retry import BASE_SECONDS, CAP_SECONDS
+
+WEBHOOK_RETRIES = (5.0,)  # seconds after a 429; the provider's next try comes minutes later
+NEVER = math.inf
+SOONEST = 1e-6  # seconds; a shorter wait could be lost in rounding
+
+Sampler = Callable[[Random], float]  # seconds
+Chains = Callable[[Random, int], list[float]]  # seconds from the call to each event's post
+
+
+def lognormal(median: float, p99: float) -> Sampler:
+    """Return a sampler of times with a long tail, by their median and 99th percentile."""
+    mu, sigma = math.log(median), math.log(p99 / median) / 2.3263
+    return lambda rng: rng.lognormvariate(mu, sigma)
+
+
+def store_and_read(round_trip: Sampler, *, batch_cpu: float, event_cpu: float) -> Chains:
+    """Return deliver's chains: the batch is stored at once, then each user goes its own way.
+
+    A user's connections are read when both the batch and the user's head are stored.
+    """
+
+    def chains(rng: Random, size: int) -> list[float]:
+        stored = batch_cpu + round_trip(rng)
+        return [
+            max(stored, batch_cpu + round_trip(rng)) + round_trip(rng) + number * event_cpu
+            for number in range(1, size + 1)
+        ]
+
+    return chains
+
+
+class Bucket:
+    """API Gateway's tokens: a rate, and how many may be taken at once."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = max(0.0, rate)
+        self._burst = self._tokens = burst
+        self._at = 0.0
+
+    def take(self, now: float) -> bool:
+        """Take a token if there is one."""
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+@dataclass(frozen=True)
+class Path:
+    """What an event goes through. Times in seconds, rates by the second."""
+
+    to_function: Sampler  # from the webhook to the call of deliver, if a copy is free
+    chains: Chains
+    post: Sampler
+    cold: Sampler  # before the first call of a copy
+    copies: int  # at most
+    batch: int = 10
+    copies_at_first: int = 5
+    copies_a_second: float = 5.0  # more, while messages wait
+    posts_per_second: float | None = None  # of one copy
+    webhooks: tuple[float, float] = (NEVER, NEVER)  # rate and burst
+    requests: tuple[float, float] = (NEVER, NEVER)  # of the account, less what clients take
+
+
+@dataclass
+class Outcome:
+    """What came of the events, in the order of their arrival."""
+
+    latencies: list[float]  # seconds; NEVER for what was left to a later retry or replay
+    refused: int = 0  # webhooks answered 429, each try
+    deferred: int = 0  # events whose webhook the provider repeats only minutes later
+    left: int = 0  # events whose post found no tokens: the client's cursor finds them
+    most_copies: int = 0
+    batches: int = 0
+    busy: float = 0.0  # seconds of all copies
+    waiting: int = 0  # in the queue when the last webhook came
+
+
+class _Copy:
+    """One copy of deliver."""
+
+    __slots__ = ("began", "bucket", "posts")
+
+    def __init__(self, posts_per_second: float | None) -> None:
+        self.bucket = TokenBucket(posts_per_second) if posts_per_second else None
+        self.posts = 0  # still to be done in this batch
+        self.began = 0.0
+
+
+_WEBHOOK, _READY, _POST, _POSTED = range(4)
+
+
+class Simulation:
+    """One run over given arrivals."""
+
+    def __init__(self, arrivals: Sequence[float], path: Path, rng: Random) -> None:
+        self._arrivals = arrivals
+        self._path = path
+        self._rng = rng
+        self._heap: list[tuple[float, int, int, int, _Copy | None]] = []
+        self._order = itertools.count()
+        self._waiting: deque[int] = deque()
+        self._idle: list[_Copy] = []  # the one used last is used next
+        self._busy = 0
+        self._made = 0
+        self._allowed = float(min(path.copies_at_first, path.copies))
+        self._allowed_at = 0.0
+        self._tries = [0] * len(arrivals)
+        self._webhooks = _bucket(path.webhooks)
+        self._requests = _bucket(path.requests)
+        self.outcome = Outcome([NEVER] * len(arrivals))
+
+    def run(self) -> Outcome:
+        """Simulate until every event has arrived or was left."""
+        upcoming = iter(enumerate(self._arrivals))
+        self._next_arrival(upcoming)
+        while self._heap:
+            now, _, kind, event, copy = heapq.heappop(self._heap)
+            if kind == _WEBHOOK:
+                if not self._tries[event]:
+                    self._next_arrival(upcoming)
+                self._webhook(now, event)
+            elif kind == _READY:
+                self._waiting.append(event)
+                self._dispatch(now)
+            elif copy is not None and kind == _POST:
+                self._post(now, event, copy)
+            elif copy is not None:
+                self.outcome.latencies[event] = now - self._arrivals[event]
+                self._settle(now, copy)
+        return self.outcome
+
+    def _push(self, when: float, kind: int, event: int, copy: _Copy | None = None) -> None:
+        heapq.heappush(self._heap, (when, next(self._order), kind, event, copy))
+
+    def _next_arrival(self, upcoming: Iterable[tuple[int, float]]) -> None:
+        for event, when in upcoming:
+            self._push(when, _WEBHOOK, event)
+            return
+        self.outcome.waiting = len(self._waiting)
+
+    def _webhook(self, now: float, event: int) -> None:
+        taken = self._webhooks is None or self._webhooks.take(now)
+        if taken and (self._requests is None or self._requests.take(now)):
+            self._tries[event] = 0
+            self._push(now + self._path.to_function(self._rng), _READY, event)
+            return
+        self.outcome.refused += 1
+        if self._tries[event] == len(WEBHOOK_RETRIES):
+            self.outcome.deferred += 1
+            return
+        pause = WEBHOOK_RETRIES[self._tries[event]] * self._rng.uniform(1, 1.2)
+        self._tries[event] += 1
+        self._push(now + pause, _WEBHOOK, event)
+
+    def _dispatch(self, now: float) -> None:
+        path = self._path
+        passed = (now - self._allowed_at) * path.copies_a_second
+        self._allowed_at = now
+        if len(self._waiting) > 1 or self._busy >= int(self._allowed):
+            self._allowed = min(path.copies, self._allowed + passed)
+        else:
+            least = min(path.copies_at_first, path.copies)
+            self._allowed = max(least, self._allowed - passed)
+        while self._waiting and self._busy < int(self._allowed):
+            events = [self._waiting.popleft() for _ in range(min(path.batch, len(self._waiting)))]
+            self._call(now, events)
+
+    def _call(self, now: float, events: list[int]) -> None:
+        start = now
+        if self._idle:
+            copy = self._idle.pop()
+        else:
+            copy = _Copy(self._path.posts_per_second)
+            self._made += 1
+            start += self._path.cold(self._rng)
+        self._busy += 1
+        outcome = self.outcome
+        outcome.most_copies = max(outcome.most_copies, self._busy)
+        outcome.batches += 1
+        copy.began, copy.posts = now, len(events)
+        for event, chain in zip(events, self._path.chains(self._rng, len(events)), strict=True):
+            self._push(start + chain, _POST, event, copy)
+
+    def _post(self, now: float, event: int, copy: _Copy) -> None:
+        if copy.bucket is not None and (delay := copy.bucket.take(now)):
+            self._push(now + max(delay, SOONEST), _POST, event, copy)
+            return
+        granted = self._requests is None or self._requests.take(now)
+        if copy.bucket is not None:
+            copy.bucket.answered(refused=not granted)
+        if granted:
+            self._push(now + self._path.post(self._rng), _POSTED, event, copy)
+            return
+        self._tries[event] += 1
+        if self._tries[event] >= POST_ATTEMPTS:
+            self.outcome.left += 1
+            self._settle(now, copy)
+            return
+        pause = self._rng.uniform(0, min(CAP_SECONDS, BASE_SECONDS * 2 ** self._tries[event]))
+        self._push(now + pause, _POST, event, copy)
+
+    def _settle(self, now: float, copy: _Copy) -> None:
+        copy.posts -= 1
+        if copy.posts:
+            return
+        self._busy -= 1
+        self.outcome.busy += now - copy.began
+        self._idle.append(copy)
+        self._dispatch(now)
+
+
+def _bucket(limit: tuple[float, float]) -> Bucket | None:
+    return None if limit[0] == NEVER else Bucket(*limit)
+
+
+def poisson(phases: Iterable[tuple[float, float]], rng: Random) -> list[float]:
+    """Return the times of Poisson arrivals through phases of (seconds, rate)."""
+    times: list[float] = []
+    began = 0.0
+    for seconds, rate in phases:
+        now = began + rng.expovariate(rate)
+        while now < began + seconds:
+            times.append(now)
+            now += rng.expovariate(rate)
+        began += seconds
+    return times
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value that the share of all does not exceed; the values are sorted."""
+    return values[min(len(values) - 1, max(0, math.ceil(share * len(values)) - 1))]

@@ -1,0 +1,130 @@
+"""What is simulated: the times of each leg, quiet and busy arrivals, and what came of them.
+
+Where a number comes from, and what is only assumed, stands beside it and in docs/scaling.md.
+"""
+
+from dataclasses import replace
+from functools import cache
+from random import Random
+from typing import NamedTuple
+
+from benchmarks.capacity import BATCH, Settings, Workload, burst, raised
+from benchmarks.delivery_model import (
+    Outcome,
+    Path,
+    Simulation,
+    lognormal,
+    percentile,
+    poisson,
+    store_and_read,
+)
+
+SEED = 1
+BACK_WITHIN = 300.0  # seconds in which everybody is to be back
+SHARES = (0.5, 0.95, 0.99)
+WARM_UP = BURST = 20.0  # seconds
+ENOUGH = 20_000  # events, or ten minutes
+
+# Seconds: the median and the 99th percentile.
+CALLBACK = (0.030, 0.150)  # HTTP API, the transaction and the publish; measured here, tail assumed
+TO_QUEUE = (0.024, 0.100)  # SNS to SQS: published, tail assumed
+TO_FUNCTION = (0.0162, 0.105)  # SQS to Lambda: published
+ROUND_TRIP = (0.004, 0.015)  # DynamoDB: assumed
+POST = (0.010, 0.040)  # @connections: assumed, nothing is published
+COLD = (0.300, 1.000)  # published
+BATCH_CPU, EVENT_CPU = 0.0006, 0.00016  # measured, on a whole core
+
+
+def path_of(settings: Settings, client_requests: float) -> Path:
+    """Return the path with these settings while clients take so many requests per second."""
+    legs = [lognormal(*leg) for leg in (CALLBACK, TO_QUEUE, TO_FUNCTION)]
+    quota = settings.api_gateway_requests_per_second
+    return Path(
+        to_function=lambda rng: sum(leg(rng) for leg in legs),
+        chains=store_and_read(lognormal(*ROUND_TRIP), batch_cpu=BATCH_CPU, event_cpu=EVENT_CPU),
+        post=lognormal(*POST),
+        cold=lognormal(*COLD),
+        copies=int(settings.deliver_maximum_concurrency),
+        batch=BATCH,
+        posts_per_second=settings.posts_per_second,
+        webhooks=(settings.callback_rate_limit, settings.callback_burst),
+        requests=(max(0.0, quota - client_requests), quota / 2),
+    )
+
+
+@cache
+def batch_seconds(size: int = BATCH) -> float:
+    """Return the mean seconds of a warm copy for a batch of different users, one copy kept busy."""
+    unlimited = Settings(deliver_maximum_concurrency=1, callback_rate_limit=1e9)
+    path = replace(path_of(unlimited, 0.0), batch=size)
+    outcome = Simulation([0.0] * 500 * size, path, Random(SEED)).run()
+    return outcome.busy / outcome.batches
+
+
+class Run(NamedTuple):
+    """One scenario: the outcome, and the sorted latencies of what is measured in it."""
+
+    outcome: Outcome
+    latencies: list[float]
+
+    def percentiles(self) -> list[float]:
+        """Return p50, p95 and p99 in seconds."""
+        return [percentile(self.latencies, share) for share in SHARES]
+
+    @property
+    def late(self) -> float:
+        """The share that comes only with the provider's next try or the client's next question."""
+        return (self.outcome.deferred + self.outcome.left) / len(self.outcome.latencies)
+
+    @property
+    def batch(self) -> float:
+        """Events in a call of deliver, in the mean."""
+        called = len(self.outcome.latencies) - self.outcome.deferred
+        return called / max(1, self.outcome.batches)
+
+
+def quiet(load: Workload, settings: Settings, seed: int = SEED) -> Run:
+    """Simulate Poisson arrivals at the mean rate."""
+    seconds = min(600.0, ENOUGH / load.events)
+    return _run(load, settings, [(WARM_UP, load.events), (seconds, load.events)], seed)
+
+
+def bursts(load: Workload, settings: Settings, seed: int = SEED) -> Run:
+    """Simulate bursts of twenty seconds between twenty quiet ones; only the bursts are measured."""
+    cycles = max(1, min(8, round(ENOUGH / (BURST * load.burst * load.events))))
+    cycle = [(WARM_UP, load.events), (BURST, load.burst * load.events)]
+    return _run(load, settings, cycle * cycles, seed)
+
+
+def _run(load: Workload, settings: Settings, phases: list[tuple[float, float]], seed: int) -> Run:
+    rng = Random(f"{seed} {load.users:g} {len(phases)}")
+    arrivals = poisson(phases, rng)
+    path = path_of(settings, burst(load).frames_beside_events)
+    outcome = Simulation(arrivals, path, rng).run()
+    period = phases[0][0] + phases[1][0]
+    measured = [
+        latency
+        for when, latency in zip(arrivals, outcome.latencies, strict=True)
+        if when % period >= phases[0][0]
+    ]
+    return Run(outcome, sorted(measured))
+
+
+def better(load: Workload) -> Settings:
+    """Return the defaults with everything raised that this load needs."""
+    return raised(load, Settings(), batch_seconds(), back_within=BACK_WITHIN)
+
+
+def variants(load: Workload) -> list[tuple[str, Settings]]:
+    """Return the settings worth a look: the defaults, the throttles raised, everything raised."""
+    usual, more = Settings(), better(load)
+    throttles = replace(
+        usual,
+        callback_rate_limit=more.callback_rate_limit,
+        websocket_rate_limit=more.websocket_rate_limit,
+    )
+    named = {"default": usual, "throttles raised": throttles, "all raised": more}
+    seen: dict[Settings, str] = {}
+    for name, settings in named.items():
+        seen.setdefault(settings, name)
+    return [(name, settings) for settings, name in seen.items()]

@@ -1,0 +1,259 @@
+"""Latency, limits and reconnects from a thousand to a million connected users.
+
+    python -m benchmarks.simulation [--users N]... [--seed N] [--write]
+
+Prints the tables of docs/scaling.md; --write puts them there, with the bill's, and draws the plots.
+The same seed gives the same tables. What is measured, published or assumed stands in the document.
+"""
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from benchmarks import plots
+from benchmarks.capacity import BATCH, NAMES, Settings, Workload, use
+from benchmarks.delivery_model import NEVER
+from benchmarks.reconnects import Storm, storm
+from benchmarks.scenarios import (
+    BATCH_CPU,
+    EVENT_CPU,
+    SEED,
+    batch_seconds,
+    better,
+    bursts,
+    quiet,
+    variants,
+)
+
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "scaling.md"
+
+# --- tables ---
+
+
+def limits_table(sizes: Sequence[float]) -> str:
+    """Return what a burst takes of each limit at its default, the fullest first."""
+    shares = {size: use(Workload(size), Settings(), batch_seconds()) for size in sizes}
+    names = sorted(NAMES, key=lambda name: -shares[sizes[-1]][name])
+    rows = [f"| limit | default | {' | '.join(f'{size:,}' for size in sizes)} |"]
+    rows.append("|---|---:" + "|---:" * len(sizes) + "|")
+    for name in names:
+        cells = [_share(shares[size][name]) for size in sizes]
+        rows.append(f"| {NAMES[name]} | {getattr(Settings(), name):,.0f} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def copy_table() -> str:
+    """Return what one copy of deliver carries, kept busy with full batches of a size."""
+    rows = ["| batch | a call | events/s | of it CPU |", "|---:|---:|---:|---:|"]
+    for size in (1, 2, 5, BATCH):
+        seconds = batch_seconds(size)
+        busy = (BATCH_CPU + size * EVENT_CPU) / seconds
+        rows.append(f"| {size} | {_time(seconds)} | {size / seconds:,.0f} | {busy:.0%} |")
+    return "\n".join(rows)
+
+
+def changes(load: Workload) -> dict[str, tuple[float, float]]:
+    """Return what is to be raised, from and to; the fullest first."""
+    before, after = Settings(), better(load)
+    shares = use(load, before, batch_seconds())
+    changed = {
+        item.name: (getattr(before, item.name), getattr(after, item.name))
+        for item in fields(Settings)
+        if getattr(before, item.name) != getattr(after, item.name)
+    }
+    return dict(sorted(changed.items(), key=lambda item: -shares[item[0]]))
+
+
+def raise_table(sizes: Sequence[float]) -> str:
+    """Return the first bottleneck of each size and all that is to be raised."""
+    rows = ["| users | fullest at the defaults | raise |", "|---:|---|---|"]
+    for size in sizes:
+        shares = use(Workload(size), Settings(), batch_seconds())
+        first = max(shares, key=lambda name: shares[name])
+        wanted = [
+            f"{NAMES[name]}: {before:,.0f} → {after:,.0f}"
+            for name, (before, after) in changes(Workload(size)).items()
+        ]
+        fullest = f"{NAMES[first]}, {_share(shares[first])}"
+        rows.append(f"| {size:,} | {fullest} | {'<br>'.join(wanted) or 'nothing'} |")
+    return "\n".join(rows)
+
+
+def latency_rows(size: float, seed: int = SEED) -> list[str]:
+    """Return a size's rows: at the defaults, and raised where that differs."""
+    load = Workload(size)
+    rows = []
+    for name, settings in variants(load):
+        calm, busy = quiet(load, settings, seed), bursts(load, settings, seed)
+        cells = [
+            f"{size:,}",
+            name,
+            f"{load.events:,.1f}" if load.events < 100 else f"{load.events:,.0f}",
+            *map(_time, calm.percentiles()),
+            *map(_time, busy.percentiles()),
+            _share(busy.late) if busy.late else "—",
+            str(busy.outcome.most_copies),
+            f"{busy.batch:.1f}",
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
+    return rows
+
+
+def latency_table(sizes: Sequence[float], seed: int = SEED) -> str:
+    """Return latencies from the webhook to the page."""
+    columns = ["users", "settings", "events/s", "quiet p50", "p95", "p99", "burst p50", "p95",
+               "p99", "minutes late", "copies", "batch"]  # fmt: skip
+    rows = [f"| {' | '.join(columns)} |", "|---:|---" + "|---:" * (len(columns) - 2) + "|"]
+    for size in sizes:
+        rows += latency_rows(size, seed)
+    return "\n".join(rows)
+
+
+def storm_table(sizes: Sequence[float]) -> str:
+    """Return how long it takes until everybody is back."""
+    columns = ["users", "settings", "half", "95 %", "99 %", "all but one in a thousand",
+               "tries each", "unanswered hellos and pings"]  # fmt: skip
+    rows = [f"| {' | '.join(columns)} |", "|---:|---" + "|---:" * (len(columns) - 2) + "|"]
+    for size in sizes:
+        load = Workload(size)
+        for name, settings in variants(load):
+            result = storm(load, settings)
+            times = [result.seconds_until(share) for share in (0.5, 0.95, 0.99, 0.999)]
+            cells = [f"{size:,}", name]
+            cells += [f"{when:,.0f} s" if when is not None else "never" for when in times]
+            cells += [f"{result.tries / size:.1f}", f"{result.unanswered:,.0f}"]
+            rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _share(share: float) -> str:
+    text = f"{share:.0%}" if share >= 0.01 or share == 0 else "< 1%"
+    return f"**{text}**" if share > 1 else text
+
+
+def _time(seconds: float) -> str:
+    if seconds == NEVER:
+        return "minutes"
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    return f"{float(f'{seconds * 1000:.2g}'):g} ms"
+
+
+# --- plots ---
+
+_USERS = plots.Axis("connected users", [(size, f"{size:,}") for size in SIZES], logarithmic=True)
+
+
+def latency_plot(seed: int = SEED) -> str:
+    """Return latency by users, with everything raised that the load needs."""
+    runs = {}
+    for size in SIZES:
+        load = Workload(size)
+        runs[size] = [scene(load, better(load), seed).percentiles() for scene in (quiet, bursts)]
+    lines = [
+        plots.Series(
+            f"{name}, {share}",
+            [(size, runs[size][scene][number] * 1000) for size in SIZES],
+            dashed=scene == 1,
+        )
+        for scene, name in enumerate(("quiet", "burst"))
+        for number, share in enumerate(("p50", "p95", "p99"))
+    ]
+    up = plots.Axis(
+        "milliseconds", [(value, str(value)) for value in (50, 100, 200, 500, 1000, 2000)], True
+    )
+    return plots.chart("From the webhook to the page, limits raised", _USERS, up, lines)
+
+
+def storm_plot() -> str:
+    """Return the share of users that is back, by time after everybody was cut."""
+    lines = []
+    for size in SIZES:
+        load = Workload(size)
+        for name, settings in variants(load):
+            result = storm(load, settings)
+            label = f"{size:,}" + (f", {name}" if len(variants(load)) > 1 else "")
+            lines.append(plots.Series(label, _thinned(result), dashed=name == "default"))
+    ticks = [(1, "1 s"), (10, "10 s"), (60, "1 min"), (600, "10 min"), (3600, "1 h")]
+    across = plots.Axis("after everybody was disconnected", ticks, logarithmic=True)
+    up = plots.Axis("back, of all", [(part / 4, f"{part * 25} %") for part in range(5)])
+    return plots.chart("Until everybody is back", across, up, lines)
+
+
+def _thinned(result: Storm) -> list[tuple[float, float]]:
+    points = [(1.0, 0.0)]
+    for when, back in zip(result.times, result.back, strict=True):
+        if when >= points[-1][0] * 1.03:
+            points.append((when, back / result.users))
+    return [*points, (3600.0, result.back[-1] / result.users)]
+
+
+# --- the document ---
+
+
+def tables(sizes: Sequence[float], seed: int = SEED) -> dict[str, str]:
+    """Return the tables by the name of their place in the document."""
+    return {
+        "copy": copy_table(),
+        "limits": limits_table(sizes),
+        "raise": raise_table(sizes),
+        "latency": latency_table(sizes, seed),
+        "storms": storm_table(sizes),
+    }
+
+
+def place(name: str) -> tuple[str, str]:
+    """Return the lines that enclose a table in the document."""
+    return (
+        f"<!-- {name}: made by `python -m benchmarks.simulation --write` -->",
+        f"<!-- {name} ends -->",
+    )
+
+
+def written(text: str, made: dict[str, str]) -> str:
+    """Return a document with its tables made anew."""
+    for name, table in made.items():
+        opening, closing = place(name)
+        pattern = re.escape(opening) + ".*?" + re.escape(closing)
+        if len(re.findall(pattern, text, re.DOTALL)) != 1:
+            raise SystemExit(f"{DOCUMENT.name} must hold {opening} … {closing} once.")
+        before, after = re.split(pattern, text, flags=re.DOTALL)
+        text = f"{before}{opening}\n{table}\n{closing}{after}"
+    return text
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the tables, or write them into the document."""
+    parser = argparse.ArgumentParser(
+        prog="make simulate",
+        description="The delivery path simulated: latency, limits, reconnects.",
+    )
+    parser.add_argument(
+        "--users", type=int, action="append", metavar="N", help="connected users; repeatable"
+    )
+    parser.add_argument("--seed", type=int, default=SEED, help=f"of the arrivals ({SEED})")
+    parser.add_argument(
+        "--write", action="store_true", help="make the document's tables and plots anew"
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.write and (arguments.users or arguments.seed != SEED):
+        parser.error("--write is for the document's own sizes and seed: leave --users and --seed")
+    if any(users < 1 for users in arguments.users or ()):
+        parser.error("--users must be at least 1")
+    if not arguments.write:
+        for table in tables(arguments.users or SIZES, arguments.seed).values():
+            print(table, end="\n\n")
+        return
+    from ops.cost import markdown
+
+    made = tables(SIZES) | {"cost": markdown(SIZES)}
+    DOCUMENT.write_text(written(DOCUMENT.read_text(), made))
+    DOCUMENT.with_name("scaling-latency.svg").write_text(latency_plot())
+    DOCUMENT.with_name("scaling-storms.svg").write_text(storm_plot())
+
+
+if __name__ == "__main__":
+    main()
