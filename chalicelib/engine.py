@@ -59,14 +59,13 @@ Then = Callable[[Result], None]
 class _Exchange:
     """A request until its result is final."""
 
-    __slots__ = ("detours", "failures", "request", "resent", "then")
+    __slots__ = ("detours", "failures", "request", "then")
 
     def __init__(self, request: Request, then: Then) -> None:
         self.request = request
         self.then = then
         self.failures = 0
         self.detours = 0  # connections to addresses that did not accept
-        self.resent = False  # after a kept-alive connection proved dead
 
 
 class _Pool:
@@ -251,8 +250,7 @@ class Engine:
         elif connection.reused and not answering:
             for sibling in pool.idle[:]:  # kept for as long, and probably as dead
                 self._close(sibling)
-            if request.idempotent and reason != "timeout" and not exchange.resent:
-                exchange.resent = True
+            if request.idempotent and reason != "timeout":  # the connection failed, not the try
                 pool.waiting.appendleft(exchange)
                 return
         unprocessed = not connection.established or (request.idempotent and not answering)

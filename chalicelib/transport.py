@@ -93,11 +93,8 @@ class Connection:
 
     def finish(self, idle_until: float) -> bool:
         """The response is complete: be idle, and say whether another request may follow."""
-        if self._tls is not None:
-            if self._tls.pending():
-                return False
-            if not self.reused:
-                self.endpoint.session = self._tls.session  # the next handshake can be shorter
+        if self._tls is not None and not self.reused:
+            self.endpoint.session = self._tls.session  # the next handshake can be shorter
         self.reused = True
         self.expires = idle_until
         return self.response.reusable and not self._unsent

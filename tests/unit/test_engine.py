@@ -111,7 +111,7 @@ def test_an_answer_may_come_byte_by_byte(running: Engine) -> None:
 
 
 def test_megabytes_go_both_ways(running: Engine) -> None:
-    body = bytes(range(256)) * 12_000
+    body = bytes(range(256)) * 60_000
     with Server(echo) as server:
         assert running.call(post(at(server), body), 20) == Result(200, body, "")
 
@@ -123,9 +123,10 @@ def test_an_answer_before_the_request_is_all_sent_is_taken(running: Engine) -> N
         peer.hang()
 
     with Server(refuse) as server:
-        result = running.call(post(at(server), bytes(20_000_000)), 5)
-        assert result == Result(413, b"too large", "")
-        assert running.call(post(at(server), bytes(20_000_000)), 5).status == 413
+        to = at(server)
+        for _ in range(2):
+            result = running.call(post(to, bytes(20_000_000), attempts=1), 5)
+            assert result == Result(413, b"too large", "")
     assert server.connections == 2  # a half-sent request leaves no usable connection
 
 
@@ -178,6 +179,29 @@ def test_a_connection_closed_while_frozen_is_noticed_before_it_is_used(running: 
         assert server.ended.acquire(timeout=5)  # the peer's FIN is here
         assert running.call(post(to, idempotent=False, attempts=1), 5) == OKAY
     assert server.connections == 2
+
+
+def test_idle_connections_are_looked_at_without_waiting(
+    running: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Recorder:
+        def __init__(self, poller: select.epoll) -> None:
+            self._poller = poller
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._poller, name)
+
+        def poll(self, timeout: float) -> list[tuple[int, int]]:
+            waits.append(timeout)
+            return self._poller.poll(timeout)
+
+    waits: list[float] = []
+    monkeypatch.setattr(running, "_poller", Recorder(running._poller))
+    with Server(each(OK)) as server:
+        to = at(server)
+        assert [running.call(post(to), 5) for _ in range(2)] == [OKAY] * 2
+    assert waits[0] == 0
+    assert waits.count(0) == 2
 
 
 def test_an_idle_connection_that_spoke_unasked_is_left(running: Engine) -> None:
@@ -248,6 +272,7 @@ def test_one_dead_connection_condemns_the_idle_ones_beside_it(running: Engine) -
         assert running.call(post(to), 5) == OKAY
     assert results == [OKAY] * 3
     assert server.connections == 4
+    assert len(server.requests) == 5
 
 
 def test_a_connection_idle_for_too_long_is_not_used() -> None:

@@ -136,7 +136,7 @@ def test_later_connections_resume_the_session(running: Engine, context: ssl.SSLC
 
 
 def test_megabytes_go_both_ways(running: Engine, context: ssl.SSLContext) -> None:
-    body = bytes(range(256)) * 8_000
+    body = bytes(range(256)) * 40_000
     with Server(echo, tls=context) as server:
         assert running.call(post(at(server), body), 20) == Result(200, body, "")
 
