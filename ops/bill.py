@@ -26,7 +26,7 @@ GB = 1e9
 DURATIONS = {
     "callback": 35.0,  # 3 ms of CPU; nine statements in two transactions, one publish
     "relay": 20.0,
-    "deliver": 25.0,  # a batch of one; of ten, 45: its slowest chain of store, read and post
+    "deliver": 25.0,  # a batch of one; of ten, 40: its slowest chain of store, read and post
     "authorize": 2.0,
     "connect": 5.0,
     "message-ping": 5.0,

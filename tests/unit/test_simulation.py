@@ -1,0 +1,337 @@
+"""The simulation against queueing theory, against single clients, and against the document."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import re
+from dataclasses import fields, replace
+from pathlib import Path as File
+from random import Random
+from xml.etree import ElementTree
+
+import hcl2
+import pytest
+
+from benchmarks import plots, reconnects, scenarios, simulation
+from benchmarks.capacity import BATCH, Settings, Workload, burst, raised, rounded, use
+from benchmarks.delivery_model import NEVER, Bucket, Path, Simulation, percentile, poisson
+from benchmarks.reconnects import storm
+from ops.cost import markdown
+
+ROOT = File(__file__).parents[2]
+
+
+def at_once(rng: Random) -> float:
+    return 0.0
+
+
+def no_chains(rng: Random, size: int) -> list[float]:
+    return [0.0] * size
+
+
+def path(copies: int, **more: object) -> Path:
+    """A path of one station whose service is the post."""
+    usual = Path(
+        to_function=at_once, chains=no_chains, post=at_once, cold=at_once,
+        copies=copies, copies_at_first=copies, batch=1,
+    )  # fmt: skip
+    return replace(usual, **more)  # type: ignore[arg-type]
+
+
+# --- against queueing theory ---
+
+
+def erlang_c(servers: int, load: float) -> float:
+    """The share of arrivals that wait in an M/M/c queue."""
+    waiting = load**servers / math.factorial(servers) * servers / (servers - load)
+    return waiting / (sum(load**k / math.factorial(k) for k in range(servers)) + waiting)
+
+
+@pytest.mark.parametrize(("servers", "used"), [(1, 0.6), (4, 0.8), (10, 0.85)])
+def test_the_mean_time_is_that_of_m_m_c(servers: int, used: float) -> None:
+    rate, service = used * servers / 0.02, 0.02
+    rng = Random(7)
+    arrivals = poisson([(40_000 / rate, rate)], rng)
+    result = Simulation(
+        arrivals, path(servers, post=lambda rng: rng.expovariate(1 / service)), rng
+    ).run()
+    expected = service + erlang_c(servers, rate * service) / (servers / service - rate)
+    assert sum(result.latencies) / len(arrivals) == pytest.approx(expected, rel=0.05)
+
+
+def test_the_mean_time_is_that_of_m_d_1() -> None:
+    used, service = 0.8, 0.02
+    rng = Random(7)
+    arrivals = poisson([(40_000 * service / used, used / service)], rng)
+    result = Simulation(arrivals, path(1, post=lambda rng: service), rng).run()
+    expected = service + used * service / (2 * (1 - used))
+    assert sum(result.latencies) / len(arrivals) == pytest.approx(expected, rel=0.05)
+
+
+def test_arrivals_come_at_their_rates() -> None:
+    times = poisson([(10, 100), (10, 1000)], Random(1))
+    assert times == sorted(times)
+    early = sum(when < 10 for when in times)
+    assert early == pytest.approx(1000, rel=0.1)
+    assert len(times) - early == pytest.approx(10_000, rel=0.05)
+
+
+# --- batches, copies, tokens ---
+
+
+def test_what_waits_goes_in_full_batches() -> None:
+    result = Simulation([0.0] * 1000, path(1, batch=10, post=lambda rng: 0.01), Random(1)).run()
+    # The first event finds the copy free and goes alone.
+    assert result.batches == 101
+    assert max(result.latencies) == pytest.approx(1.01)
+
+
+def test_a_batch_lasts_as_long_as_its_slowest_chain() -> None:
+    def chains(rng: Random, size: int) -> list[float]:
+        return [0.1 * (number + 1) for number in range(size)]
+
+    result = Simulation([0.0] * 11, path(1, batch=10, chains=chains), Random(1)).run()
+    assert result.latencies[0] == pytest.approx(0.1)
+    assert max(result.latencies) == pytest.approx(0.1 + 1.0)
+
+
+def test_copies_are_added_while_messages_wait_and_never_above_the_maximum() -> None:
+    slow = path(40, copies_at_first=5, copies_a_second=5.0, post=lambda rng: 1.0)
+    few = Simulation([0.0] * 60, slow, Random(1)).run()
+    assert few.latencies.count(1.0) == 5
+    assert sum(latency <= 3.0 for latency in few.latencies) <= 5 + 10 + 15
+    many = Simulation([0.0] * 4000, slow, Random(1)).run()
+    assert many.most_copies == 40
+
+
+def test_only_a_new_copy_starts_cold() -> None:
+    result = Simulation([0.0, 100.0], path(1, cold=lambda rng: 0.5), Random(1)).run()
+    assert result.latencies == [0.5, 0.0]
+
+
+def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
+    bucket = Bucket(100, 50)
+    assert sum(bucket.take(0.0) for _ in range(1000)) == 50
+    assert sum(bucket.take(1 + step / 1000) for step in range(2000)) == pytest.approx(250, abs=2)
+
+
+def test_posts_beyond_the_quota_are_left_to_the_client() -> None:
+    narrow = path(1000, post=lambda rng: 0.01, requests=(100.0, 50.0))
+    result = Simulation([0.0] * 25 + [0.001] * 500, narrow, Random(1)).run()
+    assert result.refused
+    delivered = sum(latency != NEVER for latency in result.latencies)
+    assert delivered + result.left + result.deferred == 525
+    assert delivered < 525
+
+
+def test_webhooks_beyond_the_throttle_come_again_and_then_minutes_later() -> None:
+    throttled = path(10, webhooks=(1.0, 10.0))
+    result = Simulation([0.0] * 100, throttled, Random(1)).run()
+    delivered = sorted(latency for latency in result.latencies if latency != NEVER)
+    assert delivered[:10] == [0.0] * 10
+    assert all(5 <= latency <= 6 for latency in delivered[10:])
+    assert len(delivered) == pytest.approx(15, abs=1)
+    assert result.deferred == 100 - len(delivered)
+
+
+def test_a_copy_keeps_its_pace() -> None:
+    paced = path(1, batch=10, posts_per_second=100.0)
+    result = Simulation([0.0] * 550, paced, Random(1)).run()
+    assert max(result.latencies) == pytest.approx((550 - 50) / 100, rel=0.05)
+
+
+def test_percentiles_are_of_the_values() -> None:
+    values = [float(number) for number in range(1, 101)]
+    assert [percentile(values, share) for share in (0.5, 0.95, 0.99, 1.0)] == [50, 95, 99, 100]
+
+
+# --- storms ---
+
+
+def followed(users: int, rate: float, rng: Random) -> list[float]:
+    """The same return client by client, where only new connections are limited."""
+    tries = [(rng.uniform(*reconnects.window(1)), number, 1) for number in range(users)]
+    heapq.heapify(tries)
+    bucket, back = Bucket(rate, rate), []
+    while tries:
+        now, number, attempt = heapq.heappop(tries)
+        if bucket.take(now):
+            back.append(now)
+        else:
+            pause = rng.uniform(*reconnects.window(attempt + 1))
+            heapq.heappush(tries, (now + pause, number, attempt + 1))
+    return back
+
+
+def test_the_fluid_is_what_single_clients_do() -> None:
+    users, rate = 5_000, 100.0
+    load = Workload(users, events_per_hour=0.001)
+    wide = Settings(
+        new_connections_per_second=rate,
+        websocket_rate_limit=1e9,
+        api_gateway_requests_per_second=1e9,
+    )
+    fluid, single = storm(load, wide), followed(users, rate, Random(1))
+    for share in (0.25, 0.5, 0.9, 0.99):
+        reached = fluid.seconds_until(share)
+        assert reached is not None
+        assert reached == pytest.approx(single[math.ceil(share * users) - 1], rel=0.05)
+
+
+def test_without_limits_everybody_is_back_after_the_first_try() -> None:
+    free = Settings(
+        new_connections_per_second=1e9,
+        websocket_rate_limit=1e9,
+        api_gateway_requests_per_second=1e9,
+    )
+    result = storm(Workload(1000), free)
+    assert result.seconds_until(0.999) == pytest.approx(1.0, abs=0.2)
+    assert result.tries == pytest.approx(1000)
+
+
+def test_nobody_is_back_sooner_than_the_quota_lets_them() -> None:
+    users = 100_000
+    result = storm(Workload(users), Settings())
+    reached = result.seconds_until(0.999)
+    assert reached is not None
+    assert reached >= (0.999 * users - 500) / 500
+    assert result.back[-1] == pytest.approx(users, abs=1)
+
+
+def test_pings_beyond_the_throttle_keep_clients_from_coming_back() -> None:
+    load = Workload(1_000_000)
+    result = storm(load, Settings())
+    assert load.pings > Settings().websocket_rate_limit
+    assert result.seconds_until(0.95) is None
+    assert result.unanswered > 0
+
+
+# --- settings ---
+
+
+def test_the_defaults_are_those_of_terraform() -> None:
+    found = {
+        name.strip('"'): body.get("default")
+        for block in hcl2.loads((ROOT / "infra" / "variables.tf").read_text())["variable"]
+        for name, body in block.items()
+    }
+    usual = Settings()
+    names = {item.name for item in fields(Settings)} & found.keys()
+    assert names == {
+        "callback_rate_limit",
+        "websocket_rate_limit",
+        "deliver_maximum_concurrency",
+        "posts_per_second",
+        "api_gateway_requests_per_second",
+    }
+    assert {name: getattr(usual, name) for name in names} == {name: found[name] for name in names}
+    assert found["callback_burst_limit"] == usual.callback_burst
+    assert found["websocket_burst_limit"] == usual.websocket_burst
+    assert found["deliver_batch_size"] == BATCH
+
+
+def test_the_delays_are_those_of_the_client() -> None:
+    text = (ROOT / "clients" / "js" / "herald.js").read_text()
+    found = re.search(r"RECONNECT = \{ min: (\d+), max: ([\d_]+) \}", text)
+    assert found is not None
+    assert float(found[1]) / 1000 == reconnects.FIRST_DELAY
+    assert float(found[2]) / 1000 == reconnects.LONGEST_DELAY
+
+
+@pytest.mark.parametrize("users", simulation.SIZES)
+def test_what_is_raised_has_room_and_is_accepted(users: int) -> None:
+    load = Workload(users)
+    settings = scenarios.better(load)
+    assert max(use(load, settings, scenarios.batch_seconds()).values()) <= 0.7 + 1e-9
+    posts = settings.deliver_maximum_concurrency * settings.posts_per_second
+    assert posts <= settings.api_gateway_requests_per_second
+    assert settings.deliver_maximum_concurrency <= 1000
+    back = storm(load, settings).seconds_until(0.999)
+    assert back is not None
+    assert back <= scenarios.BACK_WITHIN
+
+
+def test_nothing_is_raised_without_need() -> None:
+    assert raised(Workload(1000), Settings(), 0.04, back_within=300) == Settings()
+
+
+def test_a_burst_has_the_rates_stated() -> None:
+    rates = burst(Workload(3600, events_per_hour=2, burst=4, reloads_per_hour=0))
+    assert rates.events == 8
+    assert rates.pings == pytest.approx(3600 / 270)
+    assert rates.connects == pytest.approx(3600 / 6600)
+
+
+@pytest.mark.parametrize(("number", "up"), [(1, 1), (101, 150), (1600, 2000), (71, 100)])
+def test_numbers_are_rounded_up(number: float, up: float) -> None:
+    assert rounded(number) == up
+
+
+# --- the document ---
+
+
+def table(name: str) -> list[str]:
+    """Return the lines of a table of docs/scaling.md."""
+    opening, closing = simulation.place(name)
+    text = simulation.DOCUMENT.read_text()
+    assert text.count(opening) == text.count(closing) == 1
+    return text.split(opening)[1].split(closing)[0].strip().splitlines()
+
+
+def test_the_same_seed_gives_the_same_run() -> None:
+    load = Workload(1000)
+    one, again = (scenarios.bursts(load, Settings()).latencies for _ in range(2))
+    assert one == again
+    assert one != scenarios.bursts(load, Settings(), seed=2).latencies
+
+
+@pytest.mark.parametrize("users", [1_000, 10_000])
+def test_the_latencies_in_the_document_are_the_scripts(users: int) -> None:
+    rows = [row for row in table("latency") if row.startswith(f"| {users:,} |")]
+    assert rows == simulation.latency_rows(users)
+
+
+def test_the_other_tables_in_the_document_are_the_scripts() -> None:
+    assert table("copy") == simulation.copy_table().splitlines()
+    assert table("limits") == simulation.limits_table(simulation.SIZES).splitlines()
+    assert table("raise") == simulation.raise_table(simulation.SIZES).splitlines()
+    assert table("storms") == simulation.storm_table(simulation.SIZES).splitlines()
+    assert table("cost") == markdown(simulation.SIZES).splitlines()
+
+
+def test_the_plots_in_the_document_are_the_scripts() -> None:
+    drawn = {name: (ROOT / "docs" / f"scaling-{name}.svg").read_text() for name in
+             ("latency", "storms")}  # fmt: skip
+    assert drawn["storms"] == simulation.storm_plot()
+    for name, text in drawn.items():
+        assert ElementTree.fromstring(text).tag.endswith("svg")  # noqa: S314 - our own file
+        assert f"scaling-{name}.svg" in simulation.DOCUMENT.read_text()
+
+
+def test_a_table_is_put_in_its_place() -> None:
+    opening, closing = simulation.place("copy")
+    before = f"one\n{opening}\nold\n{closing}\ntwo\n"
+    assert simulation.written(before, {"copy": "new"}) == before.replace("old", "new")
+    with pytest.raises(SystemExit, match="must hold"):
+        simulation.written("no place", {"copy": "new"})
+
+
+@pytest.mark.parametrize("argv", [["--write", "--users", "5"], ["--users", "0"], ["--users", "x"]])
+def test_what_cannot_be_simulated_is_named(
+    argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        simulation.main(argv)
+    assert "--users" in capsys.readouterr().err
+
+
+def test_a_chart_places_its_points() -> None:
+    across = plots.Axis("x", [(1, "1"), (100, "100")], logarithmic=True)
+    up = plots.Axis("y", [(0, "0"), (10, "10")])
+    text = plots.chart("a < b", across, up, [plots.Series("line", [(1, 0), (10, 5), (100, 10)])])
+    points = re.findall(r'points="([^"]+)"', text)[0].split()
+    (x0, y0), (x1, y1), (x2, y2) = (map(float, point.split(",")) for point in points)
+    assert x1 - x0 == pytest.approx(x2 - x1, abs=0.2)
+    assert y0 - y1 == pytest.approx(y1 - y2, abs=0.2)
+    assert "a &lt; b" in text
