@@ -6,6 +6,7 @@ const ANSWER_MS = 10_000;
 const QUIET_MS = 5_000;
 const AUTH_RETRY = { min: 1_000, max: 60_000 };
 const AUTH_AT = 0.8;
+const ROTATION_SPREAD = 0.1;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
@@ -148,7 +149,9 @@ export class Connection {
     this.welcomed = true;
     if (frame.recovered && !frame.replaying) this.#settled = true;
     this.#every(frame.ping_ms, () => this.ping());
-    this.#startTimer("lifetime", frame.lifetime_ms, () => this.#owner.rotate(this));
+    // Pages that came back together after an outage shall not do so again two hours later.
+    const lifetime = frame.lifetime_ms * (1 - ROTATION_SPREAD * this.#platform.random());
+    this.#startTimer("lifetime", lifetime, () => this.#owner.rotate(this));
     this.#renewToken(frame.token_ms);
   }
 
