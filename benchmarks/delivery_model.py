@@ -93,7 +93,6 @@ class Outcome:
     most_copies: int = 0
     batches: int = 0
     busy: float = 0.0  # seconds of all copies
-    waiting: int = 0  # in the queue when the last webhook came
 
 
 class _Copy:
@@ -157,7 +156,6 @@ class Simulation:
         for event, when in upcoming:
             self._push(when, _WEBHOOK, event)
             return
-        self.outcome.waiting = len(self._waiting)
 
     def _webhook(self, now: float, event: int) -> None:
         taken = self._webhooks is None or self._webhooks.take(now)
