@@ -14,7 +14,7 @@ import hcl2
 import pytest
 
 from benchmarks import plots, reconnects, scenarios, simulation
-from benchmarks.capacity import BATCH, Settings, Workload, burst, raised, rounded, use
+from benchmarks.capacity import BATCH, SPREAD, Settings, Workload, burst, raised, rounded, use
 from benchmarks.delivery_model import NEVER, Bucket, Path, Simulation, percentile, poisson
 from benchmarks.reconnects import storm
 from ops.cost import markdown
@@ -239,6 +239,11 @@ def test_the_delays_are_those_of_the_client() -> None:
     assert float(found[2]) / 1000 == reconnects.LONGEST_DELAY
 
 
+def test_the_spread_of_renewals_is_that_of_the_client() -> None:
+    text = (ROOT / "clients" / "js" / "connection.js").read_text()
+    assert f"ROTATION_SPREAD = {SPREAD};" in text
+
+
 @pytest.mark.parametrize("users", simulation.SIZES)
 def test_what_is_raised_has_room_and_is_accepted(users: int) -> None:
     load = Workload(users)
@@ -260,7 +265,7 @@ def test_a_burst_has_the_rates_stated() -> None:
     rates = burst(Workload(3600, events_per_hour=2, burst=4, reloads_per_hour=0))
     assert rates.events == 8
     assert rates.pings == pytest.approx(3600 / 270)
-    assert rates.connects == pytest.approx(3600 / 6600)
+    assert rates.connects == pytest.approx(3600 / 6270)
 
 
 @pytest.mark.parametrize(("number", "up"), [(1, 1), (101, 150), (1600, 2000), (71, 100)])
@@ -298,6 +303,21 @@ def test_the_other_tables_in_the_document_are_the_scripts() -> None:
     assert table("raise") == simulation.raise_table(simulation.SIZES).splitlines()
     assert table("storms") == simulation.storm_table(simulation.SIZES).splitlines()
     assert table("cost") == markdown(simulation.SIZES).splitlines()
+
+
+def test_what_an_account_carries_is_in_the_document() -> None:
+    usual, one = Settings(), Workload(1)
+    beside = burst(one).frames_beside_events
+    quota = usual.api_gateway_requests_per_second
+    carried = {
+        quota / (beside + 2 * one.events),
+        quota / (beside + 2 * one.burst * one.events),
+        usual.new_connections_per_second / one.connects,
+    }
+    text = " ".join(simulation.DOCUMENT.read_text().split())
+    for users in carried:
+        assert f"{round(users, -4):,.0f}" in text
+    assert f"one every {round(1 / beside, -1):.0f} seconds" in text
 
 
 def test_the_plots_in_the_document_are_the_scripts() -> None:

@@ -5,7 +5,6 @@ import ipaddress
 import pathlib
 import ssl
 import time
-from collections.abc import Iterator
 
 import botocore
 import certifi
@@ -15,11 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from chalicelib import endpoint, engine
+from chalicelib import endpoint
 from chalicelib.engine import Endpoint, Engine, Request, Result
-from tests.unit.scripted import OK, Peer, Server, answer, each
-
-OKAY = Result(200, b"ok", "")
+from tests.unit.engine.scripted import OK, OKAY, Peer, Server, answer, each, echo
 
 
 class Authority:
@@ -84,27 +81,12 @@ def context(authority: Authority) -> ssl.SSLContext:
     return authority.server(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
 
 
-@pytest.fixture
-def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    monkeypatch.setattr(engine, "backoff", lambda failures: 0.0)
-    created = Engine()
-    yield created
-    created.close()
-
-
 def at(server: Server, **options: object) -> Endpoint:
     return Endpoint(server.url, "execute-api", "eu-central-1", **options)  # type: ignore[arg-type]
 
 
 def post(to: Endpoint, body: bytes = b"x", **options: object) -> Request:
     return Request(to, "POST", "/", body, **options)  # type: ignore[arg-type]
-
-
-def echo(peer: Peer) -> None:
-    while request := peer.read():
-        peer.send(answer(200, request.partition(b"\r\n\r\n")[2]))
 
 
 def test_connections_are_verified_and_kept(running: Engine, context: ssl.SSLContext) -> None:
@@ -223,6 +205,7 @@ def test_a_handshake_that_hangs_is_a_timeout(running: Engine) -> None:
             connect_timeout=0.1,
         )
         assert running.call(post(to, attempts=2, idempotent=False), 5).reason == "timeout"
+        assert all(server.ended.acquire(timeout=5) for _ in range(2))
     assert server.connections == 2  # nothing was sent, so another try is safe
 
 

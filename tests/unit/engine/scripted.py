@@ -1,19 +1,37 @@
-"""A server whose every connection follows a script: the other end of the engine's tests."""
+"""The other end of the engine's tests: a server whose every connection follows a script."""
 
 import contextlib
 import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
+from chalicelib import endpoint
+from chalicelib.engine import Endpoint, Request, Result
+
+OKAY = Result(200, b"ok", "")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 def answer(status: int, body: bytes = b"", *headers: str) -> bytes:
     lines = [f"HTTP/1.1 {status} Whatever", f"Content-Length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
+
+
+class Clock:
+    """The engine's clock: real time and leaps, so that no test waits for a timeout."""
+
+    def __init__(self) -> None:
+        self._ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self._ahead
+
+    def leap(self) -> None:
+        self._ahead += endpoint.TIMEOUT + 1
 
 
 class Peer:
@@ -72,6 +90,39 @@ def each(*answers: bytes) -> Script:
             peer.send(left.pop(0) if len(left) > 1 else left[0])
 
     return script
+
+
+def close_after(*answers: bytes) -> Callable[[Peer], None]:
+    def script(peer: Peer) -> None:
+        for given in answers:
+            peer.read()
+            peer.send(given)
+
+    return script
+
+
+def reset_unanswered(peer: Peer) -> None:
+    peer.read()
+    peer.reset()
+
+
+def hang(peer: Peer) -> None:
+    peer.read()
+    peer.hang()
+
+
+def too_late(clock: Clock) -> Callable[[Peer], None]:
+    def script(peer: Peer) -> None:
+        peer.read()
+        clock.leap()
+        peer.hang()
+
+    return script
+
+
+def echo(peer: Peer) -> None:
+    while request := peer.read():
+        peer.send(answer(200, request.partition(b"\r\n\r\n")[2]))
 
 
 class Server:
@@ -151,3 +202,11 @@ class Server:
             self._open.discard(served)
             served.close()
             self.ended.release()
+
+
+def at(server: Server, **options: object) -> Endpoint:
+    return Endpoint(f"{server.url}/prod", "execute-api", "eu-central-1", **options)  # type: ignore[arg-type]
+
+
+def post(to: Endpoint, body: bytes = b"x", **options: object) -> Request:
+    return Request(to, "POST", "/@connections/a%3D", body, **options)  # type: ignore[arg-type]

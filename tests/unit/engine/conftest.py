@@ -1,0 +1,29 @@
+"""An engine for each test, with credentials and without waits between tries."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from chalicelib import engine
+from chalicelib.engine import Engine
+from tests.unit.engine.scripted import Clock
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
+    monkeypatch.setattr(engine, "backoff", lambda failures: 0.0)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def running(clock: Clock) -> Iterator[Engine]:
+    created = Engine(clock)
+    yield created
+    created.close()

@@ -1,0 +1,178 @@
+"""What fails, and what is tried again."""
+
+import socket
+import time
+from collections.abc import Callable
+
+import pytest
+
+from chalicelib import http1
+from chalicelib.engine import Endpoint, Engine, Result
+from tests.unit.engine.scripted import (
+    OK,
+    OKAY,
+    Clock,
+    Peer,
+    Server,
+    answer,
+    at,
+    close_after,
+    each,
+    post,
+    reset_unanswered,
+    too_late,
+)
+
+
+def test_nobody_listening_is_refused(running: Engine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    to = Endpoint(f"http://127.0.0.1:{port}", "dynamodb", "eu-central-1")
+    assert running.call(post(to, idempotent=False), 5).reason == "refused: Connection refused"
+
+
+def test_a_host_without_address_is_unresolved(
+    running: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **options: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    to = Endpoint("http://nowhere.invalid", "dynamodb", "eu-central-1")
+    assert running.call(post(to), 5).reason.startswith("unresolved: ")
+
+
+def test_the_next_address_is_tried_where_one_refuses(
+    running: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resolve(host: str, port: int, **options: object) -> list[object]:
+        looked_up.append(host)
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.2", port)),
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)),
+        ]
+
+    looked_up: list[str] = []
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with Server(close_after(OK)) as server:
+        to = Endpoint(f"http://two.test:{server.port}", "dynamodb", "eu-central-1")
+        assert [running.call(post(to, attempts=1), 5) for _ in range(3)] == [OKAY] * 3
+    assert looked_up == ["two.test"]
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (reset_unanswered, "reset"),
+        (lambda peer: peer.read(), "reset: closed by the peer"),
+        (None, "timeout"),
+    ],
+    ids=["reset", "closed", "hung"],
+)
+def test_what_no_byte_answered_is_tried_again(
+    running: Engine, clock: Clock, script: Callable[[Peer], None] | None, reason: str
+) -> None:
+    fail = script or too_late(clock)
+    with Server(fail, fail, each(OK)) as server:
+        assert running.call(post(at(server)), 60) == OKAY
+    assert len(server.requests) == 3
+    with Server(fail) as server:
+        result = running.call(post(at(server), attempts=2), 60)
+    assert (result.status, result.body) == (0, b"")
+    assert result.reason.startswith(reason)
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("script", [reset_unanswered, None], ids=["reset", "hung"])
+def test_what_may_have_been_done_is_tried_once(
+    running: Engine, clock: Clock, script: Callable[[Peer], None] | None
+) -> None:
+    with Server(script or too_late(clock)) as server:
+        assert running.call(post(at(server), idempotent=False), 60).status == 0
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("cut", range(1, len(OK)))
+def test_an_answer_cut_short_is_not_asked_for_again(running: Engine, cut: int) -> None:
+    with Server(close_after(OK[:cut])) as server:
+        assert running.call(post(at(server)), 5).reason == "reset: closed by the peer"
+    assert len(server.requests) == 1
+
+
+def test_an_answer_that_stalls_is_a_timeout(running: Engine, clock: Clock) -> None:
+    def stall(peer: Peer) -> None:
+        peer.read()
+        peer.send(OK[:-1])
+        clock.leap()
+        peer.hang()
+
+    with Server(stall) as server:
+        result = running.call(post(at(server), attempts=1), 60)
+    assert result == Result(0, b"", "timeout")
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (b"SSH-2.0-OpenSSH\r\n", "malformed: not HTTP/1.1"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, "malformed: the head is too large"),
+        (answer(200, b"x" * 200), "malformed: the body is too large"),
+    ],
+    ids=["garbage", "head", "body"],
+)
+def test_an_unacceptable_answer_is_malformed(
+    running: Engine, said: bytes, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http1, "MAX_BODY", 100)
+
+    def say(peer: Peer) -> None:
+        peer.read()
+        peer.send(said)
+        peer.hang()
+
+    with Server(say) as server:
+        assert running.call(post(at(server)), 5) == Result(0, b"", reason)
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_a_throttled_or_failed_request_is_tried_again(running: Engine, status: int) -> None:
+    with Server(each(answer(status), answer(status), OK)) as server:
+        assert running.call(post(at(server)), 5) == OKAY
+    assert len(server.requests) == 3
+
+
+def test_the_last_answer_is_the_result_when_no_try_is_left(running: Engine) -> None:
+    with Server(each(answer(503, b"1"), answer(503, b"2"), answer(503, b"3"))) as server:
+        assert running.call(post(at(server), attempts=3), 5) == Result(503, b"3", "")
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(("status", "requests"), [(429, 2), (503, 2), (500, 1), (502, 1)])
+def test_a_status_that_may_follow_the_deed_is_final_unless_idempotent(
+    running: Engine, status: int, requests: int
+) -> None:
+    with Server(each(answer(status), OK)) as server:
+        result = running.call(post(at(server), idempotent=False), 5)
+    assert result.status == (200 if requests == 2 else status)
+    assert len(server.requests) == requests
+
+
+def test_a_service_may_say_throttled_in_its_own_way(running: Engine) -> None:
+    throttled = answer(400, b'{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException"}')
+    with Server(each(throttled, OK)) as server:
+        to = at(server, retryable=lambda status, body: b"ThrottlingException" in body)
+        assert running.call(post(to), 5) == OKAY
+
+
+def test_retry_after_is_obeyed(running: Engine) -> None:
+    began = time.monotonic()
+    with Server(each(answer(503, b"", "Retry-After: 1"), OK)) as server:
+        assert running.call(post(at(server)), 5) == OKAY
+    assert time.monotonic() - began >= 1
+
+
+def test_a_try_that_would_come_after_the_deadline_is_not_waited_for(running: Engine) -> None:
+    began = time.monotonic()
+    with Server(each(answer(503, b"busy", "Retry-After: 19"))) as server:
+        assert running.call(post(at(server)), 10) == Result(503, b"busy", "")
+    assert time.monotonic() - began < 5
