@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from chalicelib.frames import LIFETIME_MS, PING_MS
 
+SPREAD = 0.1  # clients renew a connection within the last tenth of its life
+RENEWAL = LIFETIME_MS / 1000 * (1 - SPREAD / 2)  # seconds, in the mean
 ROOM = 0.7  # of a limit is what one plans to use
 QUICKEST_RETURN = 0.5  # seconds over which clients spread their first try
 
@@ -79,7 +81,7 @@ class Workload:
     @property
     def connects(self) -> float:
         """New connections per second in quiet times."""
-        return self.users * (1000 / LIFETIME_MS + self.reloads_per_hour / 3600)
+        return self.users * (1 / RENEWAL + self.reloads_per_hour / 3600)
 
 
 class Busy(NamedTuple):

@@ -110,7 +110,7 @@ def volumes(given: Inputs) -> Volumes:
     batches = notifications / given.batch
     users_in_batch = given.users * -math.expm1(given.batch * _log_of_others(given.users))
     minutes = given.users * given.connections * given.hours * 60 * DAYS
-    rotations = minutes * 60_000 / LIFETIME_MS
+    rotations = minutes * 60_000 / (0.95 * LIFETIME_MS)  # clients renew within the last tenth
     connects = rotations + minutes / 60 * given.reconnects
     replayed = notifications * (1 - given.online) * given.connections
     return Volumes(

@@ -232,7 +232,9 @@ def markdown(sizes: Sequence[float]) -> str:
     columns = ("users", "a month", "per million notifications", "per million connection-minutes",
                "the deployment itself")  # fmt: skip
     totals = [f"| {' | '.join(columns)} |", "|---:" * len(columns) + "|"]
-    beside = ["| users | " + " | ".join(p.name.split()[0] for p in peers(Inputs())) + " |"]
+    beside = [
+        "| users | " + " | ".join(p.name.split()[0].rstrip(":") for p in peers(Inputs())) + " |"
+    ]
     beside.append("|---:" * 6 + "|")
     for users in sizes:
         given = replace(Inputs(), users=users)
