@@ -37,6 +37,7 @@ class Verdict(NamedTuple):
     gaps: int
     losses: int
     late_notices: int
+    redriven: int
     recovery: float | None
     violations: list[Violation]
 
@@ -99,6 +100,7 @@ def check(history: History) -> Verdict:
         gaps=sum(1 for _ in history.of("gap")),
         losses=len(missing),
         late_notices=_late_notices(facts),
+        redriven=sum(op.data["messages"] for op in history.of("redriven")),
         recovery=settled - healed if healed is not None and settled is not None else None,
         violations=violations,
     )

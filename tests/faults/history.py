@@ -32,6 +32,7 @@ class History:
     client        campaign   client, user
     fault         nemesis    fault, phase ("begin", "end"), error where it could not be injected
     poisoned      nemesis    body: put into the queue, no event
+    redriven      operator   messages: events moved back from the dead-letter queue
     healed        nemesis    no more faults from here on
     settled       campaign   everything came to rest (absent: it did not)
     row           end        generation, user, status

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
+
+import psycopg2
 
 from tests.faults import rules
 
@@ -120,7 +122,8 @@ class Nemesis:
 
             async def again() -> None:
                 while True:
-                    await act(source)
+                    with suppress(psycopg2.Error):  # another lane may have stopped the database
+                        await act(source)
                     await asyncio.sleep(pause)
 
             task = asyncio.create_task(again())

@@ -31,6 +31,7 @@ def table(verdict: Verdict, seed: int) -> str:
         ("duplicates before the clients' dedupe", str(verdict.duplicates_before)),
         ("duplicates seen by applications", str(verdict.duplicates_after)),
         ("notices after their result", str(verdict.late_notices)),
+        ("events moved back from the dead letters", str(verdict.redriven)),
         ("gaps told", str(verdict.gaps)),
         ("silent losses", str(verdict.losses)),
         ("time to recover after the last fault", recovery),

@@ -287,9 +287,10 @@ class FaultStack:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return bodies
 
-    def redrive(self, queue: str = "queue") -> None:
-        """Move the dead letters back, as an operator does."""
+    def redrive(self, queue: str = "queue", *, user: str = "") -> None:
+        """Move the dead letters back, all or a user's, as an operator does."""
         command = [sys.executable, "-m", "ops.dlq", "redrive", "--queue", queue]
+        command += ["--user", user] if user else []
         environment = {**os.environ, "HERALD_STACK_ENV": str(self.stack.env_file)}
         subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
 
