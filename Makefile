@@ -105,10 +105,13 @@ new-epoch: setup ## Begin new streams after a database was restored
 	@$(PYTHON) -m ops.new_epoch $(ARGS)
 
 ##@ Measure
-.PHONY: bench cost
+.PHONY: bench cost simulate
 bench: setup ## The delivery engine beside its peers
 	@$(BASE_PYTHON) -m local.environments bench
 	@.venv-bench/bin/python -m benchmarks $(ARGS)
+
+simulate: setup ## The delivery path simulated, 1,000 to 1,000,000 users (ARGS=--write: into docs/scaling.md)
+	@$(PYTHON) -m benchmarks.simulation $(ARGS)
 
 cost: setup ## What it costs: USERS=… NOTIFICATIONS=…
 	@$(PYTHON) -m ops.cost $(if $(USERS),--users $(USERS)) $(if $(NOTIFICATIONS),--notifications $(NOTIFICATIONS)) $(ARGS)

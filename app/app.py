@@ -4,6 +4,8 @@ The modules are imported inside the handlers: each function loads only what it u
 reads its settings before it is called.
 """
 
+import os
+from importlib import import_module
 from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, Rate, SQSEvent, WebsocketEvent
@@ -70,3 +72,18 @@ def disconnect(event: WebsocketEvent) -> Response:
     from chalicelib.sessions import disconnect as handle
 
     return handle(event.to_dict())
+
+
+# What each function will need, loaded while Lambda starts it: that phase has a full core, whatever
+# the function's memory. _HANDLER is Lambda's own.
+_USES = {
+    "app.callback": ["chalicelib.callback", "boto3"],
+    "app.relay": ["chalicelib.relay", "boto3"],
+    "app.deliver": ["chalicelib.deliver"],
+    "app.authorize": ["chalicelib.authorize", "jwt"],
+    "app.connect": ["chalicelib.sessions"],
+    "app.message": ["chalicelib.sessions", "chalicelib.client_frames"],
+    "app.disconnect": ["chalicelib.sessions"],
+}
+for _module in _USES.get(os.environ.get("_HANDLER", ""), []):
+    import_module(_module)

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import boto3
 from boto3.dynamodb.conditions import Attr, Key
-from botocore.exceptions import ClientError
 from pydantic import BaseModel, HttpUrl
 
 dynamodb = boto3.resource("dynamodb")
@@ -70,18 +69,13 @@ def deliver(event: Event) -> None:
             "expires_at": now + 7 * 86_400,
         }
     )
-    try:
-        inbox.update_item(
-            Key={"user_id": event.userid, "position": "head"},
-            UpdateExpression="SET epoch = :epoch, head = :offset",
-            ConditionExpression=Attr("head").not_exists()
-            | Attr("epoch").lt(event.epoch)
-            | (Attr("epoch").eq(event.epoch) & Attr("head").lt(event.sequence)),
-            ExpressionAttributeValues={":epoch": event.epoch, ":offset": event.sequence},
-        )
-    except ClientError as exc:
-        if exc.response["Error"]["Code"] != "ConditionalCheckFailedException":
-            raise
+    inbox.put_item(
+        Item={
+            "user_id": event.userid,
+            "position": f"head/{event.epoch}/{event.sequence:016d}",
+            "expires_at": now + 407 * 86_400,
+        }
+    )
     found = connections.query(
         KeyConditionExpression=Key("user_id").eq(event.userid),
         FilterExpression=Attr("expires_at").gt(now),

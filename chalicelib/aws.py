@@ -14,6 +14,7 @@ from chalicelib.engine import Endpoint, Engine, Request, Result
 from chalicelib.errors import ServiceError
 
 CALL_SECONDS = 5.0
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _THROTTLED = (
     b"ProvisionedThroughputExceededException",
     b"ThrottlingException",
@@ -62,7 +63,7 @@ def request(service: Service, operation: str, payload: dict[str, Any]) -> Reques
         endpoint(service),
         "POST",
         "/",
-        json.dumps(payload, separators=(",", ":")).encode(),
+        _encode(payload).encode(),
         (
             ("content-type", f"application/x-amz-json-{service.version}"),
             ("x-amz-target", f"{service.target}.{operation}"),

@@ -124,27 +124,19 @@ class Batch:
     def _store(self) -> None:
         writes: list[tuple[User, Item]] = []
         for user in self._users.values():
-            for event in user.events.values():
-                writes.append((user, inbox.item_of(event, self._config.inbox_retention_days)))
-                user.unstored += 1
-            self._advance_head(user)
+            items = self._items(user)
+            user.unstored = len(items)
+            writes += [(user, item) for item in items]
         for start in range(0, len(writes), BATCH_WRITE_ITEMS):
             self._write(writes[start : start + BATCH_WRITE_ITEMS])
 
-    def _advance_head(self, user: User) -> None:
+    def _items(self, user: User) -> list[Item]:
+        days = self._config.inbox_retention_days
+        items = [inbox.item_of(event, days) for event in user.events.values()]
         placed = [event for event in user.events.values() if event.offset is not None]
-        if not placed:
-            return
-        newest = max(placed, key=lambda event: (event.epoch or "", event.offset or 0))
-        user.unstored += 1
-
-        def then(result: Result) -> None:
-            there_already = aws.error_code(result) == "ConditionalCheckFailedException"
-            self._written(user, result if not there_already else _OK)
-
-        self._engine.submit(
-            request("UpdateItem", inbox.head_payload(self._config.inbox_table, newest)), then
-        )
+        if placed:
+            items.append(inbox.head_item(max(placed, key=_place), days))
+        return items
 
     def _write(self, writes: list[tuple[User, Item]]) -> None:
         table = self._config.inbox_table
@@ -195,9 +187,7 @@ class Batch:
     # --- post ---
 
     def _post_events(self, user: User, open_pages: list[Connection]) -> None:
-        ordered = sorted(
-            user.events.values(), key=lambda event: (event.epoch or "", event.offset or 0)
-        )
+        ordered = sorted(user.events.values(), key=_place)
         packed = frames.packed(
             [
                 frames.event(event.text, event.epoch, event.offset, replayed=False)
@@ -284,7 +274,8 @@ class Batch:
         )
 
 
-_OK = Result(200, b"{}")
+def _place(event: events.Event) -> tuple[str, int]:
+    return event.epoch or "", event.offset or 0
 
 
 def _key(item: Item) -> tuple[str, str]:

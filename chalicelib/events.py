@@ -7,7 +7,7 @@ library: `deliver` needs it.
 """
 
 import json
-import uuid
+import re
 from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,7 +20,8 @@ MAX_EVENT_BYTES = MAX_FRAME_BYTES - 512  # room for the frame around it
 MAX_USER_CHARACTERS = 256
 MAX_OFFSET = 10**16 - 1  # sixteen digits, in the inbox's sort key
 
-_IDS = uuid.UUID("6f1c43c3-5bb6-5c0c-9a43-0d8b0a0d9d11")  # Herald's own UUID namespace
+_IDS = "6f1c43c3-5bb6-5c0c-9a43-0d8b0a0d9d11"  # Herald's own UUID namespace
+_EPOCH = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TYPES = {"COMPLETE": "herald.generation.complete", "ERROR": "herald.generation.error"}
 _FIELDS = {  # the proposal's message schema, and where the database keeps it
     "prompt": "prompt",
@@ -47,7 +48,9 @@ class Event(NamedTuple):
 
 def event_id(generation_id: str, version: int | str) -> str:
     """Return the one id of a generation's version, the same however often it is published."""
-    return str(uuid.uuid5(_IDS, f"{generation_id}/{version}"))
+    import uuid  # only where events are built: `deliver` shall start quickly
+
+    return str(uuid.uuid5(uuid.UUID(_IDS), f"{generation_id}/{version}"))
 
 
 def build(generation: Mapping[str, Any], *, stage: str, epoch: str, offset: int) -> str:
@@ -154,10 +157,10 @@ def _place(event: Mapping[str, Any]) -> tuple[str | None, int | None]:
     sequence = _text(event, "sequence")
     if not (sequence.isascii() and sequence.isdigit() and 0 < int(sequence[:20]) <= MAX_OFFSET):
         raise InvalidEvent(f"sequence is not an offset: {sequence[:40]!r}")
-    try:
-        return str(uuid.UUID(_text(event, "epoch"))), int(sequence)
-    except ValueError as exc:
-        raise InvalidEvent("epoch is not a UUID") from exc
+    epoch = _text(event, "epoch")
+    if not _EPOCH.fullmatch(epoch):
+        raise InvalidEvent("epoch is not a UUID")
+    return epoch, int(sequence)
 
 
 def _text(event: Mapping[str, Any], name: str, *, most: int = MAX_USER_CHARACTERS) -> str:

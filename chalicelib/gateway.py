@@ -8,6 +8,7 @@ import os
 from typing import Literal
 
 from chalicelib.engine import Endpoint, Request, Result
+from chalicelib.sigv4 import quote
 
 POST_ATTEMPTS = 3
 
@@ -20,7 +21,6 @@ _OUTCOMES: dict[int, Outcome] = {
     410: "gone",
     429: "throttled",
 }
-_SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
 
 
 def management_endpoint(url: str, *, rate: float | None = None) -> Endpoint:
@@ -44,11 +44,7 @@ def close(endpoint: Endpoint, connection_id: str) -> Request:
 
 def path(connection_id: str) -> str:
     """Return a connection's path below the stage; ids end in '=', which is escaped."""
-    escaped = "".join(
-        character if character in _SAFE else "".join(f"%{byte:02X}" for byte in character.encode())
-        for character in connection_id
-    )
-    return f"/@connections/{escaped}"
+    return f"/@connections/{quote(connection_id)}"
 
 
 def outcome(result: Result) -> Outcome:

@@ -1,14 +1,14 @@
 """What each user's pages are to receive: one partition per user, in this order of its sort key.
 
     <epoch>/<offset, 16 digits>      an event of the stream; epochs are UUIDv7, so they sort by age
-    head                             the newest epoch and its highest offset; outlives the events
+    head/<epoch>/<offset>            the stream was this far; the last one is its end, and outlives
+                                     the events
     notice/<milliseconds>/<id>       an event outside the stream, kept an hour
 
 Expired items stay readable until DynamoDB deletes them: every read filters by `expires_at`.
 """
 
 import time
-import uuid
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -19,8 +19,10 @@ from chalicelib.events import Event
 NOTICE_SECONDS = 3600
 REPLAY_LIMIT = 300
 DAY_SECONDS = 86_400
-_HEAD = "head"
-_AFTER_ALL_OFFSETS = "~"
+HEAD_DAYS = 400  # beyond the retention: a page that comes back later than that is told of a gap
+_HEADS = "head/"
+_NOTICES = "notice/"
+_LAST = "~"  # sorts after every digit and letter
 
 
 class Head(NamedTuple):
@@ -51,7 +53,7 @@ def item_of(event: Event, retention_days: int) -> Item:
     """Return the item that stores an event; storing it again changes nothing but its end."""
     now = int(time.time())
     if event.offset is None:
-        position = f"notice/{int(event.recorded_at * 1000):015d}/{event.id}"
+        position = f"{_NOTICES}{int(event.recorded_at * 1000):015d}/{event.id}"
         ends = now + NOTICE_SECONDS
     else:
         position = f"{event.epoch}/{event.offset:016d}"
@@ -61,23 +63,14 @@ def item_of(event: Event, retention_days: int) -> Item:
     )
 
 
-def head_payload(table: str, event: Event) -> dict[str, Any]:
-    """Return the payload of the UpdateItem that moves a stream's head forward to an event, never
-    back.
+def head_item(event: Event, retention_days: int) -> Item:
+    """Return the item that says how far an event's stream is.
 
-    DynamoDB answers ConditionalCheckFailedException when the head is there already.
+    It is only ever added: whatever order events are stored in, the last one by its key is the end.
     """
-    return {
-        "TableName": table,
-        "Key": to_item({"user_id": event.user_id, "position": _HEAD}),
-        "UpdateExpression": "SET epoch = :epoch, head = :offset",
-        "ConditionExpression": (
-            "attribute_not_exists(head) OR epoch < :epoch OR (epoch = :epoch AND head < :offset)"
-        ),
-        "ExpressionAttributeValues": to_item(
-            {":epoch": event.epoch or "", ":offset": event.offset or 0}
-        ),
-    }
+    ends = int(time.time()) + (retention_days + HEAD_DAYS) * DAY_SECONDS
+    position = f"{_HEADS}{event.epoch}/{event.offset:016d}"
+    return to_item({"user_id": event.user_id, "position": position, "expires_at": ends})
 
 
 class Inbox:
@@ -89,14 +82,14 @@ class Inbox:
 
     def head(self, user_id: str) -> Head:
         """Return the end of a user's stream, as last written."""
-        return _head(aws.call(aws.DYNAMODB, "GetItem", self._head_payload(user_id)))
+        return _head(aws.call(aws.DYNAMODB, "Query", self._head_payload(user_id)))
 
     def page(self, user_id: str) -> Page:
         """Return the end of a user's stream and the notices, in one round trip."""
         head, notices = aws.together(
             aws.DYNAMODB,
-            ("GetItem", self._head_payload(user_id)),
-            ("Query", self._range_payload(user_id, "notice/", "notice/" + _AFTER_ALL_OFFSETS)),
+            ("Query", self._head_payload(user_id)),
+            ("Query", self._range_payload(user_id, _NOTICES, _NOTICES + _LAST)),
         )
         return Page(_head(head), [from_item(item)["event"] for item in notices["Items"]])
 
@@ -104,7 +97,7 @@ class Inbox:
         """Return the events of a stream above an offset, oldest first, up to the limit."""
         found: list[Stored] = []
         first = f"{epoch}/{offset + 1:016d}"
-        payload = self._range_payload(user_id, first, f"{epoch}/{_AFTER_ALL_OFFSETS}")
+        payload = self._range_payload(user_id, first, f"{epoch}/{_LAST}")
         while len(found) < limit:
             answer = aws.call(aws.DYNAMODB, "Query", {**payload, "Limit": limit})
             found += [_stored(item) for item in answer["Items"]]
@@ -121,15 +114,15 @@ class Inbox:
         """
         if head.epoch is None:
             return 1
-        began = (uuid.UUID(head.epoch).int >> 80) / 1000
+        began = int(head.epoch.replace("-", "")[:12], 16) / 1000
         if time.time() - began < self._retention_days * DAY_SECONDS:
             return 1
         kept = self.after(user_id, head.epoch, 0, limit=1)
         return kept[0].offset if kept else head.offset + 1
 
     def _head_payload(self, user_id: str) -> dict[str, Any]:
-        key = to_item({"user_id": user_id, "position": _HEAD})
-        return {"TableName": self._table, "Key": key, "ConsistentRead": True}
+        newest_first = {"ScanIndexForward": False, "Limit": 1}
+        return {**self._range_payload(user_id, _HEADS, _HEADS + _LAST), **newest_first}
 
     def _range_payload(self, user_id: str, first: str, last: str) -> dict[str, Any]:
         return {
@@ -145,10 +138,10 @@ class Inbox:
 
 
 def _head(answer: Mapping[str, Any]) -> Head:
-    if "Item" not in answer:
+    if not answer["Items"]:
         return EMPTY
-    values = from_item(answer["Item"])
-    return Head(values["epoch"], values["head"])
+    _, epoch, offset = from_item(answer["Items"][0])["position"].split("/")
+    return Head(epoch, int(offset))
 
 
 def _stored(item: Item) -> Stored:

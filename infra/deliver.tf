@@ -21,7 +21,7 @@ data "aws_iam_policy_document" "deliver" {
 
   statement {
     sid       = "Store"
-    actions   = ["dynamodb:BatchWriteItem", "dynamodb:UpdateItem"]
+    actions   = ["dynamodb:BatchWriteItem"]
     resources = [module.storage.inbox_table_arn]
   }
 

@@ -95,7 +95,7 @@ module "alarms" {
   tables = {
     api-keys    = { name = module.storage.api_keys_table_name, operations = ["GetItem"] }
     connections = { name = module.storage.connections_table_name, operations = ["DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"] }
-    inbox       = { name = module.storage.inbox_table_name, operations = ["BatchWriteItem", "GetItem", "Query", "UpdateItem"] }
+    inbox       = { name = module.storage.inbox_table_name, operations = ["BatchWriteItem", "Query"] }
   }
   callback_api  = { id = module.callback_api.api_id, stage = "$default" }
   websocket_api = { id = module.websocket.api_id, stage = var.stage }

@@ -9,7 +9,7 @@ data "aws_iam_policy_document" "message" {
 
   statement {
     sid       = "Replay"
-    actions   = ["dynamodb:GetItem", "dynamodb:Query"]
+    actions   = ["dynamodb:Query"]
     resources = [module.storage.inbox_table_arn]
   }
 

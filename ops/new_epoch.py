@@ -17,11 +17,12 @@ In one transaction, for every stream:
 under the old epoch, and in `generations`; publishing it again would only show every page a week of
 old news.
 
-Then, outside the transaction, each user's head in the inbox is moved to the new epoch, offset 0
-(a head that is there already stays). Pages hold a cursor of the old epoch: at their next ping,
-hello or event they get a `gap` with reason `epoch_changed`, reload their state from the
-application, which reads the restored database, and go on from the new head. Without this step they
-would learn of it only with their next event. A failure here is mended by running the command again.
+Then, outside the transaction, each user's inbox is told that the new epoch stands at offset 0 (an
+event of it that is there already stays its end). Pages hold a cursor of the old epoch: at their
+next ping, hello or event they get a `gap` with reason `epoch_changed`, reload their state from
+the application, which reads the restored database, and go on from the new head. Without this step
+they would learn of it only with their next event. A failure here is mended by running the command
+again.
 
 What it cannot bring back: results recorded after the backup. Their generations are PENDING again
 although the provider was answered 2xx, so ask the provider to report them again. A page that
@@ -45,7 +46,7 @@ from chalicelib.database import Database
 from chalicelib.errors import DatabaseUnavailable
 from chalicelib.events import Event
 from chalicelib.generations import RELAY_GRACE_SECONDS
-from chalicelib.inbox import head_payload
+from chalicelib.inbox import head_item
 from ops import target
 from ops.commands import DONE, PARTLY, CommandError, confirmed, note, run
 from ops.migrate import database_url, shown
@@ -119,22 +120,17 @@ def placed(event: dict[str, Any], epoch: str, offset: int) -> str:
     return json.dumps(moved, ensure_ascii=False, separators=(",", ":"))
 
 
-def announce(client: Any, table: str, epochs: Mapping[str, str]) -> Iterator[bool]:
-    """Move each user's head in the inbox to the new epoch; yield whether it had to be moved."""
+def announce(client: Any, table: str, epochs: Mapping[str, str]) -> Iterator[str]:
+    """Say in each user's inbox that the new epoch has begun; yield the users."""
 
-    def move(stream: tuple[str, str]) -> bool:
+    def tell(stream: tuple[str, str]) -> str:
         user_id, epoch = stream
         beginning = Event("", user_id, epoch, 0, 0.0, "")
-        try:
-            client.update_item(**head_payload(table, beginning))
-        except ClientError as exc:
-            if exc.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-            return False
-        return True
+        client.put_item(TableName=table, Item=head_item(beginning, 0))
+        return user_id
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        yield from pool.map(move, epochs.items())
+        yield from pool.map(tell, epochs.items())
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -171,18 +167,18 @@ def _tell(client: Any, table: str, renewed: Renewed) -> int:
     console = Console(stderr=True)
     answers = track(
         announce(client, table, renewed.epochs),
-        "heads moved",
+        "inboxes told",
         total=len(renewed.epochs),
         console=console,
         disable=not console.is_terminal,
     )
     try:
-        moved = sum(answers)
+        told = sum(1 for _ in answers)
     except (BotoCoreError, ClientError) as exc:
-        note(f"Not every head in {table} was moved: {exc}")
+        note(f"Not every inbox in {table} was told: {exc}")
         note("Run this again, or pages learn of the new epoch only with their next event.")
         return PARTLY
-    print(f"{moved} heads moved in {table}.")
+    print(f"{told} inboxes in {table} told of it.")
     return DONE
 
 
@@ -195,12 +191,12 @@ def parser() -> argparse.ArgumentParser:
 example:
   HERALD_DATABASE_URL=postgresql://… make new-epoch STAGE=prod
 
-exit codes: 0 done; 1 a head was not moved, or the answer was no; 2 nothing was changed""",
+exit codes: 0 done; 1 an inbox was not told, or the answer was no; 2 nothing was changed""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     root.add_argument("--yes", action="store_true", help="do not ask")
     root.add_argument(
-        "--no-announce", action="store_true", help="leave the inbox's heads to the next events"
+        "--no-announce", action="store_true", help="leave it to the next events to tell the inboxes"
     )
     target.add_arguments(root)
     return root

@@ -142,7 +142,6 @@ run "rights_and_addresses" {
         "Allow dynamodb:BatchWriteItem table/inbox",
         "Allow dynamodb:DeleteItem table/connections",
         "Allow dynamodb:Query table/connections",
-        "Allow dynamodb:UpdateItem table/inbox",
         "Allow execute-api:ManageConnections api/test/DELETE/@connections/*",
         "Allow execute-api:ManageConnections api/test/POST/@connections/*",
         "Allow kms:Decrypt key/messaging sqs.eu-central-1.amazonaws.com",
@@ -157,7 +156,6 @@ run "rights_and_addresses" {
       ])
       message = toset([
         "Allow dynamodb:GetItem table/connections",
-        "Allow dynamodb:GetItem table/inbox",
         "Allow dynamodb:PutItem table/connections",
         "Allow dynamodb:Query table/inbox",
         "Allow dynamodb:UpdateItem table/connections",

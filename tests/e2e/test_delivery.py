@@ -115,7 +115,7 @@ def test_the_relay_delivers_what_was_never_published(alice: User, herald: Herald
     answer = herald.client("lambda").invoke(
         FunctionName="herald-local-relay", Payload=(EVENTS / "schedule.json").read_text()
     )
-    assert json.loads(answer["Payload"].read())["relayed"] >= 1
+    assert "FunctionError" not in answer  # the schedule's relay may have been first
     [frame] = page.events(1)
     assert (frame["offset"], frame["event"]["id"]) == (2, unpublished["id"])
     assert frame["event"]["subject"] == first

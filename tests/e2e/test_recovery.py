@@ -60,7 +60,7 @@ def test_a_cursor_that_is_too_old_is_a_gap(alice: User, herald: Herald) -> None:
     table = herald.env["HERALD_INBOX_TABLE"]
     for position, item in (
         (f"{old_epoch}/{2:016d}", {"event": {"S": "{}"}, "expires_at": {"N": "99999999999"}}),
-        ("head", {"epoch": {"S": old_epoch}, "head": {"N": "2"}}),
+        (f"head/{old_epoch}/{2:016d}", {"expires_at": {"N": "99999999999"}}),
     ):
         key = {"user_id": {"S": alice.name}, "position": {"S": position}}
         dynamodb.put_item(TableName=table, Item={**key, **item})

@@ -178,7 +178,8 @@ def test_more_was_missed_than_is_replayed(
         for offset in range(2, 302):
             event.update(sequence=str(offset), id=str(uuid.uuid4()), subject=str(uuid.uuid4()))
             table.put_item(Item=inbox_item(user, event, ends=time.time() + 3600))
-        head = {"user_id": user, "position": "head", "epoch": event["epoch"], "head": 301}
+        position = f"head/{event['epoch']}/{301:016d}"
+        head = {"user_id": user, "position": position, "expires_at": int(time.time()) + 3600}
         table.put_item(Item=head)
     # When it asks for all of it, then it is told of a gap instead of being flooded
     late = open_page(user)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib import connections, deliver, events
+from chalicelib.inbox import Head, Inbox
 from tests.integration.builders import EPOCH, connect, epoch, event, sqs
 from tests.integration.conftest import Context, Gateway
 
@@ -51,8 +52,8 @@ def test_an_event_is_stored_and_posted_to_every_page_of_its_owner_and_no_other(
     stored = inbox(dynamodb)
     assert stored[f"{EPOCH}/{42:016d}"]["event"]["S"] == text
     assert 0 <= time.time() + 7 * 86_400 - int(stored[f"{EPOCH}/{42:016d}"]["expires_at"]["N"]) < 9
-    assert (stored["head"]["epoch"]["S"], stored["head"]["head"]["N"]) == (EPOCH, "42")
-    assert "expires_at" not in stored["head"], "the head outlives the events"
+    head = stored[f"head/{EPOCH}/{42:016d}"]
+    assert int(head["expires_at"]["N"]) > time.time() + 400 * 86_400, "it outlives the events"
     for connection_id in ("a1=", "a2="):
         [frame] = frames(gateway, connection_id)
         assert (frame["type"], frame["epoch"], frame["offset"]) == ("event", EPOCH, 42)
@@ -111,19 +112,18 @@ def test_the_same_message_twice_in_a_batch_is_posted_once(gateway: Gateway) -> N
     assert [frame["type"] for frame in frames(gateway, "a1=")] == ["event"]
 
 
-def test_the_head_never_goes_back(dynamodb: Any) -> None:
+def test_the_head_never_goes_back() -> None:
     assert run(event("alice", 7)) == []
     assert run(event("alice", 3)) == []
-    assert inbox(dynamodb)["head"]["head"]["N"] == "7"
+    assert Inbox("inbox", 7).head("alice") == Head(EPOCH, 7)
 
 
-def test_a_newer_epoch_takes_the_head_and_an_older_one_does_not(dynamodb: Any) -> None:
+def test_a_newer_epoch_takes_the_head_and_an_older_one_does_not() -> None:
     newer = epoch(age_seconds=1)
     assert run(event("alice", 7)) == []
     assert run(event("alice", 1, of_epoch=newer)) == []
     assert run(event("alice", 8)) == []
-    head = inbox(dynamodb)["head"]
-    assert (head["epoch"]["S"], head["head"]["N"]) == (newer, "1")
+    assert Inbox("inbox", 7).head("alice") == Head(newer, 1)
 
 
 def test_more_events_than_one_write_takes(dynamodb: Any, gateway: Gateway) -> None:
