@@ -175,7 +175,7 @@ def _of_notifications(given: Inputs) -> Iterator[Line]:
     yield from _calls(group, given, "deliver", counts.batches)
     writes = counts.notifications * math.ceil(item / 1024)
     yield _line(group, "DynamoDB", "events into the inbox", writes, "dynamodb-write")
-    yield _line(group, "DynamoDB", "heads moved", counts.users_in_batches, "dynamodb-write")
+    yield _line(group, "DynamoDB", "heads of streams", counts.users_in_batches, "dynamodb-write")
     yield _line(group, "DynamoDB", "connections read", counts.users_in_batches, "dynamodb-read")
     yield _line(group, "DynamoDB", "inbox kept", stored, "dynamodb-storage")
     yield _line(group, "DynamoDB", "inbox recoverable", stored, "dynamodb-recovery")

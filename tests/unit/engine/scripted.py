@@ -1,6 +1,7 @@
 """The other end of the engine's tests: a server whose every connection follows a script."""
 
 import contextlib
+import select
 import socket
 import ssl
 import struct
@@ -67,6 +68,12 @@ class Peer:
         with contextlib.suppress(OSError):
             while self.connection.recv(65536):
                 pass
+
+    def ignore(self) -> None:
+        """Read nothing more until the client closes."""
+        waiting = select.poll()
+        waiting.register(self.connection, select.POLLRDHUP)
+        waiting.poll()
 
     def _until(self, end: bytes) -> bytes:
         while end not in self._rest:
