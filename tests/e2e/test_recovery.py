@@ -1,6 +1,7 @@
 """What a page missed while it was away: exactly that, in order, or a gap."""
 
 import time
+import uuid
 
 import pytest
 
@@ -49,28 +50,25 @@ def test_a_page_that_was_away_gets_exactly_what_it_missed_in_order(alice: User) 
 
 
 def test_a_cursor_that_is_too_old_is_a_gap(alice: User, herald: Herald) -> None:
-    alice.finished()
-    alice.finished()
-    page = delivered(alice, 2)
-    epoch = page.hello()["stream"]["epoch"]
-    # The stream began long ago, and its first event has expired.
-    old = f"{int((time.time() - 30 * 86_400) * 1000):012x}"
-    old_epoch = f"{old[:8]}-{old[8:]}{epoch[13:]}"
-    dynamodb = herald.client("dynamodb")
-    table = herald.env["HERALD_INBOX_TABLE"]
+    # The stream began long ago, and the first of its two events has expired.
+    began = f"{int((time.time() - 30 * 86_400) * 1000):012x}"
+    epoch = f"{began[:8]}-{began[8:]}-7000-8000-{uuid.uuid4().hex[:12]}"
     for position, item in (
-        (f"{old_epoch}/{2:016d}", {"event": {"S": "{}"}, "expires_at": {"N": "99999999999"}}),
-        (f"head/{old_epoch}/{2:016d}", {"expires_at": {"N": "99999999999"}}),
+        (f"{epoch}/{2:016d}", {"event": {"S": "{}"}}),
+        (f"head/{epoch}/{2:016d}", {}),
     ):
         key = {"user_id": {"S": alice.name}, "position": {"S": position}}
-        dynamodb.put_item(TableName=table, Item={**key, **item})
+        herald.client("dynamodb").put_item(
+            TableName=herald.env["HERALD_INBOX_TABLE"],
+            Item={**key, "expires_at": {"N": "99999999999"}, **item},
+        )
 
     back = alice.page()
-    welcome = back.hello({"epoch": old_epoch, "offset": 0})
+    welcome = back.hello({"epoch": epoch, "offset": 0})
     assert (welcome["recovered"], welcome["replaying"]) == (False, 0)
     gap = back.hear()
     assert (gap["type"], gap["reason"], gap["earliest"], gap["head"]) == ("gap", "expired", 2, 2)
-    assert gap["requested"] == {"epoch": old_epoch, "offset": 0}
+    assert gap["requested"] == {"epoch": epoch, "offset": 0}
 
 
 def test_a_cursor_of_another_epoch_is_a_gap(alice: User) -> None:
