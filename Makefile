@@ -123,7 +123,7 @@ setup: ## Make the Python environment with the pinned packages (all targets do t
 	@$(BASE_PYTHON) -m local.environments dev
 
 test-tools: setup
-	@$(BASE_PYTHON) -m local.environments emulator chromium
+	@$(BASE_PYTHON) -m local.environments emulator chromium nodejs
 
 lock: setup ## Resolve requirements/*.in anew into the pinned requirements/*.txt
 	@cd requirements && for name in uv runtime dev emulator terraform postgres bench; do \

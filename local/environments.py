@@ -18,7 +18,7 @@ from local import BUILD, ROOT
 from local.progress import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 LOGS = BUILD / "logs"
 
@@ -109,31 +109,40 @@ def find_chromium() -> Path | None:
     return None
 
 
-def ensure_chromium() -> Path:
-    """Find a browser, or install Debian's as root; raises SetupError when neither is possible."""
-    if found := find_chromium():
+def find_node() -> Path | None:
+    """A Node.js on this machine, for the JavaScript client's tests."""
+    found = shutil.which("node")
+    return Path(found) if found else None
+
+
+def ensure_program(package: str, find: Callable[[], Path | None]) -> Path:
+    """Find a program, or install Debian's as root; raises SetupError when neither is possible."""
+    if found := find():
         return found
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise SetupError(
-            "No Chromium or Chrome found for the browser tests. Install one"
-            " (`sudo apt-get install chromium`) or name it in CHROMIUM."
+            f"The tests need {package}, and it was not found. Install it"
+            f" (`sudo apt-get install {package}`) and try again."
         )
-    with Step("Chromium", "once, ~60 s") as step:
-        log = LOGS / "setup-chromium.log"
+    with Step(package, "once, ~60 s") as step:
+        log = LOGS / f"setup-{package}.log"
         run_logged(["apt-get", "update", "-qq"], log)
-        run_logged(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"], log)
-        found = find_chromium()
+        run_logged(["apt-get", "install", "-y", "-qq", "--no-install-recommends", package], log)
+        found = find()
         if not found:
-            raise SetupError(f"chromium was installed, but is not on PATH; see {log}")
+            raise SetupError(f"{package} was installed, but is not on PATH; see {log}")
         step.done(str(found))
     return found
+
+
+_PROGRAMS = {"chromium": find_chromium, "nodejs": find_node}
 
 
 def main(names: Sequence[str]) -> int:
     try:
         for name in names:
-            if name == "chromium":
-                ensure_chromium()
+            if name in _PROGRAMS:
+                ensure_program(name, _PROGRAMS[name])
             else:
                 ensure(name)
     except SetupError as error:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from local.environments import find_chromium
 from tests.browser.studio import StudioPage
 
 if TYPE_CHECKING:
@@ -32,10 +31,8 @@ expect.set_options(timeout=30_000)
 # Not for the session: Playwright keeps an event loop running, and later tests want their own.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if executable is None:
-        pytest.skip("no Chromium: install it (apt-get install chromium) or set CHROMIUM to one")
+    executable = find_chromium()
+    assert executable, "no Chromium: `make browser` installs it as root, or name one in CHROMIUM"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=_FLAGS)
         yield browser

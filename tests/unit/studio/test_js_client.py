@@ -1,20 +1,18 @@
 """The JavaScript client's own tests, run by Node."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from local.environments import find_node
 
 CLIENT = Path(__file__).parents[3] / "clients" / "js"
 
 
 def test_the_javascript_client_passes_its_own_tests() -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("Node is not installed: install Node 20 or newer to test clients/js")
+    node = find_node()
+    assert node, "no Node.js: `make test` installs it as root; the client needs version 20 or newer"
     run = subprocess.run(
-        [node, "--test", "--test-reporter=spec"],
+        [str(node), "--test", "--test-reporter=spec"],
         cwd=CLIENT,
         capture_output=True,
         text=True,
