@@ -131,9 +131,9 @@ def test_a_hello_that_meets_a_fault_is_refused_and_tried_again(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given an inbox that cannot be read for a while
-    page, generation = open_page(user), fault_stack.generation(user)
+    page, generation = open_page(user, ping_seconds=60), fault_stack.generation(user)
     condition = f"contains(to_string(@), '{user}')"
-    with fault_stack.aws.fault(**rules.dynamodb("GetItem", body=condition, times=3)):
+    with fault_stack.aws.fault(**rules.dynamodb("Query", body=condition)):
         # When a page comes back
         page.do("cut")
         error = page.frame("error")
