@@ -95,7 +95,9 @@ def error_code(result: Result) -> str:
 
 
 def _worth_another_try(status: int, body: bytes) -> bool:
-    # These services answer 400 when they throttle.
+    # They answer 400 when they throttle, and 200 with what BatchWriteItem had no room for.
+    if status == 200:
+        return b"UnprocessedItems" in body and bool(json.loads(body).get("UnprocessedItems"))
     return (
         status >= 500
         or status == 429

@@ -89,9 +89,8 @@ class Batch:
             self._invalid.append(record["messageId"])
             telemetry.error("invalid message", message_id=record["messageId"], reason=str(exc))
             return
-        if (
-            not event.user_id
-        ):  # a notice whose owner the database could not tell: there is no page to find
+        if not event.user_id:
+            # A notice whose owner the database could not tell: there is no page to find.
             telemetry.warning("notice without owner", event_id=event.id)
             return
         user = self._users.setdefault(event.user_id, User(event.user_id))
@@ -142,18 +141,14 @@ class Batch:
         table = self._config.inbox_table
 
         def then(result: Result) -> None:
-            if (
-                result.status == 400 and len(writes) > 1
-            ):  # one item may be at fault: each on its own
-                for write in writes:
+            invalid = result.status == 400 and aws.error_code(result) == "ValidationException"
+            if invalid and len(writes) > 1:
+                for write in writes:  # one item is at fault: each on its own
                     self._write([write])
                 return
             left = _unprocessed(result, table)
-            if left:
-                self._write([write for write in writes if _key(write[1]) in left])
             for user, item in writes:
-                if _key(item) not in left:
-                    self._written(user, result)
+                self._written(user, _REFUSED if _key(item) in left else result)
 
         self._engine.submit(
             request("BatchWriteItem", batch_write(table, [item for _, item in writes])), then
@@ -272,6 +267,9 @@ class Batch:
         telemetry.metrics(
             properties={"failed": len(failed), "milliseconds": round(elapsed, 1)}, **values
         )
+
+
+_REFUSED = Result(0, b"", "unprocessed")
 
 
 def _place(event: events.Event) -> tuple[str, int]:
