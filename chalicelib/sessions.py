@@ -5,6 +5,7 @@ last are posted through @connections, in order; the last is the route's response
 comes after them.
 """
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from chalicelib.authorize import lower_headers
 from chalicelib.connections import NEVER, Connection
 from chalicelib.engine import Endpoint
 from chalicelib.errors import ServiceError, Unauthorized
-from chalicelib.inbox import REPLAY_LIMIT, Head, Inbox, Stored
+from chalicelib.inbox import REPLAY_LIMIT, Head, Inbox, Page, Stored
 
 RETRY_AFTER_MS = 2000
 
@@ -110,14 +111,28 @@ def _hello(session: Connection, frame: Frame) -> Response:
             replaying=len(plan.replay) if plan else 0,
             token_ms=_token_ms(session.token_expires_at),
         ),
-        *frames.events(frames.event(text, None, None, replayed=True) for text in page.notices),
+        *frames.events(
+            frames.event(text, None, None, replayed=True) for text in _standing(session, page)
+        ),
     ]
     if plan:
         answer += _replay(session, frame["id"], plan, frame["resume"])
     return _send(session, answer)
 
 
+def _standing(session: Connection, page: Page) -> list[str]:
+    """Return the notices that no result has superseded."""
+    if not page.notices or page.head.epoch is None:
+        return page.notices
+    first = max(0, page.head.offset - REPLAY_LIMIT)
+    recent = inbox().after(session.user_id, page.head.epoch, first, limit=REPLAY_LIMIT)
+    finished = {json.loads(stored.text)["subject"] for stored in recent}
+    return [text for text in page.notices if json.loads(text)["subject"] not in finished]
+
+
 def _history(session: Connection, frame: Frame) -> Response:
+    # A client that misses events may have lost its row, to a 410 that was not true.
+    connections.refresh(_settings().connections_table, session)
     wanted = {"epoch": None, "offset": frame["since"]}
     plan = _plan(session, inbox().head(session.user_id), wanted, frame["limit"], cut=True)
     return _send(session, _replay(session, frame["id"], plan, wanted))

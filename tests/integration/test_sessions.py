@@ -237,6 +237,20 @@ def test_notices_of_the_last_hour_come_with_hello(say: Any) -> None:
     assert [(item["offset"], item["replayed"]) for item in sent["items"]] == [(None, True)]
 
 
+def test_a_notice_that_its_result_has_superseded_is_not_sent_again(say: Any) -> None:
+    from datetime import UTC, datetime
+
+    from chalicelib import events
+
+    finished = json.loads(event("alice", 2))["subject"]
+    for generation_id in (finished, "still-waiting"):
+        notice = events.build_notice(generation_id, "alice", stage="test", now=datetime.now(UTC))
+        deliver.handle(sqs(notice), Context())
+    deliver_events(1, 2)
+    [_, sent] = say(hello())
+    assert [item["event"]["subject"] for item in sent["items"]] == ["still-waiting"]
+
+
 def test_a_client_that_leaves_during_its_replay_is_no_error(say: Any, gateway: Gateway) -> None:
     deliver_events(1, 2)
     gateway.statuses = {"c1=": [410]}
@@ -273,6 +287,14 @@ def test_history_replays_up_to_its_limit(say: Any) -> None:
     frames = say({"action": "history", "id": 3, "since": 1, "limit": 2})
     assert replayed(frames) == [2, 3]
     assert frames[-1] == {"type": "caught_up", "re": 3, "offset": 3}
+
+
+def test_history_brings_back_a_row_that_was_lost(dynamodb: Any, say: Any) -> None:
+    """A 410 that was not true deletes the row of a connection that is open."""
+    deliver_events(1)
+    say({"action": "history", "since": 0})
+    [item] = dynamodb.scan(TableName="connections")["Items"]
+    assert item["connection_id"]["S"] == "c1="
 
 
 def test_history_of_what_has_expired_is_a_gap(dynamodb: Any, say: Any) -> None:
