@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any, Literal
 
 import boto3
-from boto3.dynamodb.conditions import Attr, Key
 from pydantic import BaseModel, HttpUrl
 
 dynamodb = boto3.resource("dynamodb")
@@ -76,18 +75,16 @@ def deliver(event: Event) -> None:
             "expires_at": now + 407 * 86_400,
         }
     )
-    found = connections.query(
-        KeyConditionExpression=Key("user_id").eq(event.userid),
-        FilterExpression=Attr("expires_at").gt(now),
-        ConsistentRead=True,
-    )
+    found = connections.get_item(Key={"user_id": event.userid}, ConsistentRead=True)["Item"]
     frame = Frame(epoch=event.epoch, offset=event.sequence, event=event).model_dump_json()
-    for connection in found["Items"]:
+    for name in [name for name in found if name.startswith("connection ")]:
         try:
             management.post_to_connection(
-                ConnectionId=str(connection["connection_id"]), Data=frame.encode()
+                ConnectionId=name.removeprefix("connection "), Data=frame.encode()
             )
         except management.exceptions.GoneException:
-            connections.delete_item(
-                Key={"user_id": event.userid, "connection_id": connection["connection_id"]}
+            connections.update_item(
+                Key={"user_id": event.userid},
+                UpdateExpression="REMOVE #page",
+                ExpressionAttributeNames={"#page": name},
             )

@@ -95,14 +95,18 @@ def error_code(result: Result) -> str:
 
 
 def _worth_another_try(status: int, body: bytes) -> bool:
-    # They answer 400 when they throttle, and 200 with what BatchWriteItem had no room for.
+    # They answer 400 when they throttle, and 200 with what a batch had no room for.
     if status == 200:
-        return b"UnprocessedItems" in body and bool(json.loads(body).get("UnprocessedItems"))
+        return b"Unprocessed" in body and _unprocessed(json.loads(body))
     return (
         status >= 500
         or status == 429
         or (status == 400 and any(code in body for code in _THROTTLED))
     )
+
+
+def _unprocessed(answer: dict[str, Any]) -> bool:
+    return bool(answer.get("UnprocessedItems") or answer.get("UnprocessedKeys"))
 
 
 def call(service: Service, operation: str, payload: dict[str, Any]) -> dict[str, Any]:

@@ -10,13 +10,19 @@ may have died between the two.
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any
 
 from chalicelib import aws, connections, events, frames, gateway, inbox, settings, telemetry
 from chalicelib.connections import Connection
-from chalicelib.dynamodb import BATCH_WRITE_ITEMS, Item, batch_write, request
+from chalicelib.dynamodb import (
+    BATCH_GET_ITEMS,
+    BATCH_WRITE_ITEMS,
+    Item,
+    batch_write,
+    request,
+)
 from chalicelib.engine import Endpoint, Engine, Request, Result
 from chalicelib.errors import InvalidEvent, ServiceError
 from chalicelib.retry import deadline_of
@@ -44,6 +50,9 @@ def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         batch.add(record)
     failed = batch.run(deadline_of(context, MARGIN_SECONDS))
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+Use = Callable[["User", list[Connection]], None]
 
 
 class User:
@@ -78,6 +87,7 @@ class Batch:
         self._users: dict[str, User] = {}
         self._invalid: list[str] = []
         self._counts: Counter[str] = Counter()
+        self._stored: list[User] = []  # all their writes are done, their connections not yet read
         self._began = time.monotonic()
 
     def add(self, record: Mapping[str, Any]) -> None:
@@ -149,6 +159,8 @@ class Batch:
             left = _unprocessed(result, table)
             for user, item in writes:
                 self._written(user, _REFUSED if _key(item) in left else result)
+            stored, self._stored = self._stored, []
+            self._read_connections(stored, self._post_events)
 
         self._engine.submit(
             request("BatchWriteItem", batch_write(table, [item for _, item in writes])), then
@@ -160,24 +172,30 @@ class Batch:
             self._counts["InboxFailures"] += 1
             user.failure = f"not stored: {aws.error_code(result)}"
         if not user.unstored and not user.failure:
-            self._read_connections(user, self._post_events)
+            self._stored.append(user)
 
     # --- read the connections ---
 
-    def _read_connections(self, user: User, use: Any, start: Item | None = None) -> None:
-        payload = connections.query_payload(self._config.connections_table, user.user_id, start)
+    def _read_connections(self, users: list[User], use: Use) -> None:
+        table = self._config.connections_table
 
-        def then(result: Result) -> None:
+        def then(result: Result, users: list[User]) -> None:
             try:
-                found = aws.answer(aws.DYNAMODB, result)
+                pages, unread = connections.from_read(table, aws.answer(aws.DYNAMODB, result))
             except ServiceError as exc:
-                user.failure = user.failure or f"connections not read: {exc.code}"
+                for user in users:
+                    user.failure = user.failure or f"connections not read: {exc.code}"
                 return
-            use(user, connections.from_query(found))
-            if "LastEvaluatedKey" in found:
-                self._read_connections(user, use, found["LastEvaluatedKey"])
+            for user in users:
+                if user.user_id in unread:
+                    user.failure = user.failure or "connections not read: unprocessed"
+                else:
+                    use(user, pages.get(user.user_id, []))
 
-        self._engine.submit(request("Query", payload), then)
+        for start in range(0, len(users), BATCH_GET_ITEMS):
+            some = users[start : start + BATCH_GET_ITEMS]
+            payload = connections.read_payload(table, [user.user_id for user in some])
+            self._engine.submit(request("BatchGetItem", payload), partial(then, users=some))
 
     # --- post ---
 
@@ -191,7 +209,9 @@ class Batch:
         )
         wire = [frame.encode() for frame in packed]
         for page in open_pages:
-            if page.token_expired:
+            if page.over:
+                self._forget(page)
+            elif page.token_expired:
                 self._end(page)
             else:
                 self._post(user, page, wire, 0)
@@ -228,19 +248,16 @@ class Batch:
         self._engine.submit(gateway.post(_management(), page.connection_id, close), then)
 
     def _forget(self, page: Connection) -> None:
-        self._submit_and_forget(
-            request(
-                "DeleteItem",
-                connections.delete_payload(
-                    self._config.connections_table, page.user_id, page.connection_id
-                ),
-            )
-        )
+        table = self._config.connections_table
+        payload = connections.forget_payload(table, page.user_id, page.connection_id)
+        self._submit_and_forget(request("UpdateItem", payload))
 
     def _submit_and_forget(self, wanted: Request) -> None:
         def then(result: Result) -> None:
-            if result.status not in (200, 204, 410):  # its TTL, or the next 410, does it as well
-                telemetry.warning("clean-up failed", reason=aws.error_code(result))
+            if result.status in (200, 204, 410) or aws.error_code(result) == connections.NOT_THERE:
+                return
+            # The next 410 does it as well.
+            telemetry.warning("clean-up failed", reason=aws.error_code(result))
 
         self._engine.submit(wanted, then)
 
@@ -248,9 +265,12 @@ class Batch:
 
     def _tell_of_losses(self) -> None:
         """On the last receive, tell the open pages of a user whose events could not be stored."""
-        for user in self._users.values():
-            if user.last_receive and user.failure.startswith("not stored"):
-                self._read_connections(user, self._post_loss)
+        lost = [
+            user
+            for user in self._users.values()
+            if user.last_receive and user.failure.startswith("not stored")
+        ]
+        self._read_connections(lost, self._post_loss)
 
     def _post_loss(self, user: User, open_pages: list[Connection]) -> None:
         wire = [frames.error(None, frames.OVERLOADED, NOT_STORED).encode()]

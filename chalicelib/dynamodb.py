@@ -7,6 +7,7 @@ from chalicelib import aws
 from chalicelib.engine import Request
 
 BATCH_WRITE_ITEMS = 25
+BATCH_GET_ITEMS = 100
 
 Item = dict[str, Any]
 

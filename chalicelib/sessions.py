@@ -62,7 +62,7 @@ def disconnect(event: Mapping[str, Any]) -> Response:
     """Forget a connection that has ended."""
     session = connection_of(event)
     table = settings.load(settings.Connections).connections_table
-    connections.delete(table, session.user_id, session.connection_id)
+    connections.forget(table, session.user_id, session.connection_id)
     telemetry.info("disconnected", user_id=session.user_id, connection_id=session.connection_id)
     return {"statusCode": 200}
 

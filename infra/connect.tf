@@ -3,7 +3,7 @@
 data "aws_iam_policy_document" "connect" {
   statement {
     sid       = "Remember"
-    actions   = ["dynamodb:PutItem"]
+    actions   = ["dynamodb:UpdateItem"]
     resources = [module.storage.connections_table_arn]
   }
 

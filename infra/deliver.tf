@@ -27,7 +27,7 @@ data "aws_iam_policy_document" "deliver" {
 
   statement {
     sid       = "FindConnections"
-    actions   = ["dynamodb:DeleteItem", "dynamodb:Query"]
+    actions   = ["dynamodb:BatchGetItem", "dynamodb:UpdateItem"]
     resources = [module.storage.connections_table_arn]
   }
 

@@ -3,7 +3,7 @@
 data "aws_iam_policy_document" "disconnect" {
   statement {
     sid       = "Forget"
-    actions   = ["dynamodb:DeleteItem"]
+    actions   = ["dynamodb:UpdateItem"]
     resources = [module.storage.connections_table_arn]
   }
 

@@ -94,7 +94,7 @@ module "alarms" {
   deliver_maximum_concurrency = var.deliver_maximum_concurrency
   tables = {
     api-keys    = { name = module.storage.api_keys_table_name, operations = ["GetItem"] }
-    connections = { name = module.storage.connections_table_name, operations = ["DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"] }
+    connections = { name = module.storage.connections_table_name, operations = ["BatchGetItem", "GetItem", "UpdateItem"] }
     inbox       = { name = module.storage.inbox_table_name, operations = ["BatchWriteItem", "Query"] }
   }
   callback_api  = { id = module.callback_api.api_id, stage = "$default" }

@@ -3,7 +3,7 @@
 data "aws_iam_policy_document" "message" {
   statement {
     sid       = "KeepConnection"
-    actions   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+    actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
     resources = [module.storage.connections_table_arn]
   }
 

@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS = 256, READ_AT_ONCE = 65536, ANSWER = 2048, MAX_FDS = 4096 };
+enum { EVENTS = 256, READ_AT_ONCE = 65536, ANSWER = 32768, MAX_FDS = 4096 };
 
 typedef struct {
     int fd;
@@ -164,21 +164,25 @@ static size_t with_body(char *out, int status, const char *type, const char *bod
 static size_t database(char *out, const char *operation, const char *body, size_t length) {
     static const char json[] = "application/x-amz-json-1.0";
     static unsigned long ids;
-    char items[1024];
-    if (strncmp(operation, "Query", 5) == 0) {
-        char user[128] = "user";
-        const char *key = memmem(body, length, "\"S\":", 4);
-        const char *from = key ? memchr(key + 4, '"', length - (size_t)(key + 4 - body)) : NULL;
-        const char *to = from ? memchr(from + 1, '"', length - (size_t)(from + 1 - body)) : NULL;
-        if (to && (size_t)(to - from - 1) < sizeof user) {
-            memcpy(user, from + 1, (size_t)(to - from - 1));
-            user[to - from - 1] = 0;
+    if (strncmp(operation, "BatchGetItem", 12) == 0 || strncmp(operation, "GetItem", 7) == 0) {
+        /* An item with one open page for every user that is asked for. */
+        static char items[ANSWER];
+        int several = *operation == 'B';
+        size_t used = (size_t)snprintf(items, sizeof items,
+            several ? "{\"Responses\":{\"connections\":[" : "{\"Item\":");
+        const char *at = body, *end = body + length;
+        for (int first = 1; (at = memmem(at, (size_t)(end - at), "\"S\":", 4)); first = 0) {
+            const char *from = memchr(at + 4, '"', (size_t)(end - at - 4));
+            const char *to = from ? memchr(from + 1, '"', (size_t)(end - from - 1)) : NULL;
+            if (!to || used + 512 > sizeof items) break;
+            used += (size_t)snprintf(items + used, sizeof items - used,
+                "%s{\"user_id\":{\"S\":\"%.*s\"},\"expires_at\":{\"N\":\"4000000000\"},"
+                "\"connection L0SM9cOF%07lu=\":{\"M\":{\"connected_at\":{\"N\":\"%ld\"},"
+                "\"token_expires_at\":{\"N\":\"0\"}}}}",
+                first ? "" : ",", (int)(to - from - 1), from + 1, ids++ % 10000000, (long)time(NULL) - 60);
+            at = to + 1;
         }
-        snprintf(items, sizeof items,
-            "{\"Count\":1,\"ScannedCount\":1,\"Items\":[{\"user_id\":{\"S\":\"%s\"},"
-            "\"connection_id\":{\"S\":\"L0SM9cOF%07lu=\"},\"connected_at\":{\"N\":\"1795000000\"},"
-            "\"token_expires_at\":{\"N\":\"0\"},\"expires_at\":{\"N\":\"4000000000\"}}]}",
-            user, ids++ % 10000000);
+        snprintf(items + used, sizeof items - used, several ? "]},\"UnprocessedKeys\":{}}" : "}");
         return with_body(out, 200, json, items);
     }
     int batch = strncmp(operation, "BatchWriteItem", 14) == 0;

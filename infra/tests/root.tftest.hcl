@@ -135,13 +135,13 @@ run "rights_and_addresses" {
         "Allow sns:Publish topic/generation-complete",
       ])
       connect = toset([
-        "Allow dynamodb:PutItem table/connections",
+        "Allow dynamodb:UpdateItem table/connections",
         "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com",
       ])
       deliver = toset([
+        "Allow dynamodb:BatchGetItem table/connections",
         "Allow dynamodb:BatchWriteItem table/inbox",
-        "Allow dynamodb:DeleteItem table/connections",
-        "Allow dynamodb:Query table/connections",
+        "Allow dynamodb:UpdateItem table/connections",
         "Allow execute-api:ManageConnections api/test/DELETE/@connections/*",
         "Allow execute-api:ManageConnections api/test/POST/@connections/*",
         "Allow kms:Decrypt key/messaging sqs.eu-central-1.amazonaws.com",
@@ -151,12 +151,11 @@ run "rights_and_addresses" {
         "Allow sqs:ReceiveMessage queue/generation-complete-queue",
       ])
       disconnect = toset([
-        "Allow dynamodb:DeleteItem table/connections",
+        "Allow dynamodb:UpdateItem table/connections",
         "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com",
       ])
       message = toset([
         "Allow dynamodb:GetItem table/connections",
-        "Allow dynamodb:PutItem table/connections",
         "Allow dynamodb:Query table/inbox",
         "Allow dynamodb:UpdateItem table/connections",
         "Allow execute-api:ManageConnections api/test/DELETE/@connections/*",

@@ -295,11 +295,24 @@ class FaultStack:
         subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
 
     def connection_rows(self, user: str) -> list[dict[str, Any]]:
-        """The items of a user's connections."""
+        """A user's connections: their ids and times."""
         table = boto3_table(self, "HERALD_CONNECTIONS_TABLE")
-        condition = boto3.dynamodb.conditions.Key("user_id").eq(user)  # type: ignore[attr-defined]
-        found: list[dict[str, Any]] = table.query(KeyConditionExpression=condition)["Items"]
-        return found
+        item = table.get_item(Key={"user_id": user}, ConsistentRead=True).get("Item", {})
+        return [
+            {"connection_id": name.removeprefix("connection "), **value}
+            for name, value in item.items()
+            if name.startswith("connection ")
+        ]
+
+    def write_connection(self, user: str, row: dict[str, Any]) -> None:
+        """Write one of a user's connections, as `connection_rows` gives them."""
+        times = {name: value for name, value in row.items() if name != "connection_id"}
+        boto3_table(self, "HERALD_CONNECTIONS_TABLE").update_item(
+            Key={"user_id": user},
+            UpdateExpression="SET #page = :page",
+            ExpressionAttributeNames={"#page": f"connection {row['connection_id']}"},
+            ExpressionAttributeValues={":page": times},
+        )
 
     # --- pages ---
 

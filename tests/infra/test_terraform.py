@@ -72,7 +72,8 @@ def test_a_defect_is_noticed(tmp_path: Path, defect: str) -> None:
 def test_too_many_rights_are_noticed(tmp_path: Path) -> None:
     directory = copy_of_infra(tmp_path / "infra")
     source = (directory / "connect.tf").read_text()
-    (directory / "connect.tf").write_text(source.replace('"dynamodb:PutItem"', '"dynamodb:*"'))
+    assert '"dynamodb:UpdateItem"' in source
+    (directory / "connect.tf").write_text(source.replace('"dynamodb:UpdateItem"', '"dynamodb:*"'))
 
     result = Terraform(directory).init().run("test", "-no-color", "-filter=tests/root.tftest.hcl")
 

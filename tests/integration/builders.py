@@ -91,3 +91,14 @@ def connect(
             user_id, connection_id, int(time.time()) - age_seconds, token_expires_at
         ),
     )
+
+
+def open_connections(client: Any) -> set[str]:
+    """The ids in the table of connections."""
+    items = client.scan(TableName="connections")["Items"]
+    return {
+        name.removeprefix("connection ")
+        for item in items
+        for name in item
+        if name not in ("user_id", "expires_at")
+    }

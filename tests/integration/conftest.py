@@ -133,7 +133,7 @@ def environment(moto: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(secrets, "get", {"jwt": JWT_SECRET}.__getitem__)
     monkeypatch.setattr(auth, "_jwks", auth._Jwks())
     client = boto3.client("dynamodb")
-    create_table(client, "connections", "connection_id")
+    create_table(client, "connections")
     create_table(client, "inbox", "position")
     yield client
     client.close()
@@ -147,17 +147,13 @@ def forget_process_state() -> None:
         cached.cache_clear()
 
 
-def create_table(client: Any, name: str, sort_key: str) -> None:
+def create_table(client: Any, name: str, sort_key: str | None = None) -> None:
+    keys = {"user_id": "HASH"} | ({sort_key: "RANGE"} if sort_key else {})
     client.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": key, "AttributeType": "S"} for key in ("user_id", sort_key)
-        ],
-        KeySchema=[
-            {"AttributeName": "user_id", "KeyType": "HASH"},
-            {"AttributeName": sort_key, "KeyType": "RANGE"},
-        ],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys.items()],
     )
 
 

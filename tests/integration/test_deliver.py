@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib import connections, deliver, events
 from chalicelib.inbox import Head, Inbox
-from tests.integration.builders import EPOCH, connect, epoch, event, sqs
+from tests.integration.builders import EPOCH, connect, epoch, event, open_connections, sqs
 from tests.integration.conftest import Context, Gateway
 
 pytestmark = pytest.mark.integration
@@ -31,10 +31,6 @@ def inbox(dynamodb: Any, user_id: str = "alice") -> dict[str, Any]:
         ExpressionAttributeValues={":user": {"S": user_id}},
     )
     return {item["position"]["S"]: item for item in found["Items"]}
-
-
-def open_connections(dynamodb: Any) -> set[str]:
-    return {item["connection_id"]["S"] for item in dynamodb.scan(TableName="connections")["Items"]}
 
 
 def frames(gateway: Gateway, connection_id: str) -> list[Any]:
@@ -176,16 +172,24 @@ def test_a_page_whose_token_has_ended_is_told_and_closed(dynamodb: Any, gateway:
     assert len(frames(gateway, "open=")) == 1
 
 
-def test_an_expired_connection_item_is_not_read(dynamodb: Any, gateway: Gateway) -> None:
+def test_a_connection_that_must_be_over_is_forgotten(dynamodb: Any, gateway: Gateway) -> None:
+    connect("alice", "over=", age_seconds=connections.KEEP_SECONDS)
+    connect("alice", "open=")
+    assert run(event("alice", 1)) == []
+    assert list(gateway.posted) == ["open="]
+    assert open_connections(dynamodb) == {"open="}
+
+
+def test_a_user_whose_pages_are_all_gone_leaves_nothing_to_post_to(
+    dynamodb: Any, gateway: Gateway
+) -> None:
     connect("alice", "a1=")
-    dynamodb.update_item(
-        TableName="connections",
-        Key=connections.key("alice", "a1="),
-        UpdateExpression="SET expires_at = :past",
-        ExpressionAttributeValues={":past": {"N": str(int(time.time()) - 1)}},
-    )
+    connections.forget("connections", "alice", "a1=")
+    connections.forget("connections", "alice", "a1=")
+    connections.forget("connections", "nobody", "x=")
     assert run(event("alice", 1)) == []
     assert gateway.posted == {}
+    assert dynamodb.scan(TableName="connections")["Count"] == 1, "nothing was made of nobody"
 
 
 def test_when_the_inbox_cannot_be_written_the_message_fails_and_nothing_is_pushed(

@@ -13,7 +13,7 @@ from tests.integration.builders import event, sqs
 
 CONFIG = settings.Deliver("test", "connections", "inbox", 7, "http://127.0.0.1:1/test", 100, 3)
 STORED = Result(200, b'{"UnprocessedItems":{}}')
-NOBODY = Result(200, b'{"Items":[],"Count":0}')
+NOBODY = Result(200, b'{"Responses":{"connections":[]},"UnprocessedKeys":{}}')
 
 
 Puts = list[dict[str, Any]]
@@ -26,6 +26,7 @@ class ScriptedEngine:
         self._write = write
         self._waiting: deque[tuple[Request, Callable[[Result], None]]] = deque()
         self.writes: list[list[str]] = []
+        self.read = NOBODY
 
     def submit(self, request: Request, then: Callable[[Result], None]) -> None:
         self._waiting.append((request, then))
@@ -37,7 +38,7 @@ class ScriptedEngine:
 
     def _answer(self, request: Request) -> Result:
         if not dict(request.headers)["x-amz-target"].endswith("BatchWriteItem"):
-            return NOBODY
+            return self.read
         puts: Puts = json.loads(request.body)["RequestItems"]["inbox"]
         self.writes.append([owner(put) for put in puts])
         return self._write(puts)
@@ -86,6 +87,13 @@ def test_a_batch_with_an_item_that_is_not_valid_is_written_one_by_one() -> None:
     ]
 
 
+def test_users_whose_connections_dynamodb_had_no_room_for_fail_alone() -> None:
+    engine = ScriptedEngine(lambda puts: STORED)
+    left = {"connections": {"Keys": [{"user_id": {"S": "bob"}}]}}
+    engine.read = Result(200, json.dumps({"Responses": {}, "UnprocessedKeys": left}).encode())
+    assert run(engine) == ["m1"]
+
+
 def test_a_batch_that_is_denied_is_not_taken_apart() -> None:
     engine = ScriptedEngine(lambda puts: refused("AccessDeniedException"))
     assert run(engine) == ["m0", "m1"]
@@ -97,6 +105,7 @@ def test_a_batch_that_is_denied_is_not_taken_apart() -> None:
     [
         (200, b'{"UnprocessedItems":{}}', False),
         (200, b'{"UnprocessedItems":{"inbox":[{"PutRequest":{}}]}}', True),
+        (200, b'{"UnprocessedKeys":{"connections":{"Keys":[]}}}', True),
         (200, b'{"Items":[{"event":{"S":"UnprocessedItems"}}]}', False),
         (400, b'{"__type":"com.amazonaws.dynamodb#ThrottlingException"}', True),
         (400, b'{"__type":"com.amazonaws.dynamodb#ProvisionedThroughputExceededException"}', True),

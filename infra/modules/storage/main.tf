@@ -1,18 +1,12 @@
-# Open connections: short-lived and rebuilt by reconnecting clients, so no backups.
+# Open connections, an item per user: short-lived and rebuilt by reconnecting clients, so no backups.
 resource "aws_dynamodb_table" "connections" {
   name                        = "${var.name}-connections"
   billing_mode                = "PAY_PER_REQUEST"
   deletion_protection_enabled = var.deletion_protection
   hash_key                    = "user_id"
-  range_key                   = "connection_id"
 
   attribute {
     name = "user_id"
-    type = "S"
-  }
-
-  attribute {
-    name = "connection_id"
     type = "S"
   }
 

@@ -21,7 +21,7 @@ run "tables_and_secrets" {
       for table in [aws_dynamodb_table.connections, aws_dynamodb_table.inbox, aws_dynamodb_table.api_keys] :
       join(" ", compact([table.name, table.hash_key, table.range_key]))
       ] == [
-      "herald-test-connections user_id connection_id",
+      "herald-test-connections user_id",
       "herald-test-inbox user_id position",
       "herald-test-api-keys key_id",
     ]
