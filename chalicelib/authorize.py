@@ -9,6 +9,7 @@ from typing import Any
 
 from chalicelib import auth, settings, telemetry
 from chalicelib.errors import ForbiddenOrigin, Unauthorized
+from chalicelib.headers import lower_headers
 
 
 def handle(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,11 +34,6 @@ def handle(event: Mapping[str, Any]) -> dict[str, Any]:
             "credential": identity.credential,
         },
     )
-
-
-def lower_headers(event: Mapping[str, Any]) -> dict[str, str]:
-    """Return a WebSocket request's headers, names in lower case."""
-    return {name.lower(): value for name, value in (event.get("headers") or {}).items()}
 
 
 def _identify(headers: dict[str, str]) -> auth.Identity:

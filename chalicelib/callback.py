@@ -11,6 +11,7 @@ from chalicelib import events, generations, secrets, settings, telemetry, webhoo
 from chalicelib.database import Database
 from chalicelib.errors import DatabaseUnavailable, PublishFailed, Refused
 from chalicelib.generations import Recorded
+from chalicelib.headers import lower_headers
 from chalicelib.publishing import Publisher, publish_or_report
 from chalicelib.retry import deadline_of
 from chalicelib.webhooks import GenerationResult
@@ -30,8 +31,7 @@ def handle(event: Mapping[str, Any], context: Any) -> Response:
         if "requestContext" not in event:
             return _process(webhooks.parse(event), None, context)
         body = webhooks.body_of(event)
-        headers = {name.lower(): value for name, value in event.get("headers", {}).items()}
-        webhook_id = webhooks.verify(headers, body, _webhook_secrets())
+        webhook_id = webhooks.verify(lower_headers(event), body, _webhook_secrets())
         return _process(webhooks.parse(body), webhook_id, context)
     except Refused as exc:
         telemetry.metrics(CallbacksRejected=1)

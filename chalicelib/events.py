@@ -108,6 +108,11 @@ def build_notice(generation_id: str, user_id: str | None, *, stage: str, now: da
     return _dump(envelope)
 
 
+def rfc3339(time: datetime) -> str:
+    """Return a time as events and frames have it: UTC, to the millisecond."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def attributes(text: str) -> dict[str, str]:
     """Return the SNS attributes of an event: only what says nothing of its owner, since SNS
     does not encrypt them.
@@ -197,7 +202,7 @@ def _fitted(envelope: dict[str, Any]) -> str:
 
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return rfc3339(value)
     return value
 
 

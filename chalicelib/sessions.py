@@ -13,10 +13,11 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from chalicelib import auth, aws, connections, frames, gateway, settings, telemetry
-from chalicelib.authorize import lower_headers
 from chalicelib.connections import NEVER, Connection
 from chalicelib.engine import Endpoint
 from chalicelib.errors import ServiceError, Unauthorized
+from chalicelib.events import rfc3339
+from chalicelib.headers import lower_headers
 from chalicelib.inbox import REPLAY_LIMIT, Head, Inbox, Page, Stored
 
 RETRY_AFTER_MS = 2000
@@ -104,7 +105,7 @@ def _hello(session: Connection, frame: Frame) -> Response:
         frames.welcome(
             frame["id"],
             connection=session.connection_id,
-            time=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            time=rfc3339(datetime.now(UTC)),
             epoch=page.head.epoch,
             head=page.head.offset,
             recovered=plan is not None and plan.gap is None,

@@ -14,11 +14,6 @@ NAMESPACE = "Herald"
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
 
 
-def debug(message: str, **fields: object) -> None:
-    """Log what helps to follow one request; off unless HERALD_LOG_LEVEL is DEBUG."""
-    _log("DEBUG", message, fields)
-
-
 def info(message: str, **fields: object) -> None:
     """Log what happened, as a fixed phrase with its data as fields."""
     _log("INFO", message, fields)
