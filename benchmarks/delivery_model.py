@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from random import Random
 
 from chalicelib.endpoint import TokenBucket
-from chalicelib.gateway import POST_ATTEMPTS
+from chalicelib.engine import ATTEMPTS
 from chalicelib.retry import BASE_SECONDS, CAP_SECONDS
 
 WEBHOOK_RETRIES = (5.0,)  # seconds after a 429; the provider's next try comes minutes later
@@ -211,7 +211,7 @@ class Simulation:
             self._push(now + self._path.post(self._rng), _POSTED, event, copy)
             return
         self._tries[event] += 1
-        if self._tries[event] >= POST_ATTEMPTS:
+        if self._tries[event] >= ATTEMPTS:
             self.outcome.left += 1
             self._settle(now, copy)
             return

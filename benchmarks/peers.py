@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from benchmarks import CLIENT_CORE, FRAME, REGION, connection_id
+from benchmarks import CLIENT_CORE, FRAME, connection_id
 
 SERVICE: Final = "apigatewaymanagementapi"
 INVOCATION = 10_000  # posts of one run of the engine
@@ -45,13 +45,14 @@ Peer = Callable[[str, int, int], tuple[Measured, Counter[int]]]
 def herald(url: str, connections: int, posts: int) -> tuple[Measured, Counter[int]]:
     """The engine of this project."""
     from chalicelib import gateway
-    from chalicelib.engine import Endpoint, Engine, Result
+    from chalicelib.engine import Engine, Response
 
     engine = Engine()
-    endpoint = Endpoint(url, "execute-api", REGION, max_connections=connections)
+    endpoint = gateway.management_endpoint(url)
+    endpoint.max_connections = connections
     statuses: Counter[int] = Counter()
 
-    def then(result: Result) -> None:
+    def then(result: Response) -> None:
         statuses[result.status] += 1
 
     def post(numbers: range) -> None:

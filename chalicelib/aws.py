@@ -11,7 +11,7 @@ import time
 from functools import cache
 from typing import Any, NamedTuple
 
-from chalicelib.engine import Endpoint, Engine, Request, Result
+from chalicelib.engine import Endpoint, Engine, Request, Response
 from chalicelib.errors import ServiceError
 
 CALL_SECONDS = 5.0
@@ -74,7 +74,7 @@ def request(service: Service, operation: str, payload: dict[str, Any]) -> Reques
     )
 
 
-def answer(service: Service, result: Result) -> dict[str, Any]:
+def answer(service: Service, result: Response) -> dict[str, Any]:
     """Return what a service answered.
 
     Raises
@@ -87,7 +87,7 @@ def answer(service: Service, result: Result) -> dict[str, Any]:
     raise ServiceError(service.name, result.status, error_code(result))
 
 
-def error_code(result: Result) -> str:
+def error_code(result: Response) -> str:
     """Return the error's type as AWS names it, or why there was no answer."""
     if not result.status:
         return result.reason
@@ -117,7 +117,7 @@ def together(service: Service, *calls: tuple[str, dict[str, Any]]) -> list[dict[
     """Do several operations at once and return their answers in order; raises the first
     ServiceError.
     """
-    results: list[Result | None] = [None] * len(calls)
+    results: list[Response | None] = [None] * len(calls)
     for index, (operation, payload) in enumerate(calls):
         engine().submit(
             request(service, operation, payload),

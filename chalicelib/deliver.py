@@ -23,7 +23,7 @@ from chalicelib.dynamodb import (
     batch_write,
     request,
 )
-from chalicelib.engine import Endpoint, Engine, Request, Result
+from chalicelib.engine import Endpoint, Engine, Request, Response
 from chalicelib.errors import InvalidEvent, ServiceError
 from chalicelib.retry import deadline_of
 
@@ -150,7 +150,7 @@ class Batch:
     def _write(self, writes: list[tuple[User, Item]]) -> None:
         table = self._config.inbox_table
 
-        def then(result: Result) -> None:
+        def then(result: Response) -> None:
             invalid = result.status == 400 and aws.error_code(result) == "ValidationException"
             if invalid and len(writes) > 1:
                 for write in writes:  # one item is at fault: each on its own
@@ -166,7 +166,7 @@ class Batch:
             request("BatchWriteItem", batch_write(table, [item for _, item in writes])), then
         )
 
-    def _written(self, user: User, result: Result) -> None:
+    def _written(self, user: User, result: Response) -> None:
         user.unstored -= 1
         if result.status != 200:
             self._counts["InboxFailures"] += 1
@@ -179,7 +179,7 @@ class Batch:
     def _read_connections(self, users: list[User], use: Use) -> None:
         table = self._config.connections_table
 
-        def then(result: Result, users: list[User]) -> None:
+        def then(result: Response, users: list[User]) -> None:
             try:
                 pages, unread = connections.from_read(table, aws.answer(aws.DYNAMODB, result))
             except ServiceError as exc:
@@ -217,13 +217,13 @@ class Batch:
                 self._post(user, page, wire, 0)
 
     def _post(self, user: User, page: Connection, wire: list[bytes], index: int) -> None:
-        def then(result: Result) -> None:
+        def then(result: Response) -> None:
             if self._posted(user, page, result) and index + 1 < len(wire):
                 self._post(user, page, wire, index + 1)
 
         self._engine.submit(gateway.post(_management(), page.connection_id, wire[index]), then)
 
-    def _posted(self, user: User, page: Connection, result: Result) -> bool:
+    def _posted(self, user: User, page: Connection, result: Response) -> bool:
         outcome = gateway.outcome(result)
         self._counts[_COUNTERS[outcome]] += 1
         if outcome == "delivered":
@@ -241,7 +241,7 @@ class Batch:
         """Close a page whose token has ended: it comes back with a fresh one and replays."""
         close = frames.close(frames.TOKEN_EXPIRED).encode()
 
-        def then(result: Result) -> None:
+        def then(result: Response) -> None:
             self._forget(page)
             self._submit_and_forget(gateway.close(_management(), page.connection_id))
 
@@ -253,7 +253,7 @@ class Batch:
         self._submit_and_forget(request("UpdateItem", payload))
 
     def _submit_and_forget(self, wanted: Request) -> None:
-        def then(result: Result) -> None:
+        def then(result: Response) -> None:
             if result.status in (200, 204, 410) or aws.error_code(result) == connections.NOT_THERE:
                 return
             # The next 410 does it as well.
@@ -289,7 +289,7 @@ class Batch:
         )
 
 
-_REFUSED = Result(0, b"", "unprocessed")
+_REFUSED = Response(0, b"", "unprocessed")
 
 
 def _place(event: events.Event) -> tuple[str, int]:
@@ -300,7 +300,7 @@ def _key(item: Item) -> tuple[str, str]:
     return item["user_id"]["S"], item["position"]["S"]
 
 
-def _unprocessed(result: Result, table: str) -> set[tuple[str, str]]:
+def _unprocessed(result: Response, table: str) -> set[tuple[str, str]]:
     if result.status != 200:
         return set()
     left = json.loads(result.body).get("UnprocessedItems", {}).get(table, [])

@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from chalicelib.sigv4 import Credentials, Headers, Signer
+from chalicelib.sigv4 import Signer
 
 CONNECT_TIMEOUT = 1.0
 TIMEOUT = 3.0
@@ -85,7 +85,6 @@ class Endpoint:
         if scheme not in ("http", "https") or not separator:
             raise ValueError(f"not an http or https URL: {url!r}")
         self.host, _, path = rest.partition("/")
-        self._base = f"/{path}".rstrip("/")
         name, colon, port = self.host.rpartition(":")
         if not colon or self.host.endswith("]"):  # no port; brackets enclose an IPv6 address
             name, port = self.host, "443" if scheme == "https" else "80"
@@ -98,7 +97,7 @@ class Endpoint:
         self.connect_timeout = connect_timeout
         self.timeout = timeout
         self.retryable = retryable
-        self._signer = Signer(service, region)
+        self.signer = Signer(service, region, self.host, f"/{path}".rstrip("/"))
         self._addresses: list[Address] = []
         self._resolved = 0.0
 
@@ -125,21 +124,6 @@ class Endpoint:
         """Try the other addresses first: this one did not accept a connection."""
         if self._addresses and self._addresses[0] == address:
             self._addresses.append(self._addresses.pop(0))
-
-    def wire(
-        self,
-        method: str,
-        path: str,
-        headers: Headers,
-        body: bytes,
-        credentials: Credentials,
-        now: float,
-    ) -> bytes:
-        """A signed request as it is sent."""
-        target = self._base + path
-        signed = self._signer.headers(method, self.host, target, headers, body, credentials, now)
-        head = f"{method} {target} HTTP/1.1\r\nContent-Length: {len(body)}\r\n{signed}\r\n"
-        return head.encode("latin-1") + body
 
 
 def trust(host: str) -> ssl.SSLContext:

@@ -10,7 +10,7 @@ import select
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import cast
 
 from chalicelib.endpoint import Endpoint
 from chalicelib.http1 import Response
@@ -18,58 +18,63 @@ from chalicelib.retry import backoff
 from chalicelib.sigv4 import Credentials, Headers, credentials
 from chalicelib.transport import Broken, Connection
 
-__all__ = ["Endpoint", "Engine", "Request", "Result"]
+__all__ = ["Endpoint", "Engine", "Request", "Response"]
 
+ATTEMPTS = 3
 IDLE_LIFE = 50.0  # seconds; load balancers commonly close an idle connection after 60
 LONGEST_RETRY_AFTER = 20.0  # seconds
 TICK = 0.05  # seconds; how exactly timeouts are kept
 
 
-class Request(NamedTuple):
-    """A request; `path` is percent-encoded and may carry a query.
+class Request:
+    """A request; `path` follows the endpoint's, percent-encoded, without a query.
 
     It is tried `attempts` times at most; if it is not `idempotent`, again only where the service
-    certainly did not act on it.
+    certainly did not act on it. What else it holds is the engine's.
     """
 
-    endpoint: Endpoint
-    method: str
-    path: str
-    body: bytes = b""
-    headers: Headers = ()
-    attempts: int = 3
-    idempotent: bool = True
+    __slots__ = (
+        "attempts",
+        "body",
+        "detours",
+        "endpoint",
+        "failures",
+        "headers",
+        "idempotent",
+        "method",
+        "path",
+        "pool",
+        "then",
+    )
+    pool: "_Pool"
+    then: "Then"
 
-
-class Result(NamedTuple):
-    """What came of a request after all its tries.
-
-    `status` 0 means no answer; `reason` then is "timeout", "deadline", or one of "refused",
-    "reset", "unresolved", "untrusted", "malformed" with a colon and the particulars.
-    """
-
-    status: int
-    body: bytes = b""
-    reason: str = ""
-
-
-Then = Callable[[Result], None]
-
-
-class _Exchange:
-    """A request until its result is final."""
-
-    __slots__ = ("detours", "failures", "request", "then")
-
-    def __init__(self, request: Request, then: Then) -> None:
-        self.request = request
-        self.then = then
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        headers: Headers = (),
+        attempts: int = ATTEMPTS,
+        idempotent: bool = True,
+    ) -> None:
+        self.endpoint = endpoint
+        self.method = method
+        self.path = path
+        self.body = body
+        self.headers = headers
+        self.attempts = attempts
+        self.idempotent = idempotent
         self.failures = 0
         self.detours = 0  # connections to addresses that did not accept
 
 
+Then = Callable[[Response], None]
+
+
 class _Pool:
-    """The connections of an endpoint and the exchanges that wait for one."""
+    """The connections of an endpoint and the requests that wait for one."""
 
     __slots__ = ("endpoint", "idle", "open", "waiting")
 
@@ -77,7 +82,7 @@ class _Pool:
         self.endpoint = endpoint
         self.open = 0
         self.idle: list[Connection] = []
-        self.waiting: deque[_Exchange] = deque()
+        self.waiting: deque[Request] = deque()
 
 
 class Engine:
@@ -88,12 +93,12 @@ class Engine:
         self._poller = _poller()
         self._pools: dict[Endpoint, _Pool] = {}
         self._connections: dict[int, Connection] = {}
-        self._busy: dict[Connection, _Exchange] = {}
-        self._retries: list[tuple[float, int, _Exchange]] = []
+        self._retries: list[tuple[float, int, Request]] = []
         self._order = itertools.count()
         self._outstanding = 0
         self._running = False
         self._now = self._deadline = self._tick = 0.0
+        self._second = 0
         self._credentials = Credentials("", "", None)  # read at each run
 
     def submit(self, request: Request, then: Then) -> None:
@@ -101,12 +106,13 @@ class Engine:
         pool = self._pools.get(request.endpoint)
         if pool is None:
             pool = self._pools[request.endpoint] = _Pool(request.endpoint)
-        pool.waiting.append(_Exchange(request, then))
+        request.pool, request.then = pool, then
+        pool.waiting.append(request)
         self._outstanding += 1
 
-    def call(self, request: Request, timeout: float) -> Result:
+    def call(self, request: Request, timeout: float) -> Response:
         """Run one request and return its result, within the seconds given."""
-        results: list[Result] = []
+        results: list[Response] = []
         self.submit(request, results.append)
         self.run(self._clock() + timeout)
         return results[0]
@@ -126,7 +132,7 @@ class Engine:
             wait = 0.0  # before anything is sent, look at what became of the idle connections
             while self._outstanding:
                 ready = self._poller.poll(wait)
-                self._now = self._clock()
+                self._now, self._second = self._clock(), int(time.time())
                 for fd, _ in ready:
                     if connection := self._connections.get(fd):
                         self._proceed(connection)
@@ -147,15 +153,15 @@ class Engine:
         """Do what is due; return the seconds until something may be due again."""
         now = self._now
         if now >= self._deadline:
-            for exchange in self._drop():
-                exchange.then(Result(0, b"", "deadline"))
+            for request in self._drop():
+                request.then(Response(0, b"", "deadline"))
             return 0.0
         if now >= self._tick:
             self._tick = now + TICK
             self._expire(now)
         while self._retries and self._retries[0][0] <= now:
-            exchange = heapq.heappop(self._retries)[2]
-            self._pools[exchange.request.endpoint].waiting.append(exchange)
+            request = heapq.heappop(self._retries)[2]
+            request.pool.waiting.append(request)
         wait = min(self._tick, self._deadline) - now
         if self._retries:
             wait = min(wait, self._retries[0][0] - now)
@@ -167,135 +173,144 @@ class Engine:
     def _dispatch(self, pool: _Pool) -> float:
         """Send what waits as far as connections and pace allow; return the seconds to try again in.
 
-        Only this opens connections, between polls: a descriptor closed and opened again amid the
-        events of one poll would be mistaken for ready.
+        All are signed before the first is sent: back to back, they wake the receiver once. Only
+        this opens connections, between polls: a descriptor closed and opened again amid the events
+        of one poll would be mistaken for ready.
         """
-        endpoint = pool.endpoint
-        while pool.waiting and (pool.idle or pool.open < endpoint.max_connections):
-            if endpoint.bucket is not None and (delay := endpoint.bucket.take(self._now)):
-                return delay
-            exchange = pool.waiting.popleft()
-            if pool.idle:
-                self._send(exchange, pool.idle.pop())
-                continue
-            try:
-                connection = Connection(endpoint, self._poller, self._now)
-            except OSError as exc:
-                if not self._again(exchange):
-                    self._settle(exchange, Result(0, b"", f"unresolved: {exc}"))
-                continue
-            pool.open += 1
-            self._connections[connection.fd] = connection
-            self._send(exchange, connection)
-        return TICK
+        wait = TICK
+        signed: list[tuple[Connection, bytes]] = []
+        endpoint, waiting, idle = pool.endpoint, pool.waiting, pool.idle
+        bucket, sign = endpoint.bucket, endpoint.signer.request
+        while waiting and (idle or pool.open < endpoint.max_connections):
+            if bucket is not None and (delay := bucket.take(self._now)):
+                wait = delay
+                break
+            request = waiting.popleft()
+            connection = idle.pop() if idle else self._connect(request)
+            if connection is not None:
+                connection.carries = request
+                data = sign(
+                    request.method,
+                    request.path,
+                    request.headers,
+                    request.body,
+                    self._credentials,
+                    self._second,
+                )
+                signed.append((connection, data))
+        for connection, data in signed:
+            connection.send(data, self._now)
+        return wait
 
-    def _send(self, exchange: _Exchange, connection: Connection) -> None:
-        self._busy[connection] = exchange
-        _, method, path, body, headers, _, _ = exchange.request
-        connection.send(
-            connection.endpoint.wire(method, path, headers, body, self._credentials, time.time()),
-            self._now,
-        )
+    def _connect(self, request: Request) -> Connection | None:
+        """Begin a connection for a request, or begin with the request's failure."""
+        try:
+            connection = Connection(request.endpoint, self._poller, self._now)
+        except OSError as exc:
+            if not self._again(request):
+                self._settle(request, Response(0, b"", f"unresolved: {exc}"))
+            return None
+        request.pool.open += 1
+        self._connections[connection.fd] = connection
+        return connection
 
     def _proceed(self, connection: Connection) -> None:
         """The connection is ready for the next step of what it does."""
-        exchange = self._busy.get(connection)
-        if exchange is None:
+        request: Request | None = connection.carries
+        if request is None:
             if not connection.quiet():
                 self._close(connection)
             return
         try:
-            if not connection.advance(self._now):
-                return
+            response = connection.advance(self._now)
         except Broken as broken:
             self._broken(connection, broken.reason)
             return
-        del self._busy[connection]
-        pool = self._pools[connection.endpoint]
-        if connection.finish(self._now + IDLE_LIFE):
-            pool.idle.append(connection)
+        if response is None:
+            return
+        connection.carries = None
+        if response.reusable:
+            connection.expires = self._now + IDLE_LIFE
+            request.pool.idle.append(connection)
         else:
             self._close(connection)
-        self._answered(exchange, connection.response)
-        bucket = pool.endpoint.bucket
-        if pool.waiting and pool.idle and (bucket is None or not bucket.take(self._now)):
-            self._send(pool.waiting.popleft(), pool.idle.pop())
-
-    def _answered(self, exchange: _Exchange, response: Response) -> None:
-        request, status, body = exchange.request, response.status, response.body
-        endpoint = request.endpoint
+        endpoint, status = request.endpoint, response.status
         if endpoint.bucket is not None:
             endpoint.bucket.answered(refused=status == 429)
-        if (
-            endpoint.retryable(status, body)
-            and (request.idempotent or status < 500 or status == 503)
-            and self._again(exchange, response.header("retry-after"))
-        ):
-            return
-        self._settle(exchange, Result(status, body))
+        if not endpoint.retryable(status, response.body) or not self._retry(request, response):
+            self._outstanding -= 1
+            request.then(response)
+
+    def _retry(self, request: Request, response: Response) -> bool:
+        """The service asks for another try: plan one, if one may be made."""
+        certainly_not_done = response.status < 500 or response.status == 503
+        return (request.idempotent or certainly_not_done) and self._again(
+            request, response.header("retry-after")
+        )
 
     def _broken(self, connection: Connection, reason: str) -> None:
         """No complete answer will come over this connection."""
-        exchange = self._busy.pop(connection)
-        request, endpoint = exchange.request, connection.endpoint
-        pool = self._pools[endpoint]
+        request: Request = connection.carries
+        connection.carries = None
+        endpoint, pool = request.endpoint, request.pool
         self._close(connection)
-        answering = connection.response.started
+        answering = connection.answering
         if not connection.established:
             endpoint.avoid(connection.address)
-            if exchange.detours + 1 < len(endpoint.addresses(self._now)):
-                exchange.detours += 1
-                pool.waiting.appendleft(exchange)
+            if request.detours + 1 < len(endpoint.addresses(self._now)):
+                request.detours += 1
+                pool.waiting.appendleft(request)
                 return
         elif connection.reused and not answering:
             for sibling in pool.idle[:]:  # kept for as long, and probably as dead
                 self._close(sibling)
             if request.idempotent and reason != "timeout":  # the connection failed, not the try
-                pool.waiting.appendleft(exchange)
+                pool.waiting.appendleft(request)
                 return
         unprocessed = not connection.established or (request.idempotent and not answering)
         hopeless = reason.startswith("untrusted")
-        if not unprocessed or hopeless or not self._again(exchange):
-            self._settle(exchange, Result(0, b"", reason))
+        if not unprocessed or hopeless or not self._again(request):
+            self._settle(request, Response(0, b"", reason))
 
-    def _again(self, exchange: _Exchange, retry_after: str | None = None) -> bool:
+    def _again(self, request: Request, retry_after: str | None = None) -> bool:
         """Plan another try, if one is left and can begin before the deadline."""
-        exchange.failures += 1
-        if exchange.failures >= exchange.request.attempts:
+        request.failures += 1
+        if request.failures >= request.attempts:
             return False
-        pause = backoff(exchange.failures)
+        pause = backoff(request.failures)
         if retry_after is not None and retry_after.isdigit():
             pause = max(pause, min(float(retry_after), LONGEST_RETRY_AFTER))
         due = self._now + pause
         if due >= self._deadline:
             return False
-        heapq.heappush(self._retries, (due, next(self._order), exchange))
+        heapq.heappush(self._retries, (due, next(self._order), request))
         return True
 
-    def _settle(self, exchange: _Exchange, result: Result) -> None:
+    def _settle(self, request: Request, result: Response) -> None:
         self._outstanding -= 1
-        exchange.then(result)
+        request.then(result)
 
     def _expire(self, now: float) -> None:
         """Give up what took too long, and idle connections that a peer may be about to close."""
         for connection in list(self._connections.values()):
             if now < connection.expires:
                 continue
-            if connection in self._busy:
+            if connection.carries is not None:
                 self._broken(connection, "timeout")
             elif connection.fd in self._connections:
                 self._close(connection)
 
-    def _drop(self) -> list[_Exchange]:
+    def _drop(self) -> list[Request]:
         """Forget all that is outstanding, with the connections in use, and return it."""
-        dropped = list(self._busy.values())
-        for connection in list(self._busy):
-            self._close(connection)
-        self._busy.clear()
+        dropped = []
+        for connection in list(self._connections.values()):
+            if connection.carries is not None:
+                dropped.append(connection.carries)
+                self._close(connection)
         for pool in self._pools.values():
             dropped += pool.waiting
             pool.waiting.clear()
-        dropped += [exchange for _, _, exchange in self._retries]
+        dropped += [request for _, _, request in self._retries]
         self._retries.clear()
         self._outstanding = 0
         return dropped

@@ -7,10 +7,8 @@ recovery), or as forbidden, which is a fault of the deployment.
 import os
 from typing import Literal
 
-from chalicelib.engine import Endpoint, Request, Result
+from chalicelib.engine import Endpoint, Request, Response
 from chalicelib.sigv4 import quote
-
-POST_ATTEMPTS = 3
 
 Outcome = Literal["delivered", "gone", "throttled", "retryable", "forbidden"]
 
@@ -29,24 +27,20 @@ def management_endpoint(url: str, *, rate: float | None = None) -> Endpoint:
 
     `rate` is posts per second at most, of this process.
     """
-    return Endpoint(url, "execute-api", os.environ["AWS_REGION"], rate=rate)
+    base = f"{url.rstrip('/')}/@connections"
+    return Endpoint(base, "execute-api", os.environ["AWS_REGION"], rate=rate)
 
 
 def post(endpoint: Endpoint, connection_id: str, frame: bytes) -> Request:
     """Return the request that sends one frame."""
-    return Request(endpoint, "POST", path(connection_id), frame, attempts=POST_ATTEMPTS)
+    return Request(endpoint, "POST", f"/{quote(connection_id)}", frame)  # ids end in '='
 
 
 def close(endpoint: Endpoint, connection_id: str) -> Request:
     """Return the request that ends a connection."""
-    return Request(endpoint, "DELETE", path(connection_id))
+    return Request(endpoint, "DELETE", f"/{quote(connection_id)}")
 
 
-def path(connection_id: str) -> str:
-    """Return a connection's path below the stage; ids end in '=', which is escaped."""
-    return f"/@connections/{quote(connection_id)}"
-
-
-def outcome(result: Result) -> Outcome:
+def outcome(result: Response) -> Outcome:
     """Say how a delivery ended."""
     return _OUTCOMES.get(result.status, "retryable")

@@ -9,25 +9,80 @@ _FRAMING = re.compile(rb"\r\n(connection|content-length|transfer-encoding):[ \t]
 _VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 _BODILESS = (204, 304)
 _HEXADECIMAL = b"0123456789abcdefABCDEF"
+# The usual answer: one Content-Length; of the lines whose first letter is that of a framing header
+# only harmless ones. Each line matches in one way only, so this takes linear time.
+_LINES = rb"(?:(?:[^CcTt\r]|[Cc]ontent-[Tt]ype:)[^\r]*+\r\n|[Cc]onnection: keep-alive\r\n)*+"
+_USUAL = re.compile(
+    rb"HTTP/1\.1 (200|410) [^\r]*+\r\n%b[Cc]ontent-[Ll]ength: (\d{1,7})\r\n%b\r\n"
+    % (_LINES, _LINES)
+).match
 
 
 class Malformed(ValueError):
     """What came is not an acceptable HTTP/1.1 response; the message says why."""
 
 
-class Response:
-    """One response in the making: fed with what arrives until it is complete.
+class Response:  # noqa: PLW1641 - mutable
+    """What came of a request.
 
-    `status` is 0 until the head is complete; `reusable` says whether the connection can carry
-    another request after this response.
+    `status` 0 means that no answer came; `reason` then is "timeout", "deadline", or one of
+    "refused", "reset", "unresolved", "untrusted", "malformed" with a colon and the particulars.
+    `reusable` says whether the connection can carry another request.
     """
 
-    __slots__ = ("_chunked", "_head", "_length", "_parts", "_rest", "_size", "reusable", "status")
+    __slots__ = ("_head", "body", "reason", "reusable", "status")
+
+    def __init__(
+        self,
+        status: int,
+        body: bytes = b"",
+        reason: str = "",
+        reusable: bool = True,
+        head: bytes = b"",
+    ) -> None:
+        self.status = status
+        self.body = body
+        self.reason = reason
+        self.reusable = reusable
+        self._head = head  # lower-cased, each line ended by CRLF
+
+    def __eq__(self, other: object) -> bool:
+        mine = (self.status, self.body, self.reason)
+        return isinstance(other, Response) and mine == (other.status, other.body, other.reason)
+
+    def __repr__(self) -> str:
+        return f"Response({self.status}, {self.body!r}, {self.reason!r})"
+
+    def header(self, name: str) -> str | None:
+        """A header's value, lower-cased; the first of several."""
+        found = re.search(rb"\r\n%b:[ \t]*([^\r]*)" % re.escape(name.encode()), self._head)
+        return found[1].rstrip().decode("latin-1") if found else None
+
+
+def usual(data: bytes) -> Response | None:
+    """Return the response if it is all there and of the most frequent form, without its headers.
+
+    What the Reader would return, in a third of its time; None says nothing but "ask the Reader".
+    """
+    found = _USUAL(data)
+    if found is None:
+        return None
+    status, length = found.groups()
+    end = found.end()
+    if len(data) - end != int(length):
+        return None
+    return Response(int(status), data[end:])
+
+
+class Reader:
+    """Reads one response, fed with what arrives until it is complete."""
+
+    __slots__ = ("_chunked", "_head", "_length", "_parts", "_rest", "_reusable", "_size", "_status")
 
     def __init__(self) -> None:
-        self.status = 0
-        self.reusable = True
-        self._head = b""  # lower-cased, each line ended by CRLF
+        self._status = 0  # until the head is complete
+        self._reusable = True
+        self._head = b""
         self._rest = b""  # of the head or of a chunk, still incomplete
         self._chunked = False
         self._length: int | None = None  # None: the body ends with the connection
@@ -35,23 +90,19 @@ class Response:
         self._size = 0
 
     @property
-    def body(self) -> bytes:
-        return b"".join(self._parts)
-
-    @property
     def started(self) -> bool:
         """Whether any byte arrived."""
         return bool(self._head or self._rest)
 
-    def feed(self, data: bytes) -> bool:
-        """Take what arrived; true when the response is complete.
+    def feed(self, data: bytes) -> Response | None:
+        """Take what arrived; return the response when it is complete.
 
         Raises
         ------
         Malformed
             The response is not HTTP/1.1 or is larger than the bounds.
         """
-        while self.status == 0:
+        while self._status == 0:
             if self._rest:
                 data = self._rest + data
             head, end, body = data.partition(b"\r\n\r\n")
@@ -61,21 +112,22 @@ class Response:
                 if not data.startswith(b"HTTP/1."[: len(data)]):
                     raise Malformed("not HTTP/1.1")
                 self._rest = data
-                return False
+                return None
             self._rest = b""
             self._read_head(head + b"\r\n")
             data = body
-        return self._feed_chunks(data) if self._chunked else self._feed_body(data)
+        complete = self._feed_chunks(data) if self._chunked else self._feed_body(data)
+        return self._response() if complete else None
 
-    def end(self) -> bool:
-        """The peer closed; true when that completes the response."""
-        self.reusable = False
-        return bool(self.status) and not self._chunked and self._length is None
+    def end(self) -> Response | None:
+        """The peer closed; return the response if that completes it."""
+        self._reusable = False
+        ended = self._status and not self._chunked and self._length is None
+        return self._response() if ended else None
 
-    def header(self, name: str) -> str | None:
-        """A header's value, lower-cased; the first of several."""
-        found = re.search(rb"\r\n%b:[ \t]*([^\r]*)" % re.escape(name.encode()), self._head)
-        return found[1].rstrip().decode("latin-1") if found else None
+    def _response(self) -> Response:
+        body = b"".join(self._parts)
+        return Response(self._status, body, "", self._reusable, self._head)
 
     def _read_head(self, head: bytes) -> None:
         if not head.startswith(_VERSIONS) or not head[9:12].isdigit():
@@ -83,7 +135,7 @@ class Response:
         status = int(head[9:12])
         if status < 200:
             return  # 100 Continue and its like: the real one follows
-        self.status = status
+        self._status = status
         self._head = head = head.lower()
         found = _FRAMING.findall(head)
         fields = dict(found)
@@ -91,15 +143,14 @@ class Response:
             raise Malformed("a header twice")
         length = fields.get(b"content-length")
         coding = fields.get(b"transfer-encoding")
-        # Not `in`: bytes.__contains__ first takes its argument for a number.
-        self.reusable = head[7:8] == b"1" and fields.get(b"connection", b"").find(b"close") < 0
+        self._reusable = head[7:8] == b"1" and b"close" not in fields.get(b"connection", b"")
         if status in _BODILESS:
             self._length = 0
         elif coding is not None:
             if coding.rstrip() != b"chunked":
                 raise Malformed("an unknown transfer coding")
             self._chunked = True
-            self.reusable = self.reusable and length is None
+            self._reusable = self._reusable and length is None
         elif length is not None:
             if not length.rstrip().isdigit():
                 raise Malformed("not one content length")
@@ -113,7 +164,7 @@ class Response:
             _check_size(self._size)
             return False
         if self._size > self._length:  # more than announced: the connection cannot be trusted
-            self.reusable = False
+            self._reusable = False
             self._parts[-1] = data[: self._length - self._size]
         return self._size >= self._length
 
@@ -126,7 +177,7 @@ class Response:
                 stop = data.find(b"\r\n\r\n", end)  # trailers may come before it
                 if stop < 0:
                     break
-                self.reusable = self.reusable and stop + 4 == len(data)
+                self._reusable = self._reusable and stop + 4 == len(data)
                 return True
             _check_size(self._size + size)
             start, stop = end + 2, end + 2 + size

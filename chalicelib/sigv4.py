@@ -49,73 +49,73 @@ def quote(text: str, safe: bytes = _UNRESERVED) -> str:
 
 
 class _Block(NamedTuple):
-    """What the requests of one second with the same headers share."""
+    """What the requests of one second with the same method and headers share."""
 
-    canonical: str  # the canonical headers and the list of those signed
-    wire: str  # the header lines to send, up to the signature
+    signed: str  # of the canonical request, up to the path
+    signed_after: str  # the canonical headers and the list of those signed
+    sent: str  # of the request, up to the path
+    sent_after: str  # from there up to the signature
 
 
 class Signer:
-    """Signs requests to one service in one Region."""
+    """Writes signed requests to one service in one Region, at one host below one path."""
 
-    def __init__(self, service: str, region: str) -> None:
+    def __init__(self, service: str, region: str, host: str, base: str = "") -> None:
         self._service = service
         self._region = region
+        self._host = host
+        self._base = base
         self._second = -1
         self._day = ""
         self._credentials: Credentials | None = None
         self._inner = self._outer = sha256()
         self._amz_date = ""
         self._scope = ""
+        self._to_sign = ""
         self._blocks: dict[tuple[str, Headers], _Block] = {}
 
-    def headers(
+    def request(
         self,
         method: str,
-        host: str,
-        target: str,
+        path: str,
         headers: Headers,
         body: bytes,
         credentials: Credentials,
-        now: float,
-    ) -> str:
-        """The header lines of the signed request, each ended by CRLF.
+        second: int,
+    ) -> bytes:
+        """A signed request as it is sent.
 
         Parameters
         ----------
-        target
-            Path and query as they go on the wire, percent-encoded; the path is encoded once more to
-            be signed, as every service but S3 wants it.
+        path
+            What follows the base; nothing but unreserved characters, slashes and percent-encoded
+            bytes. It is encoded once more to be signed, as every service but S3 wants it.
         headers
             Sent and signed beside Host, X-Amz-Date and X-Amz-Security-Token.
-        now
-            Seconds since the epoch.
+        second
+            When, in seconds since the epoch.
         """
-        if int(now) != self._second or credentials is not self._credentials:
-            self._begin(int(now), credentials)
-        block = self._blocks.get((host, headers))
+        if second != self._second or credentials is not self._credentials:
+            self._begin(second, credentials)
+        block = self._blocks.get((method, headers))
         if block is None:
-            block = self._blocks[host, headers] = self._block(host, headers, credentials)
-        path, _, query = target.partition("?")
-        if "/." in path or "//" in path:
-            path = _without_dots(path)
-        if "&" in query:
-            query = "&".join(sorted(query.split("&"), key=lambda pair: pair.partition("=")[::2]))
-        canonical = (
-            f"{method}\n{quote(path, _PATH)}\n{query}\n{block.canonical}{sha256(body).hexdigest()}"
-        )
+            block = self._blocks[method, headers] = self._block(method, headers, credentials)
+        signed, signed_after, sent, sent_after = block
+        encoded = path.replace("%", "%25")
+        canonical = f"{signed}{encoded}{signed_after}{sha256(body).hexdigest()}"
         digest = sha256(canonical.encode()).hexdigest()
-        to_sign = f"AWS4-HMAC-SHA256\n{self._amz_date}\n{self._scope}\n{digest}"
         inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(to_sign.encode())
+        inner.update(f"{self._to_sign}{digest}".encode())
         outer.update(inner.digest())
-        return f"{block.wire}{outer.hexdigest()}\r\n"
+        head = f"{sent}{path}{sent_after}{outer.hexdigest()}\r\nContent-Length: {len(body)}\r\n\r\n"
+        return head.encode() + body
 
     def _begin(self, second: int, credentials: Credentials) -> None:
         """Another second or other credentials."""
         self._amz_date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
         day = self._amz_date[:8]
         self._scope = f"{day}/{self._region}/{self._service}/aws4_request"
+        self._to_sign = f"AWS4-HMAC-SHA256\n{self._amz_date}\n{self._scope}\n"
         if day != self._day or credentials != self._credentials:
             key = f"AWS4{credentials.secret_key}".encode()
             for part in (day, self._region, self._service, "aws4_request"):
@@ -126,8 +126,8 @@ class Signer:
         self._blocks.clear()
         self._second, self._day, self._credentials = second, day, credentials
 
-    def _block(self, host: str, headers: Headers, credentials: Credentials) -> _Block:
-        sent = [("Host", host), ("X-Amz-Date", self._amz_date), *headers]
+    def _block(self, method: str, headers: Headers, credentials: Credentials) -> _Block:
+        sent = [("Host", self._host), ("X-Amz-Date", self._amz_date), *headers]
         if credentials.token:
             sent.append(("X-Amz-Security-Token", credentials.token))
         signed: dict[str, list[str]] = {}
@@ -136,23 +136,13 @@ class Signer:
                 raise ValueError(f"a line break in the header {name!r}")
             signed.setdefault(name.lower(), []).append(" ".join(value.split()))
         names = ";".join(sorted(signed))
-        lines = "".join(f"{name}:{','.join(signed[name])}\n" for name in sorted(signed))
+        canonical = "".join(f"{name}:{','.join(signed[name])}\n" for name in sorted(signed))
         wire = "".join(f"{name}: {value}\r\n" for name, value in sent)
         return _Block(
-            canonical=f"{lines}\n{names}\n",
-            wire=f"{wire}Authorization: AWS4-HMAC-SHA256 "
+            signed=f"{method}\n{quote(self._base, _PATH)}",
+            signed_after=f"\n\n{canonical}\n{names}\n",
+            sent=f"{method} {self._base}",
+            sent_after=f" HTTP/1.1\r\n{wire}Authorization: AWS4-HMAC-SHA256 "
             f"Credential={credentials.access_key}/{self._scope}, "
             f"SignedHeaders={names}, Signature=",
         )
-
-
-def _without_dots(path: str) -> str:
-    """The path as it is signed: no empty, '.' or '..' segments."""
-    kept: list[str] = []
-    for segment in path.split("/"):
-        if segment == "..":
-            del kept[-1:]
-        elif segment and segment != ".":
-            kept.append(segment)
-    slash = "/" if path.endswith("/") and kept else ""
-    return "/" + "/".join(kept) + slash

@@ -6,9 +6,10 @@ import os
 import select
 import socket
 import ssl
+from typing import Any
 
 from chalicelib.endpoint import Address, Endpoint
-from chalicelib.http1 import Malformed, Response
+from chalicelib.http1 import Malformed, Reader, Response, usual
 
 READ, WRITE = select.POLLIN, select.POLLOUT  # epoll's are the same
 
@@ -28,32 +29,35 @@ class Connection:
     """A socket that carries one request at a time.
 
     `established` tells whether a request can have reached the service, `reused` whether an earlier
-    response came over it. `expires` is when to give it up, on the engine's clock.
+    response came over it. `expires` is when to give it up, on the engine's clock. `carries` is the
+    engine's: what the request belongs to, None while the connection is idle.
     """
 
     __slots__ = (
         "_events",
         "_poller",
+        "_reader",
         "_refusal",
         "_socket",
         "_tls",
         "_unsent",
         "address",
+        "carries",
         "endpoint",
         "established",
         "expires",
         "fd",
-        "response",
         "reused",
     )
 
     def __init__(self, endpoint: Endpoint, poller: "select.epoll", now: float) -> None:
         self.endpoint = endpoint
         self.address: Address = endpoint.addresses(now)[0]
+        self.carries: Any = None
         self.established = False
         self.reused = False
         self.expires = now + endpoint.connect_timeout
-        self.response = Response()
+        self._reader: Reader | None = None  # of a response that did not come whole
         self._tls: ssl.SSLSocket | None = None
         self._unsent = b""
         family, destination = self.address
@@ -70,14 +74,14 @@ class Connection:
 
     def send(self, data: bytes, now: float) -> None:
         """Send a request as far as it goes; `advance` does the rest."""
-        self.response = Response()
+        self._reader = None
         self._unsent = data
         if self.established:
             self.expires = now + self.endpoint.timeout
             self._flush()
 
-    def advance(self, now: float) -> bool:
-        """Go on after the socket became ready; true when the response is complete.
+    def advance(self, now: float) -> Response | None:
+        """Go on after the socket became ready; return the response when it is complete.
 
         Raises
         ------
@@ -86,18 +90,22 @@ class Connection:
         """
         if not self.established:
             self._establish(now)
-            return False
+            return None
         if self._unsent:
             self._flush()
-        return self._receive()
+        response = self._receive()
+        if response is not None:
+            if self._unsent:  # answered before it was told everything
+                response.reusable = False
+            if self._tls is not None and not self.reused:
+                self.endpoint.session = self._tls.session  # the next handshake can be shorter
+            self.reused = True
+        return response
 
-    def finish(self, idle_until: float) -> bool:
-        """The response is complete: be idle, and say whether another request may follow."""
-        if self._tls is not None and not self.reused:
-            self.endpoint.session = self._tls.session  # the next handshake can be shorter
-        self.reused = True
-        self.expires = idle_until
-        return self.response.reusable and not self._unsent
+    @property
+    def answering(self) -> bool:
+        """Whether a response began to come."""
+        return self._reader is not None and self._reader.started
 
     def quiet(self) -> bool:
         """Whether the connection is still idle although its socket became readable."""
@@ -158,23 +166,28 @@ class Connection:
         except OSError:
             self._watch(READ)  # the peer closed: perhaps it left an answer
             return
-        self._watch(READ | WRITE if self._unsent else READ)
+        if self._unsent or self._events != READ:
+            self._watch(READ | WRITE if self._unsent else READ)
 
-    def _receive(self) -> bool:
+    def _receive(self) -> Response | None:
         try:
             while data := self._socket.recv(_RECEIVE):
-                if self.response.feed(data):
-                    return True
+                if self._reader is None:
+                    if response := usual(data):
+                        return response
+                    self._reader = Reader()
+                if response := self._reader.feed(data):
+                    return response
                 if self._tls is None and len(data) < _RECEIVE:
-                    return False
+                    return None
         except _LATER:
-            return False
+            return None
         except Malformed as exc:
             raise Broken(f"malformed: {exc}") from exc
         except OSError as exc:
             raise Broken(f"reset: {exc}") from exc
-        if self.response.end():
-            return True
+        if self._reader is not None and (response := self._reader.end()):
+            return response
         raise Broken("reset: closed by the peer")
 
     def _watch(self, events: int) -> None:

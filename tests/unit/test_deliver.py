@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from chalicelib import aws, deliver, settings
-from chalicelib.engine import Request, Result
+from chalicelib.engine import Request, Response
 from tests.integration.builders import event, sqs
 
 CONFIG = settings.Deliver("test", "connections", "inbox", 7, "http://127.0.0.1:1/test", 100, 3)
-STORED = Result(200, b'{"UnprocessedItems":{}}')
-NOBODY = Result(200, b'{"Responses":{"connections":[]},"UnprocessedKeys":{}}')
+STORED = Response(200, b'{"UnprocessedItems":{}}')
+NOBODY = Response(200, b'{"Responses":{"connections":[]},"UnprocessedKeys":{}}')
 
 
 Puts = list[dict[str, Any]]
@@ -22,13 +22,13 @@ Puts = list[dict[str, Any]]
 class ScriptedEngine:
     """Answers BatchWriteItem from a script and finds no connections; keeps what was written."""
 
-    def __init__(self, write: Callable[[Puts], Result]) -> None:
+    def __init__(self, write: Callable[[Puts], Response]) -> None:
         self._write = write
-        self._waiting: deque[tuple[Request, Callable[[Result], None]]] = deque()
+        self._waiting: deque[tuple[Request, Callable[[Response], None]]] = deque()
         self.writes: list[list[str]] = []
         self.read = NOBODY
 
-    def submit(self, request: Request, then: Callable[[Result], None]) -> None:
+    def submit(self, request: Request, then: Callable[[Response], None]) -> None:
         self._waiting.append((request, then))
 
     def run(self, deadline: float) -> None:
@@ -36,7 +36,7 @@ class ScriptedEngine:
             request, then = self._waiting.popleft()
             then(self._answer(request))
 
-    def _answer(self, request: Request) -> Result:
+    def _answer(self, request: Request) -> Response:
         if not dict(request.headers)["x-amz-target"].endswith("BatchWriteItem"):
             return self.read
         puts: Puts = json.loads(request.body)["RequestItems"]["inbox"]
@@ -60,20 +60,20 @@ def run(engine: ScriptedEngine) -> list[str]:
     return batch.run(0)
 
 
-def refused(code: str) -> Result:
-    return Result(400, json.dumps({"__type": f"com.amazonaws#{code}"}).encode())
+def refused(code: str) -> Response:
+    return Response(400, json.dumps({"__type": f"com.amazonaws#{code}"}).encode())
 
 
 def test_what_dynamodb_had_no_room_for_fails_and_the_rest_is_delivered() -> None:
-    def write(puts: Puts) -> Result:
+    def write(puts: Puts) -> Response:
         left = [put for put in puts if owner(put) == "bob"][:1]
-        return Result(200, json.dumps({"UnprocessedItems": {"inbox": left}}).encode())
+        return Response(200, json.dumps({"UnprocessedItems": {"inbox": left}}).encode())
 
     assert run(ScriptedEngine(write)) == ["m1"]
 
 
 def test_a_batch_with_an_item_that_is_not_valid_is_written_one_by_one() -> None:
-    def write(puts: Puts) -> Result:
+    def write(puts: Puts) -> Response:
         return refused("ValidationException") if "bob" in map(owner, puts) else STORED
 
     engine = ScriptedEngine(write)
@@ -90,7 +90,7 @@ def test_a_batch_with_an_item_that_is_not_valid_is_written_one_by_one() -> None:
 def test_users_whose_connections_dynamodb_had_no_room_for_fail_alone() -> None:
     engine = ScriptedEngine(lambda puts: STORED)
     left = {"connections": {"Keys": [{"user_id": {"S": "bob"}}]}}
-    engine.read = Result(200, json.dumps({"Responses": {}, "UnprocessedKeys": left}).encode())
+    engine.read = Response(200, json.dumps({"Responses": {}, "UnprocessedKeys": left}).encode())
     assert run(engine) == ["m1"]
 
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from chalicelib import endpoint
-from chalicelib.engine import Endpoint, Request, Result
+from chalicelib.engine import Endpoint, Request, Response
 
-OKAY = Result(200, b"ok", "")
+OKAY = Response(200, b"ok", "")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from chalicelib import engine
-from chalicelib.engine import Engine, Result
+from chalicelib.engine import Engine, Response
 from tests.unit.engine.scripted import (
     OK,
     OKAY,
@@ -39,7 +39,7 @@ def test_a_request_is_signed_and_complete(running: Engine) -> None:
 @pytest.mark.parametrize("status", [201, 400, 403, 410, 413])
 def test_a_final_status_is_the_result_at_once(running: Engine, status: int) -> None:
     with Server(each(answer(status, b"why"))) as server:
-        assert running.call(post(at(server)), 5) == Result(status, b"why", "")
+        assert running.call(post(at(server)), 5) == Response(status, b"why", "")
     assert len(server.requests) == 1
 
 
@@ -71,7 +71,7 @@ def test_an_answer_may_come_byte_by_byte(running: Engine) -> None:
 def test_megabytes_go_both_ways(running: Engine) -> None:
     body = bytes(range(256)) * 60_000
     with Server(echo) as server:
-        assert running.call(post(at(server), body), 20) == Result(200, body, "")
+        assert running.call(post(at(server), body), 20) == Response(200, body, "")
 
 
 def test_an_answer_before_the_request_is_all_sent_is_taken(running: Engine) -> None:
@@ -84,7 +84,7 @@ def test_an_answer_before_the_request_is_all_sent_is_taken(running: Engine) -> N
         to = at(server)
         for _ in range(2):
             result = running.call(post(to, bytes(20_000_000), attempts=1), 5)
-            assert result == Result(413, b"too large", "")
+            assert result == Response(413, b"too large", "")
     assert server.connections == 2  # a half-sent request leaves no usable connection
 
 
@@ -219,7 +219,7 @@ def test_one_dead_connection_condemns_the_idle_ones_beside_it(running: Engine) -
 
     with Server(*[die_at_the_second] * 3, each(OK)) as server:
         to = at(server)
-        results: list[Result] = []
+        results: list[Response] = []
         for _ in range(3):
             running.submit(post(to), results.append)
         running.run(time.monotonic() + 10)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from chalicelib import http1
-from chalicelib.engine import Endpoint, Engine, Result
+from chalicelib.engine import Endpoint, Engine, Response
 from tests.unit.engine.scripted import (
     OK,
     OKAY,
@@ -108,7 +108,7 @@ def test_an_answer_that_stalls_is_a_timeout(running: Engine, clock: Clock) -> No
 
     with Server(stall) as server:
         result = running.call(post(at(server), attempts=1), 60)
-    assert result == Result(0, b"", "timeout")
+    assert result == Response(0, b"", "timeout")
 
 
 @pytest.mark.parametrize(
@@ -116,14 +116,14 @@ def test_an_answer_that_stalls_is_a_timeout(running: Engine, clock: Clock) -> No
     [
         (b"SSH-2.0-OpenSSH\r\n", "malformed: not HTTP/1.1"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, "malformed: the head is too large"),
-        (answer(200, b"x" * 200), "malformed: the body is too large"),
+        (answer(200, b"x" * 200_000), "malformed: the body is too large"),
     ],
     ids=["garbage", "head", "body"],
 )
 def test_an_unacceptable_answer_is_malformed(
     running: Engine, said: bytes, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http1, "MAX_BODY", 100)
+    monkeypatch.setattr(http1, "MAX_BODY", 100_000)
 
     def say(peer: Peer) -> None:
         peer.read()
@@ -131,7 +131,7 @@ def test_an_unacceptable_answer_is_malformed(
         peer.hang()
 
     with Server(say) as server:
-        assert running.call(post(at(server)), 5) == Result(0, b"", reason)
+        assert running.call(post(at(server)), 5) == Response(0, b"", reason)
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
@@ -143,7 +143,7 @@ def test_a_throttled_or_failed_request_is_tried_again(running: Engine, status: i
 
 def test_the_last_answer_is_the_result_when_no_try_is_left(running: Engine) -> None:
     with Server(each(answer(503, b"1"), answer(503, b"2"), answer(503, b"3"))) as server:
-        assert running.call(post(at(server), attempts=3), 5) == Result(503, b"3", "")
+        assert running.call(post(at(server), attempts=3), 5) == Response(503, b"3", "")
     assert len(server.requests) == 3
 
 
@@ -174,5 +174,5 @@ def test_retry_after_is_obeyed(running: Engine) -> None:
 def test_a_try_that_would_come_after_the_deadline_is_not_waited_for(running: Engine) -> None:
     began = time.monotonic()
     with Server(each(answer(503, b"busy", "Retry-After: 19"))) as server:
-        assert running.call(post(at(server)), 10) == Result(503, b"busy", "")
+        assert running.call(post(at(server)), 10) == Response(503, b"busy", "")
     assert time.monotonic() - began < 5

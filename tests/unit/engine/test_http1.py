@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib import http1
-from chalicelib.http1 import Malformed, Response
+from chalicelib.http1 import Malformed, Reader, Response, usual
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 INTERIM = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
@@ -54,29 +54,94 @@ def test_a_response_is_the_same_however_its_bytes_are_cut(
     cuts = [[raw], [raw[i : i + 1] for i in range(len(raw))]]
     cuts += [[raw[:i], raw[i:]] for i in range(1, len(raw))]
     for pieces in cuts:
-        response = Response()
-        assert not response.started
-        assert [response.feed(piece) for piece in pieces] == [False] * (len(pieces) - 1) + [True]
-        assert (response.status, response.body, response.reusable) == (status, body, reusable)
+        reader = Reader()
+        assert not reader.started
+        *incomplete, response = (reader.feed(piece) for piece in pieces)
+        assert not any(incomplete)
+        assert response == Response(status, body)
+        assert response.reusable == reusable
+
+
+def test_what_the_quick_way_reads_is_what_the_reader_reads() -> None:
+    taken = 0
+    for raw in (
+        *(form[0] for form in FORMS),
+        *(form[0] + b"x" for form in FORMS),
+        *(form[0][:-1] for form in FORMS),
+        HEAD + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+        HEAD + b"Content-Length: 2\r\ncontent-length : 3\r\n\r\n{}",
+        HEAD + b"X: y\nContent-Length: 2\r\n\r\n{}",
+        HEAD + b" Content-Length: 2\r\n\r\n{}",
+        HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+        HEAD + b"Content-Length: 2\r\nConnection: keep-alive, close\r\n\r\n{}",
+        HEAD + b"Content-Length: 2\r\nConnection: close\r\n\r\n{}",
+        HEAD + b"Content-Length: +2\r\n\r\n{}",
+        HEAD + b"Date: x\r\nContent-Type: y\r\nContent-Length: 2\r\nSet-Cookie: z\r\n\r\n{}",
+        b"HTTP/1.1 410 Gone\r\nConnection: keep-alive\r\ncontent-length: 2\r\n\r\n{}",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    ):
+        if response := usual(raw):
+            taken += 1
+            read = Reader().feed(raw)
+            assert read == response
+            assert read is not None
+            assert read.reusable == response.reusable
+    assert taken >= 4
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                b"Content-Length: 2",
+                b"content-length: 2",
+                b"Content-Length:2",
+                b"CONTENT-LENGTH: 2",
+                b"Content-Length: 3",
+                b"Content-Length : 2",
+                b"Content-Type: a",
+                b"Connection: keep-alive",
+                b"Connection: close",
+                b"connection: close",
+                b"Transfer-Encoding: chunked",
+                b"transfer-encoding: chunked",
+                b"Date: a",
+                b"X: a\nContent-Length: 3",
+                b" Content-Length: 3",
+                b"\tx",
+                b"",
+            ]
+        ),
+        max_size=6,
+    ),
+    st.sampled_from([b"", b"{}", b"2\r\n{}\r\n0\r\n\r\n"]),
+)
+def test_any_headers_mean_the_same_to_the_quick_way(lines: list[bytes], body: bytes) -> None:
+    raw = HEAD + b"".join(line + b"\r\n" for line in lines) + b"\r\n" + body
+    if response := usual(raw):
+        read = Reader().feed(raw)
+        assert read == response
+        assert read is not None
+        assert read.reusable == response.reusable
 
 
 @given(st.lists(st.binary(min_size=1, max_size=50)), st.integers(1, 40))
 def test_chunked_is_the_inverse_of_chunking(chunks: list[bytes], size: int) -> None:
     raw = CHUNKED
     raw += b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
-    response = Response()
-    ends = [response.feed(raw[i : i + size]) for i in range(0, len(raw), size)]
-    assert ends[-1]
-    assert not any(ends[:-1])
-    assert response.body == b"".join(chunks)
+    reader = Reader()
+    *incomplete, response = (reader.feed(raw[i : i + size]) for i in range(0, len(raw), size))
+    assert not any(incomplete)
+    assert response == Response(200, b"".join(chunks))
 
 
 def test_a_body_without_length_ends_with_the_connection() -> None:
-    response = Response()
-    assert not response.feed(HEAD + b"\r\nhel")
-    assert not response.feed(b"lo")
-    assert response.end()
-    assert (response.body, response.reusable) == (b"hello", False)
+    reader = Reader()
+    assert not reader.feed(HEAD + b"\r\nhel")
+    assert not reader.feed(b"lo")
+    response = reader.end()
+    assert response == Response(200, b"hello")
+    assert not response.reusable
 
 
 @pytest.mark.parametrize(
@@ -91,16 +156,15 @@ def test_a_body_without_length_ends_with_the_connection() -> None:
     ],
 )
 def test_an_early_end_is_not_a_response(raw: bytes) -> None:
-    response = Response()
-    assert not response.feed(raw)
-    assert not response.end()
-    assert not response.reusable
+    reader = Reader()
+    assert not reader.feed(raw)
+    assert not reader.end()
 
 
 @pytest.mark.parametrize("raw", [form[0] for form in FORMS if form[1] != 304])
 def test_bytes_after_a_response_condemn_the_connection(raw: bytes) -> None:
-    response = Response()
-    assert response.feed(raw + b"HTTP/1.1 200 OK\r\n")
+    response = Reader().feed(raw + b"HTTP/1.1 200 OK\r\n")
+    assert response
     assert not response.reusable
 
 
@@ -126,7 +190,7 @@ def test_bytes_after_a_response_condemn_the_connection(raw: bytes) -> None:
 )
 def test_what_is_not_a_response_is_refused(raw: bytes) -> None:
     with pytest.raises(Malformed):
-        Response().feed(raw)
+        Reader().feed(raw)
 
 
 @pytest.mark.parametrize(
@@ -139,24 +203,24 @@ def test_what_is_not_a_response_is_refused(raw: bytes) -> None:
     ids=["head", "chunk extension", "trailer"],
 )
 def test_endless_lines_are_refused(start: bytes) -> None:
-    response = Response()
-    response.feed(start)
+    reader = Reader()
+    reader.feed(start)
     with pytest.raises(Malformed, match="too large"):
-        any(response.feed(b"x" * 1000) for _ in range(2 * http1.MAX_HEAD // 1000))
+        any(reader.feed(b"x" * 1000) for _ in range(2 * http1.MAX_HEAD // 1000))
 
 
 @pytest.mark.parametrize("head", [HEAD + b"\r\n", CHUNKED], ids=["plain", "chunked"])
 def test_an_endless_body_is_refused(head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http1, "MAX_BODY", 10_000)
-    response = Response()
-    response.feed(head)
+    reader = Reader()
+    reader.feed(head)
     with pytest.raises(Malformed, match="too large"):
-        any(response.feed(b"3e8\r\n" + b"x" * 1000 + b"\r\n") for _ in range(20))
+        any(reader.feed(b"3e8\r\n" + b"x" * 1000 + b"\r\n") for _ in range(20))
 
 
 def test_headers_are_found_whatever_their_case() -> None:
-    response = Response()
-    response.feed(HEAD + b"Retry-After: 7\r\nX: a\r\nx: B\r\nContent-Length: 0\r\n\r\n")
+    response = Reader().feed(HEAD + b"Retry-After: 7\r\nX: a\r\nx: B\r\nContent-Length: 0\r\n\r\n")
+    assert response
     assert response.header("retry-after") == "7"
     assert response.header("x") == "a"
     assert response.header("after") is None

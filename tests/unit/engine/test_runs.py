@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from chalicelib.engine import Engine, Result
+from chalicelib.engine import Engine, Response
 from tests.unit.engine.scripted import OK, OKAY, Clock, Server, answer, at, each, echo, hang, post
 
 
@@ -13,7 +13,7 @@ def test_a_hung_request_delays_no_other(running: Engine, clock: Clock) -> None:
     with Server(hang, echo) as server:
         to = at(server)
 
-        def follow(result: Result) -> None:
+        def follow(result: Response) -> None:
             order.append(result.body.decode())
             if len(order) < 20:
                 running.submit(post(to, b"%d" % len(order)), follow)
@@ -27,11 +27,11 @@ def test_a_hung_request_delays_no_other(running: Engine, clock: Clock) -> None:
 
 
 def test_callbacks_may_go_on_to_other_endpoints(running: Engine) -> None:
-    posted: list[Result] = []
+    posted: list[Response] = []
     with Server(echo) as database, Server(echo) as gateway:
         tables, connections = at(database), at(gateway)
 
-        def found(result: Result) -> None:
+        def found(result: Response) -> None:
             for name in result.body.decode().split():
                 running.submit(post(connections, name.encode()), posted.append)
 
@@ -42,9 +42,9 @@ def test_callbacks_may_go_on_to_other_endpoints(running: Engine) -> None:
 
 
 def test_at_the_deadline_everything_left_ends(running: Engine) -> None:
-    results: list[Result] = []
+    results: list[Response] = []
 
-    def once_more(result: Result) -> None:
+    def once_more(result: Response) -> None:
         results.append(result)
         running.submit(post(to), results.append)
 
@@ -53,22 +53,22 @@ def test_at_the_deadline_everything_left_ends(running: Engine) -> None:
         for _ in range(4):
             running.submit(post(to), once_more)
         running.run(time.monotonic() + 0.1)
-        assert results == [Result(0, b"", "deadline")] * 8
+        assert results == [Response(0, b"", "deadline")] * 8
     with Server(each(OK)) as server:
         assert running.call(post(at(server)), 5) == OKAY
 
 
 def test_nothing_is_sent_after_the_deadline(running: Engine) -> None:
     with Server(each(OK)) as server:
-        assert running.call(post(at(server)), 0.0) == Result(0, b"", "deadline")
+        assert running.call(post(at(server)), 0.0) == Response(0, b"", "deadline")
     assert server.connections == 0
 
 
 def test_an_exception_in_a_callback_ends_the_run_and_the_next_is_clean(running: Engine) -> None:
-    def fail(result: Result) -> None:
+    def fail(result: Response) -> None:
         raise LookupError(result.body)
 
-    unexpected: list[Result] = []
+    unexpected: list[Response] = []
     with Server(each(OK), hang, each(OK)) as server:
         to = at(server, max_connections=2)
         running.submit(post(to), fail)
@@ -124,7 +124,7 @@ def test_changed_credentials_are_used_at_once(
 
 
 def test_requests_keep_to_the_rate(running: Engine) -> None:
-    results: list[Result] = []
+    results: list[Response] = []
     began = time.monotonic()
     with Server(each(OK)) as server:
         to = at(server, rate=100)

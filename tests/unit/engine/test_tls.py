@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from chalicelib import endpoint
-from chalicelib.engine import Endpoint, Engine, Request, Result
+from chalicelib.engine import Endpoint, Engine, Request, Response
 from tests.unit.engine.scripted import OK, OKAY, Peer, Server, answer, each, echo
 
 
@@ -120,7 +120,7 @@ def test_later_connections_resume_the_session(running: Engine, context: ssl.SSLC
 def test_megabytes_go_both_ways(running: Engine, context: ssl.SSLContext) -> None:
     body = bytes(range(256)) * 40_000
     with Server(echo, tls=context) as server:
-        assert running.call(post(at(server), body), 20) == Result(200, body, "")
+        assert running.call(post(at(server), body), 20) == Response(200, body, "")
 
 
 def test_an_answer_may_come_byte_by_byte(running: Engine, context: ssl.SSLContext) -> None:
