@@ -62,11 +62,16 @@ def endpoint(service: Service) -> Endpoint:
 
 def request(service: Service, operation: str, payload: dict[str, Any]) -> Request:
     """Return the request of one operation."""
+    return request_of(service, operation, _encode(payload).encode())
+
+
+def request_of(service: Service, operation: str, body: bytes) -> Request:
+    """Return the request of one operation whose payload is JSON already."""
     return Request(
         endpoint(service),
         "POST",
         "/",
-        _encode(payload).encode(),
+        body,
         (
             ("content-type", f"application/x-amz-json-{service.version}"),
             ("x-amz-target", f"{service.target}.{operation}"),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from chalicelib import aws
-from chalicelib.dynamodb import Item, from_item, to_item
+from chalicelib.dynamodb import Item, to_item
 from chalicelib.errors import ServiceError
 
 KEEP_SECONDS = 2 * 3600 + 600  # API Gateway ends a connection after two hours
@@ -91,7 +91,7 @@ def forget(table: str, user_id: str, connection_id: str) -> None:
 
 def read_payload(table: str, user_ids: Iterable[str]) -> dict[str, Any]:
     """Return the payload of the BatchGetItem for the connections of up to BATCH_GET_ITEMS users."""
-    keys = [to_item({"user_id": user_id}) for user_id in user_ids]
+    keys = [{"user_id": {"S": user_id}} for user_id in user_ids]
     return {"RequestItems": {table: {"Keys": keys, "ConsistentRead": True}}}
 
 
@@ -133,9 +133,8 @@ def _connections(user_id: str, item: Item) -> list[Connection]:
     found = []
     for name, value in item.items():
         if name.startswith(_PREFIX):
-            times = from_item(value["M"])
+            times = value["M"]
+            connected, ends = times["connected_at"]["N"], times["token_expires_at"]["N"]
             connection_id = name.removeprefix(_PREFIX)
-            found.append(
-                Connection(user_id, connection_id, times["connected_at"], times["token_expires_at"])
-            )
+            found.append(Connection(user_id, connection_id, int(connected), int(ends)))
     return found

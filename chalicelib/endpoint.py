@@ -35,9 +35,9 @@ class TokenBucket:
 
     def take(self, now: float) -> float:
         """Take a permit and return 0, or return the seconds until there is one."""
-        elapsed = max(0.0, now - self._at)
-        self._permits = min(self._burst, self._permits + elapsed * self.pace)
-        self._at = now
+        if now > self._at:
+            self._permits = min(self._burst, self._permits + (now - self._at) * self.pace)
+            self._at = now
         if self._permits >= 1:
             self._permits -= 1
             return 0.0

@@ -23,6 +23,10 @@ MAX_OFFSET = 10**16 - 1  # sixteen digits, in the inbox's sort key
 _IDS = "6f1c43c3-5bb6-5c0c-9a43-0d8b0a0d9d11"  # Herald's own UUID namespace
 _EPOCH = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TYPES = {"COMPLETE": "herald.generation.complete", "ERROR": "herald.generation.error"}
+_KNOWN = tuple(_TYPES.values())
+_OF_NOTICE = (("id", 64), ("userid", MAX_USER_CHARACTERS), ("time", 64))  # at most so long
+_OF_STREAM = (*_OF_NOTICE, ("epoch", 36), ("sequence", 64))
+_decoded = json.JSONDecoder().decode
 _FIELDS = {  # the proposal's message schema, and where the database keeps it
     "prompt": "prompt",
     "status": "status",
@@ -133,46 +137,36 @@ def parse(text: str) -> Event:
     if len(text.encode("utf-8", "replace")) > MAX_EVENT_BYTES:
         raise InvalidEvent(f"the event is over {MAX_EVENT_BYTES} bytes")
     try:
-        event = json.loads(text)
+        event = _decoded(text)
     except ValueError as exc:
         raise InvalidEvent(f"the message is not JSON: {exc}") from exc
     if not isinstance(event, dict):
         raise InvalidEvent("the message is not a JSON object")
     if event.get("specversion") != "1.0":
         raise InvalidEvent("specversion is not 1.0")
-    if event.get("type") not in _TYPES.values():
+    if event.get("type") not in _KNOWN:
         raise InvalidEvent(f"type is not one of Herald's: {str(event.get('type'))[:80]!r}")
     if not isinstance(event.get("data"), dict):
         raise InvalidEvent("data is not an object")
-    epoch, offset = _place(event)
-    return Event(
-        id=_text(event, "id", most=64),
-        # Only a notice may lack its owner.
-        user_id="" if offset is None and "userid" not in event else _text(event, "userid"),
-        epoch=epoch,
-        offset=offset,
-        recorded_at=_seconds(_text(event, "time")),
-        text=text,
-    )
+    placed = "epoch" in event or "sequence" in event
+    for name, most in _OF_STREAM if placed else _OF_NOTICE:
+        value = event.get(name)
+        if not isinstance(value, str) or not 0 < len(value) <= most:
+            if name == "userid" and not placed and name not in event:
+                event[name] = ""  # only a notice may lack its owner
+                continue
+            raise InvalidEvent(f"{name} is missing, not a string or over {most} characters")
+    epoch, offset = _place(event) if placed else (None, None)
+    return Event(event["id"], event["userid"], epoch, offset, _seconds(event["time"]), text)
 
 
-def _place(event: Mapping[str, Any]) -> tuple[str | None, int | None]:
-    if "epoch" not in event and "sequence" not in event:
-        return None, None
-    sequence = _text(event, "sequence")
+def _place(event: Mapping[str, str]) -> tuple[str, int]:
+    sequence, epoch = event["sequence"], event["epoch"]
     if not (sequence.isascii() and sequence.isdigit() and 0 < int(sequence[:20]) <= MAX_OFFSET):
         raise InvalidEvent(f"sequence is not an offset: {sequence[:40]!r}")
-    epoch = _text(event, "epoch")
     if not _EPOCH.fullmatch(epoch):
         raise InvalidEvent("epoch is not a UUID")
     return epoch, int(sequence)
-
-
-def _text(event: Mapping[str, Any], name: str, *, most: int = MAX_USER_CHARACTERS) -> str:
-    value = event.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= most:
-        raise InvalidEvent(f"{name} is missing, not a string or over {most} characters")
-    return value
 
 
 def _seconds(time: str) -> float:

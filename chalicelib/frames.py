@@ -30,11 +30,12 @@ TOKEN_EXPIRED = Code(4202, "token_expired", "now")
 
 
 def event(text: str, epoch: str | None, offset: int | None, *, replayed: bool) -> str:
-    """Return the frame of one event; its text goes in as it was published."""
-    return (
-        f'{{"type":"event","epoch":{json.dumps(epoch)},"offset":{json.dumps(offset)},'
-        f'"replayed":{json.dumps(replayed)},"event":{text}}}'
+    """Return the frame of one event; its text goes in as it was published, the epoch is a UUID."""
+    place = (
+        '"epoch":null,"offset":null' if epoch is None else f'"epoch":"{epoch}","offset":{offset}'
     )
+    again = "true" if replayed else "false"
+    return f'{{"type":"event",{place},"replayed":{again},"event":{text}}}'
 
 
 def events(items: Iterable[str]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from chalicelib import aws
-from chalicelib.dynamodb import Item, from_item, to_item
+from chalicelib.dynamodb import Item, Row, from_item, to_item
 from chalicelib.events import Event
 
 NOTICE_SECONDS = 3600
@@ -49,8 +49,8 @@ class Page(NamedTuple):
 EMPTY = Head(None, 0)
 
 
-def item_of(event: Event, retention_days: int) -> Item:
-    """Return the item that stores an event; storing it again changes nothing but its end."""
+def row_of(event: Event, retention_days: int) -> Row:
+    """Return the row that stores an event; storing it again changes nothing but its end."""
     now = int(time.time())
     if event.offset is None:
         position = f"{_NOTICES}{int(event.recorded_at * 1000):015d}/{event.id}"
@@ -58,19 +58,22 @@ def item_of(event: Event, retention_days: int) -> Item:
     else:
         position = f"{event.epoch}/{event.offset:016d}"
         ends = now + retention_days * DAY_SECONDS
-    return to_item(
-        {"user_id": event.user_id, "position": position, "event": event.text, "expires_at": ends}
-    )
+    return {
+        "user_id": event.user_id,
+        "position": position,
+        "event": event.text,
+        "expires_at": ends,
+    }
 
 
-def head_item(event: Event, retention_days: int) -> Item:
-    """Return the item that says how far an event's stream is.
+def head_row(event: Event, retention_days: int) -> Row:
+    """Return the row that says how far an event's stream is.
 
     It is only ever added: whatever order events are stored in, the last one by its key is the end.
     """
     ends = int(time.time()) + (retention_days + HEAD_DAYS) * DAY_SECONDS
     position = f"{_HEADS}{event.epoch}/{event.offset:016d}"
-    return to_item({"user_id": event.user_id, "position": position, "expires_at": ends})
+    return {"user_id": event.user_id, "position": position, "expires_at": ends}
 
 
 class Inbox:

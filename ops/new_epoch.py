@@ -46,7 +46,8 @@ from chalicelib.database import Database
 from chalicelib.errors import DatabaseUnavailable
 from chalicelib.events import Event
 from chalicelib.generations import RELAY_GRACE_SECONDS
-from chalicelib.inbox import head_item
+from chalicelib.dynamodb import to_item
+from chalicelib.inbox import head_row
 from ops import target
 from ops.commands import DONE, PARTLY, CommandError, confirmed, note, run
 from ops.migrate import database_url, shown
@@ -126,7 +127,7 @@ def announce(client: Any, table: str, epochs: Mapping[str, str]) -> Iterator[str
     def tell(stream: tuple[str, str]) -> str:
         user_id, epoch = stream
         beginning = Event("", user_id, epoch, 0, 0.0, "")
-        client.put_item(TableName=table, Item=head_item(beginning, 0))
+        client.put_item(TableName=table, Item=to_item(head_row(beginning, 0)))
         return user_id
 
     with ThreadPoolExecutor(_THREADS) as pool:

@@ -14,6 +14,7 @@ import pytest
 
 from chalicelib import generations, inbox, sessions, webhooks
 from chalicelib.database import Database
+from chalicelib.dynamodb import to_item
 from chalicelib.events import parse
 from ops import new_epoch
 from ops.commands import CommandError
@@ -212,9 +213,9 @@ def test_pages_get_a_gap_as_soon_as_the_heads_are_moved(environment: Any) -> Non
     old, new = builders.epoch(3600), builders.epoch(60)
     for user in ("alice", "bob"):
         event = builders.event(user, 5, old)
-        environment.put_item(TableName="inbox", Item=inbox.head_item(parse(event), 7))
+        environment.put_item(TableName="inbox", Item=to_item(inbox.head_row(parse(event), 7)))
     ahead = parse(builders.event("bob", 3, new))
-    environment.put_item(TableName="inbox", Item=inbox.head_item(ahead, 7))
+    environment.put_item(TableName="inbox", Item=to_item(inbox.head_row(ahead, 7)))
 
     told = list(new_epoch.announce(environment, "inbox", {"alice": new, "bob": new}))
 
