@@ -286,11 +286,9 @@ class Batch:
             if user.delivered_at
             for event in user.events.values()
         ]
-        values: dict[str, float | list[float]] = {
-            "EventsReceived": self._received,
-            "InvalidMessages": len(self._invalid),
-            **self._counts,
-        }
+        self._counts["EventsReceived"] += self._received
+        self._counts["InvalidMessages"] += len(self._invalid)
+        values: dict[str, float | list[float]] = {**self._counts}
         if latencies:
             values["DeliveryLatencyMs"] = latencies[:100]
         elapsed = (time.monotonic() - self._began) * 1000

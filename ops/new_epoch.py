@@ -43,10 +43,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.database import Database
+from chalicelib.dynamodb import to_item
 from chalicelib.errors import DatabaseUnavailable
 from chalicelib.events import Event
 from chalicelib.generations import RELAY_GRACE_SECONDS
-from chalicelib.dynamodb import to_item
 from chalicelib.inbox import head_row
 from ops import target
 from ops.commands import DONE, PARTLY, CommandError, confirmed, note, run
