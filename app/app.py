@@ -4,6 +4,7 @@ The modules are imported inside the handlers: each function loads only what it u
 reads its settings before it is called.
 """
 
+import gc
 import os
 from importlib import import_module
 from typing import Any
@@ -85,5 +86,9 @@ _USES = {
     "app.message": ["chalicelib.sessions", "chalicelib.client_frames"],
     "app.disconnect": ["chalicelib.sessions"],
 }
-for _module in _USES.get(os.environ.get("_HANDLER", ""), []):
-    import_module(_module)
+if _modules := _USES.get(os.environ.get("_HANDLER", "")):
+    gc.disable()
+    for _module in _modules:
+        import_module(_module)
+    gc.freeze()  # all of it stays: the collector need not look through it again
+    gc.enable()
