@@ -11,6 +11,7 @@ from benchmarks.stand import BenchmarkError, run, standin
 
 NODE = BUILD / "node"
 GONE_EVERY = 100
+DELAY_MS = 10.0  # of the service, in the scenario with TLS
 
 
 class Client(NamedTuple):
@@ -26,6 +27,7 @@ CLIENTS = {
     "floor": Client("C, epoll (the floor)", 64, 50_000, 0),
     "herald": Client("Herald's engine", 64, 20_000, 0),
     "herald_tls": Client("Herald's engine", 128, 0, 20_000),
+    "herald_256_tls": Client("Herald's engine, 256", 256, 0, 20_000),
     "aiobotocore": Client("aiobotocore", 64, 1500, 1500),
     "node": Client("AWS SDK v3 of Node", 64, 2500, 2500),
     "boto3_threads": Client("boto3, 64 threads", 64, 1500, 1500),
@@ -37,7 +39,7 @@ def measure(rounds: int, scale: float, say: Callable[[str], None]) -> dict[str, 
     """Every client in turn, the order reversed in every other round; a list of runs for each."""
     found: dict[str, Any] = {"plain": {}, "tls": {}}
     for number in range(rounds):
-        for scenario, delay_ms in (("plain", 0.0), ("tls", 10.0)):
+        for scenario, delay_ms in (("plain", 0.0), ("tls", DELAY_MS)):
             order = list(CLIENTS)[:: -1 if number % 2 else 1]
             for name in order:
                 count = int(getattr(CLIENTS[name], scenario) * scale)
@@ -67,7 +69,7 @@ def _run(name: str, url: str, connections: int, posts: int) -> dict[str, Any]:
     if name == "node":
         result = run(["node", "posts.mjs", *arguments], cwd=NODE)
     else:
-        variant = name.removesuffix("_tls")
+        variant = name.removesuffix("_tls").removesuffix("_256")
         result = run([sys.executable, "-m", "benchmarks.peers", variant, *arguments])
     statuses = {int(status): count for status, count in result["statuses"].items()}
     if set(statuses) - {200, 410} or sum(statuses.values()) != posts:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.posts import CLIENTS
+from benchmarks.posts import CLIENTS, DELAY_MS
 
 Runs = Sequence[Mapping[str, float]]
 
@@ -129,6 +129,12 @@ def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str)
         if runs := found.get("posts", {}).get(scenario):
             parts.append(f"## {title}\n")
             parts.append(_table(_POST_COLUMNS, [_post_row(name, runs[name]) for name in runs]))
+            if scenario == "tls":
+                parts.append(
+                    f"At {DELAY_MS:g} ms a connection carries {1000 / DELAY_MS:g} posts per second at"
+                    f" most, 128 of them {128_000 / DELAY_MS:,.0f}: there the connections are the"
+                    " limit, not the client.\n"
+                )
     if "handler" in found:
         parts.append("## The whole handler (store, read the connections, post; all over TLS)\n")
         parts.append(

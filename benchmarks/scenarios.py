@@ -32,7 +32,7 @@ TO_FUNCTION = (0.0162, 0.105)  # SQS to Lambda: published
 ROUND_TRIP = (0.004, 0.015)  # DynamoDB: assumed
 POST = (0.010, 0.040)  # @connections: assumed, nothing is published
 COLD = (0.300, 1.000)  # published
-BATCH_CPU, EVENT_CPU = 0.0006, 0.00016  # measured, on a whole core
+BATCH_CPU, EVENT_CPU = 0.0011, 0.00006  # measured, on a whole core
 
 
 def path_of(settings: Settings, client_requests: float) -> Path:
