@@ -13,7 +13,8 @@ from chalicelib.frames import PING_MS
 STEP = 0.1  # seconds
 FIRST_DELAY, LONGEST_DELAY = 0.5, 20.0  # seconds; clients/js/herald.js
 LEVELS = 6  # from the sixth try on, the window is the longest
-NO_PONG = 10.0  # seconds until a client gives up an unanswered ping
+NO_PONG = 10.0  # seconds that a client waits for the answer to a ping; clients/js/connection.js
+PING_AGAIN = 20.0  # seconds at most until it asks again, once
 
 
 def window(attempt: int) -> tuple[float, float]:
@@ -43,33 +44,24 @@ class Storm:
         return reached
 
 
-class _Waiting:
-    """Clients by the step at which they try again, and by how often they failed."""
+class _Window:
+    """Clients that act within windows of steps, spread evenly over each."""
 
     def __init__(self, steps: int) -> None:
-        room = steps + int(LONGEST_DELAY / STEP) + 3
-        self._starts = [[0.0] * room for _ in range(LEVELS + 1)]  # changes of the flow
-        self._flow = [0.0] * (LEVELS + 1)
-        self._late = [[0.0] * (room + int(NO_PONG / STEP)) for _ in range(2)]
+        self._changes = [0.0] * (steps + 2)  # of the flow, by step
+        self._flow = 0.0
 
-    def add(self, step: int, attempt: int, clients: float) -> None:
-        level = min(attempt, LEVELS)
-        low, high = window(level)
+    def add(self, clients: float, step: int, low: float, high: float) -> None:
+        """Let clients act from `low` to `high` seconds after a step."""
         first, last = step + round(low / STEP), step + round(high / STEP)
-        flow = clients / (last - first)
-        self._starts[level][first] += flow
-        self._starts[level][last] -= flow
+        end = len(self._changes) - 1  # what is beyond the simulated time does not matter
+        self._changes[min(first, end)] += clients / (last - first)
+        self._changes[min(last, end)] -= clients / (last - first)
 
-    def give_up(self, step: int, clients: float) -> None:
-        """Clients that notice only later that nobody answered."""
-        self._late[0][step + round(NO_PONG / STEP)] += clients
-
-    def due(self, step: int) -> list[float]:
-        """Return how many try in this step, by failures so far."""
-        self.add(step, 1, self._late[0][step])
-        for level in range(1, LEVELS + 1):
-            self._flow[level] += self._starts[level][step]
-        return [max(0.0, flow) for flow in self._flow]
+    def due(self, step: int) -> float:
+        """Return how many act in this step; ask for each step once, in order."""
+        self._flow += self._changes[step]
+        return max(0.0, self._flow)
 
 
 class _Tokens:
@@ -87,12 +79,13 @@ class _Tokens:
 def storm(load: Workload, settings: Settings, *, seconds: float = 3600.0) -> Storm:
     """Cut everybody's connection at once and follow them until all are back, or for so long.
 
-    A try that is refused takes no tokens. A hello without tokens ends its connection, a ping too,
-    once its client notices; both try again.
+    A try that is refused takes no tokens. A hello without tokens ends its connection, as does the
+    second ping in a row, once its client notices; both try again.
     """
     steps = int(seconds / STEP)
-    waiting = _Waiting(steps)
-    waiting.add(0, 1, load.users)
+    waiting = [_Window(steps) for _ in range(LEVELS + 1)]  # by the failures so far
+    unsure = _Window(steps)  # connected, but without a pong
+    waiting[1].add(load.users, 0, *window(1))
     fresh = _Tokens(settings.new_connections_per_second, settings.new_connections_per_second)
     stage = _Tokens(settings.websocket_rate_limit, settings.websocket_burst)
     quota = settings.api_gateway_requests_per_second
@@ -100,11 +93,13 @@ def storm(load: Workload, settings: Settings, *, seconds: float = 3600.0) -> Sto
     result = Storm(load.users)
     connected = 0.0
     for step in range(steps):
-        due = waiting.due(step)
+        due = [level.due(step) for level in waiting]
+        second_pings = unsure.due(step)
         tries = sum(due)
         result.tries += tries
         result.most_tries = max(result.most_tries, tries / STEP)
-        pings = connected * STEP * 1000 / PING_MS
+        first_pings = connected * STEP * 1000 / PING_MS
+        pings = first_pings + second_pings
         webhooks_and_posts = load.events * STEP * (1 + connected / load.users)
         accepted = fresh.share(tries)
         frames = 2 * tries * accepted + pings  # connects and their hellos
@@ -118,10 +113,13 @@ def storm(load: Workload, settings: Settings, *, seconds: float = 3600.0) -> Sto
             # Through with the connect and through with the hello.
             welcome = clients * accepted * through
             ready += welcome
-            waiting.add(step, attempt + 1, clients - welcome)
-        lost = pings * (1 - through)
-        result.unanswered += lost + tries * accepted * (1 - through)
-        waiting.give_up(step, lost)
+            failures = min(attempt + 1, LEVELS)
+            waiting[failures].add(clients - welcome, step, *window(failures))
+        unsure.add(first_pings * (1 - through), step, NO_PONG, NO_PONG + PING_AGAIN)
+        lost = second_pings * (1 - through)
+        low, high = window(1)
+        waiting[1].add(lost, step, NO_PONG + low, NO_PONG + high)
+        result.unanswered += (pings + tries * accepted) * (1 - through)
         connected += ready - lost
         result.times.append((step + 1) * STEP)
         result.back.append(connected)

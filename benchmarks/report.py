@@ -131,9 +131,9 @@ def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str)
             parts.append(_table(_POST_COLUMNS, [_post_row(name, runs[name]) for name in runs]))
             if scenario == "tls":
                 parts.append(
-                    f"At {DELAY_MS:g} ms a connection carries {1000 / DELAY_MS:g} posts per second at"
-                    f" most, 128 of them {128_000 / DELAY_MS:,.0f}: there the connections are the"
-                    " limit, not the client.\n"
+                    f"At {DELAY_MS:g} ms a connection carries {1000 / DELAY_MS:g} posts per second"
+                    f" at most, 128 of them {128_000 / DELAY_MS:,.0f}: there the connections are"
+                    " the limit, not the client.\n"
                 )
     if "handler" in found:
         parts.append("## The whole handler (store, read the connections, post; all over TLS)\n")

@@ -3,6 +3,8 @@
 import { Backoff } from "./backoff.js";
 
 const ANSWER_MS = 10_000;
+const PING_TRIES = 2;
+const PING_AGAIN_MS = 20_000;
 const QUIET_MS = 5_000;
 const AUTH_RETRY = { min: 1_000, max: 60_000 };
 const AUTH_AT = 0.8;
@@ -69,11 +71,19 @@ export class Connection {
     return id;
   }
 
-  /** Asks whether the other side is there and where the stream's head is. */
-  ping() {
+  /**
+   * Asks whether the other side is there and where the stream's head is.
+   *
+   * Whatever arrives shows that it is there. Where nothing does, `tries` above one asks again: a throttle may have taken
+   * the ping of a good connection, and giving that up would only add to what is throttled.
+   */
+  ping(tries = 1) {
     if (!this.welcomed || this.#ended) return;
+    const askedAt = this.#platform.now();
     this.request("ping", this.#owner.position() ?? {}, (answer) => {
-      if (!answer) this.end({ reconnect: "backoff", reason: "no pong" });
+      if (answer || this.#heardAt > askedAt) return;
+      if (tries === 1) return this.end({ reconnect: "backoff", reason: "no pong" });
+      this.#startTimer("ping again", this.#platform.random() * PING_AGAIN_MS, () => this.ping(tries - 1));
     });
   }
 
@@ -124,12 +134,12 @@ export class Connection {
     } catch {
       frame = null;
     }
+    this.#heardAt = this.#platform.now();
     if (typeof frame?.type !== "string") {
       // API Gateway answers a failed route with a message of its own, which has no type.
       if (!this.welcomed) this.end({ reconnect: "backoff", reason: "hello failed" });
       return;
     }
-    this.#heardAt = this.#platform.now();
     if (this.readyAt === null) this.#expectProgress();
     if (frame.type === "close") return this.end(closing(frame));
     if (frame.type === "welcome") this.#welcome(frame);
@@ -148,7 +158,7 @@ export class Connection {
   #welcome(frame) {
     this.welcomed = true;
     if (frame.recovered && !frame.replaying) this.#settled = true;
-    this.#every(frame.ping_ms, () => this.ping());
+    this.#every(frame.ping_ms, () => this.ping(PING_TRIES));
     // Pages that came back together after an outage shall not do so again two hours later.
     const lifetime = frame.lifetime_ms * (1 - ROTATION_SPREAD * this.#platform.random());
     this.#startTimer("lifetime", lifetime, () => this.#owner.rotate(this));

@@ -237,6 +237,13 @@ def test_the_delays_are_those_of_the_client() -> None:
     assert found is not None
     assert float(found[1]) / 1000 == reconnects.FIRST_DELAY
     assert float(found[2]) / 1000 == reconnects.LONGEST_DELAY
+    text = (ROOT / "clients" / "js" / "connection.js").read_text()
+    for name, seconds in (
+        ("ANSWER_MS", reconnects.NO_PONG),
+        ("PING_AGAIN_MS", reconnects.PING_AGAIN),
+    ):
+        assert f"{name} = {seconds * 1000:_.0f};" in text
+    assert "PING_TRIES = 2;" in text
 
 
 def test_the_spread_of_renewals_is_that_of_the_client() -> None:

@@ -173,7 +173,7 @@ test("a token that cannot be had is an error and tried again; one that hangs as 
   assert.deepEqual(world.peer.protocols, ["herald.v1", "bearer.good"]);
 });
 
-test("pings carry the contiguous offset every ping_ms; without a pong in ten seconds the connection is replaced", async () => {
+test("pings carry the contiguous offset every ping_ms; a pong may be missing once, then the connection is replaced", async () => {
   const world = new World();
   const { peer } = await world.live(10);
   await peer.say(frame(11), frame(13));
@@ -185,11 +185,32 @@ test("pings carry the contiguous offset every ping_ms; without a pong in ten sec
   assert.equal(peer.closed, null);
   await world.clock.advance(250 * SECOND);
   assert.equal(peer.got("ping").length, 2);
+  world.random = 0.5; // of twenty seconds, until it asks again
+  await world.clock.advance(10 * SECOND + 9_999);
+  assert.equal(peer.got("ping").length, 2);
+  await world.clock.advance(1);
+  assert.equal(peer.got("ping").length, 3);
   await world.clock.advance(9_999);
   assert.equal(peer.closed, null);
   await world.clock.advance(1);
   assert.equal(peer.closed, 1000);
   await world.redialled();
+});
+
+test("a ping that was throttled does not cost the connection: whatever arrives shows that it is there", async () => {
+  const world = new World();
+  const { peer } = await world.live(10);
+  const refused = { message: "Too Many Requests", connectionId: "abc=", requestId: "1" }; // API Gateway's own, untyped
+  await world.clock.advance(270 * SECOND);
+  for (const [number, arrived] of [refused, frame(11)].entries()) {
+    assert.equal(peer.got("ping").length, number + 1);
+    await world.clock.advance(SECOND);
+    await peer.say(arrived);
+    await world.clock.advance(268 * SECOND);
+    assert.equal(peer.got("ping").length, number + 1);
+    assert.equal(peer.closed, null);
+    await world.clock.advance(SECOND);
+  }
 });
 
 test("a network that comes back or a page that is seen again cuts the waiting short", async () => {
