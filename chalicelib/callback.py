@@ -4,15 +4,14 @@ import json
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from chalicelib import events, generations, secrets, settings, telemetry, webhooks
-from chalicelib.database import Database
-from chalicelib.errors import DatabaseUnavailable, PublishFailed, Refused
+from chalicelib.database import database
+from chalicelib.errors import DatabaseUnavailable, PublishFailed, Refused, ServiceError
 from chalicelib.generations import Recorded
 from chalicelib.headers import lower_headers
-from chalicelib.publishing import Publisher, publish_or_report
+from chalicelib.publishing import publish_or_report, publisher
 from chalicelib.retry import deadline_of
 from chalicelib.webhooks import GenerationResult
 
@@ -40,6 +39,9 @@ def handle(event: Mapping[str, Any], context: Any) -> Response:
         if exc.field:
             answer["field"] = exc.field
         return _response(exc.status, answer)
+    except ServiceError as exc:
+        telemetry.error("webhook not verified: its secret could not be read", error=str(exc))
+        return _call_again("The webhook could not be verified. Call again.")
 
 
 def _process(result: GenerationResult, webhook_id: str | None, context: Any) -> Response:
@@ -54,9 +56,7 @@ def _process(result: GenerationResult, webhook_id: str | None, context: Any) -> 
         return generations.record(cursor, result, webhook_id=webhook_id, stage=config.stage)
 
     try:
-        recorded = database().run(
-            transaction, deadline=deadline - PUBLISH_SECONDS, failed=_database_failed
-        )
+        recorded = database().run(transaction, deadline=deadline - PUBLISH_SECONDS)
     except DatabaseUnavailable as exc:
         return _not_recorded(generation_id, user_id, exc, deadline)
     if recorded.event is not None:
@@ -104,30 +104,12 @@ def _not_recorded(
     publisher().alert(
         "Herald could not record a result", generationId=generation_id, error=str(exc)
     )
-    return _response(
-        503,
-        {"error": "not_recorded", "message": "The result could not be recorded. Call again."},
-        {"retry-after": str(RETRY_AFTER_SECONDS)},
-    )
+    return _call_again("The result could not be recorded. Call again.")
 
 
-def _database_failed(tries: int, exc: Exception) -> None:
-    secrets.forget(settings.load(settings.Callback).database_secret_arn)  # it may have been rotated
-    telemetry.warning("database failed", tries=tries, error=f"{type(exc).__name__}: {exc}".strip())
-
-
-@cache
-def database() -> Database:
-    """Return the process's database."""
-    arn = settings.load(settings.Callback).database_secret_arn
-    return Database(lambda: secrets.get(arn))
-
-
-@cache
-def publisher() -> Publisher:
-    """Return the process's publisher."""
-    config = settings.load(settings.Callback)
-    return Publisher(config.topic_arn, config.error_topic_arn)
+def _call_again(message: str) -> Response:
+    answer = {"error": "not_recorded", "message": message}
+    return _response(503, answer, {"retry-after": str(RETRY_AFTER_SECONDS)})
 
 
 def _webhook_secrets() -> str:

@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, TypeVar
 
 import psycopg2
 import psycopg2.extensions
 from psycopg2.extras import RealDictCursor
 
-from chalicelib.errors import DatabaseUnavailable
+from chalicelib import secrets, settings, telemetry
+from chalicelib.errors import DatabaseUnavailable, ServiceError
 from chalicelib.retry import retry
 
 T = TypeVar("T")
@@ -20,6 +22,7 @@ T = TypeVar("T")
 ATTEMPT_SECONDS = 3.0
 IDLE_IN_TRANSACTION_SECONDS = 20.0  # a relay publishes within its transaction
 _FOREVER = 86_400.0  # seconds; other connections of the process have no time limit
+_FAILURES = (psycopg2.Error, ServiceError)
 _deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
@@ -53,10 +56,18 @@ psycopg2.extensions.set_wait_callback(_wait)
 
 
 class Database:
-    """One PostgreSQL, reached through one connection at a time."""
+    """One PostgreSQL, reached through one connection at a time.
 
-    def __init__(self, dsn: Callable[[], str]) -> None:
+    `failed` is told of each failed try: its number, from 1, and the error.
+    """
+
+    def __init__(
+        self,
+        dsn: Callable[[], str],
+        failed: Callable[[int, Exception], None] = lambda tries, exc: None,
+    ) -> None:
         self._dsn = dsn
+        self._failed = failed
         self._connection: Any = None
 
     def run(
@@ -65,7 +76,6 @@ class Database:
         *,
         deadline: float,
         seconds: float = ATTEMPT_SECONDS,
-        failed: Callable[[int, Exception], None] = lambda tries, exc: None,
     ) -> T:
         """Run the transaction: three tries of `seconds` each, on a fresh connection after a
         failure.
@@ -77,7 +87,8 @@ class Database:
         Raises
         ------
         DatabaseUnavailable
-            PostgreSQL failed every try, or the deadline came first.
+            PostgreSQL, or the secret that says where it is, failed every try; or the deadline
+            came first.
         """
 
         def attempt() -> T:
@@ -90,8 +101,8 @@ class Database:
                     raise
 
         try:
-            return retry(attempt, on=psycopg2.Error, deadline=deadline, failed=failed)
-        except psycopg2.Error as exc:
+            return retry(attempt, on=_FAILURES, deadline=deadline, failed=self._failed)
+        except _FAILURES as exc:
             raise DatabaseUnavailable(f"{type(exc).__name__}: {str(exc).strip()}") from exc
 
     def close(self) -> None:
@@ -115,3 +126,17 @@ class Database:
                 ),
             )
         return self._connection
+
+
+@cache
+def database() -> Database:
+    """Return the process's database."""
+    arn = settings.load(settings.Outbox).database_secret_arn
+
+    def failed(tries: int, exc: Exception) -> None:
+        secrets.forget(arn)  # it may have been rotated
+        telemetry.warning(
+            "database failed", tries=tries, error=f"{type(exc).__name__}: {exc}".strip()
+        )
+
+    return Database(lambda: secrets.get(arn), failed)

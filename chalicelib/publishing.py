@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from chalicelib import events, telemetry
+from chalicelib import events, settings, telemetry
 from chalicelib.errors import PublishFailed
 from chalicelib.generations import OutboxRow
 from chalicelib.retry import retry
@@ -99,6 +99,13 @@ class Publisher:
             )
         except (BotoCoreError, ClientError) as exc:
             raise PublishFailed(_name(exc)) from exc
+
+
+@cache
+def publisher() -> Publisher:
+    """Return the process's publisher."""
+    config = settings.load(settings.Outbox)
+    return Publisher(config.topic_arn, config.error_topic_arn)
 
 
 def publish_or_report(publisher: Publisher, event: str, *, event_id: str, deadline: float) -> bool:

@@ -1,13 +1,13 @@
 """The relay: publishes what the callback could not, and keeps the outbox small."""
 
 import time
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
-from chalicelib import generations, secrets, settings, telemetry
-from chalicelib.database import Database
+from chalicelib import generations, settings, telemetry
+from chalicelib.database import Database, database
 from chalicelib.errors import DatabaseUnavailable, PublishFailed
-from chalicelib.publishing import BATCH, Publisher
+from chalicelib.publishing import BATCH, Publisher, publisher
 from chalicelib.retry import deadline_of
 
 ROUND_SECONDS = 12.0  # one batch: three tries at SNS, and the transaction around them
@@ -81,17 +81,3 @@ def _relay_batch(cursor: Any, target: Publisher, refused: list[str]) -> tuple[li
         return ids, []
     generations.mark_published(cursor, published)
     return ids, published
-
-
-@cache
-def database() -> Database:
-    """Return the process's database."""
-    arn = settings.load(settings.Relay).database_secret_arn
-    return Database(lambda: secrets.get(arn))
-
-
-@cache
-def publisher() -> Publisher:
-    """Return the process's publisher."""
-    config = settings.load(settings.Relay)
-    return Publisher(config.topic_arn, config.error_topic_arn)

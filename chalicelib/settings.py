@@ -13,23 +13,25 @@ from chalicelib.errors import SettingError
 PREFIX = "HERALD_"
 
 
-class Callback(NamedTuple):
-    """The webhook receiver."""
+class Outbox(NamedTuple):
+    """Where `callback` and `relay` record, publish and raise alarms."""
 
-    stage: str
     database_secret_arn: str
-    webhook_secret_arn: str
     topic_arn: str
     error_topic_arn: str
+
+
+class Callback(NamedTuple):
+    """The webhook receiver, beside Outbox."""
+
+    stage: str
+    webhook_secret_arn: str
 
 
 class Relay(NamedTuple):
-    """The sweeper of the outbox."""
+    """The sweeper of the outbox, beside Outbox."""
 
     stage: str
-    database_secret_arn: str
-    topic_arn: str
-    error_topic_arn: str
     outbox_retention_days: int
 
 

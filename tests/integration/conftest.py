@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from chalicelib import auth, aws, callback, deliver, publishing, relay, secrets, sessions, settings
+from chalicelib import auth, aws, database, deliver, publishing, secrets, sessions, settings
 
 REGION = "eu-central-1"
 _KEPT = (
@@ -20,10 +20,8 @@ _KEPT = (
     sessions.inbox,
     sessions._management,
     deliver._management,
-    callback.database,
-    callback.publisher,
-    relay.database,
-    relay.publisher,
+    database.database,
+    publishing.publisher,
     publishing.sns_client,
 )
 JWT_SECRET = "j" * 32

@@ -13,6 +13,8 @@ from botocore.exceptions import ClientError
 from standardwebhooks import Webhook
 
 from chalicelib import callback, publishing, retry, secrets
+from chalicelib.database import database as herald_database
+from chalicelib.errors import ServiceError
 from tests.integration.conftest import Context
 
 pytestmark = pytest.mark.integration
@@ -51,7 +53,7 @@ def sns(
     monkeypatch.setattr(retry, "BASE_SECONDS", 0)
     monkeypatch.setattr("chalicelib.retry.time.sleep", lambda seconds: None)
     yield found
-    callback.database().close()
+    herald_database().close()
 
 
 @pytest.fixture
@@ -208,6 +210,30 @@ def test_when_the_database_is_down_the_provider_is_asked_to_call_again(
     assert "userid" not in notice, "nobody could tell whose it is"
     assert len(sns.alerts) == 1
     assert '"DatabaseFailures":1' in capsys.readouterr().out
+
+
+def unreadable(arn: str) -> str:
+    raise ServiceError("secretsmanager", 400, "AccessDeniedException")
+
+
+def test_a_database_whose_secret_cannot_be_read_is_a_database_that_is_down(
+    sns: FakeSns, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(secrets, "get", lambda arn: SECRET if arn == "webhook" else unreadable(arn))
+    status, answer, headers = call(body_of(str(uuid.uuid4())))
+    assert (status, answer["error"], headers["retry-after"]) == (503, "not_recorded", "10")
+    assert len(sns.events) == len(sns.alerts) == 1
+    assert '"DatabaseFailures":1' in capsys.readouterr().out
+
+
+def test_a_webhook_that_cannot_be_verified_is_asked_for_again(
+    sns: FakeSns, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(secrets, "get", unreadable)
+    status, answer, headers = call(body_of(str(uuid.uuid4())))
+    assert (status, answer["error"], headers["retry-after"]) == (503, "not_recorded", "10")
+    assert not sns.events, "whoever sent it is not known"
+    assert "AccessDeniedException" in capsys.readouterr().out
 
 
 def test_when_the_database_fails_after_telling_the_owner_the_owner_gets_the_notice(

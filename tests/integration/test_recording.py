@@ -329,11 +329,11 @@ def test_a_broken_connection_is_replaced_within_the_same_call(
 
 def test_a_server_that_refuses_is_tried_three_times(postgres: Any) -> None:
     tries: list[int] = []
-    nowhere = Database(lambda: "postgresql://herald@127.0.0.1:1/herald")
+    nowhere = Database(
+        lambda: "postgresql://herald@127.0.0.1:1/herald", lambda tried, exc: tries.append(tried)
+    )
     with pytest.raises(DatabaseUnavailable):
-        nowhere.run(
-            lambda cursor: None, deadline=soon(), failed=lambda tried, exc: tries.append(tried)
-        )
+        nowhere.run(lambda cursor: None, deadline=soon())
     assert tries == [1, 2, 3]
 
 
