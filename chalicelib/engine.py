@@ -48,6 +48,8 @@ class Request:
     )
     pool: "_Pool"
     then: "Then"
+    failures: int
+    detours: int  # connections to addresses that did not accept
 
     def __init__(
         self,
@@ -66,8 +68,6 @@ class Request:
         self.headers = headers
         self.attempts = attempts
         self.idempotent = idempotent
-        self.failures = 0
-        self.detours = 0  # connections to addresses that did not accept
 
 
 Then = Callable[[Response], None]
@@ -107,6 +107,7 @@ class Engine:
         if pool is None:
             pool = self._pools[request.endpoint] = _Pool(request.endpoint)
         request.pool, request.then = pool, then
+        request.failures = request.detours = 0
         pool.waiting.append(request)
         self._outstanding += 1
 
@@ -238,8 +239,7 @@ class Engine:
         if endpoint.bucket is not None:
             endpoint.bucket.answered(refused=status == 429)
         if not endpoint.retryable(status, response.body) or not self._retry(request, response):
-            self._outstanding -= 1
-            request.then(response)
+            self._settle(request, response)
 
     def _retry(self, request: Request, response: Response) -> bool:
         """The service asks for another try: plan one, if one may be made."""

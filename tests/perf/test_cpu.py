@@ -37,11 +37,11 @@ def measured() -> dict[str, float]:
 
 
 def test_a_post_costs_a_small_part_of_boto3s(measured: dict[str, float]) -> None:
-    assert measured["boto3_loop"] / measured["herald"] >= 18, measured
+    assert measured["boto3_loop"] / measured["herald"] >= 30, measured
 
 
 def test_a_post_costs_a_small_multiple_of_what_c_needs(measured: dict[str, float]) -> None:
-    assert measured["herald"] / measured["floor"] <= 4, measured
+    assert measured["herald"] / measured["floor"] <= 2.5, measured
 
 
 HEAVY = {"asyncio", "boto3", "botocore", "email", "http", "jwt", "pydantic", "psycopg2", "urllib3"}
