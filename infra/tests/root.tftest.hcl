@@ -106,15 +106,15 @@ run "rights_and_addresses" {
   assert {
     condition = {
       for name, document in {
-        authorize  = data.aws_iam_policy_document.authorize
-        callback   = data.aws_iam_policy_document.callback
-        connect    = data.aws_iam_policy_document.connect
-        deliver    = data.aws_iam_policy_document.deliver
-        disconnect = data.aws_iam_policy_document.disconnect
-        message    = data.aws_iam_policy_document.message
-        relay      = data.aws_iam_policy_document.relay
+        authorize  = data.aws_iam_policy_document.authorize.json
+        callback   = data.aws_iam_policy_document.callback.json
+        connect    = data.aws_iam_policy_document.connect.json
+        deliver    = data.aws_iam_policy_document.deliver.json
+        disconnect = data.aws_iam_policy_document.disconnect.json
+        message    = data.aws_iam_policy_document.message.json
+        relay      = data.aws_iam_policy_document.relay.json
         } : name => toset(flatten([
-          for statement in jsondecode(document.json).Statement : [
+          for statement in jsondecode(document).Statement : [
             for pair in setproduct(flatten([statement.Effect]), flatten([statement.Action]), flatten([statement.Resource])) :
             join(" ", concat(pair, try(flatten([statement.Condition.StringEquals["kms:ViaService"]]), [])))
           ]
