@@ -152,8 +152,13 @@ class Aws:
             EventSourceArn=queue_arn,
             FunctionName=self._name,
             BatchSize=10,
-            ScalingConfig={"MaximumConcurrency": 10},
+            ScalingConfig=self._scaling_of_deliver(functions),
         )["UUID"]
+
+    def _scaling_of_deliver(self, functions: Any) -> Any:
+        name = f"herald-{self._env['HERALD_STAGE']}-deliver"
+        [mapping] = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+        return mapping["ScalingConfig"]
 
     def remove_minimal(self) -> None:
         functions = self._client("lambda")

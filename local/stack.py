@@ -48,6 +48,7 @@ DEFAULT = BUILD / "local"
 STAGE = "local"
 ISSUER = "herald-studio"
 AUDIENCE = "herald"
+COPIES = 4  # of deliver at once: more than a laptop has cores for only make the batches smaller
 
 
 @dataclass
@@ -243,6 +244,7 @@ class Stack:
                 "jwt_issuer": ISSUER,
                 "jwt_audience": AUDIENCE,
                 "allowed_origins": origins,
+                "deliver_maximum_concurrency": COPIES,
                 **self._variables,
             },
             {
