@@ -49,6 +49,7 @@ def measure(rounds: int, scale: float, say: Callable[[str], None]) -> dict[str, 
                     delay_ms=delay_ms, tls=scenario == "tls", gone_every=GONE_EVERY
                 ) as url:
                     result = _run(name, url, CLIENTS[name].connections, count)
+                result["title"] = CLIENTS[name].title
                 result["connections"] = CLIENTS[name].connections
                 result["rate"] = result["posts"] / result["seconds"]
                 found[scenario].setdefault(name.removesuffix("_tls"), []).append(result)

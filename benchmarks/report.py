@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.posts import CLIENTS, DELAY_MS
+from benchmarks.posts import DELAY_MS
 
 Runs = Sequence[Mapping[str, float]]
 
@@ -128,7 +128,7 @@ def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str)
     ):
         if runs := found.get("posts", {}).get(scenario):
             parts.append(f"## {title}\n")
-            parts.append(_table(_POST_COLUMNS, [_post_row(name, runs[name]) for name in runs]))
+            parts.append(_table(_POST_COLUMNS, [_post_row(each) for each in runs.values()]))
             if scenario == "tls":
                 parts.append(
                     f"At {DELAY_MS:g} ms a connection carries {1000 / DELAY_MS:g} posts per second"
@@ -168,10 +168,10 @@ _POST_COLUMNS = ["client", "connections", "CPU µs per post", "posts per second"
 _HANDLER_FIELDS = ("wall_ms", "cpu_ms", "cpu_us_per_event")
 
 
-def _post_row(name: str, runs: Runs) -> list[str]:
+def _post_row(runs: Runs) -> list[str]:
     memory = str(spread(runs, "memory_mb")) if "memory_mb" in runs[0] else ""
     rates = [str(spread(runs, "cpu_us")), str(spread(runs, "rate"))]
-    return [CLIENTS[name].title, f"{runs[0]['connections']:.0f}", *rates, memory]
+    return [str(runs[0]["title"]), f"{runs[0]['connections']:.0f}", *rates, memory]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -185,7 +185,7 @@ def plots(found: Mapping[str, Any], folder: Path) -> None:
     for scenario, title in (("plain", "plain HTTP, no delay"), ("tls", "TLS 1.3, 10 ms delay")):
         if runs := found.get("posts", {}).get(scenario):
             for field, unit in (("cpu_us", "µs of CPU per post"), ("rate", "posts per second")):
-                bars = {CLIENTS[name].title: spread(runs[name], field) for name in runs}
+                bars = {str(each[0]["title"]): spread(each, field) for each in runs.values()}
                 path = folder / f"posts-{scenario}-{field.removesuffix('_us')}.svg"
                 path.write_text(_bars(f"{unit}, {title}", bars, lambda s: f"{s.median:,.0f}"))
     if "handler" in found:
