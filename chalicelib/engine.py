@@ -204,7 +204,7 @@ class Engine:
         return wait
 
     def _connect(self, request: Request) -> Connection | None:
-        """Begin a connection for a request, or begin with the request's failure."""
+        """Begin a connection for a request; None if that failed: the request is then seen to."""
         try:
             connection = Connection(request.endpoint, self._poller, self._now)
         except OSError as exc:
