@@ -22,7 +22,7 @@ def callback(event: dict[str, Any], context: Any) -> Response:
     """Take the generation provider's webhook: POST /callbacks/generations, or a direct
     invocation.
     """
-    from chalicelib.callback import handle
+    from chalicelib.recording.callback import handle
 
     return handle(event, context)
 
@@ -30,7 +30,7 @@ def callback(event: dict[str, Any], context: Any) -> Response:
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="relay")
 def relay(event: CloudWatchEvent) -> Response:
     """Publish what the callback could not."""
-    from chalicelib.relay import handle
+    from chalicelib.recording.relay import handle
 
     return handle(event.context)
 
@@ -38,7 +38,7 @@ def relay(event: CloudWatchEvent) -> Response:
 @app.on_sqs_message(queue_arn="${queue_arn}", batch_size=10, name="deliver")
 def deliver(event: SQSEvent) -> Response:
     """Store events in their owners' inboxes and post them to the open pages."""
-    from chalicelib.deliver import handle
+    from chalicelib.delivery.deliver import handle
 
     return handle(event.to_dict(), event.context)
 
@@ -46,7 +46,7 @@ def deliver(event: SQSEvent) -> Response:
 @app.lambda_function(name="authorize")
 def authorize(event: dict[str, Any], context: Any) -> Response:
     """Decide who may open a WebSocket."""
-    from chalicelib.authorize import handle
+    from chalicelib.sessions.authorize import handle
 
     return handle(event)
 
@@ -54,7 +54,7 @@ def authorize(event: dict[str, Any], context: Any) -> Response:
 @app.on_ws_connect(name="connect")
 def connect(event: WebsocketEvent) -> Response:
     """Keep a new connection."""
-    from chalicelib.sessions import connect as handle
+    from chalicelib.sessions.messages import connect as handle
 
     return handle(event.to_dict())
 
@@ -62,7 +62,7 @@ def connect(event: WebsocketEvent) -> Response:
 @app.on_ws_message(name="message")
 def message(event: WebsocketEvent) -> Response:
     """Answer one client frame."""
-    from chalicelib.sessions import message as handle
+    from chalicelib.sessions.messages import message as handle
 
     return handle(event.to_dict())
 
@@ -70,7 +70,7 @@ def message(event: WebsocketEvent) -> Response:
 @app.on_ws_disconnect(name="disconnect")
 def disconnect(event: WebsocketEvent) -> Response:
     """Forget a connection that has ended."""
-    from chalicelib.sessions import disconnect as handle
+    from chalicelib.sessions.messages import disconnect as handle
 
     return handle(event.to_dict())
 
@@ -78,13 +78,13 @@ def disconnect(event: WebsocketEvent) -> Response:
 # What each function will need, loaded while Lambda starts it: that phase has a full core, whatever
 # the function's memory. _HANDLER is Lambda's own.
 _USES = {
-    "app.callback": ["chalicelib.callback", "boto3"],
-    "app.relay": ["chalicelib.relay", "boto3"],
-    "app.deliver": ["chalicelib.deliver"],
-    "app.authorize": ["chalicelib.authorize", "jwt"],
-    "app.connect": ["chalicelib.sessions"],
-    "app.message": ["chalicelib.sessions", "chalicelib.client_frames"],
-    "app.disconnect": ["chalicelib.sessions"],
+    "app.callback": ["chalicelib.recording.callback", "boto3"],
+    "app.relay": ["chalicelib.recording.relay", "boto3"],
+    "app.deliver": ["chalicelib.delivery.deliver"],
+    "app.authorize": ["chalicelib.sessions.authorize", "jwt"],
+    "app.connect": ["chalicelib.sessions.messages"],
+    "app.message": ["chalicelib.sessions.messages", "chalicelib.protocol.client_frames"],
+    "app.disconnect": ["chalicelib.sessions.messages"],
 }
 if _modules := _USES.get(os.environ.get("_HANDLER", "")):
     gc.disable()

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from chalicelib.frames import LIFETIME_MS, PING_MS
+from chalicelib.protocol.server_frames import LIFETIME_MS, PING_MS
 
 SPREAD = 0.1  # clients renew a connection within the last tenth of its life
 RENEWAL = LIFETIME_MS / 1000 * (1 - SPREAD / 2)  # seconds, in the mean

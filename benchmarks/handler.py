@@ -37,7 +37,7 @@ class Context:
 
 def batch(size: int, invocation: int) -> dict[str, Any]:
     """An SQS event of raw deliveries from SNS."""
-    from chalicelib import events
+    from chalicelib.protocol import events
 
     now = datetime.now(UTC)
     records = []

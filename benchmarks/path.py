@@ -30,7 +30,7 @@ from standardwebhooks import Webhook
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks import BUILD
-from chalicelib import events
+from chalicelib.protocol import events
 
 PAGES = 20
 PATIENCE = 60.0

@@ -44,8 +44,8 @@ Peer = Callable[[str, int, int], tuple[Measured, Counter[int]]]
 
 def herald(url: str, connections: int, posts: int) -> tuple[Measured, Counter[int]]:
     """The engine of this project."""
-    from chalicelib import gateway
-    from chalicelib.engine import Engine, Response
+    from chalicelib.aws import gateway
+    from chalicelib.engine.engine import Engine, Response
 
     engine = Engine()
     endpoint = gateway.management_endpoint(url)

@@ -8,7 +8,7 @@ them evenly over a window, which costs two additions however many they are.
 from dataclasses import dataclass, field
 
 from benchmarks.capacity import POSTS_OF_A_HELLO, Settings, Workload
-from chalicelib.frames import PING_MS
+from chalicelib.protocol.server_frames import PING_MS
 
 STEP = 0.1  # seconds
 FIRST_DELAY, LONGEST_DELAY = 0.5, 20.0  # seconds; clients/js/herald.js

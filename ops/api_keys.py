@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from chalicelib.connections import NEVER
-from chalicelib.dynamodb import from_item, to_item
-from chalicelib.events import MAX_USER_CHARACTERS
+from chalicelib.aws.dynamodb import from_item, to_item
+from chalicelib.protocol.events import MAX_USER_CHARACTERS
+from chalicelib.store.connections import NEVER
 from ops import target
 from ops.commands import DONE, PARTLY, CommandError, duration, note, run
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from chalicelib.connections import KEEP_SECONDS
-from chalicelib.frames import LIFETIME_MS, PING_MS
+from chalicelib.protocol.server_frames import LIFETIME_MS, PING_MS
+from chalicelib.store.connections import KEEP_SECONDS
 from ops.prices import MILLION, PRICES, Price, cost
 
 GROUPS = ("notifications", "connections", "deployment")

@@ -10,8 +10,8 @@ import json
 import time
 from typing import Any, Literal, NamedTuple
 
-from chalicelib import events
 from chalicelib.errors import InvalidEvent
+from chalicelib.protocol import events
 
 QueueName = Literal["queue", "subscription"]
 

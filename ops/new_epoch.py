@@ -42,12 +42,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.database import Database
-from chalicelib.dynamodb import to_item
+from chalicelib.aws.dynamodb import to_item
 from chalicelib.errors import DatabaseUnavailable
-from chalicelib.events import Event
-from chalicelib.generations import RELAY_GRACE_SECONDS
-from chalicelib.inbox import head_row
+from chalicelib.protocol.events import Event
+from chalicelib.recording.database import Database
+from chalicelib.recording.generations import RELAY_GRACE_SECONDS
+from chalicelib.store.inbox import head_row
 from ops import target
 from ops.commands import DONE, PARTLY, CommandError, confirmed, note, run
 from ops.migrate import database_url, shown

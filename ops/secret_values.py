@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from chalicelib.auth import SHORTEST_SECRET_BYTES
-from chalicelib.secrets import KEEP_SECONDS
+from chalicelib.aws.secrets import KEEP_SECONDS
+from chalicelib.sessions.credentials import SHORTEST_SECRET_BYTES
 from ops import target
 from ops.commands import DONE, CommandError, age, note, run
 

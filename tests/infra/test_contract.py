@@ -169,7 +169,7 @@ def alarms(plan: Resources) -> list[dict[str, Any]]:
 
 
 def test_alarmed_metrics_are_sent(plan: Resources) -> None:
-    sources = "".join(path.read_text() for path in (ROOT / "chalicelib").glob("*.py"))
+    sources = "".join(path.read_text() for path in (ROOT / "chalicelib").rglob("*.py"))
     for alarm in alarms(plan):
         if alarm["namespace"] == "Herald":
             assert re.search(rf"\b{alarm['metric_name']}\b", sources), alarm["metric_name"]

@@ -5,7 +5,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib import connections, events
+from chalicelib.protocol import events
+from chalicelib.store import connections
 
 EPOCH_AGE_SECONDS = 60
 

@@ -10,15 +10,19 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from chalicelib import auth, aws, database, deliver, publishing, secrets, sessions, settings
+from chalicelib import settings
+from chalicelib.aws import secrets, service
+from chalicelib.delivery import deliver
+from chalicelib.recording import database, publishing
+from chalicelib.sessions import credentials, messages
 
 REGION = "eu-central-1"
 _KEPT = (
     settings._read,
-    aws.engine,
-    aws.endpoint,
-    sessions.inbox,
-    sessions._management,
+    service.engine,
+    service.endpoint,
+    messages.inbox,
+    messages._management,
     deliver._management,
     database.database,
     publishing.publisher,
@@ -129,7 +133,7 @@ def environment(moto: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) ->
     urllib.request.urlopen(urllib.request.Request(f"{moto}/moto-api/reset", method="POST")).close()
     forget_process_state()
     monkeypatch.setattr(secrets, "get", {"jwt": JWT_SECRET}.__getitem__)
-    monkeypatch.setattr(auth, "_jwks", auth._Jwks())
+    monkeypatch.setattr(credentials, "_jwks", credentials._Jwks())
     client = boto3.client("dynamodb")
     create_table(client, "connections")
     create_table(client, "inbox", "position")
@@ -140,7 +144,7 @@ def environment(moto: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) ->
 
 def forget_process_state() -> None:
     """Clear what a function keeps across invocations."""
-    aws.engine().close()
+    service.engine().close()
     for cached in _KEPT:
         cached.cache_clear()
 

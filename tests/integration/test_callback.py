@@ -12,9 +12,11 @@ import pytest
 from botocore.exceptions import ClientError
 from standardwebhooks import Webhook
 
-from chalicelib import callback, publishing, retry, secrets
-from chalicelib.database import database as herald_database
+from chalicelib import retry
+from chalicelib.aws import secrets
 from chalicelib.errors import ServiceError
+from chalicelib.recording import callback, publishing
+from chalicelib.recording.database import database as herald_database
 from tests.integration.conftest import Context
 
 pytestmark = pytest.mark.integration

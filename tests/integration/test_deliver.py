@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib import connections, deliver, events
-from chalicelib.inbox import Head, Inbox
+from chalicelib.delivery import deliver
+from chalicelib.protocol import events
+from chalicelib.store import connections
+from chalicelib.store.inbox import Head, Inbox
 from tests.integration.builders import EPOCH, connect, epoch, event, open_connections, sqs
 from tests.integration.conftest import Context, Gateway
 

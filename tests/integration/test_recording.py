@@ -12,11 +12,12 @@ import psycopg2
 import pytest
 from psycopg2.extras import RealDictCursor
 
-from chalicelib import events, generations, relay
-from chalicelib.database import Database
 from chalicelib.errors import DatabaseUnavailable, PublishFailed, Refused
-from chalicelib.generations import OutboxRow, Recorded
-from chalicelib.webhooks import parse
+from chalicelib.protocol import events
+from chalicelib.recording import generations, relay
+from chalicelib.recording.database import Database
+from chalicelib.recording.generations import OutboxRow, Recorded
+from chalicelib.recording.webhooks import parse
 
 pytestmark = pytest.mark.integration
 

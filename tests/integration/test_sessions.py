@@ -7,8 +7,10 @@ from typing import Any
 import jwt
 import pytest
 
-from chalicelib import connections, deliver, sessions
-from chalicelib.inbox import REPLAY_LIMIT
+from chalicelib.delivery import deliver
+from chalicelib.sessions import messages
+from chalicelib.store import connections
+from chalicelib.store.inbox import REPLAY_LIMIT
 from tests.integration.builders import (
     EPOCH,
     connect,
@@ -36,7 +38,7 @@ def say(gateway: Gateway) -> Any:
 
     def send(frame: Any, **who: Any) -> list[Any]:
         before = len(gateway.posted.get(who.get("connection_id", "c1="), []))
-        answer = sessions.message(websocket(frame, **who))
+        answer = messages.message(websocket(frame, **who))
         assert answer["statusCode"] == 200
         posted = gateway.posted.get(who.get("connection_id", "c1="), [])[before:]
         frames = [*posted, *([answer["body"]] if "body" in answer else [])]
@@ -80,7 +82,7 @@ def expire(dynamodb: Any, *offsets: int, of_epoch: str = EPOCH) -> None:
 
 def test_connect_keeps_the_connection_and_echoes_the_protocol_alone(dynamodb: Any) -> None:
     offered = {"Sec-WebSocket-Protocol": "herald.v1, bearer.abc.def.ghi"}
-    answer = sessions.connect(websocket(headers=offered))
+    answer = messages.connect(websocket(headers=offered))
     assert answer["headers"] == {"Sec-WebSocket-Protocol": "herald.v1"}
     [item] = dynamodb.scan(TableName="connections")["Items"]
     assert (item["user_id"]["S"], open_connections(dynamodb)) == ("alice", {"c1="})
@@ -88,11 +90,11 @@ def test_connect_keeps_the_connection_and_echoes_the_protocol_alone(dynamodb: An
 
 
 def test_connect_without_subprotocols_is_fine() -> None:
-    assert sessions.connect(websocket()) == {"statusCode": 200, "headers": {}}
+    assert messages.connect(websocket()) == {"statusCode": 200, "headers": {}}
 
 
 def test_connect_for_another_protocol_is_refused(dynamodb: Any) -> None:
-    answer = sessions.connect(websocket(headers={"Sec-WebSocket-Protocol": "herald.v9"}))
+    answer = messages.connect(websocket(headers={"Sec-WebSocket-Protocol": "herald.v9"}))
     assert answer["statusCode"] == 400
     assert dynamodb.scan(TableName="connections")["Count"] == 0
 
@@ -100,7 +102,7 @@ def test_connect_for_another_protocol_is_refused(dynamodb: Any) -> None:
 def test_disconnect_forgets_the_connection(dynamodb: Any) -> None:
     connect("alice", "c1=")
     connect("alice", "c2=")
-    sessions.disconnect(websocket())
+    messages.disconnect(websocket())
     assert open_connections(dynamodb) == {"c2="}
 
 
@@ -235,7 +237,7 @@ def test_another_users_events_are_never_replayed(say: Any) -> None:
 def test_notices_of_the_last_hour_come_with_hello(say: Any) -> None:
     from datetime import UTC, datetime
 
-    from chalicelib import events
+    from chalicelib.protocol import events
 
     notice = events.build_notice("g1", "alice", stage="test", now=datetime.now(UTC))
     deliver.handle(sqs(notice), Context())
@@ -247,7 +249,7 @@ def test_notices_of_the_last_hour_come_with_hello(say: Any) -> None:
 def test_a_notice_that_its_result_has_superseded_is_not_sent_again(say: Any) -> None:
     from datetime import UTC, datetime
 
-    from chalicelib import events
+    from chalicelib.protocol import events
 
     finished = json.loads(event("alice", 2))["subject"]
     for generation_id in (finished, "still-waiting"):

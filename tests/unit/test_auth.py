@@ -9,8 +9,10 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from chalicelib import auth, authorize, aws, secrets, settings
+from chalicelib import settings
+from chalicelib.aws import secrets
 from chalicelib.errors import SettingError, Unauthorized
+from chalicelib.sessions import authorize, credentials
 
 SECRET = "s" * 32
 ARN = "arn:aws:execute-api:eu-central-1:000000000000:api/test/$connect"
@@ -52,7 +54,7 @@ def token(**changes: Any) -> str:
 
 def test_a_token_holds_for_its_user_until_its_end() -> None:
     ends = int(time.time()) + 100
-    assert auth.verify_token(token(exp=ends)) == auth.Identity("alice", ends, "jwt")
+    assert credentials.verify_token(token(exp=ends)) == credentials.Identity("alice", ends, "jwt")
 
 
 @pytest.mark.parametrize(
@@ -76,11 +78,11 @@ def test_a_token_with_a_wrong_or_missing_claim_does_not_hold(changes: dict[str, 
     now = int(time.time())
     times = {name: now + value for name, value in changes.items() if isinstance(value, int)}
     with pytest.raises(Unauthorized):
-        auth.verify_token(token(**changes | times))
+        credentials.verify_token(token(**changes | times))
 
 
 def test_clocks_may_differ_by_the_leeway() -> None:
-    assert auth.verify_token(token(exp=int(time.time()) - 10)).user_id == "alice"
+    assert credentials.verify_token(token(exp=int(time.time()) - 10)).user_id == "alice"
 
 
 def test_only_the_configured_algorithm_counts() -> None:
@@ -95,13 +97,13 @@ def test_only_the_configured_algorithm_counts() -> None:
         "",
     ):
         with pytest.raises(Unauthorized):
-            auth.verify_token(forged)
+            credentials.verify_token(forged)
 
 
 def test_a_short_secret_is_a_fault_of_the_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secrets, "get", lambda arn: "short")
     with pytest.raises(SettingError, match="shorter"):
-        auth.verify_token(token())
+        credentials.verify_token(token())
 
 
 def test_an_unknown_algorithm_is_a_fault_of_the_deployment(
@@ -109,7 +111,7 @@ def test_an_unknown_algorithm_is_a_fault_of_the_deployment(
 ) -> None:
     monkeypatch.setenv("HERALD_JWT_ALGORITHM", "none")
     with pytest.raises(SettingError, match="HERALD_JWT_ALGORITHM"):
-        auth.verify_token(token())
+        credentials.verify_token(token())
 
 
 def test_a_public_key_in_pem_verifies(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +123,7 @@ def test_a_public_key_in_pem_verifies(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(secrets, "get", lambda arn: pem.decode())
     monkeypatch.setenv("HERALD_JWT_ALGORITHM", "ES256")
-    assert auth.verify_token(jwt.encode(claims(), key, "ES256")).user_id == "alice"
+    assert credentials.verify_token(jwt.encode(claims(), key, "ES256")).user_id == "alice"
 
 
 class Jwks:
@@ -135,8 +137,8 @@ class Jwks:
         self.down = False
         self.now = 1000.0
         monkeypatch.setattr(urllib.request, "urlopen", self.open)
-        monkeypatch.setattr(auth, "_jwks", auth._Jwks())
-        monkeypatch.setattr("chalicelib.auth.time.monotonic", lambda: self.now)
+        monkeypatch.setattr(credentials, "_jwks", credentials._Jwks())
+        monkeypatch.setattr("chalicelib.sessions.credentials.time.monotonic", lambda: self.now)
         monkeypatch.setenv("HERALD_JWT_ALGORITHM", "RS256")
         monkeypatch.setenv("HERALD_JWT_JWKS_URL", "https://issuer.example/jwks")
 
@@ -164,30 +166,30 @@ def jwks(monkeypatch: pytest.MonkeyPatch) -> Jwks:
 
 def test_keys_are_fetched_once_and_again_for_a_new_kid_at_most_once_a_minute(jwks: Jwks) -> None:
     for _ in range(3):
-        assert auth.verify_token(jwks.token("one")).user_id == "alice"
+        assert credentials.verify_token(jwks.token("one")).user_id == "alice"
     assert jwks.fetched == 1
     for _ in range(5):
         with pytest.raises(Unauthorized):
-            auth.verify_token(jwks.token("unknown"))
+            credentials.verify_token(jwks.token("unknown"))
     assert jwks.fetched == 1, "a minute has not passed"
     jwks.keys["two"] = rsa.generate_private_key(65537, 2048)
     jwks.now += 61
-    assert auth.verify_token(jwks.token("two")).user_id == "alice"
+    assert credentials.verify_token(jwks.token("two")).user_id == "alice"
     assert jwks.fetched == 2
 
 
 def test_known_keys_go_on_holding_while_the_issuer_is_down(jwks: Jwks) -> None:
-    auth.verify_token(jwks.token("one"))
+    credentials.verify_token(jwks.token("one"))
     jwks.down = True
     jwks.now += 400
-    assert auth.verify_token(jwks.token("one")).user_id == "alice"
+    assert credentials.verify_token(jwks.token("one")).user_id == "alice"
 
 
 def test_a_jwks_url_must_be_https(jwks: Jwks, monkeypatch: pytest.MonkeyPatch) -> None:
     settings._read.cache_clear()
     monkeypatch.setenv("HERALD_JWT_JWKS_URL", "http://issuer.example/jwks")
     with pytest.raises(SettingError, match="https"):
-        auth.verify_token(jwks.token("one"))
+        credentials.verify_token(jwks.token("one"))
 
 
 KEY = "hk_k1_secret_with_underscores"
@@ -205,14 +207,14 @@ def api_key(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         assert (operation, payload["TableName"]) == ("GetItem", "keys")
         return {"Item": item} if payload["Key"] == {"key_id": {"S": "k1"}} else {}
 
-    monkeypatch.setattr(aws, "call", call)
+    monkeypatch.setattr("chalicelib.aws.service.call", call)
     return item
 
 
 def test_an_api_key_holds_for_its_owner(api_key: dict[str, Any]) -> None:
-    assert auth.verify_api_key(KEY) == auth.Identity("bob", 0, "api_key")
+    assert credentials.verify_api_key(KEY) == credentials.Identity("bob", 0, "api_key")
     api_key["expires_at"] = {"N": str(int(time.time()) + 60)}
-    assert auth.verify_api_key(KEY).token_expires_at > time.time()
+    assert credentials.verify_api_key(KEY).token_expires_at > time.time()
 
 
 @pytest.mark.usefixtures("api_key")
@@ -221,13 +223,13 @@ def test_an_api_key_holds_for_its_owner(api_key: dict[str, Any]) -> None:
 )
 def test_any_other_api_key_does_not(key: str) -> None:
     with pytest.raises(Unauthorized):
-        auth.verify_api_key(key)
+        credentials.verify_api_key(key)
 
 
 def test_an_expired_api_key_does_not_hold(api_key: dict[str, Any]) -> None:
     api_key["expires_at"] = {"N": str(int(time.time()) - 1)}
     with pytest.raises(Unauthorized, match="expired"):
-        auth.verify_api_key(KEY)
+        credentials.verify_api_key(KEY)
 
 
 def request(**headers: str) -> dict[str, Any]:

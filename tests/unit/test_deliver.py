@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib import aws, deliver, settings
-from chalicelib.engine import Request, Response
+from chalicelib import settings
+from chalicelib.aws import service
+from chalicelib.delivery import deliver
+from chalicelib.engine.engine import Request, Response
 from tests.integration.builders import event, sqs
 
 CONFIG = settings.Deliver("test", "connections", "inbox", 7, "http://127.0.0.1:1/test", 100, 3)
@@ -120,4 +122,4 @@ def test_a_batch_that_is_denied_is_not_taken_apart() -> None:
     ],
 )
 def test_only_what_may_pass_is_tried_again(status: int, body: bytes, again: bool) -> None:
-    assert aws.endpoint(aws.DYNAMODB).retryable(status, body) is again
+    assert service.endpoint(service.DYNAMODB).retryable(status, body) is again

@@ -15,7 +15,7 @@ import hcl2
 import pytest
 from websockets.sync.server import serve
 
-from chalicelib import client_frames, events, frames
+from chalicelib.protocol import client_frames, events, server_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,7 +101,7 @@ def test_each_runbook_answers_the_same_questions() -> None:
 
 
 def test_the_metrics_table_is_complete() -> None:
-    source = "".join(path.read_text() for path in (ROOT / "chalicelib").glob("*.py"))
+    source = "".join(path.read_text() for path in (ROOT / "chalicelib").rglob("*.py"))
     emitted = set(re.findall(r'(?:_counts|values)\["(\w+)"\] \+?= |"(Posts\w+)"', source))
     emitted |= {
         (name, "")
@@ -149,7 +149,7 @@ def test_every_terraform_variable_named_is_there() -> None:
     known |= set(
         re.findall(r"\w+", (ROOT / "migrations/versions/0001_first_tables.py").read_text())
     )
-    known |= set(get_args(frames.GapReason))
+    known |= set(get_args(server_frames.GapReason))
     for text in (OPERATIONS, SECURITY):
         named = {span for span in spans(text) if re.fullmatch(r"[a-z]+(_[a-z]+)+", span)}
         assert named <= known
@@ -213,46 +213,48 @@ Frame = dict[str, Any]
 EXAMPLES: list[Frame] = [json.loads(body) for body in blocks(PROTOCOL, "json")]
 FROM_CLIENTS = [frame for frame in EXAMPLES if "action" in frame]
 FROM_THE_SERVER = [frame for frame in EXAMPLES if "type" in frame]
-CODES = {code.code: code for code in vars(frames).values() if isinstance(code, frames.Code)}
+CODES = {
+    code.code: code for code in vars(server_frames).values() if isinstance(code, server_frames.Code)
+}
 
 
 def _welcome(frame: Frame) -> str:
     given = {
         name: frame[name] for name in ("connection", "time", "recovered", "replaying", "token_ms")
     }
-    return frames.welcome(frame["re"], **frame["stream"], **given)
+    return server_frames.welcome(frame["re"], **frame["stream"], **given)
 
 
 def _event(frame: Frame) -> str:
     text = json.dumps(frame["event"])
-    return frames.event(text, frame["epoch"], frame["offset"], replayed=frame["replayed"])
+    return server_frames.event(text, frame["epoch"], frame["offset"], replayed=frame["replayed"])
 
 
 def _gap(frame: Frame) -> str:
     names = ("requested", "epoch", "earliest", "head", "reason")
-    return frames.gap(frame["re"], **{name: frame[name] for name in names})
+    return server_frames.gap(frame["re"], **{name: frame[name] for name in names})
 
 
 SERVER: dict[str, Callable[[Frame], str]] = {
     "welcome": _welcome,
     "event": _event,
-    "events": lambda frame: next(frames.events(map(_event, frame["items"]))),
-    "caught_up": lambda frame: frames.caught_up(frame["re"], frame["offset"]),
+    "events": lambda frame: next(server_frames.events(map(_event, frame["items"]))),
+    "caught_up": lambda frame: server_frames.caught_up(frame["re"], frame["offset"]),
     "gap": _gap,
-    "pong": lambda frame: frames.pong(frame["re"], epoch=frame["epoch"], head=frame["head"]),
-    "auth_ok": lambda frame: frames.auth_ok(frame["re"], frame["token_ms"]),
-    "error": lambda frame: frames.error(
+    "pong": lambda frame: server_frames.pong(frame["re"], epoch=frame["epoch"], head=frame["head"]),
+    "auth_ok": lambda frame: server_frames.auth_ok(frame["re"], frame["token_ms"]),
+    "error": lambda frame: server_frames.error(
         frame["re"], CODES[frame["code"]], frame["message"], frame["retry_after_ms"]
     ),
-    "close": lambda frame: frames.close(CODES[frame["code"]], frame["retry_after_ms"]),
+    "close": lambda frame: server_frames.close(CODES[frame["code"]], frame["retry_after_ms"]),
 }
 
 
 def test_every_frame_has_an_example() -> None:
     assert {frame["action"] for frame in FROM_CLIENTS} == {"hello", "ping", "history", "auth"}
     makers = {
-        name for name, made in vars(frames).items()
-        if callable(made) and getattr(made, "__module__", "") == frames.__name__ and name.islower()
+        name for name, made in vars(server_frames).items()
+        if callable(made) and getattr(made, "__module__", "") == server_frames.__name__ and name.islower()
     }  # fmt: skip
     assert makers - {"packed", "dump"} == set(SERVER)
     assert {frame["type"] for frame in FROM_THE_SERVER} == set(SERVER)
@@ -302,7 +304,7 @@ def test_the_codes_are_those_of_the_server() -> None:
 
 def test_the_reasons_for_a_gap_are_those_of_the_server() -> None:
     rows = re.findall(r"(?m)^\| `(\w+)` \|", section(PROTOCOL, "What the server sends"))
-    assert rows == ["reason", *get_args(frames.GapReason)]
+    assert rows == ["reason", *get_args(server_frames.GapReason)]
 
 
 # --- protocol.md: the client in Python runs ---
@@ -311,12 +313,12 @@ OLD, NEW = "019bac11-b400-7a31-8c04-5d1f9b2e7a66", "019cae29-6e50-7a31-8c04-5d1f
 
 
 def _numbered(epoch: str, offset: int, *, replayed: bool = False) -> str:
-    return frames.event(f'{{"id":"{offset}"}}', epoch, offset, replayed=replayed)
+    return server_frames.event(f'{{"id":"{offset}"}}', epoch, offset, replayed=replayed)
 
 
 def _hello(epoch: str, head: int, *, recovered: bool) -> str:
     place = {"connection": "c", "time": "t", "epoch": epoch, "head": head}
-    return frames.welcome(1, **place, recovered=recovered, replaying=0, token_ms=None)  # type: ignore[arg-type]
+    return server_frames.welcome(1, **place, recovered=recovered, replaying=0, token_ms=None)  # type: ignore[arg-type]
 
 
 LOST = [_numbered(OLD, 3, replayed=True), _numbered(OLD, 4, replayed=True)]
@@ -336,20 +338,20 @@ SCRIPT = [  # for each connection: the cursor it is to come with, and what it is
         {"epoch": OLD, "offset": 2},
         [
             _hello(OLD, 4, recovered=True),
-            *frames.events(LOST),
-            frames.caught_up(1, 4),
-            frames.close(frames.TOKEN_EXPIRED),
+            *server_frames.events(LOST),
+            server_frames.caught_up(1, 4),
+            server_frames.close(server_frames.TOKEN_EXPIRED),
         ],
     ),
     (
         REQUESTED,
         [
             _hello(NEW, 7, recovered=False),
-            frames.gap(
+            server_frames.gap(
                 1, requested=REQUESTED, epoch=NEW, earliest=1, head=7, reason="epoch_changed"
             ),
             _numbered(NEW, 8),
-            frames.close(frames.FORBIDDEN),
+            server_frames.close(server_frames.FORBIDDEN),
         ],
     ),
 ]

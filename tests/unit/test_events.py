@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import events
 from chalicelib.errors import InvalidEvent
+from chalicelib.protocol import events
 
 EPOCH = "0199f3a0-0000-7000-8000-000000000001"
 

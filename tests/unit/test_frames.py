@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import client_frames, frames
-from chalicelib.events import MAX_EVENT_BYTES, MAX_FRAME_BYTES, MAX_OFFSET
+from chalicelib.protocol import client_frames, server_frames
+from chalicelib.protocol.events import MAX_EVENT_BYTES, MAX_FRAME_BYTES, MAX_OFFSET
 
 EPOCH = "0199f3a0-0000-7000-8000-000000000001"
 
@@ -88,7 +88,7 @@ def test_no_text_does_more_than_be_refused(text: str) -> None:
 
 def test_an_event_frame_carries_the_event_to_the_letter() -> None:
     text = '{"id" : "1", "data": {"prompt":"\\u00e9 é"}}'
-    frame = frames.event(text, EPOCH, 42, replayed=False)
+    frame = server_frames.event(text, EPOCH, 42, replayed=False)
     assert text in frame
     assert json.loads(frame) == {
         "type": "event",
@@ -100,15 +100,17 @@ def test_an_event_frame_carries_the_event_to_the_letter() -> None:
 
 
 def test_a_notice_has_no_place() -> None:
-    frame = json.loads(frames.event("{}", None, None, replayed=True))
+    frame = json.loads(server_frames.event("{}", None, None, replayed=True))
     assert (frame["epoch"], frame["offset"], frame["replayed"]) == (None, None, True)
 
 
 def test_the_largest_event_fits_every_frame_it_may_travel_in() -> None:
     largest = json.dumps("x" * (MAX_EVENT_BYTES - 2))
-    item = frames.event(largest, EPOCH, MAX_OFFSET, replayed=False)
+    item = server_frames.event(largest, EPOCH, MAX_OFFSET, replayed=False)
     assert len(item.encode()) <= MAX_FRAME_BYTES
-    assert [len(frame.encode()) <= MAX_FRAME_BYTES for frame in frames.events([item, item])] == [
+    assert [
+        len(frame.encode()) <= MAX_FRAME_BYTES for frame in server_frames.events([item, item])
+    ] == [
         True,
         True,
     ]
@@ -117,21 +119,22 @@ def test_the_largest_event_fits_every_frame_it_may_travel_in() -> None:
 @given(st.lists(st.text(max_size=12_000), max_size=40))
 def test_events_keep_order_and_no_frame_is_too_large(texts: list[str]) -> None:
     items = [json.dumps(text, ensure_ascii=False) for text in texts]
-    packed = list(frames.events(items))
+    packed = list(server_frames.events(items))
     assert [text for frame in packed for text in json.loads(frame)["items"]] == texts
     assert all(len(frame.encode()) <= MAX_FRAME_BYTES for frame in packed)
 
 
 def test_a_single_event_is_not_wrapped() -> None:
-    assert frames.packed(["{}"]) == ["{}"]
-    assert frames.packed([]) == []
-    assert json.loads(frames.packed(["{}", "{}"])[0])["type"] == "events"
+    assert server_frames.packed(["{}"]) == ["{}"]
+    assert server_frames.packed([]) == []
+    assert json.loads(server_frames.packed(["{}", "{}"])[0])["type"] == "events"
 
 
 @pytest.mark.parametrize(
-    "code", [value for value in vars(frames).values() if isinstance(value, frames.Code)]
+    "code",
+    [value for value in vars(server_frames).values() if isinstance(value, server_frames.Code)],
 )
-def test_a_code_says_by_its_range_how_to_reconnect(code: frames.Code) -> None:
+def test_a_code_says_by_its_range_how_to_reconnect(code: server_frames.Code) -> None:
     wanted: Any = {40: "never", 41: "backoff", 42: "now"}[code.code // 100]
     assert code.reconnect == wanted
-    assert json.loads(frames.close(code))["reconnect"] == wanted
+    assert json.loads(server_frames.close(code))["reconnect"] == wanted

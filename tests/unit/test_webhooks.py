@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from chalicelib import webhooks
 from chalicelib.errors import Refused
+from chalicelib.recording import webhooks
 
 SECRET = "whsec_" + base64.b64encode(b"0" * 32).decode()
 OTHER = "whsec_" + base64.b64encode(b"1" * 32).decode()

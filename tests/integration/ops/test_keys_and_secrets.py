@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from chalicelib import auth
 from chalicelib.errors import Unauthorized
+from chalicelib.sessions import credentials
 from ops import api_keys, secret_values
 from ops.commands import CommandError
 
@@ -63,7 +63,7 @@ def test_a_new_key_is_printed_once_and_lets_its_owner_in(
     assert key(stack_env, "create", "--user", "alice", "--label", "export") == 0
     text = capsys.readouterr().out.strip()
 
-    assert auth.verify_api_key(text) == auth.Identity("alice", 0, "api_key")
+    assert credentials.verify_api_key(text) == credentials.Identity("alice", 0, "api_key")
     secret = text.rpartition("_")[2]
     (item,) = environment.scan(TableName=TABLE)["Items"]
     assert secret not in str(item)
@@ -82,12 +82,12 @@ def test_a_key_ends_when_it_was_told_to(
 ) -> None:
     assert key(stack_env, "create", "--user", "alice", "--expires-in", "2h") == 0
     text = capsys.readouterr().out.strip()
-    ends = auth.verify_api_key(text).token_expires_at
+    ends = credentials.verify_api_key(text).token_expires_at
     assert 7190 <= ends - time.time() <= 7200
 
-    monkeypatch.setattr("chalicelib.auth.time.time", lambda: ends)
+    monkeypatch.setattr("chalicelib.sessions.credentials.time.time", lambda: ends)
     with pytest.raises(Unauthorized, match="expired"):
-        auth.verify_api_key(text)
+        credentials.verify_api_key(text)
 
 
 def test_a_revoked_key_is_refused_at_once(
@@ -99,7 +99,7 @@ def test_a_revoked_key_is_refused_at_once(
 
     assert key(stack_env, "revoke", key_id) == 0
     with pytest.raises(Unauthorized):
-        auth.verify_api_key(text)
+        credentials.verify_api_key(text)
     assert key(stack_env, "revoke", key_id) == 1
     assert f"There is no key {key_id}" in capsys.readouterr().err
 

@@ -12,10 +12,12 @@ import psycopg2
 import psycopg2.extras
 import pytest
 
-from chalicelib import generations, inbox, sessions, webhooks
-from chalicelib.database import Database
-from chalicelib.dynamodb import to_item
-from chalicelib.events import parse
+from chalicelib.aws.dynamodb import to_item
+from chalicelib.protocol.events import parse
+from chalicelib.recording import generations, webhooks
+from chalicelib.recording.database import Database
+from chalicelib.sessions import messages
+from chalicelib.store import inbox
 from ops import new_epoch
 from ops.commands import CommandError
 from tests.integration import builders
@@ -203,7 +205,7 @@ def test_a_callback_in_flight_keeps_its_offset_and_the_next_gets_the_new_epoch(
 
 def ask(user: str, **resume: Any) -> dict[str, Any]:
     frame = {"action": "hello", "id": 1, "resume": resume}
-    answer = sessions.message(builders.websocket(frame, user_id=user))
+    answer = messages.message(builders.websocket(frame, user_id=user))
     last: dict[str, Any] = json.loads(answer["body"])
     return last
 

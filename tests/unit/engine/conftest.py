@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from chalicelib import engine
-from chalicelib.engine import Engine
+from chalicelib.engine import engine
+from chalicelib.engine.engine import Engine
 from tests.unit.engine.scripted import Clock
 
 

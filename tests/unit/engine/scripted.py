@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
-from chalicelib import endpoint
-from chalicelib.engine import Endpoint, Request, Response
+from chalicelib.engine import endpoint
+from chalicelib.engine.engine import Endpoint, Request, Response
 
 OKAY = Response(200, b"ok", "")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from chalicelib import endpoint
-from chalicelib.endpoint import Endpoint, TokenBucket
+from chalicelib.engine import endpoint
+from chalicelib.engine.endpoint import Endpoint, TokenBucket
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from chalicelib import engine
-from chalicelib.engine import Engine, Response
+from chalicelib.engine import engine
+from chalicelib.engine.engine import Engine, Response
 from tests.unit.engine.scripted import (
     OK,
     OKAY,

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from chalicelib import http1
-from chalicelib.engine import Endpoint, Engine, Response
+from chalicelib.engine import http1
+from chalicelib.engine.engine import Endpoint, Engine, Response
 from tests.unit.engine.scripted import (
     OK,
     OKAY,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib import http1
-from chalicelib.http1 import Malformed, Reader, Response, usual
+from chalicelib.engine import http1
+from chalicelib.engine.http1 import Malformed, Reader, Response, usual
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 INTERIM = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"

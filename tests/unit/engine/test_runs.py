@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from chalicelib.engine import Engine, Response
+from chalicelib.engine.engine import Engine, Response
 from tests.unit.engine.scripted import OK, OKAY, Clock, Server, answer, at, each, echo, hang, post
 
 

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from chalicelib import endpoint
-from chalicelib.engine import Endpoint, Engine, Request, Response
+from chalicelib.engine import endpoint
+from chalicelib.engine.engine import Endpoint, Engine, Request, Response
 from tests.unit.engine.scripted import OK, OKAY, Peer, Server, answer, each, echo
 
 

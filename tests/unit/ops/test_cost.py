@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib import frames
+from chalicelib.protocol import server_frames
 from ops import cost
 from ops.bill import DURATIONS, MEMORY, InputError, Inputs, bill, summary, volumes
 from ops.peers import peers
@@ -37,7 +37,7 @@ def test_ten_thousand_pages_always_open_cost_what_the_price_page_makes_of_them()
 
 def test_a_ping_is_two_messages() -> None:
     given = Inputs(users=1000, hours=1)
-    hourly = 3_600_000 / frames.PING_MS
+    hourly = 3_600_000 / server_frames.PING_MS
     assert amount(given, "pings and pongs") == pytest.approx(1000 * 30 * hourly * 2 / 1e6)
 
 

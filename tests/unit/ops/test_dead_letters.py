@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib import events
+from chalicelib.protocol import events
 from ops.dead_letters import Filter, Letter, read
 
 NOTICE = events.build_notice("g1", "alice", stage="test", now=datetime(2025, 5, 19, tzinfo=UTC))

@@ -14,18 +14,21 @@ from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Any
 
-from chalicelib import aws, connections, events, frames, gateway, inbox, settings, telemetry
-from chalicelib.connections import Connection
-from chalicelib.dynamodb import (
+from chalicelib import settings, telemetry
+from chalicelib.aws import gateway, service
+from chalicelib.aws.dynamodb import (
     BATCH_GET_ITEMS,
     BATCH_WRITE_ITEMS,
     Row,
     batch_write,
     request,
 )
-from chalicelib.engine import Endpoint, Engine, Request, Response
+from chalicelib.engine.engine import Endpoint, Engine, Request, Response
 from chalicelib.errors import InvalidEvent, ServiceError
+from chalicelib.protocol import events, server_frames
 from chalicelib.retry import deadline_of
+from chalicelib.store import connections, inbox
+from chalicelib.store.connections import Connection
 
 MARGIN_SECONDS = 2.0  # kept back to answer before the function is stopped
 NOT_STORED = "An event could not be stored; load your state again."
@@ -45,7 +48,7 @@ def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     `event` is an SQS event as Lambda hands it over, its bodies being events as published (raw
     delivery). What is not done shortly before the function's end is returned as failed.
     """
-    batch = Batch(settings.load(settings.Deliver), aws.engine())
+    batch = Batch(settings.load(settings.Deliver), service.engine())
     for record in event["Records"]:
         batch.add(record)
     failed = batch.run(deadline_of(context, MARGIN_SECONDS))
@@ -157,7 +160,7 @@ class Batch:
         table = self._config.inbox_table
 
         def then(result: Response) -> None:
-            invalid = result.status == 400 and aws.error_code(result) == "ValidationException"
+            invalid = result.status == 400 and service.error_code(result) == "ValidationException"
             if invalid and len(writes) > 1:
                 for write in writes:  # one item is at fault: each on its own
                     self._write([write])
@@ -167,7 +170,7 @@ class Batch:
             for user, row in writes:
                 user.unstored -= 1
                 if result.status != 200:
-                    self._not_stored(user, aws.error_code(result))
+                    self._not_stored(user, service.error_code(result))
                 elif left and (row["user_id"], row["position"]) in left:
                     self._not_stored(user, "unprocessed")
                 elif not user.unstored and not user.failure:
@@ -187,7 +190,9 @@ class Batch:
 
         def then(result: Response, users: list[User]) -> None:
             try:
-                pages, unread = connections.from_read(table, aws.answer(aws.DYNAMODB, result))
+                pages, unread = connections.from_read(
+                    table, service.answer(service.DYNAMODB, result)
+                )
             except ServiceError as exc:
                 for user in users:
                     user.failure = user.failure or f"connections not read: {exc.code}"
@@ -207,10 +212,10 @@ class Batch:
 
     def _post_events(self, user: User, open_pages: list[Connection]) -> None:
         items = [
-            frames.event(event.text, event.epoch, event.offset, replayed=False)
+            server_frames.event(event.text, event.epoch, event.offset, replayed=False)
             for event in sorted(user.events.values(), key=_place)
         ]
-        wire = [frame.encode() for frame in frames.packed(items)]
+        wire = [frame.encode() for frame in server_frames.packed(items)]
         for page in open_pages:
             if page.over:
                 self._forget(page)
@@ -241,7 +246,7 @@ class Batch:
 
     def _end(self, page: Connection) -> None:
         """Close a page whose token has ended: it comes back with a fresh one and replays."""
-        close = frames.close(frames.TOKEN_EXPIRED).encode()
+        close = server_frames.close(server_frames.TOKEN_EXPIRED).encode()
 
         def then(result: Response) -> None:
             self._forget(page)
@@ -256,10 +261,13 @@ class Batch:
 
     def _submit_and_forget(self, wanted: Request) -> None:
         def then(result: Response) -> None:
-            if result.status in (200, 204, 410) or aws.error_code(result) == connections.NOT_THERE:
+            if (
+                result.status in (200, 204, 410)
+                or service.error_code(result) == connections.NOT_THERE
+            ):
                 return
             # The next 410 does it as well.
-            telemetry.warning("clean-up failed", reason=aws.error_code(result))
+            telemetry.warning("clean-up failed", reason=service.error_code(result))
 
         self._engine.submit(wanted, then)
 
@@ -275,7 +283,7 @@ class Batch:
         self._read_connections(lost, self._post_loss)
 
     def _post_loss(self, user: User, open_pages: list[Connection]) -> None:
-        wire = [frames.error(None, frames.OVERLOADED, NOT_STORED).encode()]
+        wire = [server_frames.error(None, server_frames.OVERLOADED, NOT_STORED).encode()]
         for page in open_pages:
             self._post(user, page, wire, 0)
 

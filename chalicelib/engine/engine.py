@@ -12,11 +12,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import cast
 
-from chalicelib.endpoint import Endpoint
-from chalicelib.http1 import Response
+from chalicelib.engine.endpoint import Endpoint
+from chalicelib.engine.http1 import Response
+from chalicelib.engine.sigv4 import Credentials, Headers, credentials
+from chalicelib.engine.transport import Broken, Connection
 from chalicelib.retry import backoff
-from chalicelib.sigv4 import Credentials, Headers, credentials
-from chalicelib.transport import Broken, Connection
 
 __all__ = ["Endpoint", "Engine", "Request", "Response"]
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from chalicelib import aws
-from chalicelib.engine import Request
+from chalicelib.aws import service
+from chalicelib.engine.engine import Request
 
 BATCH_WRITE_ITEMS = 25
 BATCH_GET_ITEMS = 100
@@ -29,7 +29,7 @@ def from_item(item: Item) -> dict[str, Any]:
 
 def request(operation: str, payload: dict[str, Any]) -> Request:
     """Return the request of one operation."""
-    return aws.request(aws.DYNAMODB, operation, payload)
+    return service.request(service.DYNAMODB, operation, payload)
 
 
 def batch_write(table: str, rows: Iterable[Row]) -> Request:
@@ -40,7 +40,7 @@ def batch_write(table: str, rows: Iterable[Row]) -> Request:
     """
     puts = ",".join([f'{{"PutRequest":{{"Item":{_item_text(row)}}}}}' for row in rows])
     body = f'{{"RequestItems":{{{quoted(table)}:[{puts}]}}}}'
-    return aws.request_of(aws.DYNAMODB, "BatchWriteItem", body.encode())
+    return service.request_of(service.DYNAMODB, "BatchWriteItem", body.encode())
 
 
 def _item_text(row: Row) -> str:

@@ -9,9 +9,9 @@ import json
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from chalicelib import events
 from chalicelib.errors import Refused
-from chalicelib.webhooks import GenerationResult
+from chalicelib.protocol import events
+from chalicelib.recording.webhooks import GenerationResult
 
 RELAY_GRACE_SECONDS = 20  # longer than `callback` may run: younger rows may still be with it
 

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from chalicelib import events, settings, telemetry
+from chalicelib import settings, telemetry
 from chalicelib.errors import PublishFailed
-from chalicelib.generations import OutboxRow
+from chalicelib.protocol import events
+from chalicelib.recording.generations import OutboxRow
 from chalicelib.retry import retry
 
 # SNS takes 10 entries and 256 KiB in one PublishBatch; eight of the largest events fit.

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic_core import SchemaValidator, ValidationError
 
 from chalicelib.errors import HeraldError
-from chalicelib.events import MAX_OFFSET
+from chalicelib.protocol.events import MAX_OFFSET
 
 MAX_TOKEN_CHARACTERS = 16_384
 MAX_HISTORY = 300

@@ -7,9 +7,10 @@ to a Deny.
 from collections.abc import Mapping
 from typing import Any
 
-from chalicelib import auth, settings, telemetry
+from chalicelib import settings, telemetry
+from chalicelib.aws.lambda_events import lower_headers
 from chalicelib.errors import ForbiddenOrigin, Unauthorized
-from chalicelib.headers import lower_headers
+from chalicelib.sessions import credentials
 
 
 def handle(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,16 +37,16 @@ def handle(event: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def _identify(headers: dict[str, str]) -> auth.Identity:
+def _identify(headers: dict[str, str]) -> credentials.Identity:
     config = settings.load(settings.Authorize)
     allowed = [origin.strip() for origin in config.allowed_origins.split(",") if origin.strip()]
-    if not auth.origin_allowed(headers, allowed):
+    if not credentials.origin_allowed(headers, allowed):
         raise ForbiddenOrigin
-    credentials = auth.from_headers(headers)
-    if credentials.token:
-        return auth.verify_token(credentials.token)
-    if credentials.api_key:
-        return auth.verify_api_key(credentials.api_key)
+    shown = credentials.from_headers(headers)
+    if shown.token:
+        return credentials.verify_token(shown.token)
+    if shown.api_key:
+        return credentials.verify_api_key(shown.api_key)
     raise Unauthorized("no credential")
 
 

@@ -4,7 +4,7 @@ noticed.
 
 import time
 
-from chalicelib import aws
+from chalicelib.aws import service
 
 KEEP_SECONDS = 300.0
 
@@ -22,7 +22,7 @@ def get(arn: str) -> str:
     """
     kept = _kept.get(arn)
     if kept is None or time.monotonic() - kept[0] > KEEP_SECONDS:
-        found = aws.call(aws.SECRETS_MANAGER, "GetSecretValue", {"SecretId": arn})
+        found = service.call(service.SECRETS_MANAGER, "GetSecretValue", {"SecretId": arn})
         kept = (time.monotonic(), found["SecretString"].strip())
         _kept[arn] = kept
     return kept[1]

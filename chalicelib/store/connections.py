@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from chalicelib import aws
-from chalicelib.dynamodb import Item, to_item
+from chalicelib.aws import service
+from chalicelib.aws.dynamodb import Item, to_item
 from chalicelib.errors import ServiceError
 
 KEEP_SECONDS = 2 * 3600 + 600  # API Gateway ends a connection after two hours
@@ -63,7 +63,7 @@ def get(table: str, user_id: str, connection_id: str) -> Connection | None:
         "ProjectionExpression": "#page",
         "ConsistentRead": True,
     }
-    found = aws.call(aws.DYNAMODB, "GetItem", payload).get("Item", {})
+    found = service.call(service.DYNAMODB, "GetItem", payload).get("Item", {})
     return next(iter(_connections(user_id, found)), None)
 
 
@@ -83,7 +83,7 @@ def forget_payload(table: str, user_id: str, connection_id: str) -> dict[str, An
 def forget(table: str, user_id: str, connection_id: str) -> None:
     """Forget a connection; raises ServiceError."""
     try:
-        aws.call(aws.DYNAMODB, "UpdateItem", forget_payload(table, user_id, connection_id))
+        service.call(service.DYNAMODB, "UpdateItem", forget_payload(table, user_id, connection_id))
     except ServiceError as exc:
         if exc.code != NOT_THERE:
             raise
@@ -126,7 +126,7 @@ def _write(table: str, connection: Connection, value: str) -> None:
             ":ends": {"N": str(int(time.time()) + KEEP_SECONDS)},
         },
     }
-    aws.call(aws.DYNAMODB, "UpdateItem", payload)
+    service.call(service.DYNAMODB, "UpdateItem", payload)
 
 
 def _connections(user_id: str, item: Item) -> list[Connection]:

@@ -12,9 +12,9 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from chalicelib import aws
-from chalicelib.dynamodb import Item, Row, from_item, to_item
-from chalicelib.events import Event
+from chalicelib.aws import service
+from chalicelib.aws.dynamodb import Item, Row, from_item, to_item
+from chalicelib.protocol.events import Event
 
 NOTICE_SECONDS = 3600
 REPLAY_LIMIT = 300
@@ -85,12 +85,12 @@ class Inbox:
 
     def head(self, user_id: str) -> Head:
         """Return the end of a user's stream, as last written."""
-        return _head(aws.call(aws.DYNAMODB, "Query", self._head_payload(user_id)))
+        return _head(service.call(service.DYNAMODB, "Query", self._head_payload(user_id)))
 
     def page(self, user_id: str) -> Page:
         """Return the end of a user's stream and the notices, in one round trip."""
-        head, notices = aws.together(
-            aws.DYNAMODB,
+        head, notices = service.together(
+            service.DYNAMODB,
             ("Query", self._head_payload(user_id)),
             ("Query", self._range_payload(user_id, _NOTICES, _NOTICES + _LAST)),
         )
@@ -102,7 +102,7 @@ class Inbox:
         first = f"{epoch}/{offset + 1:016d}"
         payload = self._range_payload(user_id, first, f"{epoch}/{_LAST}")
         while len(found) < limit:
-            answer = aws.call(aws.DYNAMODB, "Query", {**payload, "Limit": limit})
+            answer = service.call(service.DYNAMODB, "Query", {**payload, "Limit": limit})
             found += [_stored(item) for item in answer["Items"]]
             if "LastEvaluatedKey" not in answer:
                 break

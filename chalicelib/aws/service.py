@@ -11,7 +11,7 @@ import time
 from functools import cache
 from typing import Any, NamedTuple
 
-from chalicelib.engine import Endpoint, Engine, Request, Response
+from chalicelib.engine.engine import Endpoint, Engine, Request, Response
 from chalicelib.errors import ServiceError
 
 CALL_SECONDS = 5.0

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
-from chalicelib.events import MAX_FRAME_BYTES
+from chalicelib.protocol.events import MAX_FRAME_BYTES
 
 SUBPROTOCOL = "herald.v1"
 PING_MS = 270_000  # under API Gateway's idle limit of ten minutes

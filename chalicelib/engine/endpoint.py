@@ -5,7 +5,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from chalicelib.sigv4 import Signer
+from chalicelib.engine.sigv4 import Signer
 
 CONNECT_TIMEOUT = 1.0
 TIMEOUT = 3.0

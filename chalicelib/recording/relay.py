@@ -4,10 +4,11 @@ import time
 from functools import partial
 from typing import Any
 
-from chalicelib import generations, settings, telemetry
-from chalicelib.database import Database, database
+from chalicelib import settings, telemetry
 from chalicelib.errors import DatabaseUnavailable, PublishFailed
-from chalicelib.publishing import BATCH, Publisher, publisher
+from chalicelib.recording import generations
+from chalicelib.recording.database import Database, database
+from chalicelib.recording.publishing import BATCH, Publisher, publisher
 from chalicelib.retry import deadline_of
 
 ROUND_SECONDS = 12.0  # one batch: three tries at SNS, and the transaction around them

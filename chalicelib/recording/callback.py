@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib import events, generations, secrets, settings, telemetry, webhooks
-from chalicelib.database import database
+from chalicelib import settings, telemetry
+from chalicelib.aws import secrets
+from chalicelib.aws.lambda_events import lower_headers
 from chalicelib.errors import DatabaseUnavailable, PublishFailed, Refused, ServiceError
-from chalicelib.generations import Recorded
-from chalicelib.headers import lower_headers
-from chalicelib.publishing import publish_or_report, publisher
+from chalicelib.protocol import events
+from chalicelib.recording import generations, webhooks
+from chalicelib.recording.database import database
+from chalicelib.recording.generations import Recorded
+from chalicelib.recording.publishing import publish_or_report, publisher
+from chalicelib.recording.webhooks import GenerationResult
 from chalicelib.retry import deadline_of
-from chalicelib.webhooks import GenerationResult
 
 PUBLISH_SECONDS = 6.0  # kept back from the database, so that a failure can still be told
 RETRY_AFTER_SECONDS = 10

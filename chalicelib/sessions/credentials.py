@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from chalicelib import aws, secrets, settings, telemetry
-from chalicelib.connections import NEVER
-from chalicelib.dynamodb import from_item, to_item
+from chalicelib import settings, telemetry
+from chalicelib.aws import secrets, service
+from chalicelib.aws.dynamodb import from_item, to_item
 from chalicelib.errors import SettingError, Unauthorized
-from chalicelib.events import MAX_USER_CHARACTERS
+from chalicelib.protocol.events import MAX_USER_CHARACTERS
+from chalicelib.store.connections import NEVER
 
 LEEWAY_SECONDS = 30
 SHORTEST_SECRET_BYTES = 32  # HS256 keys: RFC 7518, 3.2
@@ -111,7 +112,7 @@ def verify_api_key(key: str) -> Identity:
         "Key": to_item({"key_id": key_id}),
         "ConsistentRead": True,  # a key that was taken back is refused at once
     }
-    item = from_item(aws.call(aws.DYNAMODB, "GetItem", payload).get("Item", {}))
+    item = from_item(service.call(service.DYNAMODB, "GetItem", payload).get("Item", {}))
     expected = item.get("key_sha256", "")
     if not hmac.compare_digest(hashlib.sha256(key.encode()).hexdigest(), expected):
         raise Unauthorized("the API key is unknown or wrong")

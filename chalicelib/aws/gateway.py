@@ -7,8 +7,8 @@ recovery), or as forbidden, which is a fault of the deployment.
 import os
 from typing import Literal
 
-from chalicelib.engine import Endpoint, Request, Response
-from chalicelib.sigv4 import quote
+from chalicelib.engine.engine import Endpoint, Request, Response
+from chalicelib.engine.sigv4 import quote
 
 Outcome = Literal["delivered", "gone", "throttled", "retryable", "forbidden"]
 

@@ -8,8 +8,8 @@ import socket
 import ssl
 from typing import Any
 
-from chalicelib.endpoint import Address, Endpoint
-from chalicelib.http1 import Malformed, Reader, Response, usual
+from chalicelib.engine.endpoint import Address, Endpoint
+from chalicelib.engine.http1 import Malformed, Reader, Response, usual
 
 READ, WRITE = select.POLLIN, select.POLLOUT  # epoll's are the same
 

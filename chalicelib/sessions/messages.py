@@ -12,13 +12,17 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from chalicelib import auth, aws, connections, frames, gateway, settings, telemetry
-from chalicelib.connections import NEVER, Connection
-from chalicelib.engine import Endpoint
+from chalicelib import settings, telemetry
+from chalicelib.aws import gateway, service
+from chalicelib.aws.lambda_events import lower_headers
+from chalicelib.engine.engine import Endpoint
 from chalicelib.errors import ServiceError, Unauthorized
-from chalicelib.events import rfc3339
-from chalicelib.headers import lower_headers
-from chalicelib.inbox import REPLAY_LIMIT, Head, Inbox, Page, Stored
+from chalicelib.protocol import server_frames
+from chalicelib.protocol.events import rfc3339
+from chalicelib.sessions import credentials
+from chalicelib.store import connections
+from chalicelib.store.connections import NEVER, Connection
+from chalicelib.store.inbox import REPLAY_LIMIT, Head, Inbox, Page, Stored
 
 RETRY_AFTER_MS = 2000
 
@@ -48,14 +52,14 @@ def connect(event: Mapping[str, Any]) -> Response:
     """Keep a new connection; choose herald.v1 among the subprotocols offered and never echo a
     credential.
     """
-    offered = auth.subprotocols(lower_headers(event))
-    if offered and frames.SUBPROTOCOL not in offered:
+    offered = credentials.subprotocols(lower_headers(event))
+    if offered and server_frames.SUBPROTOCOL not in offered:
         telemetry.warning("connection refused", what="subprotocol")
-        return {"statusCode": 400, "body": f"this server speaks {frames.SUBPROTOCOL}"}
+        return {"statusCode": 400, "body": f"this server speaks {server_frames.SUBPROTOCOL}"}
     session = connection_of(event)
     connections.put(settings.load(settings.Connections).connections_table, session)
     telemetry.info("connected", user_id=session.user_id, connection_id=session.connection_id)
-    headers = {"Sec-WebSocket-Protocol": frames.SUBPROTOCOL} if offered else {}
+    headers = {"Sec-WebSocket-Protocol": server_frames.SUBPROTOCOL} if offered else {}
     return {"statusCode": 200, "headers": headers}
 
 
@@ -70,23 +74,25 @@ def disconnect(event: Mapping[str, Any]) -> Response:
 
 def message(event: Mapping[str, Any]) -> Response:
     """Answer one client frame."""
-    from chalicelib import client_frames
+    from chalicelib.protocol import client_frames
 
     session = connection_of(event)
     try:
         frame = client_frames.parse(event.get("body") or "")
     except client_frames.BadFrame as exc:
         telemetry.warning("frame refused", connection_id=session.connection_id, reason=str(exc))
-        return _reply(frames.error(exc.re, frames.BAD_FRAME, str(exc)))
+        return _reply(server_frames.error(exc.re, server_frames.BAD_FRAME, str(exc)))
     try:
         session = _current(session)
         if session.token_expired and frame["action"] != "auth":
-            return _close(session, frames.TOKEN_EXPIRED)
+            return _close(session, server_frames.TOKEN_EXPIRED)
         return _ANSWERS[frame["action"]](session, frame)
     except ServiceError as exc:
         telemetry.error("frame not answered", action=frame["action"], error=str(exc))
         return _reply(
-            frames.error(frame["id"], frames.OVERLOADED, "try again in a moment", RETRY_AFTER_MS)
+            server_frames.error(
+                frame["id"], server_frames.OVERLOADED, "try again in a moment", RETRY_AFTER_MS
+            )
         )
     except Ended:
         telemetry.info("client left", connection_id=session.connection_id)
@@ -102,7 +108,7 @@ def _hello(session: Connection, frame: Frame) -> Response:
     if frame["resume"]:
         plan = _plan(session, page.head, frame["resume"], REPLAY_LIMIT, cut=False)
     answer = [
-        frames.welcome(
+        server_frames.welcome(
             frame["id"],
             connection=session.connection_id,
             time=rfc3339(datetime.now(UTC)),
@@ -112,8 +118,9 @@ def _hello(session: Connection, frame: Frame) -> Response:
             replaying=len(plan.replay) if plan else 0,
             token_ms=_token_ms(session.token_expires_at),
         ),
-        *frames.events(
-            frames.event(text, None, None, replayed=True) for text in _standing(session, page)
+        *server_frames.events(
+            server_frames.event(text, None, None, replayed=True)
+            for text in _standing(session, page)
         ),
     ]
     if plan:
@@ -141,19 +148,19 @@ def _history(session: Connection, frame: Frame) -> Response:
 
 def _pong(session: Connection, frame: Frame) -> Response:
     head = inbox().head(session.user_id)
-    return _reply(frames.pong(frame["id"], epoch=head.epoch, head=head.offset))
+    return _reply(server_frames.pong(frame["id"], epoch=head.epoch, head=head.offset))
 
 
 def _auth(session: Connection, frame: Frame) -> Response:
     try:
-        identity = auth.verify_token(frame["token"])
+        identity = credentials.verify_token(frame["token"])
     except Unauthorized as exc:
-        return _reply(frames.error(frame["id"], frames.UNAUTHORIZED, f"token: {exc}"))
+        return _reply(server_frames.error(frame["id"], server_frames.UNAUTHORIZED, f"token: {exc}"))
     if identity.user_id != session.user_id:
-        return _close(session, frames.FORBIDDEN)
+        return _close(session, server_frames.FORBIDDEN)
     renewed = session._replace(token_expires_at=identity.token_expires_at)
     connections.put(_settings().connections_table, renewed)
-    return _reply(frames.auth_ok(frame["id"], _token_ms(identity.token_expires_at) or 0))
+    return _reply(server_frames.auth_ok(frame["id"], _token_ms(identity.token_expires_at) or 0))
 
 
 class _Plan(NamedTuple):
@@ -161,7 +168,7 @@ class _Plan(NamedTuple):
 
     head: Head
     replay: list[Stored]
-    gap: frames.GapReason | None
+    gap: server_frames.GapReason | None
 
 
 def _plan(session: Connection, head: Head, wanted: Frame, limit: int, *, cut: bool) -> _Plan:
@@ -194,7 +201,7 @@ def _replay(session: Connection, re: object, plan: _Plan, wanted: Frame) -> list
     if plan.gap is not None:
         telemetry.metrics(Gaps=1)
         return [
-            frames.gap(
+            server_frames.gap(
                 re,
                 requested={name: value for name, value in wanted.items() if value is not None},
                 epoch=plan.head.epoch,
@@ -207,9 +214,10 @@ def _replay(session: Connection, re: object, plan: _Plan, wanted: Frame) -> list
     epoch = plan.head.epoch
     last = plan.replay[-1].offset if plan.replay else wanted["offset"]
     items = (
-        frames.event(stored.text, epoch, stored.offset, replayed=True) for stored in plan.replay
+        server_frames.event(stored.text, epoch, stored.offset, replayed=True)
+        for stored in plan.replay
     )
-    return [*frames.events(items), frames.caught_up(re, last)]
+    return [*server_frames.events(items), server_frames.caught_up(re, last)]
 
 
 def _current(session: Connection) -> Connection:
@@ -236,7 +244,7 @@ def _send(session: Connection, answer: list[str]) -> Response:
 
 def _post(session: Connection, frame: str) -> None:
     request = gateway.post(_management(), session.connection_id, frame.encode())
-    result = aws.engine().call(request, aws.CALL_SECONDS)
+    result = service.engine().call(request, service.CALL_SECONDS)
     outcome = gateway.outcome(result)
     if outcome == "gone":
         raise Ended
@@ -244,12 +252,12 @@ def _post(session: Connection, frame: str) -> None:
         raise ServiceError("execute-api", result.status, result.reason or outcome)
 
 
-def _close(session: Connection, code: frames.Code) -> Response:
+def _close(session: Connection, code: server_frames.Code) -> Response:
     """Say why, then end the connection: API Gateway itself carries neither code nor reason."""
     telemetry.info("connection closed", connection_id=session.connection_id, code=code.code)
-    _post(session, frames.close(code))
+    _post(session, server_frames.close(code))
     ending = gateway.close(_management(), session.connection_id)
-    aws.engine().call(ending, aws.CALL_SECONDS)
+    service.engine().call(ending, service.CALL_SECONDS)
     return {"statusCode": 200}
 
 

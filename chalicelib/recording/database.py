@@ -13,7 +13,8 @@ import psycopg2
 import psycopg2.extensions
 from psycopg2.extras import RealDictCursor
 
-from chalicelib import secrets, settings, telemetry
+from chalicelib import settings, telemetry
+from chalicelib.aws import secrets
 from chalicelib.errors import DatabaseUnavailable, ServiceError
 from chalicelib.retry import retry
 
