@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from random import Random
 
 from chalicelib.engine.endpoint import TokenBucket
-from chalicelib.engine.engine import ATTEMPTS
+from chalicelib.engine.request import ATTEMPTS
 from chalicelib.retry import BASE_SECONDS, CAP_SECONDS
 
 WEBHOOK_RETRIES = (5.0,)  # seconds after a 429; the provider's next try comes minutes later

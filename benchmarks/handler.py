@@ -37,12 +37,12 @@ class Context:
 
 def batch(size: int, invocation: int) -> dict[str, Any]:
     """An SQS event of raw deliveries from SNS."""
-    from chalicelib.protocol import events
+    from chalicelib.recording import generation_events
 
     now = datetime.now(UTC)
     records = []
     for number in range(size):
-        generation = {
+        generation: Any = {
             "id": f"5f5b7b30-0000-4000-8000-{number:012d}",
             "version": 1,
             "user_id": f"user-{number}",
@@ -60,7 +60,9 @@ def batch(size: int, invocation: int) -> dict[str, Any]:
             {
                 "messageId": f"{invocation}-{number}",
                 "receiptHandle": "handle",
-                "body": events.build(generation, stage="bench", epoch=EPOCH, offset=invocation + 1),
+                "body": generation_events.build(
+                    generation, stage="bench", epoch=EPOCH, offset=invocation + 1
+                ),
                 "attributes": {"ApproximateReceiveCount": "1"},
                 "messageAttributes": {},
                 "eventSource": "aws:sqs",

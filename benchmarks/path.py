@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import httpx
@@ -30,7 +30,10 @@ from standardwebhooks import Webhook
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks import BUILD
-from chalicelib.protocol import events
+from chalicelib.recording import generation_events
+
+if TYPE_CHECKING:
+    from chalicelib.recording.rows import Generation
 
 PAGES = 20
 PATIENCE = 60.0
@@ -211,7 +214,7 @@ class Route:
 
 def herald_message(pages: Pages, number: int) -> str:
     now = datetime.now(UTC)
-    row = {
+    row: Generation = {
         "id": uuid.uuid4(),
         "version": 2,
         "user_id": pages.users[number % PAGES],
@@ -225,7 +228,7 @@ def herald_message(pages: Pages, number: int) -> str:
         "created_at": now,
         "updated_at": now,
     }
-    return events.build(row, stage="bench", epoch=EPOCH, offset=number + 1)
+    return generation_events.build(row, stage="bench", epoch=EPOCH, offset=number + 1)
 
 
 def minimal_message(pages: Pages, number: int) -> str:

@@ -44,12 +44,12 @@ Peer = Callable[[str, int, int], tuple[Measured, Counter[int]]]
 
 def herald(url: str, connections: int, posts: int) -> tuple[Measured, Counter[int]]:
     """The engine of this project."""
-    from chalicelib.aws import gateway
+    from chalicelib.aws.gateway import Gateway
     from chalicelib.engine.engine import Engine, Response
 
     engine = Engine()
-    endpoint = gateway.management_endpoint(url)
-    endpoint.max_connections = connections
+    gateway = Gateway(url, os.environ)
+    gateway.endpoint.max_connections = connections
     statuses: Counter[int] = Counter()
 
     def then(result: Response) -> None:
@@ -57,7 +57,7 @@ def herald(url: str, connections: int, posts: int) -> tuple[Measured, Counter[in
 
     def post(numbers: range) -> None:
         for number in numbers:
-            engine.submit(gateway.post(endpoint, connection_id(number), FRAME), then)
+            engine.submit(gateway.post(connection_id(number), FRAME), then)
         engine.run(time.monotonic() + 600)
 
     post(range(2 * connections))

@@ -7,7 +7,7 @@ AWS Architecture Blog.
 import random
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -17,9 +17,7 @@ CAP_SECONDS = 2.0
 
 
 def backoff(tries: int, *, base: float = BASE_SECONDS, cap: float = CAP_SECONDS) -> float:
-    """Seconds to wait after the given number of failed tries: uniform in 0 … min(cap, base ·
-    2^tries).
-    """
+    """Return the seconds to wait after some failures: uniform in 0 … min(cap, base · 2^tries)."""
     return random.uniform(0, min(cap, base * 2**tries))
 
 
@@ -41,7 +39,7 @@ def retry(
     deadline
         On the clock of time.monotonic(), in seconds: no try starts after it.
     failed
-        Told of each failed try: its number, from 1, and the error.
+        Called after each failed try with its number, from 1, and the error.
     """
     for attempt in range(1, tries + 1):
         try:
@@ -53,11 +51,3 @@ def retry(
                 raise
             sleep(pause)
     raise AssertionError("unreachable: tries is at least 1")
-
-
-def deadline_of(context: Any, margin: float = 1.0) -> float:
-    """Return when the work must be done, on the clock of time.monotonic(): the function's end
-    less a margin.
-    """
-    left: int = context.get_remaining_time_in_millis()
-    return time.monotonic() + left / 1000 - margin

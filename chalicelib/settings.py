@@ -1,44 +1,57 @@
-"""What each function is told by its environment: field `x_y` is the variable HERALD_X_Y.
+"""Each function's settings, read from its environment: field `x_y` is the variable HERALD_X_Y.
 
-The same names stand in infra/<function>.tf; tests/infra checks that both agree. Nothing is read at
-import: `chalice package` imports app.py without an environment.
+Terraform sets the same names in infra/<function>.tf, and app/.chalice/config.json lists them for
+Chalice; tests compare all three. Nothing is read at import: `chalice package` imports app.py
+without an environment.
 """
 
-import os
-from functools import cache
-from typing import Any, NamedTuple, TypeVar, get_type_hints
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol, TypeVar, get_type_hints
 
 from chalicelib.errors import SettingError
 
 PREFIX = "HERALD_"
 
 
-class Outbox(NamedTuple):
-    """Where `callback` and `relay` record, publish and raise alarms."""
+class Common(Protocol):
+    """What every function's settings have."""
 
+    @property
+    def stage(self) -> str:
+        """The deployment's stage, which events and metrics carry."""
+
+    @property
+    def log_level(self) -> str:
+        """The least severe level that is logged; INFO when empty."""
+
+
+class Callback(NamedTuple):
+    """Receives webhooks."""
+
+    stage: str
+    log_level: str
     database_secret_arn: str
+    webhook_secret_arn: str
     topic_arn: str
     error_topic_arn: str
 
 
-class Callback(NamedTuple):
-    """The webhook receiver, beside Outbox."""
-
-    stage: str
-    webhook_secret_arn: str
-
-
 class Relay(NamedTuple):
-    """The sweeper of the outbox, beside Outbox."""
+    """Publishes the outbox."""
 
     stage: str
+    log_level: str
+    database_secret_arn: str
+    topic_arn: str
+    error_topic_arn: str
     outbox_retention_days: int
 
 
 class Deliver(NamedTuple):
-    """The consumer of the queue."""
+    """Consumes the queue; `posts_per_second` is the limit of one execution environment."""
 
     stage: str
+    log_level: str
     connections_table: str
     inbox_table: str
     inbox_retention_days: int
@@ -47,9 +60,48 @@ class Deliver(NamedTuple):
     max_receive_count: int
 
 
-class Tokens(NamedTuple):
-    """How tokens are verified; `jwt_jwks_url` is empty when the key is in the secret."""
+class Authorize(NamedTuple):
+    """Authorizes connections.
 
+    `jwt_jwks_url` is empty when the key is in the secret; `allowed_origins` is separated by commas.
+    """
+
+    stage: str
+    log_level: str
+    jwt_algorithm: str
+    jwt_secret_arn: str
+    jwt_jwks_url: str
+    jwt_issuer: str
+    jwt_audience: str
+    api_keys_table: str
+    allowed_origins: str
+
+
+class Connect(NamedTuple):
+    """Keeps new connections."""
+
+    stage: str
+    log_level: str
+    connections_table: str
+
+
+class Disconnect(NamedTuple):
+    """Forgets closed connections."""
+
+    stage: str
+    log_level: str
+    connections_table: str
+
+
+class Message(NamedTuple):
+    """Answers client frames; the JWT settings are those of Authorize."""
+
+    stage: str
+    log_level: str
+    connections_table: str
+    inbox_table: str
+    inbox_retention_days: int
+    management_endpoint: str
     jwt_algorithm: str
     jwt_secret_arn: str
     jwt_jwks_url: str
@@ -57,55 +109,34 @@ class Tokens(NamedTuple):
     jwt_audience: str
 
 
-class Authorize(NamedTuple):
-    """The authorizer, beside Tokens; origins are separated by commas."""
-
-    stage: str
-    api_keys_table: str
-    allowed_origins: str
-
-
-class Connections(NamedTuple):
-    """`connect` and `disconnect`."""
-
-    stage: str
-    connections_table: str
-
-
-class Message(NamedTuple):
-    """The client's frames, beside Tokens."""
-
-    stage: str
-    connections_table: str
-    inbox_table: str
-    inbox_retention_days: int
-    management_endpoint: str
-
+FUNCTIONS = {  # by handler name
+    "authorize": Authorize,
+    "callback": Callback,
+    "connect": Connect,
+    "deliver": Deliver,
+    "disconnect": Disconnect,
+    "message": Message,
+    "relay": Relay,
+}
 
 S = TypeVar("S")
 
-_MAY_BE_EMPTY = {"jwt_jwks_url", "jwt_secret_arn", "allowed_origins"}
+_MAY_BE_EMPTY = {"allowed_origins", "jwt_jwks_url", "jwt_secret_arn", "log_level"}
 
 
-def load(kind: type[S]) -> S:
-    """Read one of the settings above from the environment, once per process.
+def load(kind: type[S], environ: Mapping[str, str]) -> S:
+    """Read one function's settings from its environment.
 
     Raises
     ------
     SettingError
         Names every variable that is missing or not a number.
     """
-    found: S = _read(kind)  # type: ignore[arg-type] # a class is hashable
-    return found
-
-
-@cache
-def _read(kind: type[Any]) -> Any:
     values: dict[str, str | int] = {}
     wrong: list[str] = []
     for field, wanted in get_type_hints(kind).items():
-        name = PREFIX + field.upper()
-        text = os.environ.get(name, "")
+        name = variable(field)
+        text = environ.get(name, "")
         if not text and field not in _MAY_BE_EMPTY:
             wrong.append(f"{name} is not set")
         elif wanted is int and not text.isdigit():
@@ -113,5 +144,10 @@ def _read(kind: type[Any]) -> Any:
         else:
             values[field] = int(text) if wanted is int else text
     if wrong:
-        raise SettingError("; ".join(wrong) + " (see infra/ for what each function is given)")
+        raise SettingError("; ".join(wrong) + " (infra/ shows what each function is given)")
     return kind(**values)
+
+
+def variable(field: str) -> str:
+    """Return the environment variable of a settings field."""
+    return PREFIX + field.upper()

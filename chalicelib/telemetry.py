@@ -2,41 +2,49 @@
 
 Written to standard output, which Lambda sends to the function's log group. The metric format:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-Tokens, signatures and prompts never come here.
+Tokens, signatures and prompts are never logged.
 """
 
 import json
-import os
 import sys
 import time
+from collections.abc import Mapping
+
+from chalicelib.metrics import Metric
 
 NAMESPACE = "Herald"
+LONGEST_DISTRIBUTION = 100  # values that one line may hold for a metric
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
+_stage = ""
+_level = _LEVELS["INFO"]
+
+
+def configure(stage: str, level: str) -> None:
+    """Set the stage that metrics carry, and the least severe level that is logged."""
+    global _stage, _level
+    _stage, _level = stage, _LEVELS.get(level, _LEVELS["INFO"])
 
 
 def info(message: str, **fields: object) -> None:
-    """Log what happened, as a fixed phrase with its data as fields."""
+    """Log a normal event: a fixed phrase, with its data as fields."""
     _log("INFO", message, fields)
 
 
 def warning(message: str, **fields: object) -> None:
-    """Log what was survived."""
+    """Log a fault that was handled."""
     _log("WARNING", message, fields)
 
 
 def error(message: str, **fields: object) -> None:
-    """Log what a person must look at."""
+    """Log a fault that a person must look at."""
     _log("ERROR", message, fields)
 
 
-def metrics(*, properties: dict[str, object] | None = None, **values: float | list[float]) -> None:
-    """Emit metrics in one line: a name ending in Ms is milliseconds, in Seconds seconds, else a
-    count.
-
-    A list of numbers (100 at most) is a distribution, for percentiles.
-    """
-    stage = os.environ.get("HERALD_STAGE", "")
-    definitions = [{"Name": name, "Unit": _unit(name)} for name in values]
+def emit(
+    values: Mapping[Metric, float | list[float]], properties: Mapping[str, object] | None = None
+) -> None:
+    """Emit metrics in one line; a list of numbers is a distribution, for percentiles."""
+    definitions = [{"Name": metric.name, "Unit": metric.unit} for metric in values]
     _write(
         {
             "_aws": {
@@ -45,25 +53,21 @@ def metrics(*, properties: dict[str, object] | None = None, **values: float | li
                     {"Namespace": NAMESPACE, "Dimensions": [["Stage"]], "Metrics": definitions}
                 ],
             },
-            "Stage": stage,
+            "Stage": _stage,
             **(properties or {}),
-            **values,
+            **{
+                metric.name: value[:LONGEST_DISTRIBUTION] if isinstance(value, list) else value
+                for metric, value in values.items()
+            },
         }
     )
 
 
-def _unit(name: str) -> str:
-    if name.endswith("Ms"):
-        return "Milliseconds"
-    return "Seconds" if name.endswith("Seconds") else "Count"
-
-
-def _log(level: str, message: str, fields: dict[str, object]) -> None:
-    wanted = os.environ.get("HERALD_LOG_LEVEL", "INFO")
-    if _LEVELS[level] >= _LEVELS.get(wanted, 20):
+def _log(level: str, message: str, fields: Mapping[str, object]) -> None:
+    if _LEVELS[level] >= _level:
         _write({"level": level, "message": message, **fields})
 
 
-def _write(entry: dict[str, object]) -> None:
+def _write(entry: Mapping[str, object]) -> None:
     sys.stdout.write(json.dumps(entry, default=str, separators=(",", ":")) + "\n")
     sys.stdout.flush()

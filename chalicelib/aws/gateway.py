@@ -1,46 +1,55 @@
-"""API Gateway's @connections: posting to a WebSocket and closing it.
+"""API Gateway's @connections: posting to a WebSocket connection and closing it."""
 
-Each delivery ends as delivered, gone or retryable (429, 5xx, no answer: left to the client's
-recovery), or as forbidden, which is a fault of the deployment.
-"""
-
-import os
-from typing import Literal
+from collections.abc import Mapping
+from enum import Enum
 
 from chalicelib.engine.engine import Endpoint, Request, Response
 from chalicelib.engine.sigv4 import quote
 
-Outcome = Literal["delivered", "gone", "throttled", "retryable", "forbidden"]
 
-_OUTCOMES: dict[int, Outcome] = {
-    200: "delivered",
-    204: "delivered",
-    403: "forbidden",
-    410: "gone",
-    429: "throttled",
+class Outcome(Enum):
+    """How a post ended."""
+
+    DELIVERED = "delivered"
+    GONE = "gone"  # the connection no longer exists
+    THROTTLED = "throttled"  # left to the client's recovery, as is the next
+    RETRYABLE = "retryable"  # 5xx or no answer
+    FORBIDDEN = "forbidden"  # a fault of the deployment
+
+
+_OUTCOMES = {
+    200: Outcome.DELIVERED,
+    204: Outcome.DELIVERED,
+    403: Outcome.FORBIDDEN,
+    410: Outcome.GONE,
+    429: Outcome.THROTTLED,
 }
 
 
-def management_endpoint(url: str, *, rate: float | None = None) -> Endpoint:
-    """Return the @connections endpoint of a WebSocket API's stage: a setting, never taken from an
-    event.
+class Gateway:
+    """The @connections API of one WebSocket stage.
 
-    `rate` is posts per second at most, of this process.
+    Parameters
+    ----------
+    url
+        The stage's management endpoint: a setting, never taken from an event.
+    rate
+        Posts per second at most, of this process; None for no limit.
     """
-    base = f"{url.rstrip('/')}/@connections"
-    return Endpoint(base, "execute-api", os.environ["AWS_REGION"], rate=rate)
 
+    def __init__(self, url: str, environ: Mapping[str, str], *, rate: float | None = None) -> None:
+        base = f"{url.rstrip('/')}/@connections"
+        self.endpoint = Endpoint(base, "execute-api", environ["AWS_REGION"], rate=rate)
 
-def post(endpoint: Endpoint, connection_id: str, frame: bytes) -> Request:
-    """Return the request that sends one frame."""
-    return Request(endpoint, "POST", f"/{quote(connection_id)}", frame)  # ids end in '='
+    def post(self, connection_id: str, frame: bytes) -> Request:
+        """Return the request that sends one frame."""
+        return Request(self.endpoint, "POST", f"/{quote(connection_id)}", frame)  # ids end in '='
 
-
-def close(endpoint: Endpoint, connection_id: str) -> Request:
-    """Return the request that ends a connection."""
-    return Request(endpoint, "DELETE", f"/{quote(connection_id)}")
+    def close(self, connection_id: str) -> Request:
+        """Return the request that closes a connection."""
+        return Request(self.endpoint, "DELETE", f"/{quote(connection_id)}")
 
 
 def outcome(result: Response) -> Outcome:
-    """Say how a delivery ended."""
-    return _OUTCOMES.get(result.status, "retryable")
+    """Return how a post ended."""
+    return _OUTCOMES.get(result.status, Outcome.RETRYABLE)

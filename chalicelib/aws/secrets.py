@@ -1,33 +1,36 @@
-"""Secrets from AWS Secrets Manager, kept in memory for a few minutes so that a rotation is
-noticed.
-"""
+"""Secrets from AWS Secrets Manager, kept for a few minutes so that a rotation is noticed."""
 
 import time
+from collections.abc import Callable
 
-from chalicelib.aws import service
+from chalicelib.aws.service import Service
 
 KEEP_SECONDS = 300.0
 
-_kept: dict[str, tuple[float, str]] = {}
 
+class Secrets:
+    """Reads secrets by ARN."""
 
-def get(arn: str) -> str:
-    """Return a secret's value.
+    def __init__(self, service: Service, clock: Callable[[], float] = time.monotonic) -> None:
+        self._service = service
+        self._clock = clock
+        self._kept: dict[str, tuple[float, str]] = {}
 
-    Raises
-    ------
-    ServiceError
-        Secrets Manager refused or did not answer; ResourceNotFoundException when no value was put
-        yet.
-    """
-    kept = _kept.get(arn)
-    if kept is None or time.monotonic() - kept[0] > KEEP_SECONDS:
-        found = service.call(service.SECRETS_MANAGER, "GetSecretValue", {"SecretId": arn})
-        kept = (time.monotonic(), found["SecretString"].strip())
-        _kept[arn] = kept
-    return kept[1]
+    def get(self, arn: str) -> str:
+        """Return a secret's value.
 
+        Raises
+        ------
+        ServiceError
+            Secrets Manager refused or did not answer; ResourceNotFoundException when the secret
+            has no value yet.
+        """
+        kept = self._kept.get(arn)
+        if kept is None or self._clock() - kept[0] > KEEP_SECONDS:
+            found = self._service.call("GetSecretValue", {"SecretId": arn})
+            kept = self._kept[arn] = (self._clock(), found["SecretString"].strip())
+        return kept[1]
 
-def forget(arn: str) -> None:
-    """Read the secret anew the next time: what it said did not work."""
-    _kept.pop(arn, None)
+    def forget(self, arn: str) -> None:
+        """Read the secret again next time: its value did not work."""
+        self._kept.pop(arn, None)

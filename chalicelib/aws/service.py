@@ -1,20 +1,22 @@
-"""AWS services called through the engine: where they are, and JSON calls to them.
+"""AWS services that speak JSON: where they are, and calls to them.
 
 Endpoints follow the SDKs' rules: AWS_ENDPOINT_URL_<SERVICE>, then AWS_ENDPOINT_URL, then the
 Region's own.
 """
 
 import json
-import os
 import re
 import time
-from functools import cache
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from chalicelib.engine.engine import Endpoint, Engine, Request, Response
 from chalicelib.errors import ServiceError
 
 CALL_SECONDS = 5.0
+
+JsonObject = dict[str, Any]  # a request's or an answer's payload, as AWS's API reference gives it
+
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 # A batch's answer that is not empty there; within an item's text the quotes would be escaped.
 _UNPROCESSED = re.compile(rb'"Unprocessed(?:Items|Keys)"\s*:\s*\{\s*"')
@@ -24,10 +26,16 @@ _THROTTLED = (
     b"RequestLimitExceeded",
     b"InternalServerError",
 )
+# Errors with status 400 that blame the caller or the service, not what the request says.
+_NOT_THE_REQUEST = re.compile(
+    "AccessDenied|UnrecognizedClient|ExpiredToken|MissingAuthenticationToken|IncompleteSignature"
+    "|InvalidSignature|ResourceNotFound|ResourceInUse|Throttl|RequestLimitExceeded|Throughput|KMS"
+    "|InternalServer"
+)
 
 
-class Service(NamedTuple):
-    """An AWS service that speaks JSON: its signing name, its setting's suffix, its protocol."""
+class Protocol(NamedTuple):
+    """How a service is addressed: signing name, suffix of its setting, target prefix, version."""
 
     name: str
     setting: str
@@ -35,61 +43,79 @@ class Service(NamedTuple):
     version: str
 
 
-DYNAMODB = Service("dynamodb", "DYNAMODB", "DynamoDB_20120810", "1.0")
-SECRETS_MANAGER = Service("secretsmanager", "SECRETS_MANAGER", "secretsmanager", "1.1")
+DYNAMODB = Protocol("dynamodb", "DYNAMODB", "DynamoDB_20120810", "1.0")
+SECRETS_MANAGER = Protocol("secretsmanager", "SECRETS_MANAGER", "secretsmanager", "1.1")
 
 
-@cache
-def engine() -> Engine:
-    """Return the process's engine; its sockets outlive the invocation."""
-    return Engine()
+class Service:
+    """One AWS service of the process's Region."""
+
+    def __init__(self, engine: Engine, protocol: Protocol, environ: Mapping[str, str]) -> None:
+        self._engine = engine
+        self._protocol = protocol
+        region = environ["AWS_REGION"]
+        url = environ.get(f"AWS_ENDPOINT_URL_{protocol.setting}") or environ.get("AWS_ENDPOINT_URL")
+        self.endpoint = Endpoint(
+            url or f"https://{protocol.name}.{region}.{dns_suffix(region)}",
+            protocol.name,
+            region,
+            retryable=worth_a_retry,
+        )
+
+    def request(self, operation: str, payload: JsonObject) -> Request:
+        """Return the request of one operation."""
+        return self.encoded_request(operation, _encode(payload).encode())
+
+    def encoded_request(self, operation: str, body: bytes) -> Request:
+        """Return the request of one operation whose payload is JSON already."""
+        protocol = self._protocol
+        return Request(
+            self.endpoint,
+            "POST",
+            "/",
+            body,
+            (
+                ("content-type", f"application/x-amz-json-{protocol.version}"),
+                ("x-amz-target", f"{protocol.target}.{operation}"),
+            ),
+        )
+
+    def call(
+        self, operation: str, payload: JsonObject, deadline: float | None = None
+    ) -> JsonObject:
+        """Perform one operation and return its answer; raises ServiceError."""
+        return self.call_all((operation, payload), deadline=deadline)[0]
+
+    def call_all(
+        self, *calls: tuple[str, JsonObject], deadline: float | None = None
+    ) -> list[JsonObject]:
+        """Perform several operations at once and return their answers in order.
+
+        Parameters
+        ----------
+        deadline
+            On the clock of time.monotonic(); CALL_SECONDS from now by default.
+
+        Raises
+        ------
+        ServiceError
+            One of them failed: the first in order.
+        """
+        limit = time.monotonic() + CALL_SECONDS if deadline is None else deadline
+        results = self._engine.call_all([self.request(*call) for call in calls], limit)
+        return [self.answer(result) for result in results]
+
+    def answer(self, result: Response) -> JsonObject:
+        """Return the service's answer; raises ServiceError when it is an error or none came."""
+        if result.status == 200:
+            found: JsonObject = json.loads(result.body)
+            return found
+        raise ServiceError(self._protocol.name, result.status, error_code(result))
 
 
-@cache
-def endpoint(service: Service) -> Endpoint:
-    """Return the process's endpoint of a service."""
-    url = os.environ.get(f"AWS_ENDPOINT_URL_{service.setting}") or os.environ.get(
-        "AWS_ENDPOINT_URL"
-    )
-    region = os.environ["AWS_REGION"]
-    return Endpoint(
-        url or f"https://{service.name}.{region}.amazonaws.com",
-        service.name,
-        region,
-        retryable=_worth_another_try,
-    )
-
-
-def request(service: Service, operation: str, payload: dict[str, Any]) -> Request:
-    """Return the request of one operation."""
-    return request_of(service, operation, _encode(payload).encode())
-
-
-def request_of(service: Service, operation: str, body: bytes) -> Request:
-    """Return the request of one operation whose payload is JSON already."""
-    return Request(
-        endpoint(service),
-        "POST",
-        "/",
-        body,
-        (
-            ("content-type", f"application/x-amz-json-{service.version}"),
-            ("x-amz-target", f"{service.target}.{operation}"),
-        ),
-    )
-
-
-def answer(service: Service, result: Response) -> dict[str, Any]:
-    """Return what a service answered.
-
-    Raises
-    ------
-    ServiceError
-        It answered with an error, or not at all.
-    """
-    if result.status == 200:
-        return json.loads(result.body)  # type: ignore[no-any-return]
-    raise ServiceError(service.name, result.status, error_code(result))
+def dns_suffix(region: str) -> str:
+    """Return the domain of a Region's endpoints."""
+    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
 
 
 def error_code(result: Response) -> str:
@@ -102,8 +128,16 @@ def error_code(result: Response) -> str:
         return result.reason or f"HTTP {result.status}"
 
 
-def _worth_another_try(status: int, body: bytes) -> bool:
-    # They answer 400 when they throttle, and 200 with what a batch had no room for.
+def blames_request(result: Response) -> bool:
+    """Whether the service refused what the request says: the same request will never succeed."""
+    return result.status in (400, 413) and not _NOT_THE_REQUEST.search(error_code(result))
+
+
+def worth_a_retry(status: int, body: bytes) -> bool:
+    """Whether the same request may succeed in a moment.
+
+    These services answer 400 when they throttle, and 200 when a batch was done in part only.
+    """
     if status == 200:
         return _UNPROCESSED.search(body) is not None
     return (
@@ -111,22 +145,3 @@ def _worth_another_try(status: int, body: bytes) -> bool:
         or status == 429
         or (status == 400 and any(code in body for code in _THROTTLED))
     )
-
-
-def call(service: Service, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """Do one operation and return its answer; raises ServiceError."""
-    return answer(service, engine().call(request(service, operation, payload), CALL_SECONDS))
-
-
-def together(service: Service, *calls: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Do several operations at once and return their answers in order; raises the first
-    ServiceError.
-    """
-    results: list[Response | None] = [None] * len(calls)
-    for index, (operation, payload) in enumerate(calls):
-        engine().submit(
-            request(service, operation, payload),
-            lambda result, index=index: results.__setitem__(index, result),  # type: ignore[misc]
-        )
-    engine().run(time.monotonic() + CALL_SECONDS)
-    return [answer(service, result) for result in results if result is not None]

@@ -1,323 +1,198 @@
-"""The subscriber: takes a batch from the queue, stores each event in its owner's inbox, posts it
-to the open pages.
+"""The subscriber: stores each event in its owner's inbox, then posts it to the open connections.
 
-Store first, push second. For each user: the events and the head are stored, then the connections
-are read, then each connection gets the frames in order. All users go their way at once, in one
-run of the engine. A redelivered event is stored and posted again, never skipped: the try before
-may have died between the two.
+Store first, push second: the events and the head are stored, then the connections are read, then
+each connection gets its frames in order. A redelivered event is stored and posted again, never
+skipped: the previous try may have died between the two.
 """
 
-import json
+from __future__ import annotations
+
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
-from functools import cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
-from chalicelib import settings, telemetry
-from chalicelib.aws import gateway, service
-from chalicelib.aws.dynamodb import (
-    BATCH_GET_ITEMS,
-    BATCH_WRITE_ITEMS,
-    Row,
-    batch_write,
-    request,
-)
-from chalicelib.engine.engine import Endpoint, Engine, Request, Response
-from chalicelib.errors import InvalidEvent, ServiceError
-from chalicelib.protocol import events, server_frames
-from chalicelib.retry import deadline_of
-from chalicelib.store import connections, inbox
-from chalicelib.store.connections import Connection
+from chalicelib import metrics, telemetry
+from chalicelib.aws.lambda_events import deadline_of
+from chalicelib.aws.service import blames_request, error_code
+from chalicelib.delivery import batch as batches
+from chalicelib.delivery.batch import Batch, Failure, Recipient
+from chalicelib.delivery.posting import Poster
+from chalicelib.engine.flow import run_flows
+from chalicelib.errors import ServiceError
+from chalicelib.protocol import server_frames
+from chalicelib.store.inbox import RowKey, key_of
 
-MARGIN_SECONDS = 2.0  # kept back to answer before the function is stopped
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chalicelib.aws.dynamodb import Row
+    from chalicelib.aws.gateway import Gateway
+    from chalicelib.aws.lambda_events import LambdaContext, SqsEvent, SqsResponse
+    from chalicelib.engine.engine import Engine, Response
+    from chalicelib.store.connections import Connection, Connections
+    from chalicelib.store.inbox import Inbox
+
+MARGIN_SECONDS = 2.0  # reserved for the answer before the function is stopped
 NOT_STORED = "An event could not be stored; load your state again."
 
-_COUNTERS = {
-    "delivered": "PostsDelivered",
-    "gone": "PostsGone",
-    "throttled": "PostsThrottled",
-    "retryable": "PostsRetryable",
-    "forbidden": "PostsForbidden",
-}
+
+class Reached(NamedTuple):
+    """A recipient and their open connections."""
+
+    recipient: Recipient
+    connections: Sequence[Connection]
 
 
-def handle(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Deliver one batch and return which of its messages are to come again.
+class Deliver:
+    """The `deliver` function."""
 
-    `event` is an SQS event as Lambda hands it over, its bodies being events as published (raw
-    delivery). What is not done shortly before the function's end is returned as failed.
-    """
-    batch = Batch(settings.load(settings.Deliver), service.engine())
-    for record in event["Records"]:
-        batch.add(record)
-    failed = batch.run(deadline_of(context, MARGIN_SECONDS))
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
-
-
-Use = Callable[["User", list[Connection]], None]
-
-
-class User:
-    """One user's events in a batch, and how far they are."""
-
-    __slots__ = (
-        "delivered_at",
-        "events",
-        "failure",
-        "last_receive",
-        "message_ids",
-        "unstored",
-        "user_id",
-    )
-
-    def __init__(self, user_id: str) -> None:
-        self.user_id = user_id
-        self.events: dict[str, events.Event] = {}  # by id: SQS may bring one twice
-        self.message_ids: list[str] = []
-        self.last_receive = False
-        self.unstored = 0  # writes under way
-        self.failure = ""
-        self.delivered_at = 0.0  # epoch seconds; to the last page so far
-
-
-class Batch:
-    """A batch on its way through the engine."""
-
-    def __init__(self, config: settings.Deliver, engine: Engine) -> None:
-        self._config = config
+    def __init__(
+        self,
+        engine: Engine,
+        gateway: Gateway,
+        connections: Connections,
+        inbox: Inbox,
+        max_receive_count: int,
+    ) -> None:
         self._engine = engine
-        self._users: dict[str, User] = {}
-        self._received = 0
-        self._invalid: list[str] = []
-        self._counts: Counter[str] = Counter()
-        self._began = time.monotonic()
+        self._gateway = gateway
+        self._connections = connections
+        self._inbox = inbox
+        self._max_receive_count = max_receive_count
 
-    def add(self, record: Mapping[str, Any]) -> None:
-        """Take one message; one that is no event fails alone."""
-        self._received += 1
+    def handle(self, event: SqsEvent, context: LambdaContext) -> SqsResponse:
+        """Deliver one batch and return which of its messages have to be received again.
+
+        Messages that are not done shortly before the function's time is up are returned as failed.
+        """
+        began = time.monotonic()
+        deadline = deadline_of(context, MARGIN_SECONDS)
+        poster = Poster(self._gateway, self._connections)
+        batch = batches.read(event["Records"], self._max_receive_count)
+        stored = self._store(batch.recipients, poster, deadline)
+        reached = self._find(stored, deadline)
+        self._post(reached, poster, deadline)
+        self._report_losses(batch.recipients, poster, deadline + MARGIN_SECONDS / 2)
+        failed = batch.failed()
+        _log(batch, failed, poster, began)
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+    def _store(
+        self, recipients: Sequence[Recipient], poster: Poster, deadline: float
+    ) -> list[Recipient]:
+        """Store everything in one write; return the recipients whose events are all stored."""
+        rows = {
+            recipient.user_id: self._inbox.rows(recipient.events.values())
+            for recipient in recipients
+        }
+        refused = self._write([row for some in rows.values() for row in some], deadline)
+        if refused:
+            poster.counts[metrics.INBOX_FAILURES] += len(refused)
+        for recipient in recipients:
+            for row in rows[recipient.user_id]:
+                if reason := refused.get(key_of(row)):
+                    recipient.fail(Failure.NOT_STORED, reason)
+        return [recipient for recipient in recipients if recipient.failure is None]
+
+    def _write(self, rows: Sequence[Row], deadline: float) -> dict[RowKey, str]:
+        """Write rows in one request; return why those that were refused were, by their key.
+
+        When DynamoDB blames the request, one of its items is at fault: each is written on its own.
+        """
+        if not rows:
+            return {}
+        [result] = self._engine.call_all([self._inbox.write(rows)], deadline)
+        if len(rows) == 1 or not blames_request(result):
+            return self._refused(rows, result)
+        results = self._engine.call_all([self._inbox.write([row]) for row in rows], deadline)
+        refused: dict[RowKey, str] = {}
+        for row, alone in zip(rows, results, strict=True):
+            refused |= self._refused([row], alone)
+        return refused
+
+    def _refused(self, rows: Sequence[Row], result: Response) -> dict[RowKey, str]:
+        if result.status == 200:
+            return dict.fromkeys(self._inbox.unprocessed(result), "unprocessed")
+        return dict.fromkeys(map(key_of, rows), error_code(result))
+
+    def _find(self, recipients: Sequence[Recipient], deadline: float) -> list[Reached]:
+        """Read everybody's connections in one request."""
+        if not recipients:
+            return []
+        user_ids = [recipient.user_id for recipient in recipients]
         try:
-            event = events.parse(record["body"])
-        except InvalidEvent as exc:
-            self._invalid.append(record["messageId"])
-            telemetry.error("invalid message", message_id=record["messageId"], reason=str(exc))
-            return
-        if not event.user_id:
-            # A notice whose owner the database could not tell: there is no page to find.
-            telemetry.warning("notice without owner", event_id=event.id)
-            return
-        user = self._users.get(event.user_id)
-        if user is None:
-            user = self._users[event.user_id] = User(event.user_id)
-        user.events[event.id] = event
-        user.message_ids.append(record["messageId"])
-        receives = int(record["attributes"]["ApproximateReceiveCount"])
-        user.last_receive |= receives >= self._config.max_receive_count
-
-    def run(self, deadline: float) -> list[str]:
-        """Store and post everything, and return the ids of the messages that failed."""
-        self._store()
-        self._engine.run(deadline)
-        self._tell_of_losses()
-        self._engine.run(deadline + MARGIN_SECONDS / 2)
-        failed = list(self._invalid)
-        for user in self._users.values():
-            if user.failure:
-                failed += user.message_ids
-                telemetry.error(
-                    "delivery failed",
-                    user_id=user.user_id,
-                    events=len(user.events),
-                    reason=user.failure,
-                )
-        self._report(failed)
-        return failed
-
-    # --- store ---
-
-    def _store(self) -> None:
-        writes: list[tuple[User, Row]] = []
-        for user in self._users.values():
-            rows = self._rows(user)
-            user.unstored = len(rows)
-            writes += [(user, row) for row in rows]
-        for start in range(0, len(writes), BATCH_WRITE_ITEMS):
-            self._write(writes[start : start + BATCH_WRITE_ITEMS])
-
-    def _rows(self, user: User) -> list[Row]:
-        days = self._config.inbox_retention_days
-        rows = []
-        last = None
-        for event in user.events.values():
-            rows.append(inbox.row_of(event, days))
-            if event.offset is not None and (last is None or _place(event) > _place(last)):
-                last = event
-        if last is not None:
-            rows.append(inbox.head_row(last, days))
-        return rows
-
-    def _write(self, writes: list[tuple[User, Row]]) -> None:
-        table = self._config.inbox_table
-
-        def then(result: Response) -> None:
-            invalid = result.status == 400 and service.error_code(result) == "ValidationException"
-            if invalid and len(writes) > 1:
-                for write in writes:  # one item is at fault: each on its own
-                    self._write([write])
-                return
-            left = _unprocessed(result, table)
-            stored = []
-            for user, row in writes:
-                user.unstored -= 1
-                if result.status != 200:
-                    self._not_stored(user, service.error_code(result))
-                elif left and (row["user_id"], row["position"]) in left:
-                    self._not_stored(user, "unprocessed")
-                elif not user.unstored and not user.failure:
-                    stored.append(user)
-            self._read_connections(stored, self._post_events)
-
-        self._engine.submit(batch_write(table, [row for _, row in writes]), then)
-
-    def _not_stored(self, user: User, reason: str) -> None:
-        self._counts["InboxFailures"] += 1
-        user.failure = f"not stored: {reason}"
-
-    # --- read the connections ---
-
-    def _read_connections(self, users: list[User], use: Use) -> None:
-        table = self._config.connections_table
-
-        def then(result: Response, users: list[User]) -> None:
-            try:
-                pages, unread = connections.from_read(
-                    table, service.answer(service.DYNAMODB, result)
-                )
-            except ServiceError as exc:
-                for user in users:
-                    user.failure = user.failure or f"connections not read: {exc.code}"
-                return
-            for user in users:
-                if user.user_id in unread:
-                    user.failure = user.failure or "connections not read: unprocessed"
-                else:
-                    use(user, pages.get(user.user_id, []))
-
-        for start in range(0, len(users), BATCH_GET_ITEMS):
-            some = users[start : start + BATCH_GET_ITEMS]
-            payload = connections.read_payload(table, [user.user_id for user in some])
-            self._engine.submit(request("BatchGetItem", payload), partial(then, users=some))
-
-    # --- post ---
-
-    def _post_events(self, user: User, open_pages: list[Connection]) -> None:
-        items = [
-            server_frames.event(event.text, event.epoch, event.offset, replayed=False)
-            for event in sorted(user.events.values(), key=_place)
-        ]
-        wire = [frame.encode() for frame in server_frames.packed(items)]
-        for page in open_pages:
-            if page.over:
-                self._forget(page)
-            elif page.token_expired:
-                self._end(page)
+            found = self._connections.of_users(user_ids, deadline)
+        except ServiceError as exc:
+            for recipient in recipients:
+                recipient.fail(Failure.CONNECTIONS_NOT_READ, exc.code)
+            return []
+        reached = []
+        for recipient in recipients:
+            if recipient.user_id in found.unread:
+                recipient.fail(Failure.CONNECTIONS_NOT_READ, "unprocessed")
             else:
-                self._post(user, page, wire, 0)
+                reached.append(Reached(recipient, found.by_user.get(recipient.user_id, [])))
+        return reached
 
-    def _post(self, user: User, page: Connection, wire: list[bytes], index: int) -> None:
-        def then(result: Response) -> None:
-            if self._posted(user, page, result) and index + 1 < len(wire):
-                self._post(user, page, wire, index + 1)
+    def _post(self, reached: Sequence[Reached], poster: Poster, deadline: float) -> None:
+        """Post each recipient's events to all their connections at once."""
+        flows = []
+        for recipient, connections in reached:
+            frames = _frames(recipient) if connections else []
+            flows += [poster.post(recipient, connection, frames) for connection in connections]
+        run_flows(self._engine, flows, deadline)
 
-        self._engine.submit(gateway.post(_management(), page.connection_id, wire[index]), then)
-
-    def _posted(self, user: User, page: Connection, result: Response) -> bool:
-        outcome = gateway.outcome(result)
-        self._counts[_COUNTERS[outcome]] += 1
-        if outcome == "delivered":
-            user.delivered_at = time.time()
-        elif outcome == "gone" and not page.young:
-            self._forget(page)
-        elif outcome == "forbidden":
-            user.failure = "posting is forbidden: check the function's rights"
-        elif result.reason == "deadline":
-            user.failure = "the time ran out"
-        return outcome == "delivered"
-
-    def _end(self, page: Connection) -> None:
-        """Close a page whose token has ended: it comes back with a fresh one and replays."""
-        close = server_frames.close(server_frames.TOKEN_EXPIRED).encode()
-
-        def then(result: Response) -> None:
-            self._forget(page)
-            self._submit_and_forget(gateway.close(_management(), page.connection_id))
-
-        self._engine.submit(gateway.post(_management(), page.connection_id, close), then)
-
-    def _forget(self, page: Connection) -> None:
-        table = self._config.connections_table
-        payload = connections.forget_payload(table, page.user_id, page.connection_id)
-        self._submit_and_forget(request("UpdateItem", payload))
-
-    def _submit_and_forget(self, wanted: Request) -> None:
-        def then(result: Response) -> None:
-            if (
-                result.status in (200, 204, 410)
-                or service.error_code(result) == connections.NOT_THERE
-            ):
-                return
-            # The next 410 does it as well.
-            telemetry.warning("clean-up failed", reason=service.error_code(result))
-
-        self._engine.submit(wanted, then)
-
-    # --- the end ---
-
-    def _tell_of_losses(self) -> None:
-        """On the last receive, tell the open pages of a user whose events could not be stored."""
+    def _report_losses(
+        self, recipients: Sequence[Recipient], poster: Poster, deadline: float
+    ) -> None:
+        """On the last receive, notify the clients of users whose events could not be stored."""
         lost = [
-            user
-            for user in self._users.values()
-            if user.last_receive and user.failure.startswith("not stored")
+            recipient
+            for recipient in recipients
+            if recipient.last_receive and recipient.failure is Failure.NOT_STORED
         ]
-        self._read_connections(lost, self._post_loss)
-
-    def _post_loss(self, user: User, open_pages: list[Connection]) -> None:
-        wire = [server_frames.error(None, server_frames.OVERLOADED, NOT_STORED).encode()]
-        for page in open_pages:
-            self._post(user, page, wire, 0)
-
-    def _report(self, failed: list[str]) -> None:
-        latencies = [
-            (user.delivered_at - event.recorded_at) * 1000
-            for user in self._users.values()
-            if user.delivered_at
-            for event in user.events.values()
+        frame = server_frames.error(None, server_frames.OVERLOADED, NOT_STORED).encode()
+        flows = [
+            poster.post(recipient, connection, [frame])
+            for recipient, connections in self._find(lost, deadline)
+            for connection in connections
         ]
-        self._counts["EventsReceived"] += self._received
-        self._counts["InvalidMessages"] += len(self._invalid)
-        values: dict[str, float | list[float]] = {**self._counts}
-        if latencies:
-            values["DeliveryLatencyMs"] = latencies[:100]
-        elapsed = (time.monotonic() - self._began) * 1000
-        telemetry.metrics(
-            properties={"failed": len(failed), "milliseconds": round(elapsed, 1)}, **values
-        )
+        run_flows(self._engine, flows, deadline)
 
 
-def _place(event: events.Event) -> tuple[str, int]:
-    return event.epoch or "", event.offset or 0
+def _frames(recipient: Recipient) -> list[bytes]:
+    """Return a recipient's events in order, in as few frames as possible."""
+    items = [
+        server_frames.event(event.text, event.epoch, event.offset, replayed=False)
+        for event in sorted(recipient.events.values(), key=lambda event: event.place)
+    ]
+    return [frame.encode() for frame in server_frames.packed(items)]
 
 
-def _unprocessed(result: Response, table: str) -> set[tuple[str, str]]:
-    if result.status != 200:
-        return set()
-    left = json.loads(result.body).get("UnprocessedItems", {}).get(table, [])
-    items = [write["PutRequest"]["Item"] for write in left]
-    return {(item["user_id"]["S"], item["position"]["S"]) for item in items}
+def _log(batch: Batch, failed: Sequence[str], poster: Poster, began: float) -> None:
+    for recipient in batch.recipients:
+        if recipient.failure is not None:
+            telemetry.error(
+                "delivery failed",
+                user_id=recipient.user_id,
+                events=len(recipient.events),
+                reason=recipient.reason,
+            )
+    counts: dict[metrics.Metric, float | list[float]] = {
+        **poster.counts,
+        metrics.EVENTS_RECEIVED: batch.received,
+        metrics.INVALID_MESSAGES: len(batch.invalid),
+    }
+    if latencies := _latencies(batch.recipients):
+        counts[metrics.DELIVERY_LATENCY] = latencies
+    elapsed = (time.monotonic() - began) * 1000
+    telemetry.emit(counts, {"failed": len(failed), "milliseconds": round(elapsed, 1)})
 
 
-@cache
-def _management() -> Endpoint:
-    config = settings.load(settings.Deliver)
-    return gateway.management_endpoint(config.management_endpoint, rate=config.posts_per_second)
+def _latencies(recipients: Sequence[Recipient]) -> list[float]:
+    """Return the milliseconds from the record of each delivered event to its last post."""
+    return [
+        (recipient.delivered_at - event.recorded_at) * 1000
+        for recipient in recipients
+        if recipient.delivered_at
+        for event in recipient.events.values()
+    ]

@@ -6,93 +6,38 @@ Connections outlive a run: the next invocation finds them open.
 
 import heapq
 import itertools
-import select
 import time
-from collections import deque
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from chalicelib.engine.endpoint import Endpoint
-from chalicelib.engine.http1 import Response
-from chalicelib.engine.sigv4 import Credentials, Headers, credentials
-from chalicelib.engine.transport import Broken, Connection
+from chalicelib.engine.http1 import Failure, Response
+from chalicelib.engine.poller import new_poller
+from chalicelib.engine.request import Pool, Request, Then
+from chalicelib.engine.sigv4 import Credentials, credentials
+from chalicelib.engine.transport import Broken, HttpConnection
 from chalicelib.retry import backoff
 
-__all__ = ["Endpoint", "Engine", "Request", "Response"]
+__all__ = ["Endpoint", "Engine", "Failure", "Request", "Response"]
 
-ATTEMPTS = 3
 IDLE_LIFE = 50.0  # seconds; load balancers commonly close an idle connection after 60
 LONGEST_RETRY_AFTER = 20.0  # seconds
 TICK = 0.05  # seconds; how exactly timeouts are kept
 
 
-class Request:
-    """A request; `path` follows the endpoint's, percent-encoded, without a query.
-
-    It is tried `attempts` times at most; if it is not `idempotent`, again only where the service
-    certainly did not act on it. What else it holds is the engine's.
-    """
-
-    __slots__ = (
-        "attempts",
-        "body",
-        "detours",
-        "endpoint",
-        "failures",
-        "headers",
-        "idempotent",
-        "method",
-        "path",
-        "pool",
-        "then",
-    )
-    pool: "_Pool"
-    then: "Then"
-    failures: int
-    detours: int  # connections to addresses that did not accept
-
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        method: str,
-        path: str,
-        body: bytes = b"",
-        headers: Headers = (),
-        attempts: int = ATTEMPTS,
-        idempotent: bool = True,
-    ) -> None:
-        self.endpoint = endpoint
-        self.method = method
-        self.path = path
-        self.body = body
-        self.headers = headers
-        self.attempts = attempts
-        self.idempotent = idempotent
-
-
-Then = Callable[[Response], None]
-
-
-class _Pool:
-    """The connections of an endpoint and the requests that wait for one."""
-
-    __slots__ = ("endpoint", "idle", "open", "waiting")
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.endpoint = endpoint
-        self.open = 0
-        self.idle: list[Connection] = []
-        self.waiting: deque[Request] = deque()
-
-
 class Engine:
     """Runs requests to any number of long-lived endpoints; one per process, not for threads."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        backoff: Callable[[int], float] = backoff,
+    ) -> None:
         self._clock = clock
-        self._poller = _poller()
-        self._pools: dict[Endpoint, _Pool] = {}
-        self._connections: dict[int, Connection] = {}
+        self._backoff = backoff
+        self._poller = new_poller()
+        self._pools: dict[Endpoint, Pool] = {}
+        self._connections: dict[int, HttpConnection[Request]] = {}
         self._retries: list[tuple[float, int, Request]] = []
         self._order = itertools.count()
         self._outstanding = 0
@@ -105,7 +50,7 @@ class Engine:
         """Queue a request; `run` sends it and calls `then`, which may submit more."""
         pool = self._pools.get(request.endpoint)
         if pool is None:
-            pool = self._pools[request.endpoint] = _Pool(request.endpoint)
+            pool = self._pools[request.endpoint] = Pool(request.endpoint)
         request.pool, request.then = pool, then
         request.failures = request.detours = 0
         pool.waiting.append(request)
@@ -113,16 +58,22 @@ class Engine:
 
     def call(self, request: Request, timeout: float) -> Response:
         """Run one request and return its result, within the seconds given."""
-        results: list[Response] = []
-        self.submit(request, results.append)
-        self.run(self._clock() + timeout)
-        return results[0]
+        return self.call_all([request], self._clock() + timeout)[0]
+
+    def call_all(self, requests: Iterable[Request], deadline: float) -> list[Response]:
+        """Run requests at once and return their results in the same order."""
+        results: dict[Request, Response] = {}
+        submitted = list(requests)
+        for request in submitted:
+            self.submit(request, partial(results.__setitem__, request))
+        self.run(deadline)
+        return [results[request] for request in submitted]
 
     def run(self, deadline: float) -> None:
         """Work until nothing is outstanding or the clock (time.monotonic) reaches the deadline.
 
-        What is left then ends with the reason "deadline". An exception in a callback ends the run:
-        what was outstanding is dropped, and the exception goes to the caller.
+        Requests that are left then fail with Failure.DEADLINE. An exception in a callback stops the
+        run: outstanding requests are dropped, and the exception goes to the caller.
         """
         if self._running:
             raise RuntimeError("run() was called by a callback of the same run; submit() instead")
@@ -155,7 +106,7 @@ class Engine:
         now = self._now
         if now >= self._deadline:
             for request in self._drop():
-                request.then(Response(0, b"", "deadline"))
+                request.then(Response.failed(Failure.DEADLINE))
             return 0.0
         if now >= self._tick:
             self._tick = now + TICK
@@ -171,7 +122,7 @@ class Engine:
                 wait = min(wait, self._dispatch(pool))
         return wait
 
-    def _dispatch(self, pool: _Pool) -> float:
+    def _dispatch(self, pool: Pool) -> float:
         """Send what waits as far as connections and pace allow; return the seconds to try again in.
 
         All are signed before the first is sent: back to back, they wake the receiver once. Only
@@ -179,7 +130,7 @@ class Engine:
         of one poll would be mistaken for ready.
         """
         wait = TICK
-        signed: list[tuple[Connection, bytes]] = []
+        signed: list[tuple[HttpConnection[Request], bytes]] = []
         endpoint, waiting, idle = pool.endpoint, pool.waiting, pool.idle
         bucket, sign = endpoint.bucket, endpoint.signer.request
         while waiting and (idle or pool.open < endpoint.max_connections):
@@ -203,21 +154,23 @@ class Engine:
             connection.send(data, self._now)
         return wait
 
-    def _connect(self, request: Request) -> Connection | None:
+    def _connect(self, request: Request) -> HttpConnection[Request] | None:
         """Begin a connection for a request; None if that failed: the request is then seen to."""
         try:
-            connection = Connection(request.endpoint, self._poller, self._now)
+            connection: HttpConnection[Request] = HttpConnection(
+                request.endpoint, self._poller, self._now
+            )
         except OSError as exc:
             if not self._again(request):
-                self._settle(request, Response(0, b"", f"unresolved: {exc}"))
+                self._settle(request, Response.failed(Failure.UNRESOLVED, str(exc)))
             return None
         request.pool.open += 1
         self._connections[connection.fd] = connection
         return connection
 
-    def _proceed(self, connection: Connection) -> None:
+    def _proceed(self, connection: HttpConnection[Request]) -> None:
         """The connection is ready for the next step of what it does."""
-        request: Request | None = connection.carries
+        request = connection.carries
         if request is None:
             if not connection.quiet():
                 self._close(connection)
@@ -225,7 +178,7 @@ class Engine:
         try:
             response = connection.advance(self._now)
         except Broken as broken:
-            self._broken(connection, broken.reason)
+            self._broken(connection, request, broken.failure, broken.detail)
             return
         if response is None:
             return
@@ -248,9 +201,14 @@ class Engine:
             request, response.header("retry-after")
         )
 
-    def _broken(self, connection: Connection, reason: str) -> None:
+    def _broken(
+        self,
+        connection: HttpConnection[Request],
+        request: Request,
+        failure: Failure,
+        detail: str = "",
+    ) -> None:
         """No complete answer will come over this connection."""
-        request: Request = connection.carries
         connection.carries = None
         endpoint, pool = request.endpoint, request.pool
         self._close(connection)
@@ -264,20 +222,20 @@ class Engine:
         elif connection.reused and not answering:
             for sibling in pool.idle[:]:  # kept for as long, and probably as dead
                 self._close(sibling)
-            if request.idempotent and reason != "timeout":  # the connection failed, not the try
+            if request.idempotent and failure is not Failure.TIMEOUT:  # the connection failed
                 pool.waiting.appendleft(request)
                 return
         unprocessed = not connection.established or (request.idempotent and not answering)
-        hopeless = reason.startswith("untrusted")
+        hopeless = failure is Failure.UNTRUSTED
         if not unprocessed or hopeless or not self._again(request):
-            self._settle(request, Response(0, b"", reason))
+            self._settle(request, Response.failed(failure, detail))
 
     def _again(self, request: Request, retry_after: str | None = None) -> bool:
         """Plan another try, if one is left and can begin before the deadline."""
         request.failures += 1
         if request.failures >= request.attempts:
             return False
-        pause = backoff(request.failures)
+        pause = self._backoff(request.failures)
         if retry_after is not None and retry_after.isdigit():
             pause = max(pause, min(float(retry_after), LONGEST_RETRY_AFTER))
         due = self._now + pause
@@ -296,7 +254,7 @@ class Engine:
             if now < connection.expires:
                 continue
             if connection.carries is not None:
-                self._broken(connection, "timeout")
+                self._broken(connection, connection.carries, Failure.TIMEOUT)
             elif connection.fd in self._connections:
                 self._close(connection)
 
@@ -315,27 +273,10 @@ class Engine:
         self._outstanding = 0
         return dropped
 
-    def _close(self, connection: Connection) -> None:
+    def _close(self, connection: HttpConnection[Request]) -> None:
         pool = self._pools[connection.endpoint]
         if connection in pool.idle:
             pool.idle.remove(connection)
         pool.open -= 1
         del self._connections[connection.fd]
         connection.close()
-
-
-def _poller() -> "select.epoll":
-    return cast("select.epoll", select.epoll() if hasattr(select, "epoll") else _Poll())
-
-
-class _Poll:
-    """select.poll with epoll's seconds, for systems without epoll."""
-
-    def __init__(self) -> None:
-        self._poll = select.poll()
-        self.register = self._poll.register
-        self.modify = self._poll.modify
-        self.unregister = self._poll.unregister
-
-    def poll(self, timeout: float) -> list[tuple[int, int]]:
-        return self._poll.poll(timeout * 1000)

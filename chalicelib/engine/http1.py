@@ -1,6 +1,7 @@
 """HTTP/1.1 responses read as their bytes come (RFC 9112): strict, bounded, quick for small ones."""
 
 import re
+from enum import StrEnum
 
 MAX_HEAD = 64 * 1024
 MAX_BODY = 16 * 1024 * 1024  # more than any answer of the services called
@@ -22,15 +23,26 @@ class Malformed(ValueError):
     """What came is not an acceptable HTTP/1.1 response; the message says why."""
 
 
-class Response:  # noqa: PLW1641 - mutable
-    """What came of a request.
+class Failure(StrEnum):
+    """Why a request has no answer."""
 
-    `status` 0 means that no answer came; `reason` then is "timeout", "deadline", or one of
-    "refused", "reset", "unresolved", "untrusted", "malformed" with a colon and the particulars.
-    `reusable` says whether the connection can carry another request.
+    DEADLINE = "deadline"  # the run was over
+    MALFORMED = "malformed"  # the answer was not acceptable HTTP/1.1
+    REFUSED = "refused"  # no connection was accepted
+    RESET = "reset"  # the connection broke
+    TIMEOUT = "timeout"
+    UNRESOLVED = "unresolved"  # the host has no address
+    UNTRUSTED = "untrusted"  # the certificate is not valid for the host
+
+
+class Response:  # noqa: PLW1641 - mutable
+    """The result of a request.
+
+    `status` is 0 when no answer came: `failure` then says why, and `reason` says it as text with
+    the particulars. `reusable` says whether the connection can carry another request.
     """
 
-    __slots__ = ("_head", "body", "reason", "reusable", "status")
+    __slots__ = ("_head", "body", "failure", "reason", "reusable", "status")
 
     def __init__(
         self,
@@ -44,7 +56,15 @@ class Response:  # noqa: PLW1641 - mutable
         self.body = body
         self.reason = reason
         self.reusable = reusable
-        self._head = head  # lower-cased, each line ended by CRLF
+        self.failure: Failure | None = None
+        self._head = head  # lower-cased, each line terminated by CRLF
+
+    @classmethod
+    def failed(cls, failure: Failure, detail: str = "") -> "Response":
+        """Return the result of a request that got no answer."""
+        response = cls(0, b"", f"{failure}: {detail}" if detail else str(failure))
+        response.failure = failure
+        return response
 
     def __eq__(self, other: object) -> bool:
         mine = (self.status, self.body, self.reason)
@@ -77,9 +97,20 @@ def usual(data: bytes) -> Response | None:
 class Reader:
     """Reads one response, fed with what arrives until it is complete."""
 
-    __slots__ = ("_chunked", "_head", "_length", "_parts", "_rest", "_reusable", "_size", "_status")
+    __slots__ = (
+        "_chunked",
+        "_head",
+        "_length",
+        "_max_body",
+        "_parts",
+        "_rest",
+        "_reusable",
+        "_size",
+        "_status",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, max_body: int = MAX_BODY) -> None:
+        self._max_body = max_body
         self._status = 0  # until the head is complete
         self._reusable = True
         self._head = b""
@@ -155,13 +186,17 @@ class Reader:
             if not length.rstrip().isdigit():
                 raise Malformed("not one content length")
             self._length = int(length)
-            _check_size(self._length)
+            self._check_size(self._length)
+
+    def _check_size(self, size: int) -> None:
+        if size > self._max_body:
+            raise Malformed("the body is too large")
 
     def _feed_body(self, data: bytes) -> bool:
         self._parts.append(data)
         self._size += len(data)
         if self._length is None:
-            _check_size(self._size)
+            self._check_size(self._size)
             return False
         if self._size > self._length:  # more than announced: the connection cannot be trusted
             self._reusable = False
@@ -179,7 +214,7 @@ class Reader:
                     break
                 self._reusable = self._reusable and stop + 4 == len(data)
                 return True
-            _check_size(self._size + size)
+            self._check_size(self._size + size)
             start, stop = end + 2, end + 2 + size
             if len(data) < stop + 2:
                 break
@@ -199,8 +234,3 @@ def _chunk_size(line: bytes) -> int:
     if not digits or len(digits) > 8 or digits.translate(None, _HEXADECIMAL):
         raise Malformed("not a chunk size")
     return int(digits, 16)
-
-
-def _check_size(size: int) -> None:
-    if size > MAX_BODY:
-        raise Malformed("the body is too large")

@@ -6,10 +6,12 @@ import os
 import select
 import socket
 import ssl
-from typing import Any
+from typing import Generic, TypeVar
 
 from chalicelib.engine.endpoint import Address, Endpoint
-from chalicelib.engine.http1 import Malformed, Reader, Response, usual
+from chalicelib.engine.http1 import Failure, Malformed, Reader, Response, usual
+
+T = TypeVar("T")
 
 READ, WRITE = select.POLLIN, select.POLLOUT  # epoll's are the same
 
@@ -18,19 +20,20 @@ _LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Broken(Exception):
-    """The connection is of no more use; `reason` is what a result says of it."""
+    """The connection cannot be used any more; says how it failed and the particulars."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self, failure: Failure, detail: str) -> None:
+        super().__init__(failure, detail)
+        self.failure = failure
+        self.detail = detail
 
 
-class Connection:
+class HttpConnection(Generic[T]):
     """A socket that carries one request at a time.
 
     `established` tells whether a request can have reached the service, `reused` whether an earlier
     response came over it. `expires` is when to give it up, on the engine's clock. `carries` is the
-    engine's: what the request belongs to, None while the connection is idle.
+    owner's: the request under way, None while the connection is idle.
     """
 
     __slots__ = (
@@ -53,7 +56,7 @@ class Connection:
     def __init__(self, endpoint: Endpoint, poller: "select.epoll", now: float) -> None:
         self.endpoint = endpoint
         self.address: Address = endpoint.addresses(now)[0]
-        self.carries: Any = None
+        self.carries: T | None = None
         self.established = False
         self.reused = False
         self.expires = now + endpoint.connect_timeout
@@ -126,7 +129,7 @@ class Connection:
         if self._tls is None:
             error = self._refusal or self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if error:
-                raise Broken(f"refused: {os.strerror(error)}")
+                raise Broken(Failure.REFUSED, os.strerror(error))
         context = self.endpoint.tls
         if context is not None and not self._shake_hands(context):
             return
@@ -153,9 +156,9 @@ class Connection:
             self._watch(WRITE)
             return False
         except ssl.SSLCertVerificationError as exc:
-            raise Broken(f"untrusted: {exc.verify_message}") from exc
+            raise Broken(Failure.UNTRUSTED, exc.verify_message) from exc
         except OSError as exc:
-            raise Broken(f"reset: {exc}") from exc
+            raise Broken(Failure.RESET, str(exc)) from exc
         return True
 
     def _flush(self) -> None:
@@ -183,12 +186,12 @@ class Connection:
         except _LATER:
             return None
         except Malformed as exc:
-            raise Broken(f"malformed: {exc}") from exc
+            raise Broken(Failure.MALFORMED, str(exc)) from exc
         except OSError as exc:
-            raise Broken(f"reset: {exc}") from exc
+            raise Broken(Failure.RESET, str(exc)) from exc
         if self._reader is not None and (response := self._reader.end()):
             return response
-        raise Broken("reset: closed by the peer")
+        raise Broken(Failure.RESET, "closed by the peer")
 
     def _watch(self, events: int) -> None:
         if events != self._events:

@@ -1,0 +1,1 @@
+"""What travels on the wire: events, and the frames of herald.v1 in both directions."""

@@ -1,12 +1,13 @@
 """The frames of herald.v1 that clients send, validated here and nowhere else; unknown fields are
 ignored.
 
-The schema is pydantic's core schema, written down: importing pydantic's models to build the same
+The schema is pydantic's core schema, written out: importing pydantic's models to build the same
 schema would triple the cold start of `message` (docs/adr/0011).
 """
 
 import json
-from typing import Any
+from typing import Any, Literal, TypedDict
+from uuid import UUID
 
 from pydantic_core import SchemaValidator, ValidationError
 
@@ -16,8 +17,52 @@ from chalicelib.protocol.events import MAX_OFFSET
 MAX_TOKEN_CHARACTERS = 16_384
 MAX_HISTORY = 300
 
-Frame = dict[str, Any]  # one of the shapes below
-Schema = dict[str, Any]
+FrameId = int | str | None
+Schema = dict[str, Any]  # as pydantic_core takes it
+
+
+class Cursor(TypedDict):
+    """The client has handled everything up to `offset`; epoch None: of whatever stream there is."""
+
+    epoch: UUID | None
+    offset: int
+
+
+class Hello(TypedDict):
+    """The first frame; without `resume` nothing is replayed."""
+
+    action: Literal["hello"]
+    id: FrameId
+    resume: Cursor | None
+
+
+class Ping(TypedDict):
+    """Keeps the connection alive and says how far the client is."""
+
+    action: Literal["ping"]
+    id: FrameId
+    epoch: UUID | None
+    offset: int | None
+
+
+class History(TypedDict):
+    """Asks for the events above an offset of the current stream."""
+
+    action: Literal["history"]
+    id: FrameId
+    since: int
+    limit: int
+
+
+class Auth(TypedDict):
+    """Sends a fresh token before the old one expires."""
+
+    action: Literal["auth"]
+    id: FrameId
+    token: str
+
+
+ClientFrame = Hello | Ping | History | Auth
 
 _OFFSET: Schema = {"type": "int", "strict": True, "ge": 0, "le": MAX_OFFSET}
 _EPOCH: Schema = {"type": "uuid"}
@@ -54,24 +99,19 @@ def _frame(action: str, **fields: Schema) -> Schema:
     return _shape(action=tag, id=_optional(_FRAME_ID), **fields)
 
 
-# All up to `offset` has been handled; without an epoch: of whatever stream there is.
 _CURSOR = _shape(epoch=_optional(_EPOCH), offset=_OFFSET)
 
 SCHEMA: Schema = {
     "type": "tagged-union",
     "discriminator": "action",
     "choices": {
-        # The first frame; without `resume` nothing is replayed.
         "hello": _frame("hello", resume=_optional(_CURSOR)),
-        # Keeps the connection alive and says how far the client is.
         "ping": _frame("ping", epoch=_optional(_EPOCH), offset=_optional(_OFFSET)),
-        # Asks for what is above an offset of the present stream.
         "history": _frame(
             "history",
             since=_OFFSET,
             limit=_optional({"type": "int", "strict": True, "ge": 1, "le": MAX_HISTORY}, 100),
         ),
-        # Shows a fresh token before the old one ends.
         "auth": _frame(
             "auth", token={"type": "str", "min_length": 1, "max_length": MAX_TOKEN_CHARACTERS}
         ),
@@ -84,15 +124,15 @@ _validator = SchemaValidator(SCHEMA)
 class BadFrame(HeraldError):
     """A client's frame is refused; `re` is its id, when that could be read."""
 
-    def __init__(self, message: str, re: object) -> None:
+    def __init__(self, message: str, re: FrameId) -> None:
         super().__init__(message)
         self.re = re
 
 
-def parse(text: str) -> Frame:
+def parse(text: str) -> ClientFrame:
     """Return a client's frame with every field of its shape; raises BadFrame naming the field."""
     try:
-        frame: Frame = _validator.validate_json(text)
+        frame: ClientFrame = _validator.validate_json(text)
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
         if first["type"].startswith("union_tag"):  # its message repeats what the client sent
@@ -105,7 +145,7 @@ def parse(text: str) -> Frame:
     return frame
 
 
-def _frame_id(text: str) -> object:
+def _frame_id(text: str) -> FrameId:
     try:
         found = json.loads(text)["id"]
     except (ValueError, TypeError, KeyError, RecursionError):

@@ -1,8 +1,8 @@
 """The frames of herald.v1 that the server sends, as text. The wire contract is docs/protocol.md."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 from chalicelib.protocol.events import MAX_FRAME_BYTES
 
@@ -15,7 +15,7 @@ GapReason = Literal["expired", "epoch_changed", "ahead", "limit"]
 
 
 class Code(NamedTuple):
-    """Why a frame is refused or a connection ended, and what the client is to do then."""
+    """Why a frame is refused or a connection closed, and how the client should reconnect."""
 
     code: int
     name: str
@@ -30,7 +30,7 @@ TOKEN_EXPIRED = Code(4202, "token_expired", "now")
 
 
 def event(text: str, epoch: str | None, offset: int | None, *, replayed: bool) -> str:
-    """Return the frame of one event; its text goes in as it was published, the epoch is a UUID."""
+    """Return the frame of one event, whose text stays as it was published; the epoch is a UUID."""
     place = (
         '"epoch":null,"offset":null' if epoch is None else f'"epoch":"{epoch}","offset":{offset}'
     )
@@ -73,7 +73,7 @@ def welcome(
     replaying: int,
     token_ms: int | None,
 ) -> str:
-    """Return the answer to hello; `token_ms` is null for a credential that does not end."""
+    """Return the answer to hello; `token_ms` is null for a credential that never expires."""
     return dump(
         {
             "type": "welcome",
@@ -92,20 +92,20 @@ def welcome(
 
 
 def caught_up(re: object, offset: int) -> str:
-    """Return the frame that ends a replay; `offset` is the highest that was replayed."""
+    """Return the last frame of a replay; `offset` is the highest that was replayed."""
     return dump({"type": "caught_up", "re": re, "offset": offset})
 
 
 def gap(
     re: object,
     *,
-    requested: dict[str, Any],
+    requested: Mapping[str, object],
     epoch: str | None,
     earliest: int,
     head: int,
     reason: GapReason,
 ) -> str:
-    """Return the frame that says: what was asked for is not all there, nothing was replayed."""
+    """Return the frame that reports missing events: nothing was replayed."""
     return dump(
         {
             "type": "gap",
@@ -125,12 +125,12 @@ def pong(re: object, *, epoch: str | None, head: int) -> str:
 
 
 def auth_ok(re: object, token_ms: int) -> str:
-    """Return the answer to a token that holds."""
+    """Return the answer to a valid token."""
     return dump({"type": "auth_ok", "re": re, "token_ms": token_ms})
 
 
 def error(re: object, code: Code, message: str, retry_after_ms: int = 0) -> str:
-    """Return the frame that refuses a frame or tells of a fault; the connection stays."""
+    """Return the frame that refuses a frame or reports a fault; the connection stays open."""
     return dump(
         {
             "type": "error",
@@ -144,7 +144,7 @@ def error(re: object, code: Code, message: str, retry_after_ms: int = 0) -> str:
 
 
 def close(code: Code, retry_after_ms: int = 0) -> str:
-    """Return the last frame before the server ends the connection: API Gateway carries no close
+    """Return the last frame before the server closes the connection: API Gateway carries no close
     codes.
     """
     return dump(
@@ -158,6 +158,6 @@ def close(code: Code, retry_after_ms: int = 0) -> str:
     )
 
 
-def dump(frame: dict[str, Any]) -> str:
+def dump(frame: Mapping[str, object]) -> str:
     """Return a frame's text."""
     return json.dumps(frame, ensure_ascii=False, separators=(",", ":"), default=str)

@@ -1,127 +1,145 @@
 """The publisher: takes the provider's webhook, records the result, publishes the event."""
 
+from __future__ import annotations
+
 import json
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
-from chalicelib import settings, telemetry
-from chalicelib.aws import secrets
-from chalicelib.aws.lambda_events import lower_headers
+from chalicelib import metrics, telemetry
+from chalicelib.aws.lambda_events import (
+    HttpEvent,
+    HttpResponse,
+    LambdaContext,
+    deadline_of,
+    lower_headers,
+)
 from chalicelib.errors import DatabaseUnavailable, PublishFailed, Refused, ServiceError
-from chalicelib.protocol import events
-from chalicelib.recording import generations, webhooks
-from chalicelib.recording.database import database
-from chalicelib.recording.generations import Recorded
-from chalicelib.recording.publishing import publish_or_report, publisher
-from chalicelib.recording.webhooks import GenerationResult
-from chalicelib.retry import deadline_of
+from chalicelib.recording import generation_events, generations, outbox, webhooks
+from chalicelib.recording.generations import Outcome, Recorded
 
-PUBLISH_SECONDS = 6.0  # kept back from the database, so that a failure can still be told
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from psycopg2.extras import RealDictCursor
+
+    from chalicelib.recording.database import Database
+    from chalicelib.recording.publishing import Publisher
+    from chalicelib.recording.webhooks import GenerationResult
+
+PUBLISH_SECONDS = 6.0  # reserved from the database's time, so that a failure can still be reported
 RETRY_AFTER_SECONDS = 10
 
-Response = dict[str, Any]
 
+class Callback:
+    """The `callback` function; `secrets` returns the webhook's signing secrets."""
 
-def handle(event: Mapping[str, Any], context: Any) -> Response:
-    """Answer one webhook, or one direct invocation with the webhook's body as the event.
+    def __init__(
+        self, stage: str, database: Database, publisher: Publisher, secrets: Callable[[], str]
+    ) -> None:
+        self._stage = stage
+        self._database = database
+        self._publisher = publisher
+        self._secrets = secrets
 
-    A direct invocation is authorized by IAM and carries no signature.
-    """
-    try:
-        if "requestContext" not in event:
-            return _process(webhooks.parse(event), None, context)
-        body = webhooks.body_of(event)
-        webhook_id = webhooks.verify(lower_headers(event), body, _webhook_secrets())
-        return _process(webhooks.parse(body), webhook_id, context)
-    except Refused as exc:
-        telemetry.metrics(CallbacksRejected=1)
-        telemetry.warning("callback refused", status=exc.status, code=exc.code, field=exc.field)
-        answer = {"error": exc.code, "message": str(exc)}
-        if exc.field:
-            answer["field"] = exc.field
-        return _response(exc.status, answer)
-    except ServiceError as exc:
-        telemetry.error("webhook not verified: its secret could not be read", error=str(exc))
-        return _call_again("The webhook could not be verified. Call again.")
+    def handle(
+        self, event: HttpEvent | Mapping[str, object], context: LambdaContext
+    ) -> HttpResponse:
+        """Answer one webhook, or one direct invocation with the webhook's body as the event.
 
+        A direct invocation is authorized by IAM and carries no signature.
+        """
+        try:
+            if "requestContext" not in event:
+                return self._process(webhooks.parse(event), None, context)
+            request = cast(HttpEvent, event)
+            body = webhooks.body_of(request)
+            webhook_id = webhooks.verify(lower_headers(request), body, self._secrets())
+            return self._process(webhooks.parse(body), webhook_id, context)
+        except Refused as exc:
+            return _refusal(exc)
+        except ServiceError as exc:
+            telemetry.error("webhook not verified: its secret could not be read", error=str(exc))
+            return _call_again("The webhook could not be verified. Call again.")
 
-def _process(result: GenerationResult, webhook_id: str | None, context: Any) -> Response:
-    config = settings.load(settings.Callback)
-    deadline = deadline_of(context)
-    generation_id = str(result.generation_id)
-    user_id: str | None = None
+    def _process(
+        self, result: GenerationResult, webhook_id: str | None, context: LambdaContext
+    ) -> HttpResponse:
+        deadline = deadline_of(context)
+        generation_id = str(result.generation_id)
+        user_id: str | None = None
 
-    def transaction(cursor: Any) -> Recorded:
-        nonlocal user_id  # for the notice, in case the database fails after having told the owner
-        user_id = generations.owner(cursor, generation_id)
-        return generations.record(cursor, result, webhook_id=webhook_id, stage=config.stage)
+        def transaction(cursor: RealDictCursor) -> Recorded:
+            nonlocal user_id  # for the notice, should the database fail after it gave the owner
+            user_id = generations.owner(cursor, generation_id)
+            return generations.record(cursor, result, webhook_id=webhook_id, stage=self._stage)
 
-    try:
-        recorded = database().run(transaction, deadline=deadline - PUBLISH_SECONDS)
-    except DatabaseUnavailable as exc:
-        return _not_recorded(generation_id, user_id, exc, deadline)
-    if recorded.event is not None:
-        _publish(recorded.event_id, recorded.event, deadline)
-    telemetry.metrics(CallbacksRecorded=int(recorded.outcome == "recorded"))
-    telemetry.info(
-        "callback handled",
-        outcome=recorded.outcome,
-        generation_id=generation_id,
-        event_id=recorded.event_id,
-    )
-    return _response(
-        200,
-        {
-            "generationId": generation_id,
-            "outcome": recorded.outcome,
-            "eventId": recorded.event_id,
-        },
-    )
+        try:
+            recorded = self._database.run(transaction, deadline=deadline - PUBLISH_SECONDS)
+        except DatabaseUnavailable as exc:
+            return self._not_recorded(generation_id, user_id, exc, deadline)
+        if recorded.event is not None:
+            self._publish(recorded.event_id, recorded.event, deadline)
+        return _answer(generation_id, recorded)
 
+    def _publish(self, event_id: str, event: str, deadline: float) -> None:
+        if not self._publisher.publish_or_report(event, event_id=event_id, deadline=deadline):
+            return
+        try:
+            self._database.run(
+                lambda cursor: outbox.mark_published(cursor, [event_id]), deadline=deadline
+            )
+        except DatabaseUnavailable as exc:  # the relay publishes it again, under the same id
+            telemetry.warning("event published but not marked", event_id=event_id, error=str(exc))
 
-def _publish(event_id: str, event: str, deadline: float) -> None:
-    if not publish_or_report(publisher(), event, event_id=event_id, deadline=deadline):
-        return
-    try:
-        database().run(
-            lambda cursor: generations.mark_published(cursor, [event_id]), deadline=deadline
+    def _not_recorded(
+        self, generation_id: str, user_id: str | None, exc: DatabaseUnavailable, deadline: float
+    ) -> HttpResponse:
+        telemetry.emit({metrics.DATABASE_FAILURES: 1})
+        telemetry.error("result not recorded", generation_id=generation_id, error=str(exc))
+        notice = generation_events.build_notice(
+            generation_id, user_id, stage=self._stage, now=datetime.now(UTC)
         )
-    except DatabaseUnavailable as exc:  # the relay publishes it again, under the same id
-        telemetry.warning("event published but not marked", event_id=event_id, error=str(exc))
+        limit = min(deadline, time.monotonic() + PUBLISH_SECONDS / 2)
+        try:
+            self._publisher.publish(notice, deadline=limit)
+        except PublishFailed as failure:
+            telemetry.emit({metrics.PUBLISH_FAILURES: 1})
+            telemetry.error("notice not published", error=str(failure))
+        self._publisher.alert(
+            "Herald could not record a result", generationId=generation_id, error=str(exc)
+        )
+        return _call_again("The result could not be recorded. Call again.")
 
 
-def _not_recorded(
-    generation_id: str, user_id: str | None, exc: DatabaseUnavailable, deadline: float
-) -> Response:
-    config = settings.load(settings.Callback)
-    telemetry.metrics(DatabaseFailures=1)
-    telemetry.error("result not recorded", generation_id=generation_id, error=str(exc))
-    notice = events.build_notice(generation_id, user_id, stage=config.stage, now=datetime.now(UTC))
-    try:
-        publisher().publish(notice, deadline=min(deadline, time.monotonic() + PUBLISH_SECONDS / 2))
-    except PublishFailed as failure:
-        telemetry.metrics(PublishFailures=1)
-        telemetry.error("notice not published", error=str(failure))
-    publisher().alert(
-        "Herald could not record a result", generationId=generation_id, error=str(exc)
+def _answer(generation_id: str, recorded: Recorded) -> HttpResponse:
+    outcome, event_id = recorded.outcome, recorded.event_id
+    telemetry.emit({metrics.CALLBACKS_RECORDED: int(outcome is Outcome.RECORDED)})
+    telemetry.info(
+        "callback handled", outcome=outcome.value, generation_id=generation_id, event_id=event_id
     )
-    return _call_again("The result could not be recorded. Call again.")
+    body = {"generationId": generation_id, "outcome": outcome.value, "eventId": event_id}
+    return _response(200, body)
 
 
-def _call_again(message: str) -> Response:
+def _refusal(exc: Refused) -> HttpResponse:
+    telemetry.emit({metrics.CALLBACKS_REJECTED: 1})
+    telemetry.warning("callback refused", status=exc.status, code=exc.code, field=exc.field)
+    answer = {"error": exc.code, "message": str(exc)}
+    if exc.field:
+        answer["field"] = exc.field
+    return _response(exc.status, answer)
+
+
+def _call_again(message: str) -> HttpResponse:
     answer = {"error": "not_recorded", "message": message}
     return _response(503, answer, {"retry-after": str(RETRY_AFTER_SECONDS)})
 
 
-def _webhook_secrets() -> str:
-    return secrets.get(settings.load(settings.Callback).webhook_secret_arn)
-
-
 def _response(
-    status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
-) -> Response:
+    status: int, body: Mapping[str, str], headers: Mapping[str, str] | None = None
+) -> HttpResponse:
     return {
         "statusCode": status,
         "headers": {"content-type": "application/json", **(headers or {})},

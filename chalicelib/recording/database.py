@@ -1,22 +1,26 @@
 """PostgreSQL: a connection that cannot hang, kept across invocations, replaced when it breaks."""
 
+from __future__ import annotations
+
 import math
 import select
 import time
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import psycopg2
 import psycopg2.extensions
 from psycopg2.extras import RealDictCursor
 
-from chalicelib import settings, telemetry
-from chalicelib.aws import secrets
 from chalicelib.errors import DatabaseUnavailable, ServiceError
 from chalicelib.retry import retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812 - its own name
+
 
 T = TypeVar("T")
 
@@ -39,7 +43,7 @@ def time_limit(seconds: float) -> Iterator[None]:
         _deadline.reset(token)
 
 
-def _wait(connection: Any) -> None:
+def _wait(connection: PsycopgConnection) -> None:
     """Wait for the socket as psycopg2 asks, but not past the time limit.
 
     statement_timeout cannot help when the server or the network is silent: this is the client's
@@ -59,21 +63,30 @@ psycopg2.extensions.set_wait_callback(_wait)
 class Database:
     """One PostgreSQL, reached through one connection at a time.
 
-    `failed` is told of each failed try: its number, from 1, and the error.
+    Parameters
+    ----------
+    dsn
+        Returns the DSN; asked for whenever a connection is opened.
+    failed
+        Called after each failed try with its number, from 1, and the error.
+    sleep
+        Waits between tries, seconds.
     """
 
     def __init__(
         self,
         dsn: Callable[[], str],
         failed: Callable[[int, Exception], None] = lambda tries, exc: None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._dsn = dsn
         self._failed = failed
-        self._connection: Any = None
+        self._sleep = sleep
+        self._connection: PsycopgConnection | None = None
 
     def run(
         self,
-        transaction: Callable[[Any], T],
+        transaction: Callable[[RealDictCursor], T],
         *,
         deadline: float,
         seconds: float = ATTEMPT_SECONDS,
@@ -82,37 +95,42 @@ class Database:
         failure.
 
         The transaction gets a cursor whose rows are dictionaries; it is committed when it returns
-        and rolled back when it raises. It must bear being run again although it was committed,
-        for the answer to a COMMIT can be lost.
+        and rolled back when it raises. It must be safe to run again although it was committed,
+        because the answer to a COMMIT can be lost.
 
         Raises
         ------
         DatabaseUnavailable
-            PostgreSQL, or the secret that says where it is, failed every try; or the deadline
+            PostgreSQL, or the secret that holds its DSN, failed every try; or the deadline
             came first.
         """
 
         def attempt() -> T:
             with time_limit(max(0.0, min(seconds, deadline - time.monotonic()))):
                 try:
-                    with self._connected() as connection, connection.cursor() as cursor:
+                    with (
+                        self._connected() as connection,
+                        connection.cursor(cursor_factory=RealDictCursor) as cursor,
+                    ):
                         return transaction(cursor)
                 except psycopg2.Error:
                     self.close()
                     raise
 
         try:
-            return retry(attempt, on=_FAILURES, deadline=deadline, failed=self._failed)
+            return retry(
+                attempt, on=_FAILURES, deadline=deadline, failed=self._failed, sleep=self._sleep
+            )
         except _FAILURES as exc:
             raise DatabaseUnavailable(f"{type(exc).__name__}: {str(exc).strip()}") from exc
 
     def close(self) -> None:
-        """Give the connection up; the next transaction opens another."""
+        """Close the connection; the next transaction opens another."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
-    def _connected(self) -> Any:
+    def _connected(self) -> PsycopgConnection:
         if self._connection is None or self._connection.closed:
             limits = {
                 "statement_timeout": ATTEMPT_SECONDS,
@@ -120,24 +138,9 @@ class Database:
             }
             self._connection = psycopg2.connect(
                 self._dsn(),
-                cursor_factory=RealDictCursor,
                 application_name="herald",
                 options=" ".join(
                     f"-c {name}={int(limit * 1000)}" for name, limit in limits.items()
                 ),
             )
         return self._connection
-
-
-@cache
-def database() -> Database:
-    """Return the process's database."""
-    arn = settings.load(settings.Outbox).database_secret_arn
-
-    def failed(tries: int, exc: Exception) -> None:
-        secrets.forget(arn)  # it may have been rotated
-        telemetry.warning(
-            "database failed", tries=tries, error=f"{type(exc).__name__}: {exc}".strip()
-        )
-
-    return Database(lambda: secrets.get(arn), failed)

@@ -1,39 +1,44 @@
-"""The transaction that records a result, and the outbox it fills.
+"""The transaction that records a result.
 
 PostgreSQL is the sequencer: the transaction that records a result also takes the next offset of
-its owner's stream and writes the event into the outbox, so offsets are contiguous and in commit
+its owner's stream and puts the event into the outbox, so offsets are contiguous and in commit
 order.
 """
 
+from __future__ import annotations
+
 import json
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from chalicelib.errors import Refused
-from chalicelib.protocol import events
-from chalicelib.recording.webhooks import GenerationResult
+from chalicelib.protocol.events import event_id
+from chalicelib.recording import generation_events, outbox
+from chalicelib.recording.rows import Generation, StreamPosition
 
-RELAY_GRACE_SECONDS = 20  # longer than `callback` may run: younger rows may still be with it
+if TYPE_CHECKING:
+    from psycopg2.extras import RealDictCursor
 
-PURGE_ROWS = 2000  # of each table, in one transaction
+    from chalicelib.recording.webhooks import GenerationResult
+
+
+class Outcome(StrEnum):
+    """What a webhook changed."""
+
+    RECORDED = "recorded"
+    UNCHANGED = "unchanged"  # the generation had its result already
+    DUPLICATE = "duplicate"  # the webhook-id was seen before
 
 
 class Recorded(NamedTuple):
-    """What came of a callback; `event` is set while nobody is known to have published it."""
+    """The result of a webhook; `event` is set until it is known to be published."""
 
-    outcome: Literal["recorded", "unchanged", "duplicate"]
+    outcome: Outcome
     event_id: str
     event: str | None
 
 
-class OutboxRow(NamedTuple):
-    """An event that waits to be published."""
-
-    id: str
-    event: str
-
-
-def owner(cursor: Any, generation_id: str) -> str | None:
+def owner(cursor: RealDictCursor, generation_id: str) -> str | None:
     """Return the user whose generation it is, if there is one."""
     cursor.execute("SELECT user_id FROM generations WHERE id = %s", (generation_id,))
     row = cursor.fetchone()
@@ -41,7 +46,7 @@ def owner(cursor: Any, generation_id: str) -> str | None:
 
 
 def record(
-    cursor: Any, result: GenerationResult, *, webhook_id: str | None, stage: str
+    cursor: RealDictCursor, result: GenerationResult, *, webhook_id: str | None, stage: str
 ) -> Recorded:
     """Record a result once: the row, the stream's next offset and the outbox row, in the caller's
     transaction.
@@ -54,12 +59,8 @@ def record(
         404 when there is no such generation; the webhook-id is then not kept.
     """
     generation_id = str(result.generation_id)
-    if webhook_id is not None:
-        cursor.execute(
-            "INSERT INTO webhook_receipts (id) VALUES (%s) ON CONFLICT DO NOTHING", (webhook_id,)
-        )
-        if cursor.rowcount == 0:
-            return Recorded("duplicate", *_unpublished(cursor, generation_id))
+    if webhook_id is not None and not _first_receipt(cursor, webhook_id):
+        return Recorded(Outcome.DUPLICATE, *_unpublished(cursor, generation_id))
     cursor.execute("SELECT status FROM generations WHERE id = %s FOR UPDATE", (generation_id,))
     row = cursor.fetchone()
     if row is None:
@@ -67,70 +68,23 @@ def record(
             404, "unknown_generation", "There is no generation with this id.", "generationId"
         )
     if row["status"] != "PENDING":
-        return Recorded("unchanged", *_unpublished(cursor, generation_id))
+        return Recorded(Outcome.UNCHANGED, *_unpublished(cursor, generation_id))
     generation = _finish(cursor, generation_id, result)
-    stream = _next_offset(cursor, generation["user_id"])
-    event = events.build(
-        generation, stage=stage, epoch=str(stream["epoch"]), offset=stream["last_offset"]
-    )
-    event_id = events.event_id(generation_id, generation["version"])
-    cursor.execute("INSERT INTO outbox (id, event) VALUES (%s, %s)", (event_id, event))
-    return Recorded("recorded", event_id, event)
+    epoch, offset = _next_position(cursor, generation["user_id"])
+    event = generation_events.build(generation, stage=stage, epoch=epoch, offset=offset)
+    recorded_id = event_id(generation_id, generation["version"])
+    outbox.add(cursor, recorded_id, event)
+    return Recorded(Outcome.RECORDED, recorded_id, event)
 
 
-def mark_published(cursor: Any, event_ids: Sequence[str]) -> None:
-    """Say of outbox rows that SNS has their events."""
+def _first_receipt(cursor: RealDictCursor, webhook_id: str) -> bool:
     cursor.execute(
-        "UPDATE outbox SET published_at = now() WHERE id = ANY(%s::uuid[])", (list(event_ids),)
+        "INSERT INTO webhook_receipts (id) VALUES (%s) ON CONFLICT DO NOTHING", (webhook_id,)
     )
+    return cursor.rowcount > 0
 
 
-def claim_unpublished(cursor: Any, *, limit: int, skip: Sequence[str]) -> list[OutboxRow]:
-    """Lock the oldest outbox rows that were never published, passing over those another relay
-    holds.
-    """
-    cursor.execute(
-        """
-        SELECT id::text, event::text FROM outbox
-        WHERE published_at IS NULL
-          AND created_at < now() - make_interval(secs => %s)
-          AND id <> ALL(%s::uuid[])
-        ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED
-        """,
-        (RELAY_GRACE_SECONDS, list(skip), limit),
-    )
-    return [OutboxRow(row["id"], row["event"]) for row in cursor.fetchall()]
-
-
-def oldest_unpublished_seconds(cursor: Any) -> float:
-    """Return the age of the oldest event that waits in the outbox; 0 when none does."""
-    cursor.execute(
-        "SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS age"
-        " FROM outbox WHERE published_at IS NULL"
-    )
-    return float(cursor.fetchone()["age"])
-
-
-def purge(cursor: Any, *, retention_days: int) -> int:
-    """Delete some published outbox rows and webhook receipts past their retention.
-
-    Returns how many: at least PURGE_ROWS when there may be more.
-    """
-    deleted = 0
-    for table, column in (("outbox", "published_at"), ("webhook_receipts", "received_at")):
-        cursor.execute(
-            f"""
-            DELETE FROM {table} WHERE id IN (
-                SELECT id FROM {table} WHERE {column} < now() - make_interval(days => %s)
-                LIMIT %s FOR UPDATE SKIP LOCKED)
-            """,  # noqa: S608 - both names are constants above
-            (retention_days, PURGE_ROWS),
-        )
-        deleted += cursor.rowcount
-    return deleted
-
-
-def _finish(cursor: Any, generation_id: str, result: GenerationResult) -> dict[str, Any]:
+def _finish(cursor: RealDictCursor, generation_id: str, result: GenerationResult) -> Generation:
     cursor.execute(
         """
         UPDATE generations
@@ -149,32 +103,29 @@ def _finish(cursor: Any, generation_id: str, result: GenerationResult) -> dict[s
             generation_id,
         ),
     )
-    return dict(cursor.fetchone())
+    return cast(Generation, cursor.fetchone())
 
 
-def _next_offset(cursor: Any, user_id: str) -> dict[str, Any]:
+def _next_position(cursor: RealDictCursor, user_id: str) -> StreamPosition:
     cursor.execute(
         """
         INSERT INTO streams (user_id, last_offset) VALUES (%s, 1)
         ON CONFLICT (user_id) DO UPDATE SET last_offset = streams.last_offset + 1
-        RETURNING epoch, last_offset
+        RETURNING epoch::text, last_offset
         """,
         (user_id,),
     )
-    return dict(cursor.fetchone())
+    row = cast(dict[str, object], cursor.fetchone())
+    return StreamPosition(str(row["epoch"]), cast(int, row["last_offset"]))
 
 
-def _unpublished(cursor: Any, generation_id: str) -> tuple[str, str | None]:
-    """Return the generation's event if it still waits: the try before this one may have died
+def _unpublished(cursor: RealDictCursor, generation_id: str) -> tuple[str, str | None]:
+    """Return the generation's event if it is still unpublished: the previous try may have died
     after its COMMIT.
     """
     cursor.execute("SELECT version FROM generations WHERE id = %s", (generation_id,))
     row = cursor.fetchone()
     if row is None:
         return "", None
-    event_id = events.event_id(generation_id, row["version"])
-    cursor.execute(
-        "SELECT event::text FROM outbox WHERE id = %s AND published_at IS NULL", (event_id,)
-    )
-    waiting = cursor.fetchone()
-    return event_id, waiting["event"] if waiting else None
+    recorded_id = event_id(generation_id, row["version"])
+    return recorded_id, outbox.unpublished(cursor, recorded_id)

@@ -1,73 +1,88 @@
 """Publishing to SNS: events to `generation-complete`, alerts to `error-notifications`."""
 
-import json
-from collections.abc import Sequence
-from functools import cache
-from typing import Any
+from __future__ import annotations
 
-from chalicelib import settings, telemetry
+import json
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+from chalicelib import metrics, telemetry
 from chalicelib.errors import PublishFailed
-from chalicelib.protocol import events
-from chalicelib.recording.generations import OutboxRow
 from chalicelib.retry import retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sns.type_defs import (
+        MessageAttributeValueTypeDef,
+        PublishBatchRequestEntryTypeDef,
+    )
+
+    from chalicelib.recording.rows import OutboxRow
+
+T = TypeVar("T")
 
 # SNS takes 10 entries and 256 KiB in one PublishBatch; eight of the largest events fit.
 BATCH = 8
 
 
-@cache
-def sns_client() -> Any:
-    """Return the SNS client; its own retries are off, since Herald's are the one policy."""
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(
-        "sns", config=Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
-    )
-
-
 class Publisher:
-    """Puts events and alerts on their topics."""
+    """Puts events and alerts on their topics; `sleep` waits between tries, seconds."""
 
-    def __init__(self, topic_arn: str, error_topic_arn: str, client: Any = None) -> None:
+    def __init__(
+        self,
+        client: SNSClient,
+        topic_arn: str,
+        error_topic_arn: str,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client = client
         self._topic_arn = topic_arn
         self._error_topic_arn = error_topic_arn
-        self._client = client or sns_client()
+        self._sleep = sleep
 
     def publish(self, event: str, *, deadline: float) -> None:
-        """Publish one event, with three tries.
+        """Publish one event, in three tries.
 
         Raises
         ------
         PublishFailed
-            SNS took it in none of them.
+            SNS refused all three.
         """
-        self._tried(
+        self._retried(
             lambda: self._client.publish(
-                TopicArn=self._topic_arn, Message=event, MessageAttributes=_attributes(event)
+                TopicArn=self._topic_arn, Message=event, MessageAttributes=message_attributes(event)
             ),
             deadline,
         )
 
+    def publish_or_report(self, event: str, *, event_id: str, deadline: float) -> bool:
+        """Publish an event of the outbox; on failure report it and leave it to the relay."""
+        try:
+            self.publish(event, deadline=deadline)
+        except PublishFailed as exc:
+            telemetry.emit({metrics.PUBLISH_FAILURES: 1})
+            telemetry.error("event left to the relay", event_id=event_id, error=str(exc))
+            self.alert("Herald could not publish an event", eventId=event_id, error=str(exc))
+            return False
+        return True
+
     def publish_batch(self, rows: Sequence[OutboxRow], *, deadline: float) -> list[str]:
-        """Publish up to BATCH events, with three tries, and return the ids that SNS took.
+        """Publish up to BATCH events, in three tries, and return the ids that SNS accepted.
 
         Raises
         ------
         PublishFailed
             SNS refused the request as a whole.
         """
-        answer = self._tried(
+        entries: list[PublishBatchRequestEntryTypeDef] = [
+            {"Id": row.id, "Message": row.event, "MessageAttributes": message_attributes(row.event)}
+            for row in rows
+        ]
+        answer = self._retried(
             lambda: self._client.publish_batch(
-                TopicArn=self._topic_arn,
-                PublishBatchRequestEntries=[
-                    {
-                        "Id": row.id,
-                        "Message": row.event,
-                        "MessageAttributes": _attributes(row.event),
-                    }
-                    for row in rows
-                ],
+                TopicArn=self._topic_arn, PublishBatchRequestEntries=entries
             ),
             deadline,
         )
@@ -76,7 +91,7 @@ class Publisher:
         return [success["Id"] for success in answer["Successful"]]
 
     def alert(self, subject: str, **details: object) -> None:
-        """Tell `error-notifications`, in one try: the metric's alarm does not depend on it."""
+        """Notify `error-notifications`, in one try: the metric's alarm does not depend on it."""
         try:
             self._client.publish(
                 TopicArn=self._error_topic_arn,
@@ -86,7 +101,7 @@ class Publisher:
         except Exception as exc:
             telemetry.error("alert not published", subject=subject, error=_name(exc))
 
-    def _tried(self, call: Any, deadline: float) -> Any:
+    def _retried(self, call: Callable[[], T], deadline: float) -> T:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -97,34 +112,18 @@ class Publisher:
                 failed=lambda tries, exc: telemetry.warning(
                     "publish failed", tries=tries, error=_name(exc)
                 ),
+                sleep=self._sleep,
             )
         except (BotoCoreError, ClientError) as exc:
             raise PublishFailed(_name(exc)) from exc
 
 
-@cache
-def publisher() -> Publisher:
-    """Return the process's publisher."""
-    config = settings.load(settings.Outbox)
-    return Publisher(config.topic_arn, config.error_topic_arn)
-
-
-def publish_or_report(publisher: Publisher, event: str, *, event_id: str, deadline: float) -> bool:
-    """Publish an event that the outbox holds; on failure report it and leave it to the relay."""
-    try:
-        publisher.publish(event, deadline=deadline)
-    except PublishFailed as exc:
-        telemetry.metrics(PublishFailures=1)
-        telemetry.error("event left to the relay", event_id=event_id, error=str(exc))
-        publisher.alert("Herald could not publish an event", eventId=event_id, error=str(exc))
-        return False
-    return True
-
-
-def _attributes(event: str) -> dict[str, dict[str, str]]:
+def message_attributes(event: str) -> dict[str, MessageAttributeValueTypeDef]:
+    """Return an event's SNS attributes: nothing of its owner, since SNS does not encrypt them."""
+    found = json.loads(event)
+    attributes = {"type": found["type"], "status": found["data"]["status"]}
     return {
-        name: {"DataType": "String", "StringValue": value}
-        for name, value in events.attributes(event).items()
+        name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
     }
 
 

@@ -1,4 +1,4 @@
-"""The generation provider's webhook: who may call, and what a body must hold.
+"""The generation provider's webhook: its signature and its body.
 
 Signatures follow Standard Webhooks (https://www.standardwebhooks.com). The signature is checked
 over the raw bytes, before anything is parsed.
@@ -7,13 +7,14 @@ over the raw bytes, before anything is parsed.
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, StrictInt, ValidationError, model_validator
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from chalicelib.aws.lambda_events import HttpEvent
 from chalicelib.errors import Refused
 
 MAX_BODY_BYTES = 32_768
@@ -78,14 +79,14 @@ class GenerationResult(BaseModel):
 
 
 class FieldError(ValueError):
-    """A rule between fields is broken; names the field at fault."""
+    """Two fields contradict each other; names the one at fault."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field} {message}")
         self.field = field
 
 
-def body_of(event: Mapping[str, Any]) -> bytes:
+def body_of(event: HttpEvent) -> bytes:
     """Return the raw body of an HTTP API event.
 
     Raises
@@ -118,7 +119,8 @@ def verify(headers: Mapping[str, str], body: bytes, secrets: str) -> str:
     Raises
     ------
     Refused
-        401 when a header is missing, the time is more than five minutes off, or no signature holds.
+        401 when a header is missing, the time is more than five minutes off, or no signature is
+        valid.
     """
     webhook_id = headers.get("webhook-id", "")
     for webhook in [Webhook(secret) for secret in secrets.split()]:
@@ -135,12 +137,12 @@ def verify(headers: Mapping[str, str], body: bytes, secrets: str) -> str:
     raise Refused(
         401,
         "bad_signature",
-        "webhook-id, webhook-timestamp and webhook-signature do not hold for this body "
-        "(Standard Webhooks, five minutes' tolerance).",
+        "The headers webhook-id, webhook-timestamp and webhook-signature are not a valid signature "
+        "of this body (Standard Webhooks, five minutes' tolerance).",
     )
 
 
-def parse(body: bytes | Mapping[str, Any]) -> GenerationResult:
+def parse(body: bytes | Mapping[str, object]) -> GenerationResult:
     """Read the provider's report, from raw JSON or from an object.
 
     Raises

@@ -1,0 +1,1 @@
+"""A client's connection from $connect to $disconnect: who may open it, and its frames."""

@@ -1,66 +1,103 @@
-"""The authorizer of $connect: decides who may open a WebSocket, and says so to every later route.
+"""The authorizer of $connect: decides who may connect, and passes the user to every later route.
 
 API Gateway answers 401 when the function raises an error whose message is "Unauthorized", and 403
 to a Deny.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from __future__ import annotations
 
-from chalicelib import settings, telemetry
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from chalicelib import metrics, telemetry
 from chalicelib.aws.lambda_events import lower_headers
 from chalicelib.errors import ForbiddenOrigin, Unauthorized
 from chalicelib.sessions import credentials
+from chalicelib.sessions.tokens import Identity, Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from chalicelib.aws.lambda_events import HttpEvent
+    from chalicelib.store.api_keys import ApiKeys
+
+Effect = Literal["Allow", "Deny"]
 
 
-def handle(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the policy and context for one connection request; raises "Unauthorized" for 401."""
-    headers = lower_headers(event)
-    try:
-        identity = _identify(headers)
-    except ForbiddenOrigin:
-        _refused("origin", origin=headers.get("origin"))
-        return _policy("nobody", "Deny", event["methodArn"], {})
-    except Unauthorized as exc:
-        _refused("credential", reason=str(exc))
-        raise Exception("Unauthorized") from None
-    telemetry.info("connection allowed", user_id=identity.user_id, credential=identity.credential)
-    return _policy(
-        identity.user_id,
-        "Allow",
-        event["methodArn"],
-        {
-            "user_id": identity.user_id,
+class Statement(TypedDict):
+    """An IAM statement."""
+
+    Action: str
+    Effect: Effect
+    Resource: str
+
+
+class Policy(TypedDict):
+    """An IAM policy."""
+
+    Version: str
+    Statement: list[Statement]
+
+
+class Authorization(TypedDict):
+    """An authorizer's answer: an IAM policy, and context for the later routes."""
+
+    principalId: str
+    policyDocument: Policy
+    context: Mapping[str, str]
+
+
+class Authorizer:
+    """The `authorize` function."""
+
+    def __init__(self, tokens: Tokens, api_keys: ApiKeys, allowed_origins: Collection[str]) -> None:
+        self._tokens = tokens
+        self._api_keys = api_keys
+        self._allowed_origins = allowed_origins
+
+    def handle(self, event: HttpEvent) -> Authorization:
+        """Return the policy and context for a connection request; raises "Unauthorized" for 401."""
+        headers, arn = lower_headers(event), event["methodArn"]
+        try:
+            identity = self._identify(headers)
+        except ForbiddenOrigin:
+            _refused("origin", origin=headers.get("origin"))
+            return _authorization("nobody", "Deny", arn, {})
+        except Unauthorized as exc:
+            _refused("credential", reason=str(exc))
+            raise Exception("Unauthorized") from None
+        user_id, credential = identity.user_id, identity.credential
+        telemetry.info("connection allowed", user_id=user_id, credential=credential)
+        context = {
+            "user_id": user_id,
             "token_expires_at": str(identity.token_expires_at),
-            "credential": identity.credential,
-        },
-    )
+            "credential": credential,
+        }
+        return _authorization(user_id, "Allow", arn, context)
 
-
-def _identify(headers: dict[str, str]) -> credentials.Identity:
-    config = settings.load(settings.Authorize)
-    allowed = [origin.strip() for origin in config.allowed_origins.split(",") if origin.strip()]
-    if not credentials.origin_allowed(headers, allowed):
-        raise ForbiddenOrigin
-    shown = credentials.from_headers(headers)
-    if shown.token:
-        return credentials.verify_token(shown.token)
-    if shown.api_key:
-        return credentials.verify_api_key(shown.api_key)
-    raise Unauthorized("no credential")
+    def _identify(self, headers: Mapping[str, str]) -> Identity:
+        if not credentials.origin_allowed(headers, self._allowed_origins):
+            raise ForbiddenOrigin
+        match credentials.from_headers(headers):
+            case credentials.Token(text):
+                return self._tokens.verify(text)
+            case credentials.ApiKey(text):
+                owner = self._api_keys.verify(text)
+                return Identity(owner.user_id, owner.expires_at, "api_key")
+            case None:
+                raise Unauthorized("no credential")
 
 
 def _refused(what: str, **fields: object) -> None:
-    telemetry.metrics(ConnectionsRefused=1)
+    telemetry.emit({metrics.CONNECTIONS_REFUSED: 1})
     telemetry.warning("connection refused", what=what, **fields)
 
 
-def _policy(principal: str, effect: str, arn: str, context: dict[str, str]) -> dict[str, Any]:
+def _authorization(
+    principal: str, effect: Effect, arn: str, context: Mapping[str, str]
+) -> Authorization:
+    statement: Statement = {"Action": "execute-api:Invoke", "Effect": effect, "Resource": arn}
     return {
         "principalId": principal,
-        "policyDocument": {
-            "Version": "2012-10-17",
-            "Statement": [{"Action": "execute-api:Invoke", "Effect": effect, "Resource": arn}],
-        },
+        "policyDocument": {"Version": "2012-10-17", "Statement": [statement]},
         "context": context,
     }

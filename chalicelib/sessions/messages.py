@@ -1,233 +1,197 @@
-"""One WebSocket session, from $connect to $disconnect: what each client frame leads to.
+"""Client frames and their answers.
 
-Nothing is kept per client but its connection's item. Of several frames in answer, all but the
-last are posted through @connections, in order; the last is the route's response, so it always
-comes after them.
+Nothing is kept per client except its connection's item. Of several frames in an answer, all but
+the last are posted through @connections, in order; the last is the route's response, so it always
+comes after them (docs/adr/0003).
 """
+
+from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING
 
-from chalicelib import settings, telemetry
-from chalicelib.aws import gateway, service
-from chalicelib.aws.lambda_events import lower_headers
-from chalicelib.engine.engine import Endpoint
+from chalicelib import telemetry
+from chalicelib.aws import gateway
+from chalicelib.aws.service import CALL_SECONDS
 from chalicelib.errors import ServiceError, Unauthorized
-from chalicelib.protocol import server_frames
+from chalicelib.protocol import client_frames, server_frames
 from chalicelib.protocol.events import rfc3339
-from chalicelib.sessions import credentials
-from chalicelib.store import connections
+from chalicelib.sessions import replay
+from chalicelib.sessions.connecting import connection_of
 from chalicelib.store.connections import NEVER, Connection
-from chalicelib.store.inbox import REPLAY_LIMIT, Head, Inbox, Page, Stored
+from chalicelib.store.inbox import REPLAY_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chalicelib.aws.gateway import Gateway
+    from chalicelib.aws.lambda_events import HttpResponse, WebSocketEvent
+    from chalicelib.engine.engine import Engine
+    from chalicelib.protocol.client_frames import Auth, ClientFrame, Cursor, Hello, History, Ping
+    from chalicelib.sessions.tokens import Tokens
+    from chalicelib.store.connections import Connections
+    from chalicelib.store.inbox import Inbox, Standing
 
 RETRY_AFTER_MS = 2000
-
-Response = dict[str, Any]
-Frame = dict[str, Any]  # a client's, as client_frames describes it
+DONE: HttpResponse = {"statusCode": 200}
 
 
-class Ended(Exception):
-    """The connection is gone: there is nobody to answer."""
+class Gone(Exception):
+    """The client's connection no longer exists: there is nobody to answer."""
 
 
-def connection_of(event: Mapping[str, Any]) -> Connection:
-    """Return the connection of an API Gateway WebSocket event, as the authorizer described it
-    at $connect.
-    """
-    context = event["requestContext"]
-    known = context["authorizer"]
-    return Connection(
-        known["user_id"],
-        context["connectionId"],
-        int(context["connectedAt"]) // 1000,
-        int(known["token_expires_at"]),
-    )
+class Messages:
+    """The `message` function."""
 
+    def __init__(
+        self,
+        engine: Engine,
+        gateway: Gateway,
+        connections: Connections,
+        inbox: Inbox,
+        tokens: Tokens,
+    ) -> None:
+        self._engine = engine
+        self._gateway = gateway
+        self._connections = connections
+        self._inbox = inbox
+        self._tokens = tokens
 
-def connect(event: Mapping[str, Any]) -> Response:
-    """Keep a new connection; choose herald.v1 among the subprotocols offered and never echo a
-    credential.
-    """
-    offered = credentials.subprotocols(lower_headers(event))
-    if offered and server_frames.SUBPROTOCOL not in offered:
-        telemetry.warning("connection refused", what="subprotocol")
-        return {"statusCode": 400, "body": f"this server speaks {server_frames.SUBPROTOCOL}"}
-    session = connection_of(event)
-    connections.put(settings.load(settings.Connections).connections_table, session)
-    telemetry.info("connected", user_id=session.user_id, connection_id=session.connection_id)
-    headers = {"Sec-WebSocket-Protocol": server_frames.SUBPROTOCOL} if offered else {}
-    return {"statusCode": 200, "headers": headers}
-
-
-def disconnect(event: Mapping[str, Any]) -> Response:
-    """Forget a connection that has ended."""
-    session = connection_of(event)
-    table = settings.load(settings.Connections).connections_table
-    connections.forget(table, session.user_id, session.connection_id)
-    telemetry.info("disconnected", user_id=session.user_id, connection_id=session.connection_id)
-    return {"statusCode": 200}
-
-
-def message(event: Mapping[str, Any]) -> Response:
-    """Answer one client frame."""
-    from chalicelib.protocol import client_frames
-
-    session = connection_of(event)
-    try:
-        frame = client_frames.parse(event.get("body") or "")
-    except client_frames.BadFrame as exc:
-        telemetry.warning("frame refused", connection_id=session.connection_id, reason=str(exc))
-        return _reply(server_frames.error(exc.re, server_frames.BAD_FRAME, str(exc)))
-    try:
-        session = _current(session)
-        if session.token_expired and frame["action"] != "auth":
-            return _close(session, server_frames.TOKEN_EXPIRED)
-        return _ANSWERS[frame["action"]](session, frame)
-    except ServiceError as exc:
-        telemetry.error("frame not answered", action=frame["action"], error=str(exc))
-        return _reply(
-            server_frames.error(
-                frame["id"], server_frames.OVERLOADED, "try again in a moment", RETRY_AFTER_MS
+    def handle(self, event: WebSocketEvent) -> HttpResponse:
+        """Answer one client frame."""
+        connection = connection_of(event)
+        try:
+            frame = client_frames.parse(event.get("body") or "")
+        except client_frames.BadFrame as exc:
+            telemetry.warning(
+                "frame refused", connection_id=connection.connection_id, reason=str(exc)
             )
-        )
-    except Ended:
-        telemetry.info("client left", connection_id=session.connection_id)
-        return {"statusCode": 200}
+            return _reply(server_frames.error(exc.re, server_frames.BAD_FRAME, str(exc)))
+        try:
+            return self._answer(self._current(connection), frame)
+        except ServiceError as exc:
+            telemetry.error("frame not answered", action=frame["action"], error=str(exc))
+            return _reply(
+                server_frames.error(
+                    frame["id"], server_frames.OVERLOADED, "try again in a moment", RETRY_AFTER_MS
+                )
+            )
+        except Gone:
+            telemetry.info("client left", connection_id=connection.connection_id)
+            return DONE
 
+    def _answer(self, connection: Connection, frame: ClientFrame) -> HttpResponse:
+        if connection.token_expired and frame["action"] != "auth":
+            return self._close(connection, server_frames.TOKEN_EXPIRED)
+        match frame["action"]:
+            case "hello":
+                return self._hello(connection, frame)
+            case "ping":
+                return self._ping(connection, frame)
+            case "history":
+                return self._history(connection, frame)
+            case "auth":
+                return self._auth(connection, frame)
 
-def _hello(session: Connection, frame: Frame) -> Response:
-    # The row first, then the head: `deliver` stores first and then reads the rows, so one sees
-    # the other.
-    connections.refresh(_settings().connections_table, session)
-    page = inbox().page(session.user_id)
-    plan = None
-    if frame["resume"]:
-        plan = _plan(session, page.head, frame["resume"], REPLAY_LIMIT, cut=False)
-    answer = [
-        server_frames.welcome(
+    def _hello(self, connection: Connection, frame: Hello) -> HttpResponse:
+        # The connection first, then the head: `deliver` stores events first and then reads
+        # connections, so one sees the other.
+        self._connections.refresh(connection)
+        standing = self._inbox.standing(connection.user_id)
+        cursor = frame["resume"]
+        planned = self._plan(connection, standing, cursor) if cursor else None
+        welcome = server_frames.welcome(
             frame["id"],
-            connection=session.connection_id,
+            connection=connection.connection_id,
             time=rfc3339(datetime.now(UTC)),
-            epoch=page.head.epoch,
-            head=page.head.offset,
-            recovered=plan is not None and plan.gap is None,
-            replaying=len(plan.replay) if plan else 0,
-            token_ms=_token_ms(session.token_expires_at),
-        ),
-        *server_frames.events(
+            epoch=standing.head.epoch,
+            head=standing.head.offset,
+            recovered=planned is not None and planned.gap is None,
+            replaying=len(planned.events) if planned else 0,
+            token_ms=_token_ms(connection.token_expires_at),
+        )
+        notices = (
             server_frames.event(text, None, None, replayed=True)
-            for text in _standing(session, page)
-        ),
-    ]
-    if plan:
-        answer += _replay(session, frame["id"], plan, frame["resume"])
-    return _send(session, answer)
+            for text in self._unsuperseded(connection, standing)
+        )
+        answer = [welcome, *server_frames.events(notices)]
+        if planned:
+            answer += replay.frames(self._inbox, frame["id"], planned)
+        return self._send(connection, answer)
 
+    def _plan(self, connection: Connection, standing: Standing, cursor: Cursor) -> replay.Replay:
+        user_id, head = connection.user_id, standing.head
+        return replay.plan(self._inbox, user_id, head, cursor, REPLAY_LIMIT, partial=False)
 
-def _standing(session: Connection, page: Page) -> list[str]:
-    """Return the notices that no result has superseded."""
-    if not page.notices or page.head.epoch is None:
-        return page.notices
-    first = max(0, page.head.offset - REPLAY_LIMIT)
-    recent = inbox().after(session.user_id, page.head.epoch, first, limit=REPLAY_LIMIT)
-    finished = {json.loads(stored.text)["subject"] for stored in recent}
-    return [text for text in page.notices if json.loads(text)["subject"] not in finished]
+    def _unsuperseded(self, connection: Connection, standing: Standing) -> list[str]:
+        """Return the notices whose generation has no result yet."""
+        head = standing.head
+        if not standing.notices or head.epoch is None:
+            return standing.notices
+        first = max(0, head.offset - REPLAY_LIMIT)
+        recent = self._inbox.after(connection.user_id, head.epoch, first, limit=REPLAY_LIMIT)
+        finished = {json.loads(stored.text)["subject"] for stored in recent}
+        return [text for text in standing.notices if json.loads(text)["subject"] not in finished]
 
+    def _history(self, connection: Connection, frame: History) -> HttpResponse:
+        # A client that misses events may have lost its item to a false 410.
+        self._connections.refresh(connection)
+        cursor: Cursor = {"epoch": None, "offset": frame["since"]}
+        user_id = connection.user_id
+        head = self._inbox.head(user_id)
+        planned = replay.plan(self._inbox, user_id, head, cursor, frame["limit"], partial=True)
+        return self._send(connection, replay.frames(self._inbox, frame["id"], planned))
 
-def _history(session: Connection, frame: Frame) -> Response:
-    # A client that misses events may have lost its row, to a 410 that was not true.
-    connections.refresh(_settings().connections_table, session)
-    wanted = {"epoch": None, "offset": frame["since"]}
-    plan = _plan(session, inbox().head(session.user_id), wanted, frame["limit"], cut=True)
-    return _send(session, _replay(session, frame["id"], plan, wanted))
+    def _ping(self, connection: Connection, frame: Ping) -> HttpResponse:
+        head = self._inbox.head(connection.user_id)
+        return _reply(server_frames.pong(frame["id"], epoch=head.epoch, head=head.offset))
 
+    def _auth(self, connection: Connection, frame: Auth) -> HttpResponse:
+        try:
+            identity = self._tokens.verify(frame["token"])
+        except Unauthorized as exc:
+            reason = f"token: {exc}"
+            return _reply(server_frames.error(frame["id"], server_frames.UNAUTHORIZED, reason))
+        if identity.user_id != connection.user_id:
+            return self._close(connection, server_frames.FORBIDDEN)
+        self._connections.put(connection._replace(token_expires_at=identity.token_expires_at))
+        token_ms = _token_ms(identity.token_expires_at) or 0
+        return _reply(server_frames.auth_ok(frame["id"], token_ms))
 
-def _pong(session: Connection, frame: Frame) -> Response:
-    head = inbox().head(session.user_id)
-    return _reply(server_frames.pong(frame["id"], epoch=head.epoch, head=head.offset))
+    def _current(self, connection: Connection) -> Connection:
+        """Return the connection with the expiry of its newest token: read only when the first one
+        has expired.
+        """
+        if not connection.token_expired:
+            return connection
+        kept = self._connections.get(connection.user_id, connection.connection_id)
+        return kept or connection
 
+    def _send(self, connection: Connection, answer: Sequence[str]) -> HttpResponse:
+        for frame in answer[:-1]:
+            self._post(connection, frame)
+        return _reply(answer[-1])
 
-def _auth(session: Connection, frame: Frame) -> Response:
-    try:
-        identity = credentials.verify_token(frame["token"])
-    except Unauthorized as exc:
-        return _reply(server_frames.error(frame["id"], server_frames.UNAUTHORIZED, f"token: {exc}"))
-    if identity.user_id != session.user_id:
-        return _close(session, server_frames.FORBIDDEN)
-    renewed = session._replace(token_expires_at=identity.token_expires_at)
-    connections.put(_settings().connections_table, renewed)
-    return _reply(server_frames.auth_ok(frame["id"], _token_ms(identity.token_expires_at) or 0))
+    def _post(self, connection: Connection, frame: str) -> None:
+        request = self._gateway.post(connection.connection_id, frame.encode())
+        result = self._engine.call(request, CALL_SECONDS)
+        match gateway.outcome(result):
+            case gateway.Outcome.DELIVERED:
+                return
+            case gateway.Outcome.GONE:
+                raise Gone
+            case outcome:
+                raise ServiceError("execute-api", result.status, result.reason or outcome.value)
 
-
-class _Plan(NamedTuple):
-    """What asking for all above a cursor leads to: a replay, or a gap with its reason."""
-
-    head: Head
-    replay: list[Stored]
-    gap: server_frames.GapReason | None
-
-
-def _plan(session: Connection, head: Head, wanted: Frame, limit: int, *, cut: bool) -> _Plan:
-    """Decide whether all above the wanted cursor is there; `cut` serves the first `limit`
-    instead of refusing more.
-    """
-    if wanted["epoch"] and str(wanted["epoch"]) != head.epoch:
-        return _Plan(head, [], "epoch_changed")
-    if wanted["offset"] > head.offset:
-        return _Plan(head, [], "ahead")
-    if head.epoch is None or wanted["offset"] == head.offset:
-        return _Plan(head, [], None)
-    found = inbox().after(session.user_id, head.epoch, wanted["offset"], limit=limit + 1)
-    # A hole within what is kept is an event on its way. Without an epoch, all that is kept was
-    # asked for.
-    whole = bool(found) and found[0].offset == wanted["offset"] + 1
-    everything_kept = wanted["epoch"] is None and wanted["offset"] == 0 and not cut
-    if (
-        not whole
-        and not everything_kept
-        and inbox().earliest(session.user_id, head) > wanted["offset"] + 1
-    ):
-        return _Plan(head, [], "expired")
-    if len(found) > limit and not cut:
-        return _Plan(head, [], "limit")
-    return _Plan(head, found[:limit], None)
-
-
-def _replay(session: Connection, re: object, plan: _Plan, wanted: Frame) -> list[str]:
-    if plan.gap is not None:
-        telemetry.metrics(Gaps=1)
-        return [
-            server_frames.gap(
-                re,
-                requested={name: value for name, value in wanted.items() if value is not None},
-                epoch=plan.head.epoch,
-                earliest=inbox().earliest(session.user_id, plan.head),
-                head=plan.head.offset,
-                reason=plan.gap,
-            )
-        ]
-    telemetry.metrics(Replayed=len(plan.replay))
-    epoch = plan.head.epoch
-    last = plan.replay[-1].offset if plan.replay else wanted["offset"]
-    items = (
-        server_frames.event(stored.text, epoch, stored.offset, replayed=True)
-        for stored in plan.replay
-    )
-    return [*server_frames.events(items), server_frames.caught_up(re, last)]
-
-
-def _current(session: Connection) -> Connection:
-    """Return the connection with the end of the token it showed last: read only when the first
-    one has ended.
-    """
-    if not session.token_expired:
-        return session
-    table = _settings().connections_table
-    return connections.get(table, session.user_id, session.connection_id) or session
+    def _close(self, connection: Connection, code: server_frames.Code) -> HttpResponse:
+        """Say why, then close: API Gateway itself carries neither code nor reason."""
+        connection_id = connection.connection_id
+        telemetry.info("connection closed", connection_id=connection_id, code=code.code)
+        self._post(connection, server_frames.close(code))
+        self._engine.call(self._gateway.close(connection_id), CALL_SECONDS)
+        return DONE
 
 
 def _token_ms(token_expires_at: int) -> int | None:
@@ -236,53 +200,5 @@ def _token_ms(token_expires_at: int) -> int | None:
     return max(0, int((token_expires_at - time.time()) * 1000))
 
 
-def _send(session: Connection, answer: list[str]) -> Response:
-    for frame in answer[:-1]:
-        _post(session, frame)
-    return _reply(answer[-1])
-
-
-def _post(session: Connection, frame: str) -> None:
-    request = gateway.post(_management(), session.connection_id, frame.encode())
-    result = service.engine().call(request, service.CALL_SECONDS)
-    outcome = gateway.outcome(result)
-    if outcome == "gone":
-        raise Ended
-    if outcome != "delivered":
-        raise ServiceError("execute-api", result.status, result.reason or outcome)
-
-
-def _close(session: Connection, code: server_frames.Code) -> Response:
-    """Say why, then end the connection: API Gateway itself carries neither code nor reason."""
-    telemetry.info("connection closed", connection_id=session.connection_id, code=code.code)
-    _post(session, server_frames.close(code))
-    ending = gateway.close(_management(), session.connection_id)
-    service.engine().call(ending, service.CALL_SECONDS)
-    return {"statusCode": 200}
-
-
-def _reply(frame: str) -> Response:
+def _reply(frame: str) -> HttpResponse:
     return {"statusCode": 200, "body": frame}
-
-
-def _settings() -> settings.Message:
-    return settings.load(settings.Message)
-
-
-_ANSWERS: dict[str, Callable[[Connection, Frame], Response]] = {
-    "hello": _hello,
-    "ping": _pong,
-    "history": _history,
-    "auth": _auth,
-}
-
-
-@cache
-def inbox() -> Inbox:
-    """Return the process's inbox."""
-    return Inbox(_settings().inbox_table, _settings().inbox_retention_days)
-
-
-@cache
-def _management() -> Endpoint:
-    return gateway.management_endpoint(_settings().management_endpoint)

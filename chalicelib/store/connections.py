@@ -1,22 +1,23 @@
 """Who is connected: one item per user, with an attribute for each open connection.
 
-One `BatchGetItem` reads the pages of a hundred users (docs/adr/0013). The item goes when its user
-has not connected for as long as a connection can last.
+One `BatchGetItem` reads the connections of a hundred users (docs/adr/0013). The item expires when
+its user has not connected for as long as a connection can last.
 """
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from chalicelib.aws import service
-from chalicelib.aws.dynamodb import Item, to_item
+from chalicelib.aws.dynamodb import Item, number_of, text_of, to_item
+from chalicelib.aws.service import JsonObject, Service
+from chalicelib.engine.engine import Request
 from chalicelib.errors import ServiceError
 
-KEEP_SECONDS = 2 * 3600 + 600  # API Gateway ends a connection after two hours
+KEEP_SECONDS = 2 * 3600 + 600  # API Gateway closes a connection after two hours
 YOUNG_SECONDS = 10  # API Gateway may answer 410 for a connection that is still being made
-NEVER = 0  # a token_expires_at for credentials that do not end
-NOT_THERE = "ConditionalCheckFailedException"
-_PREFIX = "connection "  # an attribute's name is this and the connection's id
+NEVER = 0  # a token_expires_at for credentials that do not expire
+FORGOTTEN = "ConditionalCheckFailedException"  # DynamoDB's answer to forgetting it again
+PREFIX = "connection "  # an attribute's name is this and the connection's id
 
 
 class Connection(NamedTuple):
@@ -29,7 +30,7 @@ class Connection(NamedTuple):
 
     @property
     def token_expired(self) -> bool:
-        """Whether the credential that the client showed last has ended."""
+        """Whether the credential that the client sent last has expired."""
         return self.token_expires_at != NEVER and self.token_expires_at <= time.time()
 
     @property
@@ -39,102 +40,106 @@ class Connection(NamedTuple):
 
     @property
     def over(self) -> bool:
-        """Whether API Gateway must have ended it, though nobody said so."""
+        """Whether API Gateway must have closed it by now."""
         return self.connected_at + KEEP_SECONDS <= time.time()
 
 
-def put(table: str, connection: Connection) -> None:
-    """Write a connection as it is now; raises ServiceError."""
-    _write(table, connection, ":page")
+class Found(NamedTuple):
+    """The connections of some users, and the users that DynamoDB left out of its answer."""
+
+    by_user: Mapping[str, list[Connection]]
+    unread: set[str]
 
 
-def refresh(table: str, connection: Connection) -> None:
-    """Write a connection if it is not there: what a later `auth` frame wrote stays.
+class Connections:
+    """The connections of one table; every method that calls DynamoDB raises ServiceError."""
 
-    Raises ServiceError.
-    """
-    _write(table, connection, "if_not_exists(#page, :page)")
+    def __init__(self, dynamodb: Service, table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
 
+    def put(self, connection: Connection) -> None:
+        """Write a connection as it is now."""
+        self._write(connection, ":connection")
 
-def get(table: str, user_id: str, connection_id: str) -> Connection | None:
-    """Read one connection, as last written; raises ServiceError."""
-    payload = {
-        **_named(table, user_id, connection_id),
-        "ProjectionExpression": "#page",
-        "ConsistentRead": True,
-    }
-    found = service.call(service.DYNAMODB, "GetItem", payload).get("Item", {})
-    return next(iter(_connections(user_id, found)), None)
+    def refresh(self, connection: Connection) -> None:
+        """Write a connection unless it is there: what a later `auth` frame wrote stays."""
+        self._write(connection, "if_not_exists(#connection, :connection)")
 
+    def get(self, user_id: str, connection_id: str) -> Connection | None:
+        """Read one connection, as last written."""
+        payload = {
+            **self._attribute(user_id, connection_id),
+            "ProjectionExpression": "#connection",
+            "ConsistentRead": True,
+        }
+        found = self._dynamodb.call("GetItem", payload).get("Item", {})
+        return next(iter(_connections(user_id, found)), None)
 
-def forget_payload(table: str, user_id: str, connection_id: str) -> dict[str, Any]:
-    """Return the payload of the UpdateItem that forgets a connection.
+    def of_users(self, user_ids: Iterable[str], deadline: float) -> Found:
+        """Read the connections of up to BATCH_GET_ITEMS users; the deadline is monotonic."""
+        keys = [{"user_id": {"S": user_id}} for user_id in user_ids]
+        payload = {"RequestItems": {self._table: {"Keys": keys, "ConsistentRead": True}}}
+        answer = self._dynamodb.call("BatchGetItem", payload, deadline)
+        left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+        items = {
+            text_of(item, "user_id"): item for item in answer["Responses"].get(self._table, [])
+        }
+        by_user = {user_id: _connections(user_id, item) for user_id, item in items.items()}
+        return Found(by_user, {text_of(key, "user_id") for key in left})
 
-    DynamoDB answers NOT_THERE when it is forgotten already: without the condition the update would
-    make an item of nothing.
-    """
-    return {
-        **_named(table, user_id, connection_id),
-        "UpdateExpression": "REMOVE #page",
-        "ConditionExpression": "attribute_exists(#page)",
-    }
+    def forget(self, user_id: str, connection_id: str) -> None:
+        """Forget a connection, if it is not forgotten already."""
+        payload = self._forget_payload(user_id, connection_id)
+        try:
+            self._dynamodb.call("UpdateItem", payload)
+        except ServiceError as exc:
+            if exc.code != FORGOTTEN:
+                raise
 
+    def forget_request(self, connection: Connection) -> Request:
+        """Return the request that forgets a connection; FORGOTTEN is a success, too."""
+        payload = self._forget_payload(connection.user_id, connection.connection_id)
+        return self._dynamodb.request("UpdateItem", payload)
 
-def forget(table: str, user_id: str, connection_id: str) -> None:
-    """Forget a connection; raises ServiceError."""
-    try:
-        service.call(service.DYNAMODB, "UpdateItem", forget_payload(table, user_id, connection_id))
-    except ServiceError as exc:
-        if exc.code != NOT_THERE:
-            raise
+    def _forget_payload(self, user_id: str, connection_id: str) -> JsonObject:
+        return {
+            **self._attribute(user_id, connection_id),
+            "UpdateExpression": "REMOVE #connection",
+            # Without it, the update would create an item that holds nothing.
+            "ConditionExpression": "attribute_exists(#connection)",
+        }
 
+    def _attribute(self, user_id: str, connection_id: str) -> JsonObject:
+        return {
+            "TableName": self._table,
+            "Key": to_item({"user_id": user_id}),
+            "ExpressionAttributeNames": {"#connection": PREFIX + connection_id},
+        }
 
-def read_payload(table: str, user_ids: Iterable[str]) -> dict[str, Any]:
-    """Return the payload of the BatchGetItem for the connections of up to BATCH_GET_ITEMS users."""
-    keys = [{"user_id": {"S": user_id}} for user_id in user_ids]
-    return {"RequestItems": {table: {"Keys": keys, "ConsistentRead": True}}}
-
-
-def from_read(table: str, found: Mapping[str, Any]) -> tuple[dict[str, list[Connection]], set[str]]:
-    """Return the connections by user, and the users that DynamoDB had no room for."""
-    left = found.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
-    items = {item["user_id"]["S"]: item for item in found["Responses"].get(table, [])}
-    pages = {user_id: _connections(user_id, item) for user_id, item in items.items()}
-    return pages, {key["user_id"]["S"] for key in left}
-
-
-def _named(table: str, user_id: str, connection_id: str) -> dict[str, Any]:
-    return {
-        "TableName": table,
-        "Key": to_item({"user_id": user_id}),
-        "ExpressionAttributeNames": {"#page": _PREFIX + connection_id},
-    }
-
-
-def _write(table: str, connection: Connection, value: str) -> None:
-    page = to_item(
-        {
+    def _write(self, connection: Connection, value: str) -> None:
+        times = {
             "connected_at": connection.connected_at,
             "token_expires_at": connection.token_expires_at,
         }
-    )
-    payload = {
-        **_named(table, connection.user_id, connection.connection_id),
-        "UpdateExpression": f"SET #page = {value}, expires_at = :ends",
-        "ExpressionAttributeValues": {
-            ":page": {"M": page},
-            ":ends": {"N": str(int(time.time()) + KEEP_SECONDS)},
-        },
-    }
-    service.call(service.DYNAMODB, "UpdateItem", payload)
+        payload = {
+            **self._attribute(connection.user_id, connection.connection_id),
+            "UpdateExpression": f"SET #connection = {value}, expires_at = :expires_at",
+            "ExpressionAttributeValues": {
+                ":connection": {"M": to_item(times)},
+                ":expires_at": {"N": str(int(time.time()) + KEEP_SECONDS)},
+            },
+        }
+        self._dynamodb.call("UpdateItem", payload)
 
 
 def _connections(user_id: str, item: Item) -> list[Connection]:
     found = []
     for name, value in item.items():
-        if name.startswith(_PREFIX):
+        if name.startswith(PREFIX):
             times = value["M"]
-            connected, ends = times["connected_at"]["N"], times["token_expires_at"]["N"]
-            connection_id = name.removeprefix(_PREFIX)
-            found.append(Connection(user_id, connection_id, int(connected), int(ends)))
+            connected_at = number_of(times, "connected_at")
+            token_expires_at = number_of(times, "token_expires_at")
+            connection_id = name.removeprefix(PREFIX)
+            found.append(Connection(user_id, connection_id, connected_at, token_expires_at))
     return found

@@ -1,46 +1,57 @@
-"""What each user's pages are to receive: one partition per user, in this order of its sort key.
+"""The inbox: the events each user is to receive, one partition per user, sorted by this key.
 
     <epoch>/<offset, 16 digits>      an event of the stream; epochs are UUIDv7, so they sort by age
-    head/<epoch>/<offset>            the stream was this far; the last one is its end, and outlives
-                                     the events
-    notice/<milliseconds>/<id>       an event outside the stream, kept an hour
+    head/<epoch>/<offset>            the stream reached this offset; the last one is its head, and
+                                     it outlives the events
+    notice/<milliseconds>/<id>       an event outside the stream, kept for an hour
 
 Expired items stay readable until DynamoDB deletes them: every read filters by `expires_at`.
 """
 
+import json
 import time
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from chalicelib.aws import service
-from chalicelib.aws.dynamodb import Item, Row, from_item, to_item
-from chalicelib.protocol.events import Event
+from chalicelib.aws.dynamodb import (
+    Item,
+    Row,
+    batch_write,
+    text_of,
+    to_item,
+)
+from chalicelib.aws.service import JsonObject, Service
+from chalicelib.engine.engine import Request, Response
+from chalicelib.protocol.events import MAX_OFFSET, Event
 
 NOTICE_SECONDS = 3600
 REPLAY_LIMIT = 300
 DAY_SECONDS = 86_400
-HEAD_DAYS = 400  # beyond the retention: a page that comes back later than that is told of a gap
+HEAD_DAYS = 400  # beyond the retention: a client that comes back later than that gets a gap
+_DIGITS = len(str(MAX_OFFSET))
 _HEADS = "head/"
 _NOTICES = "notice/"
 _LAST = "~"  # sorts after every digit and letter
 
+RowKey = tuple[str, str]  # user and position
+
 
 class Head(NamedTuple):
-    """The end of a stream; without an event so far, epoch is None and offset 0."""
+    """The end of a stream; before the first event, epoch is None and offset 0."""
 
     epoch: str | None
     offset: int
 
 
-class Stored(NamedTuple):
+class StoredEvent(NamedTuple):
     """An event as the inbox keeps it."""
 
     offset: int
     text: str
 
 
-class Page(NamedTuple):
-    """What a hello needs to know: the stream's end and the notices of the last hour."""
+class Standing(NamedTuple):
+    """What a hello needs to know: the stream's head and the notices of the last hour."""
 
     head: Head
     notices: list[str]
@@ -49,71 +60,97 @@ class Page(NamedTuple):
 EMPTY = Head(None, 0)
 
 
-def row_of(event: Event, retention_days: int) -> Row:
-    """Return the row that stores an event; storing it again changes nothing but its end."""
+def event_row(event: Event, retention_days: int) -> Row:
+    """Return the row that stores an event; storing it again changes nothing but its expiry."""
     now = int(time.time())
-    if event.offset is None:
+    if event.epoch is None or event.offset is None:
         position = f"{_NOTICES}{int(event.recorded_at * 1000):015d}/{event.id}"
-        ends = now + NOTICE_SECONDS
+        expires_at = now + NOTICE_SECONDS
     else:
-        position = f"{event.epoch}/{event.offset:016d}"
-        ends = now + retention_days * DAY_SECONDS
+        position = _position(event.epoch, event.offset)
+        expires_at = now + retention_days * DAY_SECONDS
     return {
         "user_id": event.user_id,
         "position": position,
         "event": event.text,
-        "expires_at": ends,
+        "expires_at": expires_at,
     }
 
 
-def head_row(event: Event, retention_days: int) -> Row:
-    """Return the row that says how far an event's stream is.
+def head_row(user_id: str, epoch: str, offset: int, retention_days: int) -> Row:
+    """Return the row that says how far a stream reaches.
 
-    It is only ever added: whatever order events are stored in, the last one by its key is the end.
+    Rows are only ever added: whatever order events are stored in, the last by its key is the head.
     """
-    ends = int(time.time()) + (retention_days + HEAD_DAYS) * DAY_SECONDS
-    position = f"{_HEADS}{event.epoch}/{event.offset:016d}"
-    return {"user_id": event.user_id, "position": position, "expires_at": ends}
+    expires_at = int(time.time()) + (retention_days + HEAD_DAYS) * DAY_SECONDS
+    position = _HEADS + _position(epoch, offset)
+    return {"user_id": user_id, "position": position, "expires_at": expires_at}
+
+
+def key_of(row: Row) -> RowKey:
+    """Return a row's key."""
+    return str(row["user_id"]), str(row["position"])
 
 
 class Inbox:
-    """Reads the inboxes of one table; every method raises ServiceError when DynamoDB fails."""
+    """The inboxes of one table; every method that calls DynamoDB raises ServiceError."""
 
-    def __init__(self, table: str, retention_days: int) -> None:
+    def __init__(self, dynamodb: Service, table: str, retention_days: int) -> None:
+        self._dynamodb = dynamodb
         self._table = table
         self._retention_days = retention_days
 
+    def rows(self, events: Iterable[Event]) -> list[Row]:
+        """Return the rows that store some events of one user, with the head they lead to."""
+        rows: list[Row] = []
+        last: Event | None = None
+        for event in events:
+            rows.append(event_row(event, self._retention_days))
+            if event.offset is not None and (last is None or event.place > last.place):
+                last = event
+        if last is not None:
+            rows.append(head_row(last.user_id, *last.place, self._retention_days))
+        return rows
+
+    def write(self, rows: Sequence[Row]) -> Request:
+        """Return the request that stores some rows; BATCH_WRITE_ITEMS at most."""
+        return self._dynamodb.encoded_request("BatchWriteItem", batch_write(self._table, rows))
+
+    def unprocessed(self, result: Response) -> set[RowKey]:
+        """Return the keys of the rows that a successful write left out."""
+        left = json.loads(result.body).get("UnprocessedItems", {}).get(self._table, [])
+        items = [write["PutRequest"]["Item"] for write in left]
+        return {(text_of(item, "user_id"), text_of(item, "position")) for item in items}
+
     def head(self, user_id: str) -> Head:
-        """Return the end of a user's stream, as last written."""
-        return _head(service.call(service.DYNAMODB, "Query", self._head_payload(user_id)))
+        """Return the head of a user's stream, as last written."""
+        return _head(self._dynamodb.call("Query", self._head_query(user_id)))
 
-    def page(self, user_id: str) -> Page:
-        """Return the end of a user's stream and the notices, in one round trip."""
-        head, notices = service.together(
-            service.DYNAMODB,
-            ("Query", self._head_payload(user_id)),
-            ("Query", self._range_payload(user_id, _NOTICES, _NOTICES + _LAST)),
+    def standing(self, user_id: str) -> Standing:
+        """Return the head of a user's stream and the notices, in one round trip."""
+        head, notices = self._dynamodb.call_all(
+            ("Query", self._head_query(user_id)),
+            ("Query", self._range_query(user_id, _NOTICES, _NOTICES + _LAST)),
         )
-        return Page(_head(head), [from_item(item)["event"] for item in notices["Items"]])
+        return Standing(_head(head), [text_of(item, "event") for item in notices["Items"]])
 
-    def after(self, user_id: str, epoch: str, offset: int, *, limit: int) -> list[Stored]:
+    def after(self, user_id: str, epoch: str, offset: int, *, limit: int) -> list[StoredEvent]:
         """Return the events of a stream above an offset, oldest first, up to the limit."""
-        found: list[Stored] = []
-        first = f"{epoch}/{offset + 1:016d}"
-        payload = self._range_payload(user_id, first, f"{epoch}/{_LAST}")
+        found: list[StoredEvent] = []
+        query = self._range_query(user_id, _position(epoch, offset + 1), f"{epoch}/{_LAST}")
         while len(found) < limit:
-            answer = service.call(service.DYNAMODB, "Query", {**payload, "Limit": limit})
+            answer = self._dynamodb.call("Query", {**query, "Limit": limit})
             found += [_stored(item) for item in answer["Items"]]
             if "LastEvaluatedKey" not in answer:
                 break
-            payload["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
         return found[:limit]
 
     def earliest(self, user_id: str, head: Head) -> int:
         """Return the lowest offset that is still kept: head + 1 when none is.
 
-        Nothing of a stream younger than the retention can have expired, so what is missing from its
-        beginning is on its way; the epoch, a UUIDv7, tells when the stream began.
+        Nothing of a stream younger than the retention can have expired, so an event missing from
+        its beginning is on its way; the epoch, a UUIDv7, tells when the stream began.
         """
         if head.epoch is None:
             return 1
@@ -123,11 +160,11 @@ class Inbox:
         kept = self.after(user_id, head.epoch, 0, limit=1)
         return kept[0].offset if kept else head.offset + 1
 
-    def _head_payload(self, user_id: str) -> dict[str, Any]:
+    def _head_query(self, user_id: str) -> JsonObject:
         newest_first = {"ScanIndexForward": False, "Limit": 1}
-        return {**self._range_payload(user_id, _HEADS, _HEADS + _LAST), **newest_first}
+        return {**self._range_query(user_id, _HEADS, _HEADS + _LAST), **newest_first}
 
-    def _range_payload(self, user_id: str, first: str, last: str) -> dict[str, Any]:
+    def _range_query(self, user_id: str, first: str, last: str) -> JsonObject:
         return {
             "TableName": self._table,
             "KeyConditionExpression": "user_id = :user AND #position BETWEEN :first AND :last",
@@ -140,13 +177,16 @@ class Inbox:
         }
 
 
-def _head(answer: Mapping[str, Any]) -> Head:
+def _position(epoch: str, offset: int) -> str:
+    return f"{epoch}/{offset:0{_DIGITS}d}"
+
+
+def _head(answer: JsonObject) -> Head:
     if not answer["Items"]:
         return EMPTY
-    _, epoch, offset = from_item(answer["Items"][0])["position"].split("/")
+    _, epoch, offset = text_of(answer["Items"][0], "position").split("/")
     return Head(epoch, int(offset))
 
 
-def _stored(item: Item) -> Stored:
-    values = from_item(item)
-    return Stored(int(values["position"].rpartition("/")[2]), values["event"])
+def _stored(item: Item) -> StoredEvent:
+    return StoredEvent(int(text_of(item, "position").rpartition("/")[2]), text_of(item, "event"))

@@ -5,8 +5,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from chalicelib.protocol import events
-from chalicelib.store import connections
+from chalicelib.recording import generation_events
+from chalicelib.store.connections import NEVER, PREFIX, Connection
 
 EPOCH_AGE_SECONDS = 60
 
@@ -21,7 +21,7 @@ def epoch(age_seconds: float = EPOCH_AGE_SECONDS, tail: int = 1) -> str:
 def event(user_id: str = "alice", offset: int = 1, of_epoch: str = "", prompt: str = "p") -> str:
     """An event as published."""
     now = datetime.now(UTC)
-    row = {
+    row: Any = {
         "id": f"00000000-0000-4000-8000-{offset:012d}",
         "user_id": user_id,
         "status": "COMPLETE",
@@ -35,13 +35,13 @@ def event(user_id: str = "alice", offset: int = 1, of_epoch: str = "", prompt: s
         "created_at": now,
         "updated_at": now,
     }
-    return events.build(row, stage="test", epoch=of_epoch or EPOCH, offset=offset)
+    return generation_events.build(row, stage="test", epoch=of_epoch or EPOCH, offset=offset)
 
 
 EPOCH = epoch()
 
 
-def sqs(*bodies: str, receives: int = 1) -> dict[str, Any]:
+def sqs(*bodies: str, receives: int = 1) -> Any:
     """An SQS event; message ids are m0, m1, …"""
     return {
         "Records": [
@@ -64,7 +64,7 @@ def websocket(
     connection_id: str = "c1=",
     token_expires_at: int | None = None,
     headers: dict[str, str] | None = None,
-) -> dict[str, Any]:
+) -> Any:
     """A WebSocket event of API Gateway, with the authorizer's context."""
     ends = int(time.time()) + 900 if token_expires_at is None else token_expires_at
     return {
@@ -78,27 +78,23 @@ def websocket(
     }
 
 
-def connect(
+def connected(
     user_id: str,
     connection_id: str,
     *,
     age_seconds: int = 60,
-    token_expires_at: int = connections.NEVER,
-) -> None:
-    """Write a connection's item."""
-    connections.put(
-        "connections",
-        connections.Connection(
-            user_id, connection_id, int(time.time()) - age_seconds, token_expires_at
-        ),
-    )
+    token_expires_at: int = NEVER,
+) -> Connection:
+    """A connection of the given age."""
+    began = int(time.time()) - age_seconds
+    return Connection(user_id, connection_id, began, token_expires_at)
 
 
 def open_connections(client: Any) -> set[str]:
     """The ids in the table of connections."""
     items = client.scan(TableName="connections")["Items"]
     return {
-        name.removeprefix("connection ")
+        name.removeprefix(PREFIX)
         for item in items
         for name in item
         if name not in ("user_id", "expires_at")

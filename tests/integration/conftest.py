@@ -2,6 +2,7 @@
 
 import os
 import threading
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -10,24 +11,13 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from chalicelib import settings
-from chalicelib.aws import secrets, service
-from chalicelib.delivery import deliver
-from chalicelib.recording import database, publishing
-from chalicelib.sessions import credentials, messages
+from chalicelib.aws.service import DYNAMODB, Service
+from chalicelib.engine.engine import Engine
+from chalicelib.runtime import Runtime
+from chalicelib.store.connections import Connections
+from chalicelib.store.inbox import Inbox
 
 REGION = "eu-central-1"
-_KEPT = (
-    settings._read,
-    service.engine,
-    service.endpoint,
-    messages.inbox,
-    messages._management,
-    deliver._management,
-    database.database,
-    publishing.publisher,
-    publishing.sns_client,
-)
 JWT_SECRET = "j" * 32
 
 
@@ -100,13 +90,11 @@ def gateway() -> Iterator[Gateway]:
 
 
 @pytest.fixture
-def environment(moto: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Every function's environment, with empty tables; yields a boto3 DynamoDB client."""
-    import urllib.request
-
+def environment(moto: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Every function's environment, on moto and the scripted @connections."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "HERALD_"))]:
         monkeypatch.delenv(name)
-    for name, value in {
+    found = {
         "AWS_ENDPOINT_URL": moto,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
@@ -123,30 +111,53 @@ def environment(moto: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) ->
         "HERALD_JWT_SECRET_ARN": "jwt",
         "HERALD_JWT_ISSUER": "issuer",
         "HERALD_JWT_AUDIENCE": "herald",
-        "HERALD_TOPIC_ARN": f"arn:aws:sns:{REGION}:123456789012:generation-complete",
-        "HERALD_ERROR_TOPIC_ARN": f"arn:aws:sns:{REGION}:123456789012:error-notifications",
-        "HERALD_DATABASE_SECRET_ARN": "database",
-        "HERALD_WEBHOOK_SECRET_ARN": "webhook",
-        "HERALD_OUTBOX_RETENTION_DAYS": "7",
-    }.items():
+    }
+    for name, value in found.items():
         monkeypatch.setenv(name, value)
-    urllib.request.urlopen(urllib.request.Request(f"{moto}/moto-api/reset", method="POST")).close()
-    forget_process_state()
-    monkeypatch.setattr(secrets, "get", {"jwt": JWT_SECRET}.__getitem__)
-    monkeypatch.setattr(credentials, "_jwks", credentials._Jwks())
+    return found
+
+
+@pytest.fixture
+def dynamodb(moto: str, environment: dict[str, str]) -> Iterator[Any]:
+    """A boto3 client, with empty tables and the JWT's secret."""
+    reset = urllib.request.Request(f"{moto}/moto-api/reset", method="POST")
+    urllib.request.urlopen(reset).close()
+    secrets = boto3.client("secretsmanager")
+    secrets.create_secret(Name="jwt", SecretString=JWT_SECRET)
+    secrets.close()
     client = boto3.client("dynamodb")
     create_table(client, "connections")
     create_table(client, "inbox", "position")
     yield client
     client.close()
-    forget_process_state()
 
 
-def forget_process_state() -> None:
-    """Clear what a function keeps across invocations."""
-    service.engine().close()
-    for cached in _KEPT:
-        cached.cache_clear()
+@pytest.fixture
+def runtime(dynamodb: Any, environment: dict[str, str]) -> Iterator[Runtime]:
+    """The functions as they are put together on AWS, in that environment."""
+    found = Runtime(environment)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def service(dynamodb: Any, environment: dict[str, str]) -> Iterator[Service]:
+    """DynamoDB through an engine of its own."""
+    engine = Engine()
+    yield Service(engine, DYNAMODB, environment)
+    engine.close()
+
+
+@pytest.fixture
+def connections(service: Service) -> Connections:
+    """The table of connections."""
+    return Connections(service, "connections")
+
+
+@pytest.fixture
+def stored(service: Service) -> Inbox:
+    """The inbox."""
+    return Inbox(service, "inbox", 7)
 
 
 def create_table(client: Any, name: str, sort_key: str | None = None) -> None:

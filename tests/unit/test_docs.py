@@ -16,6 +16,7 @@ import pytest
 from websockets.sync.server import serve
 
 from chalicelib.protocol import client_frames, events, server_frames
+from chalicelib.recording import generation_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -252,10 +253,12 @@ SERVER: dict[str, Callable[[Frame], str]] = {
 
 def test_every_frame_has_an_example() -> None:
     assert {frame["action"] for frame in FROM_CLIENTS} == {"hello", "ping", "history", "auth"}
+    here = server_frames.__name__
     makers = {
-        name for name, made in vars(server_frames).items()
-        if callable(made) and getattr(made, "__module__", "") == server_frames.__name__ and name.islower()
-    }  # fmt: skip
+        name
+        for name, made in vars(server_frames).items()
+        if callable(made) and getattr(made, "__module__", "") == here and name.islower()
+    }
     assert makers - {"packed", "dump"} == set(SERVER)
     assert {frame["type"] for frame in FROM_THE_SERVER} == set(SERVER)
     assert len(FROM_CLIENTS) + len(FROM_THE_SERVER) == len(EXAMPLES)
@@ -289,12 +292,20 @@ def _published(event: Frame, read: events.Event) -> str:
     stage = event["source"].removeprefix("herald/")
     if read.epoch is None or read.offset is None:
         now = datetime.fromisoformat(event["time"])
-        return events.build_notice(event["subject"], event["userid"], stage=stage, now=now)
+        return generation_events.build_notice(
+            event["subject"], event["userid"], stage=stage, now=now
+        )
     columns = {re.sub("[A-Z]", lambda match: "_" + match[0].lower(), name): value
                for name, value in event["data"].items()}  # fmt: skip
     times = {name: datetime.fromisoformat(columns[name]) for name in ("created_at", "updated_at")}
-    row = {**columns, **times, "id": event["subject"], "user_id": event["userid"], "version": 2}
-    return events.build(row, stage=stage, epoch=read.epoch, offset=read.offset)
+    row: Any = {
+        **columns,
+        **times,
+        "id": event["subject"],
+        "user_id": event["userid"],
+        "version": 2,
+    }
+    return generation_events.build(row, stage=stage, epoch=read.epoch, offset=read.offset)
 
 
 def test_the_codes_are_those_of_the_server() -> None:

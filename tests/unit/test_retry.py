@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from chalicelib.retry import backoff, deadline_of, retry
+from chalicelib.retry import backoff, retry
 
 
 class Flaky:
@@ -63,11 +63,3 @@ def test_backoff_is_full_jitter_under_a_growing_cap() -> None:
         drawn = [backoff(tries) for _ in range(500)]
         assert 0 <= min(drawn) < most * 0.1
         assert most * 0.9 < max(drawn) <= most
-
-
-def test_the_deadline_leaves_a_margin() -> None:
-    class Context:
-        def get_remaining_time_in_millis(self) -> int:
-            return 10_000
-
-    assert 6.9 < deadline_of(Context(), 3.0) - time.monotonic() <= 7.0

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from chalicelib.errors import InvalidEvent
 from chalicelib.protocol import events
+from chalicelib.recording import generation_events
 
 EPOCH = "0199f3a0-0000-7000-8000-000000000001"
 
 
-def row(**changes: Any) -> dict[str, Any]:
+def generation(**changes: Any) -> Any:
     """A generation's database row with its result."""
     return {
         "id": "11111111-1111-4111-8111-111111111111",
@@ -34,7 +35,7 @@ def row(**changes: Any) -> dict[str, Any]:
 
 
 def build(**changes: Any) -> str:
-    return events.build(row(**changes), stage="test", epoch=EPOCH, offset=42)
+    return generation_events.build(generation(**changes), stage="test", epoch=EPOCH, offset=42)
 
 
 def test_a_complete_generation_becomes_a_cloud_event_with_the_proposals_schema() -> None:
@@ -94,25 +95,18 @@ def test_a_shortened_prompt_uses_the_room_there_is() -> None:
     assert events.MAX_EVENT_BYTES - len(text.encode()) < 2
 
 
-def test_attributes_say_nothing_of_the_owner() -> None:
-    assert events.attributes(build()) == {
-        "type": "herald.generation.complete",
-        "status": "COMPLETE",
-    }
-
-
 def test_a_notice_has_no_place_in_the_stream_and_one_id_per_generation() -> None:
     now = datetime(2025, 5, 19, tzinfo=UTC)
-    notice = events.build_notice("g1", "alice", stage="test", now=now)
+    notice = generation_events.build_notice("g1", "alice", stage="test", now=now)
     parsed = events.parse(notice)
     assert (parsed.user_id, parsed.epoch, parsed.offset) == ("alice", None, None)
     assert json.loads(notice)["data"]["error"]["code"] == "not_recorded"
-    again = events.build_notice("g1", "alice", stage="test", now=datetime.now(UTC))
+    again = generation_events.build_notice("g1", "alice", stage="test", now=datetime.now(UTC))
     assert events.parse(again).id == parsed.id
 
 
 def test_a_notice_may_lack_its_owner() -> None:
-    notice = events.build_notice("g1", None, stage="test", now=datetime.now(UTC))
+    notice = generation_events.build_notice("g1", None, stage="test", now=datetime.now(UTC))
     assert "userid" not in json.loads(notice)
     assert events.parse(notice).user_id == ""
 

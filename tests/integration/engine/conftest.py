@@ -4,9 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from chalicelib.engine import engine
 from chalicelib.engine.engine import Engine
-from tests.unit.engine.scripted import Clock
+from tests.integration.engine.scripted import Clock
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +13,6 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
-    monkeypatch.setattr(engine, "backoff", lambda failures: 0.0)
 
 
 @pytest.fixture
@@ -24,6 +22,6 @@ def clock() -> Clock:
 
 @pytest.fixture
 def running(clock: Clock) -> Iterator[Engine]:
-    created = Engine(clock)
+    created = Engine(clock, backoff=lambda failures: 0.0)
     yield created
     created.close()

@@ -19,7 +19,7 @@ from benchmarks.delivery_model import NEVER, Bucket, Path, Simulation, percentil
 from benchmarks.reconnects import storm
 from ops.cost import markdown
 
-ROOT = File(__file__).parents[2]
+ROOT = File(__file__).parents[3]
 
 
 def at_once(rng: Random) -> float:

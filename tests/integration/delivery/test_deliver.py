@@ -2,28 +2,44 @@
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from chalicelib.delivery import deliver
 from chalicelib.protocol import events
-from chalicelib.store import connections
+from chalicelib.recording import generation_events
+from chalicelib.runtime import Runtime
+from chalicelib.store.connections import KEEP_SECONDS, Connections
 from chalicelib.store.inbox import Head, Inbox
-from tests.integration.builders import EPOCH, connect, epoch, event, open_connections, sqs
+from tests.integration.builders import EPOCH, connected, epoch, event, open_connections, sqs
 from tests.integration.conftest import Context, Gateway
 
 pytestmark = pytest.mark.integration
 
-
-@pytest.fixture(autouse=True)
-def dynamodb(environment: Any) -> Any:
-    return environment
+Run = Callable[..., list[str]]
+Connect = Callable[..., None]
 
 
-def run(*bodies: str, receives: int = 1, seconds: float = 30) -> list[str]:
-    answer = deliver.handle(sqs(*bodies, receives=receives), Context(seconds))
-    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+@pytest.fixture
+def run(runtime: Runtime) -> Run:
+    """Deliver some messages; returns the ids of those that failed."""
+
+    def invoke(*bodies: str, receives: int = 1, seconds: float = 30) -> list[str]:
+        answer = runtime.deliver.handle(sqs(*bodies, receives=receives), Context(seconds))
+        return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+    return invoke
+
+
+@pytest.fixture
+def connect(connections: Connections) -> Connect:
+    """Open a connection."""
+
+    def put(user_id: str, connection_id: str, **times: int) -> None:
+        connections.put(connected(user_id, connection_id, **times))
+
+    return put
 
 
 def inbox(dynamodb: Any, user_id: str = "alice") -> dict[str, Any]:
@@ -40,7 +56,7 @@ def frames(gateway: Gateway, connection_id: str) -> list[Any]:
 
 
 def test_an_event_is_stored_and_posted_to_every_page_of_its_owner_and_no_other(
-    dynamodb: Any, gateway: Gateway
+    dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
 ) -> None:
     connect("alice", "a1=")
     connect("alice", "a2=")
@@ -59,13 +75,15 @@ def test_an_event_is_stored_and_posted_to_every_page_of_its_owner_and_no_other(
     assert "b1=" not in gateway.posted
 
 
-def test_nobody_connected_is_no_failure(dynamodb: Any, gateway: Gateway) -> None:
+def test_nobody_connected_is_no_failure(dynamodb: Any, gateway: Gateway, run: Run) -> None:
     assert run(event("alice", 1)) == []
     assert len(inbox(dynamodb)) == 2
     assert gateway.posted == {}
 
 
-def test_a_message_that_is_no_event_fails_alone(gateway: Gateway) -> None:
+def test_a_message_that_is_no_event_fails_alone(
+    gateway: Gateway, run: Run, connect: Connect
+) -> None:
     connect("alice", "a1=")
     connect("bob", "b1=")
     large = json.dumps("x" * events.MAX_EVENT_BYTES)
@@ -74,7 +92,9 @@ def test_a_message_that_is_no_event_fails_alone(gateway: Gateway) -> None:
     assert len(frames(gateway, "a1=")) == len(frames(gateway, "b1=")) == 1
 
 
-def test_several_events_of_one_user_travel_together_in_order(gateway: Gateway) -> None:
+def test_several_events_of_one_user_travel_together_in_order(
+    gateway: Gateway, run: Run, connect: Connect
+) -> None:
     connect("alice", "a1=")
     assert run(*(event("alice", offset) for offset in (3, 1, 2))) == []
     [frame] = frames(gateway, "a1=")
@@ -87,7 +107,7 @@ def test_several_events_of_one_user_travel_together_in_order(gateway: Gateway) -
 
 
 def test_large_events_of_one_user_are_cut_into_frames_that_arrive_in_order(
-    gateway: Gateway,
+    gateway: Gateway, run: Run, connect: Connect
 ) -> None:
     connect("alice", "a1=")
     assert run(*(event("alice", offset, prompt="p" * 20_000) for offset in (2, 1, 3))) == []
@@ -96,42 +116,50 @@ def test_large_events_of_one_user_are_cut_into_frames_that_arrive_in_order(
     assert all(len(frame.encode()) <= events.MAX_FRAME_BYTES for frame in gateway.posted["a1="])
 
 
-def test_a_redelivery_pushes_again_and_stores_once(dynamodb: Any, gateway: Gateway) -> None:
+def test_a_redelivery_pushes_again_and_stores_once(
+    dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
+) -> None:
     connect("alice", "a1=")
     assert run(event("alice", 1)) == run(event("alice", 1)) == []
     assert len(frames(gateway, "a1=")) == 2
     assert len(inbox(dynamodb)) == 2
 
 
-def test_the_same_message_twice_in_a_batch_is_posted_once(gateway: Gateway) -> None:
+def test_the_same_message_twice_in_a_batch_is_posted_once(
+    gateway: Gateway, run: Run, connect: Connect
+) -> None:
     connect("alice", "a1=")
     text = event("alice", 1)
     assert run(text, text) == []
     assert [frame["type"] for frame in frames(gateway, "a1=")] == ["event"]
 
 
-def test_the_head_never_goes_back() -> None:
+def test_the_head_never_goes_back(run: Run, stored: Inbox) -> None:
     assert run(event("alice", 7)) == []
     assert run(event("alice", 3)) == []
-    assert Inbox("inbox", 7).head("alice") == Head(EPOCH, 7)
+    assert stored.head("alice") == Head(EPOCH, 7)
 
 
-def test_a_newer_epoch_takes_the_head_and_an_older_one_does_not() -> None:
+def test_a_newer_epoch_takes_the_head_and_an_older_one_does_not(run: Run, stored: Inbox) -> None:
     newer = epoch(age_seconds=1)
     assert run(event("alice", 7)) == []
     assert run(event("alice", 1, of_epoch=newer)) == []
     assert run(event("alice", 8)) == []
-    assert Inbox("inbox", 7).head("alice") == Head(newer, 1)
+    assert stored.head("alice") == Head(newer, 1)
 
 
-def test_more_events_than_one_write_takes(dynamodb: Any, gateway: Gateway) -> None:
+def test_more_events_than_one_write_takes(
+    dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
+) -> None:
     connect("u3", "c3=")
     assert run(*(event(f"u{index % 30}", 1 + index // 30) for index in range(60))) == []
     assert sum(len(inbox(dynamodb, f"u{index}")) for index in range(30)) == 60 + 30
     assert [item["offset"] for item in frames(gateway, "c3=")[0]["items"]] == [1, 2]
 
 
-def test_a_gone_connection_is_forgotten_unless_it_is_young(dynamodb: Any, gateway: Gateway) -> None:
+def test_a_gone_connection_is_forgotten_unless_it_is_young(
+    dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
+) -> None:
     connect("alice", "old=", age_seconds=60)
     connect("alice", "young=", age_seconds=1)
     connect("alice", "open=")
@@ -143,7 +171,7 @@ def test_a_gone_connection_is_forgotten_unless_it_is_young(dynamodb: Any, gatewa
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_one_failing_connection_is_retried_then_left_to_recovery(
-    dynamodb: Any, gateway: Gateway, status: int
+    dynamodb: Any, gateway: Gateway, status: int, run: Run, connect: Connect
 ) -> None:
     connect("alice", "flaky=")
     connect("alice", "broken=")
@@ -155,7 +183,7 @@ def test_one_failing_connection_is_retried_then_left_to_recovery(
 
 
 def test_forbidden_posts_fail_the_messages_and_keep_the_connection(
-    dynamodb: Any, gateway: Gateway
+    dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
 ) -> None:
     connect("alice", "a1=")
     gateway.statuses = {"a1=": [403]}
@@ -163,7 +191,9 @@ def test_forbidden_posts_fail_the_messages_and_keep_the_connection(
     assert open_connections(dynamodb) == {"a1="}
 
 
-def test_a_page_whose_token_has_ended_is_told_and_closed(dynamodb: Any, gateway: Gateway) -> None:
+def test_a_page_whose_token_has_ended_is_told_and_closed(
+    dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
+) -> None:
     connect("alice", "ended=", token_expires_at=int(time.time()) - 1)
     connect("alice", "open=", token_expires_at=int(time.time()) + 60)
     assert run(event("alice", 1)) == []
@@ -174,8 +204,10 @@ def test_a_page_whose_token_has_ended_is_told_and_closed(dynamodb: Any, gateway:
     assert len(frames(gateway, "open=")) == 1
 
 
-def test_a_connection_that_must_be_over_is_forgotten(dynamodb: Any, gateway: Gateway) -> None:
-    connect("alice", "over=", age_seconds=connections.KEEP_SECONDS)
+def test_a_connection_that_must_be_over_is_forgotten(
+    dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
+) -> None:
+    connect("alice", "over=", age_seconds=KEEP_SECONDS)
     connect("alice", "open=")
     assert run(event("alice", 1)) == []
     assert list(gateway.posted) == ["open="]
@@ -183,19 +215,19 @@ def test_a_connection_that_must_be_over_is_forgotten(dynamodb: Any, gateway: Gat
 
 
 def test_a_user_whose_pages_are_all_gone_leaves_nothing_to_post_to(
-    dynamodb: Any, gateway: Gateway
+    dynamodb: Any, gateway: Gateway, run: Run, connect: Connect, connections: Connections
 ) -> None:
     connect("alice", "a1=")
-    connections.forget("connections", "alice", "a1=")
-    connections.forget("connections", "alice", "a1=")
-    connections.forget("connections", "nobody", "x=")
+    connections.forget("alice", "a1=")
+    connections.forget("alice", "a1=")
+    connections.forget("nobody", "x=")
     assert run(event("alice", 1)) == []
     assert gateway.posted == {}
     assert dynamodb.scan(TableName="connections")["Count"] == 1, "nothing was made of nobody"
 
 
 def test_when_the_inbox_cannot_be_written_the_message_fails_and_nothing_is_pushed(
-    dynamodb: Any, gateway: Gateway
+    dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
 ) -> None:
     connect("alice", "a1=")
     dynamodb.delete_table(TableName="inbox")
@@ -203,7 +235,9 @@ def test_when_the_inbox_cannot_be_written_the_message_fails_and_nothing_is_pushe
     assert gateway.posted == {}
 
 
-def test_on_the_last_receive_the_open_pages_are_told(dynamodb: Any, gateway: Gateway) -> None:
+def test_on_the_last_receive_the_open_pages_are_told(
+    dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
+) -> None:
     connect("alice", "a1=")
     dynamodb.delete_table(TableName="inbox")
     assert run(event("alice", 1), receives=3) == ["m0"]
@@ -212,23 +246,25 @@ def test_on_the_last_receive_the_open_pages_are_told(dynamodb: Any, gateway: Gat
 
 
 def test_when_the_connections_cannot_be_read_the_message_fails_but_is_stored(
-    dynamodb: Any,
+    dynamodb: Any, run: Run
 ) -> None:
     dynamodb.delete_table(TableName="connections")
     assert run(event("alice", 1)) == ["m0"]
     assert len(inbox(dynamodb)) == 2
 
 
-def test_no_time_left_returns_everything(gateway: Gateway) -> None:
+def test_no_time_left_returns_everything(gateway: Gateway, run: Run, connect: Connect) -> None:
     connect("alice", "a1=")
     assert run(event("alice", 1), event("bob", 1), seconds=0) == ["m0", "m1"]
 
 
-def test_a_notice_is_kept_an_hour_outside_the_stream(dynamodb: Any, gateway: Gateway) -> None:
+def test_a_notice_is_kept_an_hour_outside_the_stream(
+    dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
+) -> None:
     from datetime import UTC, datetime
 
     connect("alice", "a1=")
-    notice = events.build_notice("g1", "alice", stage="test", now=datetime.now(UTC))
+    notice = generation_events.build_notice("g1", "alice", stage="test", now=datetime.now(UTC))
     assert run(notice) == []
     [(position, item)] = inbox(dynamodb).items()
     assert position.startswith("notice/")
@@ -237,15 +273,17 @@ def test_a_notice_is_kept_an_hour_outside_the_stream(dynamodb: Any, gateway: Gat
     assert (frame["type"], frame["epoch"], frame["offset"]) == ("event", None, None)
 
 
-def test_a_notice_without_owner_is_no_failure(dynamodb: Any, gateway: Gateway) -> None:
+def test_a_notice_without_owner_is_no_failure(dynamodb: Any, gateway: Gateway, run: Run) -> None:
     from datetime import UTC, datetime
 
-    assert run(events.build_notice("g1", None, stage="test", now=datetime.now(UTC))) == []
+    assert (
+        run(generation_events.build_notice("g1", None, stage="test", now=datetime.now(UTC))) == []
+    )
     assert dynamodb.scan(TableName="inbox")["Count"] == 0
 
 
 def test_one_line_of_metrics_per_batch(
-    gateway: Gateway, capsys: pytest.CaptureFixture[str]
+    gateway: Gateway, capsys: pytest.CaptureFixture[str], run: Run, connect: Connect
 ) -> None:
     connect("alice", "a1=")
     run(event("alice", 1), event("bob", 1))

@@ -1,19 +1,22 @@
-"""What DynamoDB may say to a batch of writes, from an engine that answers by a script."""
+"""What DynamoDB may answer to a batch of writes, from an engine that answers by a script."""
 
 import json
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, cast
 
 import pytest
 
-from chalicelib import settings
-from chalicelib.aws import service
-from chalicelib.delivery import deliver
-from chalicelib.engine.engine import Request, Response
+from chalicelib.aws.gateway import Gateway
+from chalicelib.aws.service import DYNAMODB, Service, worth_a_retry
+from chalicelib.delivery.deliver import Deliver
+from chalicelib.engine.engine import Engine, Request, Response
+from chalicelib.store.connections import Connections
+from chalicelib.store.inbox import Inbox
 from tests.integration.builders import event, sqs
+from tests.integration.conftest import Context
 
-CONFIG = settings.Deliver("test", "connections", "inbox", 7, "http://127.0.0.1:1/test", 100, 3)
+ENVIRON = {"AWS_REGION": "eu-central-1"}
 STORED = Response(200, b'{"UnprocessedItems":{}}')
 NOBODY = Response(200, b'{"Responses":{"connections":[]},"UnprocessedKeys":{}}')
 
@@ -38,6 +41,9 @@ class ScriptedEngine:
             request, then = self._waiting.popleft()
             then(self._answer(request))
 
+    def call_all(self, requests: Iterable[Request], deadline: float) -> list[Response]:
+        return [self._answer(request) for request in requests]
+
     def _answer(self, request: Request) -> Response:
         if not dict(request.headers)["x-amz-target"].endswith("BatchWriteItem"):
             return self.read
@@ -50,16 +56,15 @@ def owner(put: dict[str, Any]) -> str:
     return str(put["PutRequest"]["Item"]["user_id"]["S"])
 
 
-@pytest.fixture(autouse=True)
-def _region(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_REGION", "eu-central-1")
-
-
 def run(engine: ScriptedEngine) -> list[str]:
-    batch = deliver.Batch(CONFIG, engine)  # type: ignore[arg-type] # as much of it as is used
-    for record in sqs(event("alice"), event("bob"))["Records"]:
-        batch.add(record)
-    return batch.run(0)
+    scripted = cast(Engine, engine)  # as much of it as is used
+    dynamodb = Service(scripted, DYNAMODB, ENVIRON)
+    gateway = Gateway("http://127.0.0.1:1/test", ENVIRON)
+    tables = (Connections(dynamodb, "connections"), Inbox(dynamodb, "inbox", 7))
+    answer = Deliver(scripted, gateway, *tables, 3).handle(
+        sqs(event("alice"), event("bob")), Context()
+    )
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
 def refused(code: str) -> Response:
@@ -74,9 +79,21 @@ def test_what_dynamodb_had_no_room_for_fails_and_the_rest_is_delivered() -> None
     assert run(ScriptedEngine(write)) == ["m1"]
 
 
-def test_a_batch_with_an_item_that_is_not_valid_is_written_one_by_one() -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        refused("ValidationException"),
+        refused("SerializationException"),
+        refused("ItemCollectionSizeLimitExceededException"),
+        refused("AnErrorOfTomorrow"),
+        Response(413, b""),
+    ],
+)
+def test_a_batch_with_an_item_that_dynamodb_rejects_is_written_one_by_one(
+    answer: Response,
+) -> None:
     def write(puts: Puts) -> Response:
-        return refused("ValidationException") if "bob" in map(owner, puts) else STORED
+        return answer if "bob" in map(owner, puts) else STORED
 
     engine = ScriptedEngine(write)
     assert run(engine) == ["m1"]
@@ -96,8 +113,20 @@ def test_users_whose_connections_dynamodb_had_no_room_for_fail_alone() -> None:
     assert run(engine) == ["m1"]
 
 
-def test_a_batch_that_is_denied_is_not_taken_apart() -> None:
-    engine = ScriptedEngine(lambda puts: refused("AccessDeniedException"))
+@pytest.mark.parametrize(
+    "code",
+    [
+        "AccessDeniedException",
+        "ExpiredTokenException",
+        "UnrecognizedClientException",
+        "ResourceNotFoundException",
+        "ProvisionedThroughputExceededException",
+        "ThrottlingException",
+        "KMSAccessDeniedException",
+    ],
+)
+def test_a_batch_refused_for_another_reason_is_not_split(code: str) -> None:
+    engine = ScriptedEngine(lambda puts: refused(code))
     assert run(engine) == ["m0", "m1"]
     assert len(engine.writes) == 1
 
@@ -122,4 +151,4 @@ def test_a_batch_that_is_denied_is_not_taken_apart() -> None:
     ],
 )
 def test_only_what_may_pass_is_tried_again(status: int, body: bytes, again: bool) -> None:
-    assert service.endpoint(service.DYNAMODB).retryable(status, body) is again
+    assert worth_a_retry(status, body) is again

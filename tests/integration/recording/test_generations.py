@@ -14,9 +14,10 @@ from psycopg2.extras import RealDictCursor
 
 from chalicelib.errors import DatabaseUnavailable, PublishFailed, Refused
 from chalicelib.protocol import events
-from chalicelib.recording import generations, relay
+from chalicelib.recording import generations, outbox, relay
 from chalicelib.recording.database import Database
-from chalicelib.recording.generations import OutboxRow, Recorded
+from chalicelib.recording.generations import Recorded
+from chalicelib.recording.rows import OutboxRow
 from chalicelib.recording.webhooks import parse
 
 pytestmark = pytest.mark.integration
@@ -124,10 +125,8 @@ def test_the_same_webhook_again_changes_nothing_and_brings_back_what_nobody_publ
     generation_id = pending()
     first = record(database, complete(generation_id), "msg_1")
     again = record(database, complete(generation_id), "msg_1")
-    assert again == Recorded("duplicate", first.event_id, first.event)
-    database.run(
-        lambda cursor: generations.mark_published(cursor, [first.event_id]), deadline=soon()
-    )
+    assert again == Recorded(generations.Outcome.DUPLICATE, first.event_id, first.event)
+    database.run(lambda cursor: outbox.mark_published(cursor, [first.event_id]), deadline=soon())
     assert record(database, complete(generation_id), "msg_1").event is None
     assert rows(admin, "streams")[0]["last_offset"] == 1
 
@@ -223,7 +222,7 @@ def test_the_relay_publishes_the_whole_backlog_oldest_first(
     assert drain(database, publisher) == 20
     assert publisher.published == ids
     assert drain(database, publisher) == 0
-    assert database.run(generations.oldest_unpublished_seconds, deadline=soon()) == 0
+    assert database.run(outbox.oldest_unpublished_seconds, deadline=soon()) == 0
 
 
 def test_the_relay_leaves_young_rows_to_the_callback(
@@ -231,7 +230,7 @@ def test_the_relay_leaves_young_rows_to_the_callback(
 ) -> None:
     record(database, complete(pending()))
     assert drain(database, FakePublisher()) == 0
-    assert database.run(generations.oldest_unpublished_seconds, deadline=soon()) > 0
+    assert database.run(outbox.oldest_unpublished_seconds, deadline=soon()) > 0
 
 
 def test_two_relays_at_once_publish_each_event_once(
@@ -338,13 +337,10 @@ def test_a_server_that_refuses_is_tried_three_times(postgres: Any) -> None:
     assert tries == [1, 2, 3]
 
 
-def test_a_large_purge_takes_several_transactions(
-    database: Database, admin: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(generations, "PURGE_ROWS", 10)
+def test_a_large_purge_takes_several_transactions(database: Database, admin: Any) -> None:
     admin.execute(
         "INSERT INTO webhook_receipts (id, received_at)"
         " SELECT n, now() - interval '8 days' FROM generate_series(1, 35) AS n"
     )
-    assert relay.purge(database, 7, deadline=time.monotonic() + 60) == 35
+    assert relay.purge(database, 7, deadline=time.monotonic() + 60, limit=10) == 35
     assert rows(admin, "webhook_receipts") == []

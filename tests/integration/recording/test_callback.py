@@ -3,24 +3,25 @@
 import base64
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import psycopg2
 import pytest
 from botocore.exceptions import ClientError
 from standardwebhooks import Webhook
 
-from chalicelib import retry
-from chalicelib.aws import secrets
 from chalicelib.errors import ServiceError
-from chalicelib.recording import callback, publishing
-from chalicelib.recording.database import database as herald_database
+from chalicelib.recording.callback import Callback
+from chalicelib.recording.database import Database
+from chalicelib.recording.publishing import Publisher
 from tests.integration.conftest import Context
 
 pytestmark = pytest.mark.integration
 
+Call = Callable[..., tuple[int, Any, dict[str, str]]]
 SECRET = "whsec_" + base64.b64encode(b"w" * 32).decode()
 
 
@@ -45,17 +46,36 @@ class FakeSns:
         return {"MessageId": "1"}
 
 
-@pytest.fixture(autouse=True)
-def sns(
-    environment: Any, fresh_database: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[FakeSns]:
-    found = FakeSns()
-    monkeypatch.setattr(publishing, "sns_client", lambda: found)
-    monkeypatch.setattr(secrets, "get", {"database": fresh_database, "webhook": SECRET}.__getitem__)
-    monkeypatch.setattr(retry, "BASE_SECONDS", 0)
-    monkeypatch.setattr("chalicelib.retry.time.sleep", lambda seconds: None)
-    yield found
-    herald_database().close()
+@pytest.fixture
+def sns() -> FakeSns:
+    return FakeSns()
+
+
+def callback_with(
+    sns: FakeSns, database: Database, secrets: Callable[[], str] = lambda: SECRET
+) -> Callback:
+    """The function, without waits between its tries."""
+    arns = ("generation-complete", "error-notifications")
+    publisher = Publisher(cast(Any, sns), *arns, sleep=lambda seconds: None)
+    return Callback("test", database, publisher, secrets)
+
+
+def database_at(dsn: Callable[[], str]) -> Database:
+    return Database(dsn, sleep=lambda seconds: None)
+
+
+@pytest.fixture
+def callback(sns: FakeSns, fresh_database: str) -> Iterator[Callback]:
+    """The function on a database of its own."""
+    kept = database_at(lambda: fresh_database)
+    yield callback_with(sns, kept)
+    kept.close()
+
+
+@pytest.fixture
+def call(callback: Callback) -> Call:
+    """Send a signed webhook; returns status, body and headers of the answer."""
+    return partial(send, callback)
 
 
 @pytest.fixture
@@ -89,7 +109,9 @@ def body_of(generation_id: str, **changes: Any) -> str:
     )
 
 
-def call(body: str, webhook_id: str = "msg_1", **headers: str) -> tuple[int, Any, dict[str, str]]:
+def send(
+    callback: Callback, body: str, webhook_id: str = "msg_1", **headers: str
+) -> tuple[int, Any, dict[str, str]]:
     """Send a signed webhook as the HTTP API hands it over; return status, body and headers."""
     now = datetime.now(UTC)
     event = {
@@ -121,7 +143,7 @@ def written(database: Any) -> int:
 
 
 def test_a_webhook_is_recorded_published_and_marked(
-    sns: FakeSns, database: Any, generation_id: str
+    sns: FakeSns, database: Any, generation_id: str, call: Call
 ) -> None:
     status, answer, _ = call(body_of(generation_id))
     assert (status, answer["outcome"]) == (200, "recorded")
@@ -136,13 +158,15 @@ def test_a_webhook_is_recorded_published_and_marked(
     }
 
 
-def test_a_replayed_webhook_is_200_and_publishes_nothing(sns: FakeSns, generation_id: str) -> None:
+def test_a_replayed_webhook_is_200_and_publishes_nothing(
+    sns: FakeSns, generation_id: str, call: Call
+) -> None:
     call(body_of(generation_id))
     status, answer, _ = call(body_of(generation_id))
     assert (status, answer["outcome"], len(sns.events)) == (200, "duplicate", 1)
 
 
-def test_header_names_may_come_in_any_case(generation_id: str) -> None:
+def test_header_names_may_come_in_any_case(generation_id: str, callback: Callback) -> None:
     body, now = body_of(generation_id), datetime.now(UTC)
     headers = {
         "Webhook-Id": "m",
@@ -154,14 +178,14 @@ def test_header_names_may_come_in_any_case(generation_id: str) -> None:
 
 
 def test_invoked_directly_it_takes_the_same_object_without_a_signature(
-    sns: FakeSns, generation_id: str
+    sns: FakeSns, generation_id: str, callback: Callback
 ) -> None:
     answer = callback.handle(json.loads(body_of(generation_id)), Context())
     assert (answer["statusCode"], len(sns.events)) == (200, 1)
 
 
 def test_each_bad_request_is_told_what_is_wrong_and_nothing_is_written(
-    sns: FakeSns, database: Any, generation_id: str
+    sns: FakeSns, database: Any, generation_id: str, call: Call
 ) -> None:
     good = body_of(generation_id)
     for (status, answer, _), wanted in (
@@ -179,7 +203,9 @@ def test_each_bad_request_is_told_what_is_wrong_and_nothing_is_written(
     assert sns.events == []
 
 
-def test_sns_is_tried_three_times(sns: FakeSns, database: Any, generation_id: str) -> None:
+def test_sns_is_tried_three_times(
+    sns: FakeSns, database: Any, generation_id: str, call: Call
+) -> None:
     sns.refusals = 2
     assert call(body_of(generation_id))[0] == 200
     assert (sns.tries, len(sns.events), sns.alerts) == (3, 1, [])
@@ -187,7 +213,7 @@ def test_sns_is_tried_three_times(sns: FakeSns, database: Any, generation_id: st
 
 
 def test_when_sns_refuses_the_answer_is_200_and_the_outbox_keeps_the_event(
-    sns: FakeSns, database: Any, generation_id: str, capsys: pytest.CaptureFixture[str]
+    sns: FakeSns, database: Any, generation_id: str, capsys: pytest.CaptureFixture[str], call: Call
 ) -> None:
     sns.refusals = 9
     status, answer, _ = call(body_of(generation_id))
@@ -199,10 +225,10 @@ def test_when_sns_refuses_the_answer_is_200_and_the_outbox_keeps_the_event(
 
 
 def test_when_the_database_is_down_the_provider_is_asked_to_call_again(
-    sns: FakeSns, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    sns: FakeSns, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nowhere = "postgresql://herald@127.0.0.1:1/herald"
-    monkeypatch.setattr(secrets, "get", {"database": nowhere, "webhook": SECRET}.__getitem__)
+    call = partial(send, callback_with(sns, database_at(lambda: nowhere)))
     generation_id = str(uuid.uuid4())
     status, answer, headers = call(body_of(generation_id))
     assert (status, answer["error"], headers["retry-after"]) == (503, "not_recorded", "10")
@@ -214,14 +240,14 @@ def test_when_the_database_is_down_the_provider_is_asked_to_call_again(
     assert '"DatabaseFailures":1' in capsys.readouterr().out
 
 
-def unreadable(arn: str) -> str:
+def unreadable() -> str:
     raise ServiceError("secretsmanager", 400, "AccessDeniedException")
 
 
 def test_a_database_whose_secret_cannot_be_read_is_a_database_that_is_down(
-    sns: FakeSns, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    sns: FakeSns, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(secrets, "get", lambda arn: SECRET if arn == "webhook" else unreadable(arn))
+    call = partial(send, callback_with(sns, database_at(unreadable)))
     status, answer, headers = call(body_of(str(uuid.uuid4())))
     assert (status, answer["error"], headers["retry-after"]) == (503, "not_recorded", "10")
     assert len(sns.events) == len(sns.alerts) == 1
@@ -229,9 +255,10 @@ def test_a_database_whose_secret_cannot_be_read_is_a_database_that_is_down(
 
 
 def test_a_webhook_that_cannot_be_verified_is_asked_for_again(
-    sns: FakeSns, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    sns: FakeSns, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(secrets, "get", unreadable)
+    nowhere = database_at(lambda: "postgresql://herald@127.0.0.1:1/herald")
+    call = partial(send, callback_with(sns, nowhere, unreadable))
     status, answer, headers = call(body_of(str(uuid.uuid4())))
     assert (status, answer["error"], headers["retry-after"]) == (503, "not_recorded", "10")
     assert not sns.events, "whoever sent it is not known"
@@ -239,7 +266,7 @@ def test_a_webhook_that_cannot_be_verified_is_asked_for_again(
 
 
 def test_when_the_database_fails_after_telling_the_owner_the_owner_gets_the_notice(
-    sns: FakeSns, database: Any, generation_id: str
+    sns: FakeSns, database: Any, generation_id: str, call: Call
 ) -> None:
     database.execute("ALTER TABLE outbox RENAME TO elsewhere")
     assert call(body_of(generation_id))[0] == 503
@@ -251,7 +278,7 @@ def test_when_the_database_fails_after_telling_the_owner_the_owner_gets_the_noti
 
 
 def test_secrets_and_prompts_are_not_logged(
-    generation_id: str, capsys: pytest.CaptureFixture[str]
+    generation_id: str, capsys: pytest.CaptureFixture[str], call: Call
 ) -> None:
     call(body_of(generation_id))
     call(body_of(generation_id), **{"webhook-signature": "v1,forgedsignature"})

@@ -5,7 +5,18 @@ import time
 import pytest
 
 from chalicelib.engine.engine import Engine, Response
-from tests.unit.engine.scripted import OK, OKAY, Clock, Server, answer, at, each, echo, hang, post
+from tests.integration.engine.scripted import (
+    OK,
+    OKAY,
+    Clock,
+    Server,
+    answer,
+    at,
+    each,
+    echo,
+    hang,
+    post,
+)
 
 
 def test_a_hung_request_delays_no_other(running: Engine, clock: Clock) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.engine import http1
 from chalicelib.engine.engine import Endpoint, Engine, Response
-from tests.unit.engine.scripted import (
+from tests.integration.engine.scripted import (
     OK,
     OKAY,
     Clock,
@@ -116,15 +116,14 @@ def test_an_answer_that_stalls_is_a_timeout(running: Engine, clock: Clock) -> No
     [
         (b"SSH-2.0-OpenSSH\r\n", "malformed: not HTTP/1.1"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, "malformed: the head is too large"),
-        (answer(200, b"x" * 200_000), "malformed: the body is too large"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (http1.MAX_BODY + 1),
+            "malformed: the body is too large",
+        ),
     ],
     ids=["garbage", "head", "body"],
 )
-def test_an_unacceptable_answer_is_malformed(
-    running: Engine, said: bytes, reason: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http1, "MAX_BODY", 100_000)
-
+def test_an_unacceptable_answer_is_malformed(running: Engine, said: bytes, reason: str) -> None:
     def say(peer: Peer) -> None:
         peer.read()
         peer.send(said)

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.engine import engine
 from chalicelib.engine.engine import Engine, Response
-from tests.unit.engine.scripted import (
+from tests.integration.engine.scripted import (
     OK,
     OKAY,
     Peer,

@@ -2,18 +2,20 @@
 
 import json
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import jwt
 import pytest
 
-from chalicelib.delivery import deliver
-from chalicelib.sessions import messages
-from chalicelib.store import connections
+from chalicelib.recording import generation_events
+from chalicelib.runtime import Runtime
+from chalicelib.store.connections import NEVER, Connections
 from chalicelib.store.inbox import REPLAY_LIMIT
 from tests.integration.builders import (
     EPOCH,
-    connect,
+    connected,
     epoch,
     event,
     open_connections,
@@ -24,21 +26,18 @@ from tests.integration.conftest import JWT_SECRET, Context, Gateway
 
 pytestmark = pytest.mark.integration
 
+Deliver = Callable[..., None]
+
 NOBODY = "00000000-0000-7000-8000-000000000000"
 
 
-@pytest.fixture(autouse=True)
-def dynamodb(environment: Any) -> Any:
-    return environment
-
-
 @pytest.fixture
-def say(gateway: Gateway) -> Any:
+def say(gateway: Gateway, runtime: Runtime) -> Any:
     """Send one frame; return all frames that come back, in order."""
 
     def send(frame: Any, **who: Any) -> list[Any]:
         before = len(gateway.posted.get(who.get("connection_id", "c1="), []))
-        answer = messages.message(websocket(frame, **who))
+        answer = runtime.message.handle(websocket(frame, **who))
         assert answer["statusCode"] == 200
         posted = gateway.posted.get(who.get("connection_id", "c1="), [])[before:]
         frames = [*posted, *([answer["body"]] if "body" in answer else [])]
@@ -48,9 +47,24 @@ def say(gateway: Gateway) -> Any:
     return send
 
 
-def deliver_events(*offsets: int, of_epoch: str = EPOCH, user_id: str = "alice") -> None:
-    texts = [event(user_id, offset, of_epoch=of_epoch) for offset in offsets]
-    assert deliver.handle(sqs(*texts), Context()) == {"batchItemFailures": []}
+@pytest.fixture
+def deliver(runtime: Runtime) -> Deliver:
+    """Deliver some events as published."""
+
+    def invoke(*texts: str) -> None:
+        assert runtime.deliver.handle(sqs(*texts), Context()) == {"batchItemFailures": []}
+
+    return invoke
+
+
+@pytest.fixture
+def deliver_events(deliver: Deliver) -> Deliver:
+    """Deliver events by their offsets."""
+
+    def invoke(*offsets: int, of_epoch: str = EPOCH, user_id: str = "alice") -> None:
+        deliver(*(event(user_id, offset, of_epoch=of_epoch) for offset in offsets))
+
+    return invoke
 
 
 def hello(offset: int | None = None, of_epoch: str | None = EPOCH) -> dict[str, Any]:
@@ -80,29 +94,33 @@ def expire(dynamodb: Any, *offsets: int, of_epoch: str = EPOCH) -> None:
 # --- $connect and $disconnect ---
 
 
-def test_connect_keeps_the_connection_and_echoes_the_protocol_alone(dynamodb: Any) -> None:
+def test_connect_keeps_the_connection_and_echoes_the_protocol_alone(
+    dynamodb: Any, runtime: Runtime
+) -> None:
     offered = {"Sec-WebSocket-Protocol": "herald.v1, bearer.abc.def.ghi"}
-    answer = messages.connect(websocket(headers=offered))
+    answer = runtime.connect.handle(websocket(headers=offered))
     assert answer["headers"] == {"Sec-WebSocket-Protocol": "herald.v1"}
     [item] = dynamodb.scan(TableName="connections")["Items"]
     assert (item["user_id"]["S"], open_connections(dynamodb)) == ("alice", {"c1="})
     assert abs(int(item["expires_at"]["N"]) - time.time() - 7800) < 5
 
 
-def test_connect_without_subprotocols_is_fine() -> None:
-    assert messages.connect(websocket()) == {"statusCode": 200, "headers": {}}
+def test_connect_without_subprotocols_is_fine(runtime: Runtime) -> None:
+    assert runtime.connect.handle(websocket()) == {"statusCode": 200, "headers": {}}
 
 
-def test_connect_for_another_protocol_is_refused(dynamodb: Any) -> None:
-    answer = messages.connect(websocket(headers={"Sec-WebSocket-Protocol": "herald.v9"}))
+def test_connect_for_another_protocol_is_refused(dynamodb: Any, runtime: Runtime) -> None:
+    answer = runtime.connect.handle(websocket(headers={"Sec-WebSocket-Protocol": "herald.v9"}))
     assert answer["statusCode"] == 400
     assert dynamodb.scan(TableName="connections")["Count"] == 0
 
 
-def test_disconnect_forgets_the_connection(dynamodb: Any) -> None:
-    connect("alice", "c1=")
-    connect("alice", "c2=")
-    messages.disconnect(websocket())
+def test_disconnect_forgets_the_connection(
+    dynamodb: Any, runtime: Runtime, connections: Connections
+) -> None:
+    connections.put(connected("alice", "c1="))
+    connections.put(connected("alice", "c2="))
+    runtime.disconnect.handle(websocket())
     assert open_connections(dynamodb) == {"c2="}
 
 
@@ -126,13 +144,13 @@ def test_hello_writes_the_row_if_connect_could_not(dynamodb: Any, say: Any) -> N
     assert open_connections(dynamodb) == {"c1="}
 
 
-def test_hello_without_resume_replays_nothing(say: Any) -> None:
+def test_hello_without_resume_replays_nothing(say: Any, deliver_events: Deliver) -> None:
     deliver_events(1, 2, 3)
     [welcome] = say(hello())
     assert welcome["stream"] == {"epoch": EPOCH, "head": 3}
 
 
-def test_hello_replays_exactly_what_was_missed_in_order(say: Any) -> None:
+def test_hello_replays_exactly_what_was_missed_in_order(say: Any, deliver_events: Deliver) -> None:
     deliver_events(1, 2, 3, 4)
     frames = say(hello(1))
     assert [frame["type"] for frame in frames] == ["welcome", "events", "caught_up"]
@@ -143,13 +161,17 @@ def test_hello_replays_exactly_what_was_missed_in_order(say: Any) -> None:
     assert (frames[2]["re"], frames[2]["offset"]) == (1, 4)
 
 
-def test_hello_at_the_head_has_recovered_with_nothing_to_replay(say: Any) -> None:
+def test_hello_at_the_head_has_recovered_with_nothing_to_replay(
+    say: Any, deliver_events: Deliver
+) -> None:
     deliver_events(1, 2)
     [welcome, caught_up] = say(hello(2))
     assert (welcome["recovered"], welcome["replaying"], caught_up["offset"]) == (True, 0, 2)
 
 
-def test_resume_from_zero_without_an_epoch_replays_everything_kept(dynamodb: Any, say: Any) -> None:
+def test_resume_from_zero_without_an_epoch_replays_everything_kept(
+    dynamodb: Any, say: Any, deliver_events: Deliver
+) -> None:
     deliver_events(1, 2, 3)
     expire(dynamodb, 1)
     assert replayed(say(hello(0, None))) == [2, 3]
@@ -161,19 +183,23 @@ def test_resume_from_zero_on_an_empty_stream_has_recovered(say: Any) -> None:
     assert (welcome["recovered"], caught_up["offset"]) == (True, 0)
 
 
-def test_a_hole_in_what_is_kept_is_an_event_on_its_way_not_a_gap(say: Any) -> None:
+def test_a_hole_in_what_is_kept_is_an_event_on_its_way_not_a_gap(
+    say: Any, deliver_events: Deliver
+) -> None:
     deliver_events(1, 2, 4)
     assert replayed(say(hello(2))) == [4]
 
 
-def test_a_hole_at_the_beginning_of_a_young_stream_is_no_gap(say: Any) -> None:
+def test_a_hole_at_the_beginning_of_a_young_stream_is_no_gap(
+    say: Any, deliver_events: Deliver
+) -> None:
     deliver_events(2, 3)
     assert replayed(say(hello(0))) == [2, 3]
 
 
-def test_a_long_replay_is_cut_into_frames_that_fit(say: Any) -> None:
+def test_a_long_replay_is_cut_into_frames_that_fit(say: Any, deliver: Deliver) -> None:
     texts = [event("alice", offset, prompt="p" * 15_000) for offset in range(1, 8)]
-    deliver.handle(sqs(*texts), Context())
+    deliver(*texts)
     frames = say(hello(0))
     assert replayed(frames) == list(range(1, 8))
     assert sum(frame["type"] == "events" for frame in frames) >= 4
@@ -186,7 +212,7 @@ def gap_of(frames: list[Any]) -> Any:
     return gap
 
 
-def test_a_cursor_of_another_epoch_is_a_gap(say: Any) -> None:
+def test_a_cursor_of_another_epoch_is_a_gap(say: Any, deliver_events: Deliver) -> None:
     deliver_events(1, 2)
     gap = gap_of(say(hello(1, NOBODY)))
     assert (gap["reason"], gap["epoch"], gap["head"]) == ("epoch_changed", EPOCH, 2)
@@ -198,12 +224,14 @@ def test_a_cursor_of_a_stream_that_is_not_there_is_a_gap(say: Any) -> None:
     assert (gap["reason"], gap["epoch"], gap["head"]) == ("epoch_changed", None, 0)
 
 
-def test_a_cursor_ahead_of_the_stream_is_a_gap(say: Any) -> None:
+def test_a_cursor_ahead_of_the_stream_is_a_gap(say: Any, deliver_events: Deliver) -> None:
     deliver_events(1, 2)
     assert gap_of(say(hello(3)))["reason"] == "ahead"
 
 
-def test_a_cursor_older_than_what_is_kept_is_a_gap(dynamodb: Any, say: Any) -> None:
+def test_a_cursor_older_than_what_is_kept_is_a_gap(
+    dynamodb: Any, say: Any, deliver_events: Deliver
+) -> None:
     old = epoch(age_seconds=30 * 86_400)
     deliver_events(1, 2, 3, 4, of_epoch=old)
     expire(dynamodb, 1, 2, of_epoch=old)
@@ -212,7 +240,9 @@ def test_a_cursor_older_than_what_is_kept_is_a_gap(dynamodb: Any, say: Any) -> N
     assert replayed(say(hello(2, old))) == [3, 4], "earliest - 1 is served"
 
 
-def test_when_all_has_expired_the_head_still_tells_of_the_loss(dynamodb: Any, say: Any) -> None:
+def test_when_all_has_expired_the_head_still_tells_of_the_loss(
+    dynamodb: Any, say: Any, deliver_events: Deliver
+) -> None:
     old = epoch(age_seconds=30 * 86_400)
     deliver_events(1, 2, of_epoch=old)
     expire(dynamodb, 1, 2, of_epoch=old)
@@ -221,7 +251,9 @@ def test_when_all_has_expired_the_head_still_tells_of_the_loss(dynamodb: Any, sa
     assert say(hello(2, old))[0]["recovered"], "nothing was missed"
 
 
-def test_more_than_the_limit_is_a_gap_and_the_limit_is_served(say: Any) -> None:
+def test_more_than_the_limit_is_a_gap_and_the_limit_is_served(
+    say: Any, deliver_events: Deliver
+) -> None:
     for start in range(1, REPLAY_LIMIT + 2, 100):
         deliver_events(*range(start, min(start + 100, REPLAY_LIMIT + 2)))
     gap = gap_of(say(hello(0)))
@@ -229,44 +261,44 @@ def test_more_than_the_limit_is_a_gap_and_the_limit_is_served(say: Any) -> None:
     assert len(replayed(say(hello(1)))) == REPLAY_LIMIT
 
 
-def test_another_users_events_are_never_replayed(say: Any) -> None:
+def test_another_users_events_are_never_replayed(say: Any, deliver_events: Deliver) -> None:
     deliver_events(1, 2, user_id="bob")
     assert replayed(say(hello(0, None))) == []
 
 
-def test_notices_of_the_last_hour_come_with_hello(say: Any) -> None:
-    from datetime import UTC, datetime
-
-    from chalicelib.protocol import events
-
-    notice = events.build_notice("g1", "alice", stage="test", now=datetime.now(UTC))
-    deliver.handle(sqs(notice), Context())
+def test_notices_of_the_last_hour_come_with_hello(say: Any, deliver: Deliver) -> None:
+    notice = generation_events.build_notice("g1", "alice", stage="test", now=datetime.now(UTC))
+    deliver(notice)
     [welcome, sent] = say(hello())
     assert welcome["type"] == "welcome"
     assert [(item["offset"], item["replayed"]) for item in sent["items"]] == [(None, True)]
 
 
-def test_a_notice_that_its_result_has_superseded_is_not_sent_again(say: Any) -> None:
-    from datetime import UTC, datetime
-
-    from chalicelib.protocol import events
-
+def test_a_notice_that_its_result_has_superseded_is_not_sent_again(
+    say: Any, deliver_events: Deliver, deliver: Deliver
+) -> None:
     finished = json.loads(event("alice", 2))["subject"]
     for generation_id in (finished, "still-waiting"):
-        notice = events.build_notice(generation_id, "alice", stage="test", now=datetime.now(UTC))
-        deliver.handle(sqs(notice), Context())
+        notice = generation_events.build_notice(
+            generation_id, "alice", stage="test", now=datetime.now(UTC)
+        )
+        deliver(notice)
     deliver_events(1, 2)
     [_, sent] = say(hello())
     assert [item["event"]["subject"] for item in sent["items"]] == ["still-waiting"]
 
 
-def test_a_client_that_leaves_during_its_replay_is_no_error(say: Any, gateway: Gateway) -> None:
+def test_a_client_that_leaves_during_its_replay_is_no_error(
+    say: Any, gateway: Gateway, deliver_events: Deliver
+) -> None:
     deliver_events(1, 2)
     gateway.statuses = {"c1=": [410]}
     assert say(hello(0)) == []
 
 
-def test_when_posting_fails_the_client_is_told_to_try_again(say: Any, gateway: Gateway) -> None:
+def test_when_posting_fails_the_client_is_told_to_try_again(
+    say: Any, gateway: Gateway, deliver_events: Deliver
+) -> None:
     deliver_events(1, 2)
     gateway.statuses = {"c1=": [429]}
     [error] = say(hello(0))
@@ -284,28 +316,32 @@ def test_when_the_inbox_cannot_be_read_the_client_is_told_to_try_again(
 # --- ping, history ---
 
 
-def test_ping_tells_the_head(say: Any) -> None:
+def test_ping_tells_the_head(say: Any, deliver_events: Deliver) -> None:
     assert say({"action": "ping", "id": 2}) == [{"type": "pong", "re": 2, "epoch": None, "head": 0}]
     deliver_events(1)
     [pong] = say({"action": "ping", "id": 3, "epoch": EPOCH, "offset": 0})
     assert (pong["epoch"], pong["head"]) == (EPOCH, 1)
 
 
-def test_history_replays_up_to_its_limit(say: Any) -> None:
+def test_history_replays_up_to_its_limit(say: Any, deliver_events: Deliver) -> None:
     deliver_events(1, 2, 3, 4)
     frames = say({"action": "history", "id": 3, "since": 1, "limit": 2})
     assert replayed(frames) == [2, 3]
     assert frames[-1] == {"type": "caught_up", "re": 3, "offset": 3}
 
 
-def test_history_brings_back_a_row_that_was_lost(dynamodb: Any, say: Any) -> None:
+def test_history_brings_back_a_row_that_was_lost(
+    dynamodb: Any, say: Any, deliver_events: Deliver
+) -> None:
     """A 410 that was not true deletes the row of a connection that is open."""
     deliver_events(1)
     say({"action": "history", "since": 0})
     assert open_connections(dynamodb) == {"c1="}
 
 
-def test_history_of_what_has_expired_is_a_gap(dynamodb: Any, say: Any) -> None:
+def test_history_of_what_has_expired_is_a_gap(
+    dynamodb: Any, say: Any, deliver_events: Deliver
+) -> None:
     old = epoch(age_seconds=30 * 86_400)
     deliver_events(1, 2, of_epoch=old)
     expire(dynamodb, 1, of_epoch=old)
@@ -329,7 +365,7 @@ def test_an_ended_token_closes_the_connection(say: Any, gateway: Gateway) -> Non
 
 
 def test_a_credential_without_end_never_closes_it(say: Any) -> None:
-    [welcome] = say(hello(), token_expires_at=connections.NEVER)
+    [welcome] = say(hello(), token_expires_at=NEVER)
     assert welcome["token_ms"] is None
 
 
@@ -342,10 +378,10 @@ def test_a_fresh_token_keeps_the_connection_past_the_first_ones_end(say: Any) ->
     assert say(hello(), token_expires_at=ended)[0]["token_ms"] > 590_000
 
 
-def test_hello_does_not_undo_a_fresh_token(say: Any) -> None:
+def test_hello_does_not_undo_a_fresh_token(say: Any, connections: Connections) -> None:
     say({"action": "auth", "token": token(seconds=3600)})
     say(hello())
-    kept = connections.get("connections", "alice", "c1=")
+    kept = connections.get("alice", "c1=")
     assert kept is not None
     assert kept.token_expires_at > time.time() + 3500
 

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from chalicelib.engine import endpoint
 from chalicelib.engine.engine import Endpoint, Engine, Request, Response
-from tests.unit.engine.scripted import OK, OKAY, Peer, Server, answer, each, echo
+from tests.integration.engine.scripted import OK, OKAY, Peer, Server, answer, each, echo
 
 
 class Authority:

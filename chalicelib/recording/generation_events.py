@@ -1,0 +1,73 @@
+"""The events of a generation, made from its database row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.protocol import events
+from chalicelib.protocol.events import rfc3339
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from chalicelib.protocol.events import EventData
+    from chalicelib.recording.rows import Generation
+
+NOT_RECORDED: events.ErrorDetail = {
+    "code": "not_recorded",
+    "message": "The result could not be recorded yet. It will be retried.",
+}
+
+
+def build(generation: Generation, *, stage: str, epoch: str, offset: int) -> str:
+    """Return the event of a recorded result, as it is published."""
+    data: EventData = {
+        "prompt": generation["prompt"],
+        "status": generation["status"],
+        "imageUrl": generation["image_url"],
+        "imageHeight": generation["image_height"],
+        "imageWidth": generation["image_width"],
+        "coreModel": generation["core_model"],
+        "createdAt": rfc3339(generation["created_at"]),
+        "updatedAt": rfc3339(generation["updated_at"]),
+    }
+    if generation["status"] == "ERROR":
+        data["error"] = generation["error"]
+    generation_id = str(generation["id"])
+    event = events.envelope(
+        data,
+        event_id=events.event_id(generation_id, generation["version"]),
+        subject=generation_id,
+        stage=stage,
+        user_id=generation["user_id"],
+    )
+    event["epoch"] = epoch
+    event["sequence"] = str(offset)
+    return events.dump(event)
+
+
+def build_notice(generation_id: str, user_id: str | None, *, stage: str, now: datetime) -> str:
+    """Return the notice that a generation's result could not be recorded yet.
+
+    All notices of one generation have the same id. Without a known owner a notice has no `userid`:
+    it reaches the topic's subscribers, but no client.
+    """
+    data: EventData = {
+        "prompt": None,
+        "status": "ERROR",
+        "imageUrl": None,
+        "imageHeight": None,
+        "imageWidth": None,
+        "coreModel": None,
+        "createdAt": None,
+        "updatedAt": rfc3339(now),
+        "error": NOT_RECORDED,
+    }
+    notice = events.envelope(
+        data,
+        event_id=events.event_id(generation_id, "notice"),
+        subject=generation_id,
+        stage=stage,
+        user_id=user_id,
+    )
+    return events.dump(notice)

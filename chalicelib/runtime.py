@@ -1,0 +1,199 @@
+"""The composition root: the one place that builds each function's collaborators.
+
+A function's process builds its own handler once and keeps it. Modules are imported where they are
+needed, so that each function loads only what it uses.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, TypeVar
+
+from chalicelib import settings, telemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chalicelib.aws.secrets import Secrets
+    from chalicelib.aws.service import Service
+    from chalicelib.delivery.deliver import Deliver
+    from chalicelib.engine.engine import Engine
+    from chalicelib.recording.callback import Callback
+    from chalicelib.recording.database import Database
+    from chalicelib.recording.publishing import Publisher
+    from chalicelib.recording.relay import Relay
+    from chalicelib.sessions.authorize import Authorizer
+    from chalicelib.sessions.connecting import Connect, Disconnect
+    from chalicelib.sessions.messages import Messages
+    from chalicelib.sessions.tokens import Tokens
+
+S = TypeVar("S", bound=settings.Common)
+
+
+class Runtime:
+    """The handlers of all functions, each built when it is first asked for.
+
+    Parameters
+    ----------
+    environ
+        The process's environment variables; see settings.py for Herald's own.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def preload(self, handler: str) -> None:
+        """Build a handler before its first event, as `app.<function>`.
+
+        While Lambda starts a function, it has a full core, whatever its memory.
+        """
+        name = handler.removeprefix("app.")
+        if name in settings.FUNCTIONS:
+            getattr(self, name)
+
+    def close(self) -> None:
+        """Close the engine's sockets."""
+        self._engine.close()
+
+    # --- the functions ---
+
+    @cached_property
+    def callback(self) -> Callback:
+        """The webhook receiver."""
+        from chalicelib.recording.callback import Callback
+
+        config = self._load(settings.Callback)
+        return Callback(
+            config.stage,
+            self._database(config),
+            self._publisher(config),
+            partial(self._secrets.get, config.webhook_secret_arn),
+        )
+
+    @cached_property
+    def relay(self) -> Relay:
+        """The publisher of the outbox."""
+        from chalicelib.recording.relay import Relay
+
+        config = self._load(settings.Relay)
+        return Relay(self._database(config), self._publisher(config), config.outbox_retention_days)
+
+    @cached_property
+    def deliver(self) -> Deliver:
+        """The consumer of the queue."""
+        from chalicelib.aws.gateway import Gateway
+        from chalicelib.delivery.deliver import Deliver
+        from chalicelib.store.connections import Connections
+        from chalicelib.store.inbox import Inbox
+
+        config = self._load(settings.Deliver)
+        rate = config.posts_per_second
+        return Deliver(
+            self._engine,
+            Gateway(config.management_endpoint, self._environ, rate=rate),
+            Connections(self._dynamodb, config.connections_table),
+            Inbox(self._dynamodb, config.inbox_table, config.inbox_retention_days),
+            config.max_receive_count,
+        )
+
+    @cached_property
+    def authorize(self) -> Authorizer:
+        """The authorizer of $connect."""
+        import jwt  # noqa: F401 - every token needs it: loaded while the function starts
+
+        from chalicelib.sessions.authorize import Authorizer
+        from chalicelib.store.api_keys import ApiKeys
+
+        config = self._load(settings.Authorize)
+        origins = [origin.strip() for origin in config.allowed_origins.split(",")]
+        return Authorizer(
+            self._tokens(config),
+            ApiKeys(self._dynamodb, config.api_keys_table),
+            frozenset(filter(None, origins)),
+        )
+
+    @cached_property
+    def connect(self) -> Connect:
+        """The $connect route."""
+        from chalicelib.sessions.connecting import Connect
+        from chalicelib.store.connections import Connections
+
+        config = self._load(settings.Connect)
+        return Connect(Connections(self._dynamodb, config.connections_table))
+
+    @cached_property
+    def disconnect(self) -> Disconnect:
+        """The $disconnect route."""
+        from chalicelib.sessions.connecting import Disconnect
+        from chalicelib.store.connections import Connections
+
+        config = self._load(settings.Disconnect)
+        return Disconnect(Connections(self._dynamodb, config.connections_table))
+
+    @cached_property
+    def message(self) -> Messages:
+        """The $default route."""
+        from chalicelib.aws.gateway import Gateway
+        from chalicelib.sessions.messages import Messages
+        from chalicelib.store.connections import Connections
+        from chalicelib.store.inbox import Inbox
+
+        config = self._load(settings.Message)
+        return Messages(
+            self._engine,
+            Gateway(config.management_endpoint, self._environ),
+            Connections(self._dynamodb, config.connections_table),
+            Inbox(self._dynamodb, config.inbox_table, config.inbox_retention_days),
+            self._tokens(config),
+        )
+
+    # --- what they share ---
+
+    def _load(self, kind: type[S]) -> S:
+        config = settings.load(kind, self._environ)
+        telemetry.configure(config.stage, config.log_level)
+        return config
+
+    @cached_property
+    def _engine(self) -> Engine:
+        from chalicelib.engine.engine import Engine
+
+        return Engine()  # its sockets outlive the invocation
+
+    @cached_property
+    def _dynamodb(self) -> Service:
+        from chalicelib.aws.service import DYNAMODB, Service
+
+        return Service(self._engine, DYNAMODB, self._environ)
+
+    @cached_property
+    def _secrets(self) -> Secrets:
+        from chalicelib.aws.secrets import Secrets
+        from chalicelib.aws.service import SECRETS_MANAGER, Service
+
+        return Secrets(Service(self._engine, SECRETS_MANAGER, self._environ))
+
+    def _database(self, config: settings.Callback | settings.Relay) -> Database:
+        from chalicelib.recording.database import Database
+
+        arn, secrets = config.database_secret_arn, self._secrets
+
+        def failed(tries: int, exc: Exception) -> None:
+            secrets.forget(arn)  # it may have been rotated
+            error = f"{type(exc).__name__}: {exc}".strip()
+            telemetry.warning("database failed", tries=tries, error=error)
+
+        return Database(partial(secrets.get, arn), failed)
+
+    def _publisher(self, config: settings.Callback | settings.Relay) -> Publisher:
+        from chalicelib.aws.sns import sns_client
+        from chalicelib.recording.publishing import Publisher
+
+        return Publisher(sns_client(), config.topic_arn, config.error_topic_arn)
+
+    def _tokens(self, config: settings.Authorize | settings.Message) -> Tokens:
+        from chalicelib.sessions.tokens import Jwks, Rules, Tokens
+
+        rules = Rules(config.jwt_algorithm, config.jwt_issuer, config.jwt_audience)
+        jwks = Jwks(config.jwt_jwks_url) if config.jwt_jwks_url else None
+        return Tokens(rules, partial(self._secrets.get, config.jwt_secret_arn), jwks)

@@ -1,0 +1,80 @@
+"""What a client that asks for everything above its cursor gets: a replay, or a gap."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from chalicelib import metrics, telemetry
+from chalicelib.protocol import server_frames
+
+if TYPE_CHECKING:
+    from chalicelib.protocol.client_frames import Cursor
+    from chalicelib.protocol.server_frames import GapReason
+    from chalicelib.store.inbox import Head, Inbox, StoredEvent
+
+
+class Replay(NamedTuple):
+    """The answer to a cursor: events to replay, or the reason for a gap."""
+
+    user_id: str
+    cursor: Cursor
+    head: Head
+    events: list[StoredEvent]
+    gap: GapReason | None
+
+
+def plan(
+    inbox: Inbox, user_id: str, head: Head, cursor: Cursor, limit: int, *, partial: bool
+) -> Replay:
+    """Decide whether everything above the cursor is there.
+
+    `partial` serves the first `limit` events where there are more, instead of a gap.
+    """
+    epoch, offset = cursor["epoch"], cursor["offset"]
+
+    def answer(events: list[StoredEvent], gap: GapReason | None = None) -> Replay:
+        return Replay(user_id, cursor, head, events, gap)
+
+    if epoch and str(epoch) != head.epoch:
+        return answer([], "epoch_changed")
+    if offset > head.offset:
+        return answer([], "ahead")
+    if head.epoch is None or offset == head.offset:
+        return answer([])
+    found = inbox.after(user_id, head.epoch, offset, limit=limit + 1)
+    # A hole among the kept events is an event on its way. Without an epoch, the client asks for
+    # whatever is kept.
+    contiguous = bool(found) and found[0].offset == offset + 1
+    everything_kept = epoch is None and offset == 0 and not partial
+    if not contiguous and not everything_kept and inbox.earliest(user_id, head) > offset + 1:
+        return answer([], "expired")
+    if len(found) > limit and not partial:
+        return answer([], "limit")
+    return answer(found[:limit])
+
+
+def frames(inbox: Inbox, re: object, replay: Replay) -> list[str]:
+    """Return the frames of a replay, up to `caught_up`, or of a gap."""
+    if replay.gap is not None:
+        telemetry.emit({metrics.GAPS: 1})
+        return [_gap(inbox, re, replay, replay.gap)]
+    telemetry.emit({metrics.REPLAYED: len(replay.events)})
+    epoch = replay.head.epoch
+    last = replay.events[-1].offset if replay.events else replay.cursor["offset"]
+    items = (
+        server_frames.event(stored.text, epoch, stored.offset, replayed=True)
+        for stored in replay.events
+    )
+    return [*server_frames.events(items), server_frames.caught_up(re, last)]
+
+
+def _gap(inbox: Inbox, re: object, replay: Replay, reason: GapReason) -> str:
+    requested = {name: value for name, value in replay.cursor.items() if value is not None}
+    return server_frames.gap(
+        re,
+        requested=requested,
+        epoch=replay.head.epoch,
+        earliest=inbox.earliest(replay.user_id, replay.head),
+        head=replay.head.offset,
+        reason=reason,
+    )

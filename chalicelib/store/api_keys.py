@@ -1,0 +1,73 @@
+"""API keys, `hk_<id>_<secret>`: the table keeps a key's SHA-256, its owner and its expiry."""
+
+import hashlib
+import hmac
+import secrets
+import time
+from typing import NamedTuple
+
+from chalicelib.aws.dynamodb import number_of, text_of, to_item
+from chalicelib.aws.service import Service
+from chalicelib.errors import Unauthorized
+from chalicelib.store.connections import NEVER
+
+PREFIX = "hk"
+
+
+class ApiKeyOwner(NamedTuple):
+    """Whose key it is, and until when: epoch seconds, or NEVER."""
+
+    user_id: str
+    expires_at: int
+
+
+def new_key() -> tuple[str, str]:
+    """Return the id and the whole of a new key: 64 and 256 random bits, in hex."""
+    key_id = secrets.token_hex(8)
+    return key_id, f"{PREFIX}_{key_id}_{secrets.token_hex(32)}"
+
+
+def id_of(key: str) -> str:
+    """Return a key's id, or an empty string when the key is malformed."""
+    prefix, _, rest = key.partition("_")
+    key_id, _, secret = rest.partition("_")
+    return key_id if prefix == PREFIX and secret else ""
+
+
+def fingerprint(key: str) -> str:
+    """Return the SHA-256 of a key, in hexadecimal: all that is kept of it."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+class ApiKeys:
+    """The keys of one table."""
+
+    def __init__(self, dynamodb: Service, table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+
+    def verify(self, key: str) -> ApiKeyOwner:
+        """Return the owner of a key.
+
+        Raises
+        ------
+        Unauthorized
+            The key is malformed, unknown, wrong or expired.
+        ServiceError
+            DynamoDB failed.
+        """
+        key_id = id_of(key)
+        if not key_id:
+            raise Unauthorized("the API key is malformed")
+        payload = {
+            "TableName": self._table,
+            "Key": to_item({"key_id": key_id}),
+            "ConsistentRead": True,  # a revoked key is refused at once
+        }
+        item = self._dynamodb.call("GetItem", payload).get("Item", {})
+        if not hmac.compare_digest(fingerprint(key), text_of(item, "key_sha256")):
+            raise Unauthorized("the API key is unknown or wrong")
+        expires_at = number_of(item, "expires_at", NEVER)
+        if expires_at != NEVER and expires_at <= time.time():
+            raise Unauthorized("the API key has expired")
+        return ApiKeyOwner(text_of(item, "user_id"), expires_at)

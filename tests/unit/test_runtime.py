@@ -1,0 +1,52 @@
+"""The composition root: each function is built from its own settings and nothing else."""
+
+import pytest
+
+from chalicelib import settings
+from chalicelib.runtime import Runtime
+
+AWS = {"AWS_REGION": "eu-central-1"}
+VALUES = {
+    "jwt_algorithm": "HS256",
+    "management_endpoint": "https://api.execute-api.eu-central-1.amazonaws.com/test",
+    "inbox_retention_days": "7",
+    "max_receive_count": "3",
+    "outbox_retention_days": "7",
+    "posts_per_second": "1000",
+}
+
+
+def environ(function: str, **changes: str) -> dict[str, str]:
+    """A function's environment, with its own settings only."""
+    fields = settings.FUNCTIONS[function]._fields
+    values = {field: VALUES.get(field, "value") for field in fields} | changes
+    values.pop("jwt_jwks_url", None)
+    return AWS | {settings.variable(field): value for field, value in values.items()}
+
+
+@pytest.fixture(autouse=True)
+def _region(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")  # boto3 reads nothing else
+
+
+@pytest.mark.parametrize("function", settings.FUNCTIONS)
+def test_a_function_is_built_once_from_its_own_settings(function: str) -> None:
+    runtime = Runtime(environ(function))
+    runtime.preload(f"app.{function}")
+    assert callable(getattr(runtime, function).handle)
+    assert getattr(runtime, function) is getattr(runtime, function)
+
+
+@pytest.mark.parametrize("handler", ["", "app.nothing", "lambda_function.lambda_handler"])
+def test_nothing_is_built_for_other_handlers(handler: str) -> None:
+    Runtime({}).preload(handler)
+
+
+def test_origins_are_separated_by_commas_with_spaces_around_them() -> None:
+    origins = "https://app.example, https://beta.example"
+    authorizer = Runtime(environ("authorize", allowed_origins=origins)).authorize
+    denied = authorizer.handle({"methodArn": "arn", "headers": {"Origin": "https://evil.example"}})
+    assert denied["policyDocument"]["Statement"][0]["Effect"] == "Deny"
+    for origin in ("https://app.example", "https://beta.example"):
+        with pytest.raises(Exception, match=r"^Unauthorized$"):
+            authorizer.handle({"methodArn": "arn", "headers": {"Origin": origin}})
