@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 
 from benchmarks import ROOT
-from benchmarks.stand import BenchmarkError, client_environment
+from benchmarks.stand import FUNCTION, BenchmarkError, client_environment
 
 CASES = {
     "bare": "",
@@ -39,7 +39,7 @@ def measure(rounds: int, say: Callable[[str], None]) -> dict[str, list[float]]:
             process = subprocess.Popen(
                 [sys.executable, "-c", code],
                 cwd=ROOT,
-                env=client_environment(_HANDLER=f"app.{name}"),
+                env=client_environment(_HANDLER=f"app.{name}", **FUNCTION),
                 stdout=subprocess.DEVNULL,
             )
             _, status, used = os.wait4(process.pid, 0)

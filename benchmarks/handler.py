@@ -1,10 +1,10 @@
 """The whole handler, warm, on batches of an SQS event, beside the usual way (naive.py).
 
-    python -m benchmarks.handler herald|naive BATCH INVOCATIONS
+    python -m benchmarks.handler herald|naive 1|10|backlog TIMES
     python -m benchmarks.handler round_trips 0 TIMES
 
-In a process of its own; prints what it took as JSON. Every message has its own user with one open
-page, which is the worst case for a batch.
+In a process of its own; prints the cost as JSON. Every message has its own user with one open
+connection, which is the worst case for a batch. A backlog is ten full batches, one after another.
 """
 
 import importlib
@@ -23,6 +23,7 @@ from benchmarks.peers import Measured
 
 EPOCH = "0197e3f0-6c1e-7d53-8a44-2f0c5c0f7a11"
 WARM = 3
+SHAPES = {"1": (1, 1), "10": (10, 1), "backlog": (10, 10)}  # messages a batch, batches
 
 
 class Context:
@@ -73,26 +74,30 @@ def batch(size: int, invocation: int) -> dict[str, Any]:
     return {"Records": records}
 
 
-def measure(variant: str, size: int, invocations: int) -> dict[str, float]:
-    """The median wall time of an invocation, and its CPU time."""
+def measure(variant: str, shape: str, times: int) -> dict[str, float]:
+    """The median wall time of a shape's batches together, and their CPU time."""
+    size, batches_each = SHAPES[shape]
     if variant == "herald":
         handle: Any = importlib.import_module("app").deliver
     else:
         from benchmarks.naive import handle
-    batches = [batch(size, number) for number in range(WARM + invocations)]
-    for warm in batches[:WARM]:
-        assert handle(warm, Context()) == {"batchItemFailures": []}
+    for number in range(WARM):
+        assert handle(batch(size, number), Context()) == {"batchItemFailures": []}
+    runs = [
+        [batch(size, WARM + number * batches_each + each) for each in range(batches_each)]
+        for number in range(times)
+    ]
     walls = []
     with Measured() as total:
-        for measured in batches[WARM:]:
+        for batches in runs:
             began = time.perf_counter()
-            assert handle(measured, Context()) == {"batchItemFailures": []}
+            for measured in batches:
+                assert handle(measured, Context()) == {"batchItemFailures": []}
             walls.append(time.perf_counter() - began)
     return {
-        "batch": size,
         "wall_ms": statistics.median(walls) * 1e3,
-        "cpu_ms": total.cpu / invocations * 1e3,
-        "cpu_us_per_event": total.cpu / invocations / size * 1e6,
+        "cpu_ms": total.cpu / times * 1e3,
+        "cpu_us_per_event": total.cpu / times / (size * batches_each) * 1e6,
     }
 
 
@@ -122,11 +127,11 @@ def _round_trip(url: str, target: str, times: int) -> float:
     return statistics.median(walls) * 1e3
 
 
-def main(variant: str, size: int, times: int) -> None:
+def main(variant: str, shape: str, times: int) -> None:
     os.sched_setaffinity(0, {CLIENT_CORE})
-    result = round_trips(times) if variant == "round_trips" else measure(variant, size, times)
+    result = round_trips(times) if variant == "round_trips" else measure(variant, shape, times)
     print(json.dumps(result))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

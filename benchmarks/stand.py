@@ -93,6 +93,22 @@ def standin(
         process.stdin.close()  # which ends it
 
 
+FUNCTION = {  # the settings of every function on the hot path
+    "HERALD_STAGE": "bench",
+    "HERALD_CONNECTIONS_TABLE": "connections",
+    "HERALD_INBOX_TABLE": "inbox",
+    "HERALD_INBOX_RETENTION_DAYS": "7",
+    "HERALD_MANAGEMENT_ENDPOINT": "https://api.execute-api.us-east-1.amazonaws.com/bench",
+    "HERALD_POSTS_PER_SECOND": "10000",
+    "HERALD_MAX_RECEIVE_COUNT": "3",
+    "HERALD_JWT_ALGORITHM": "HS256",
+    "HERALD_JWT_SECRET_ARN": "jwt",
+    "HERALD_JWT_ISSUER": "issuer",
+    "HERALD_JWT_AUDIENCE": "herald",
+    "HERALD_API_KEYS_TABLE": "api-keys",
+}
+
+
 def client_environment(**more: str) -> dict[str, str]:
     """The environment of a measured process: a Lambda function's, as far as it matters."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}

@@ -4,10 +4,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.stand import run, standin
+from benchmarks.stand import FUNCTION, run, standin
 
 DATABASE_MS, GATEWAY_MS = 4.0, 10.0
-INVOCATIONS = {1: (40, 10), 10: (40, 4), 100: (20, 1)}  # of Herald's and of the usual handler
+TIMES = {"1": (40, 10), "10": (40, 4), "backlog": (20, 1)}  # of Herald's and of the usual handler
 
 
 def measure(rounds: int, scale: float, say: Callable[[str], None]) -> dict[str, list[Any]]:
@@ -17,24 +17,18 @@ def measure(rounds: int, scale: float, say: Callable[[str], None]) -> dict[str, 
         standin(delay_ms=GATEWAY_MS, tls=True) as gateway,
         standin(delay_ms=DATABASE_MS, tls=True) as database,
     ):
-        environment: Any = {
+        environment: Any = FUNCTION | {
             "AWS_ENDPOINT_URL_DYNAMODB": database,
-            "HERALD_STAGE": "bench",
-            "HERALD_CONNECTIONS_TABLE": "connections",
-            "HERALD_INBOX_TABLE": "inbox",
-            "HERALD_INBOX_RETENTION_DAYS": "7",
             "HERALD_MANAGEMENT_ENDPOINT": f"{gateway}/prod",
-            "HERALD_POSTS_PER_SECOND": "10000",
-            "HERALD_MAX_RECEIVE_COUNT": "3",
         }
-        runs = [("round_trips", 0, (50, 50))]
-        runs += [(name, size, times) for size, times in INVOCATIONS.items() for name in HANDLERS]
+        runs = [("round_trips", "", (50, 50))]
+        runs += [(name, shape, times) for shape, times in TIMES.items() for name in HANDLERS]
         for number in range(rounds):
-            for name, size, (ours, usual) in runs[:: -1 if number % 2 else 1]:
+            for name, shape, (ours, usual) in runs[:: -1 if number % 2 else 1]:
                 times = usual if name == "naive" else max(5, int(ours * scale))
-                command = [sys.executable, "-m", "benchmarks.handler", name, str(size), str(times)]
+                command = [sys.executable, "-m", "benchmarks.handler", name, shape, str(times)]
                 result = run(command, **environment)
-                key = name if name == "round_trips" else f"{name}_{size}"
+                key = name if name == "round_trips" else f"{name}_{shape}"
                 found.setdefault(key, []).append(result)
                 say(
                     f"round {number + 1} {key:12}"

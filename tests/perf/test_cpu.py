@@ -47,10 +47,23 @@ def test_a_post_costs_a_small_multiple_of_what_c_needs(measured: dict[str, float
 HEAVY = {"asyncio", "boto3", "botocore", "email", "http", "jwt", "pydantic", "psycopg2", "urllib3"}
 
 
-@pytest.mark.parametrize("module", ["deliver", "sessions", "authorize"])
-def test_functions_of_the_hot_path_import_nothing_heavy(module: str) -> None:
-    code = f"import app, chalicelib.{module}, sys; print(*sys.modules)"
+@pytest.mark.parametrize("function", ["deliver", "connect", "message", "disconnect"])
+def test_functions_of_the_hot_path_load_nothing_heavy(function: str) -> None:
+    handler = {"_HANDLER": f"app.{function}"}
+    assert not loaded("import app", **handler) & HEAVY
+
+
+def test_the_authorizers_own_modules_are_light() -> None:
+    modules = "chalicelib.sessions.authorize, chalicelib.sessions.tokens, chalicelib.store.api_keys"
+    assert not loaded(f"import app, {modules}") & HEAVY
+
+
+def loaded(code: str, **environment: str) -> set[str]:
+    """The modules that a fresh process has loaded after some code."""
     printed = subprocess.check_output(
-        [sys.executable, "-c", code], cwd=ROOT, env=stand.client_environment(), text=True
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
+        cwd=ROOT,
+        env=stand.client_environment(**environment, **stand.FUNCTION),
+        text=True,
     )
-    assert not set(printed.split()) & HEAVY
+    return set(printed.split())
