@@ -97,7 +97,7 @@ def test_each_runbook_answers_the_same_questions() -> None:
     for runbook in re.split(r"(?m)^### ", section(OPERATIONS, "Runbooks"))[1:]:
         name = runbook.split("\n", 1)[0]
         asked = re.findall(r"(?m)^- \*\*(.+?):\*\*", runbook)
-        assert asked == ["Means", "Causes", "Look", "Do", "Over"], name
+        assert asked == ["Impact", "Causes", "Check", "Fix", "Resolved when"], name
 
 
 def test_the_metrics_table_is_complete() -> None:
