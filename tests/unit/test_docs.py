@@ -301,7 +301,7 @@ def test_the_codes_are_those_of_the_server() -> None:
 
 
 def test_the_reasons_for_a_gap_are_those_of_the_server() -> None:
-    rows = re.findall(r"(?m)^\| `(\w+)` \|", section(PROTOCOL, "What the server sends"))
+    rows = re.findall(r"(?m)^\| `(\w+)` \|", section(PROTOCOL, "Server frames"))
     assert rows == ["reason", *get_args(frames.GapReason)]
 
 
