@@ -28,7 +28,7 @@ def main() -> int:
         folder = ROOT / "docs" / "bench"
         report.plots(found, folder)
         images = "\n".join(f"![{plot.stem}]({plot.name})" for plot in sorted(folder.glob("*.svg")))
-        title = "# What `make bench` measured"
+        title = "# Results of `make bench`"
         (folder / "results.md").write_text(f"{title}\n\n{tables}\n## Plots\n\n{images}\n")
         print(f"Plots: {folder.relative_to(ROOT)}/")
     return 0

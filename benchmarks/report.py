@@ -107,16 +107,17 @@ def ratios(found: Mapping[str, Any]) -> dict[str, float]:
 
 def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str) -> str:
     """Everything as Markdown."""
-    parts = [f"Measured on {machine}. Medians of the rounds, with the least and the most.\n"]
+    parts = [f"Measured on {machine}.\n"]
+    parts.append("Each value is the median of all rounds; minimum and maximum in parentheses.\n")
     parts.append(
         _table(
-            ["ratio", "measured", "must be", ""],
+            ["ratio", "measured", "target", "result"],
             [
                 [
                     f"`{name}`",
                     f"{value:.2f}",
                     str(TARGETS[name]),
-                    "reached" if TARGETS[name].reached(value) else "missed",
+                    "met" if TARGETS[name].reached(value) else "missed",
                 ]
                 for name, value in reached.items()
             ],
@@ -131,12 +132,13 @@ def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str)
             parts.append(_table(_POST_COLUMNS, [_post_row(each) for each in runs.values()]))
             if scenario == "tls":
                 parts.append(
-                    f"At {DELAY_MS:g} ms a connection carries {1000 / DELAY_MS:g} posts per second"
-                    f" at most, 128 of them {128_000 / DELAY_MS:,.0f}: there the connections are"
-                    " the limit, not the client.\n"
+                    f"With a delay of {DELAY_MS:g} ms, one connection carries at most"
+                    f" {1000 / DELAY_MS:g} posts per second, and 128 connections carry"
+                    f" {128_000 / DELAY_MS:,.0f}. The limit here is the number of connections, not"
+                    " the client.\n"
                 )
     if "handler" in found:
-        parts.append("## The whole handler (store, read the connections, post; all over TLS)\n")
+        parts.append("## The whole handler: store, read connections, post, all over TLS\n")
         parts.append(
             _table(
                 ["handler", "messages", "wall ms", "CPU ms", "CPU µs per event"],
@@ -150,11 +152,11 @@ def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str)
         )
         trips = found["handler"]["round_trips"]
         parts.append(
-            f"Round trips that none can avoid: two to the database, one to the gateway,"
+            "The unavoidable round trips, two to the database and one to the gateway, take"
             f" {spread(trips, 'sum_ms')} ms.\n"
         )
     if "imports" in found:
-        parts.append("## Imports before the first work\n")
+        parts.append("## Imports at startup\n")
         parts.append(
             _table(
                 ["function", "CPU ms of the whole process"],

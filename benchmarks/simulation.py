@@ -3,7 +3,8 @@
     python -m benchmarks.simulation [--users N]... [--seed N] [--write]
 
 Prints the tables of docs/scaling.md; --write puts them there, with the bill's, and draws the plots.
-The same seed gives the same tables. What is measured, published or assumed stands in the document.
+The same seed gives the same tables. The document says which numbers are measured, published or
+assumed.
 """
 
 import argparse
@@ -47,7 +48,7 @@ def limits_table(sizes: Sequence[float]) -> str:
 
 def copy_table() -> str:
     """Return what one copy of deliver carries, kept busy with full batches of a size."""
-    rows = ["| batch | a call | events/s | of it CPU |", "|---:|---:|---:|---:|"]
+    rows = ["| batch size | time per call | events/s | share of CPU |", "|---:|---:|---:|---:|"]
     for size in (1, 2, 5, BATCH):
         seconds = batch_seconds(size)
         busy = (BATCH_CPU + size * EVENT_CPU) / seconds
@@ -69,7 +70,7 @@ def changes(load: Workload) -> dict[str, tuple[float, float]]:
 
 def raise_table(sizes: Sequence[float]) -> str:
     """Return the first bottleneck of each size and all that is to be raised."""
-    rows = ["| users | fullest at the defaults | raise |", "|---:|---|---|"]
+    rows = ["| users | most used limit at the defaults | raise |", "|---:|---|---|"]
     for size in sizes:
         shares = use(Workload(size), Settings(), batch_seconds())
         first = max(shares, key=lambda name: shares[name])
@@ -105,7 +106,7 @@ def latency_rows(size: float, seed: int = SEED) -> list[str]:
 def latency_table(sizes: Sequence[float], seed: int = SEED) -> str:
     """Return latencies from the webhook to the page."""
     columns = ["users", "settings", "events/s", "quiet p50", "p95", "p99", "burst p50", "p95",
-               "p99", "minutes late", "copies", "batch"]  # fmt: skip
+               "p99", "late", "copies", "batch"]  # fmt: skip
     rows = [f"| {' | '.join(columns)} |", "|---:|---" + "|---:" * (len(columns) - 2) + "|"]
     for size in sizes:
         rows += latency_rows(size, seed)
@@ -114,7 +115,7 @@ def latency_table(sizes: Sequence[float], seed: int = SEED) -> str:
 
 def storm_table(sizes: Sequence[float]) -> str:
     """Return how long it takes until everybody is back."""
-    columns = ["users", "settings", "half", "95 %", "99 %", "all but one in a thousand",
+    columns = ["users", "settings", "half", "95 %", "99 %", "99.9 %",
                "tries each", "unanswered hellos and pings"]  # fmt: skip
     rows = [f"| {' | '.join(columns)} |", "|---:|---" + "|---:" * (len(columns) - 2) + "|"]
     for size in sizes:
@@ -210,7 +211,7 @@ def place(name: str) -> tuple[str, str]:
     """Return the lines that enclose a table in the document."""
     return (
         f"<!-- {name}: made by `python -m benchmarks.simulation --write` -->",
-        f"<!-- {name} ends -->",
+        f"<!-- end of {name} -->",
     )
 
 

@@ -6,7 +6,7 @@ without an environment.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol, TypeVar, get_type_hints
+from typing import NamedTuple, Protocol, TypeVar
 
 from chalicelib.errors import SettingError
 
@@ -134,7 +134,7 @@ def load(kind: type[S], environ: Mapping[str, str]) -> S:
     """
     values: dict[str, str | int] = {}
     wrong: list[str] = []
-    for field, wanted in get_type_hints(kind).items():
+    for field, wanted in kind.__annotations__.items():
         name = variable(field)
         text = environ.get(name, "")
         if not text and field not in _MAY_BE_EMPTY:

@@ -99,7 +99,7 @@ def test_each_runbook_answers_the_same_questions() -> None:
     for runbook in re.split(r"(?m)^### ", section(OPERATIONS, "Runbooks"))[1:]:
         name = runbook.split("\n", 1)[0]
         asked = re.findall(r"(?m)^- \*\*(.+?):\*\*", runbook)
-        assert asked == ["Means", "Causes", "Look", "Do", "Over"], name
+        assert asked == ["Impact", "Causes", "Check", "Fix", "Resolved when"], name
 
 
 def test_the_metrics_table_is_the_registry() -> None:
@@ -335,7 +335,7 @@ def test_the_codes_are_those_of_the_server() -> None:
 
 
 def test_the_reasons_for_a_gap_are_those_of_the_server() -> None:
-    rows = re.findall(r"(?m)^\| `(\w+)` \|", section(PROTOCOL, "What the server sends"))
+    rows = re.findall(r"(?m)^\| `(\w+)` \|", section(PROTOCOL, "Server frames"))
     assert rows == ["reason", *get_args(server_frames.GapReason)]
 
 
