@@ -49,16 +49,28 @@ class DatabaseUnavailable(HeraldError):
 
 
 class PublishFailed(HeraldError):
-    """SNS did not accept an event within the tries and the time given."""
+    """SNS did not accept an event within the tries and the time given.
+
+    `blames_request` says that it refused what the request holds: the same will never succeed.
+    """
+
+    def __init__(self, message: str, *, blames_request: bool = False) -> None:
+        super().__init__(message)
+        self.blames_request = blames_request
 
 
 class ServiceError(HeraldError):
-    """An AWS service answered with an error: `code` is its type, `status` the HTTP status (0:
-    no answer).
+    """An AWS service answered with an error.
+
+    `code` is its type and `status` the HTTP status (0: no answer); `blames_request` says that the
+    same request will never succeed.
     """
 
-    def __init__(self, service: str, status: int, code: str) -> None:
+    def __init__(
+        self, service: str, status: int, code: str, *, blames_request: bool = False
+    ) -> None:
         super().__init__(f"{service} answered {status or 'nothing'}: {code}")
         self.service = service
         self.status = status
         self.code = code
+        self.blames_request = blames_request

@@ -31,6 +31,9 @@ CALLBACKS_RECORDED = _metric(
     "webhooks that recorded a result; 0 for one that changed nothing",
 )
 CALLBACKS_REJECTED = _metric("CallbacksRejected", "callback", "webhooks answered with 4xx")
+DETAILS_REPAIRED = _metric(
+    "DetailsRepaired", "callback", "details of webhooks that were cut, replaced or dropped"
+)
 DATABASE_FAILURES = _metric(
     "DatabaseFailures", "callback relay", "invocations in which PostgreSQL failed all three tries"
 )

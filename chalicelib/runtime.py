@@ -93,6 +93,7 @@ class Runtime:
             Gateway(config.management_endpoint, self._environ, rate=rate),
             Connections(self._dynamodb, config.connections_table),
             Inbox(self._dynamodb, config.inbox_table, config.inbox_retention_days),
+            config.stage,
             config.max_receive_count,
         )
 

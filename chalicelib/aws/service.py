@@ -110,7 +110,12 @@ class Service:
         if result.status == 200:
             found: JsonObject = json.loads(result.body)
             return found
-        raise ServiceError(self._protocol.name, result.status, error_code(result))
+        raise ServiceError(
+            self._protocol.name,
+            result.status,
+            error_code(result),
+            blames_request=blames_request(result),
+        )
 
 
 def dns_suffix(region: str) -> str:

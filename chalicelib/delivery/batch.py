@@ -73,10 +73,10 @@ class Batch(NamedTuple):
         return ids
 
 
-def read(records: Iterable[SqsRecord], max_receive_count: int) -> Batch:
-    """Sort queue messages by user; their bodies are events as published (raw delivery).
+def read(records: Iterable[SqsRecord], stage: str, max_receive_count: int) -> Batch:
+    """Sort queue messages by user; their bodies are events of the stage, as published.
 
-    A message that is not an event fails alone.
+    A message that is not such an event fails alone.
     """
     recipients: dict[str, Recipient] = {}
     invalid: list[str] = []
@@ -84,7 +84,7 @@ def read(records: Iterable[SqsRecord], max_receive_count: int) -> Batch:
     for record in records:
         received += 1
         try:
-            event = events.parse(record["body"])
+            event = events.parse(record["body"], stage=stage)
         except InvalidEvent as exc:
             invalid.append(record["messageId"])
             telemetry.error("invalid message", message_id=record["messageId"], reason=str(exc))

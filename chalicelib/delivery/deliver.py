@@ -8,6 +8,7 @@ skipped: the previous try may have died between the two.
 from __future__ import annotations
 
 import time
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib import metrics, telemetry
@@ -51,12 +52,14 @@ class Deliver:
         gateway: Gateway,
         connections: Connections,
         inbox: Inbox,
+        stage: str,
         max_receive_count: int,
     ) -> None:
         self._engine = engine
         self._gateway = gateway
         self._connections = connections
         self._inbox = inbox
+        self._stage = stage
         self._max_receive_count = max_receive_count
 
     def handle(self, event: SqsEvent, context: LambdaContext) -> SqsResponse:
@@ -67,7 +70,7 @@ class Deliver:
         began = time.monotonic()
         deadline = deadline_of(context, MARGIN_SECONDS)
         poster = Poster(self._gateway, self._connections)
-        batch = batches.read(event["Records"], self._max_receive_count)
+        batch = batches.read(event["Records"], self._stage, self._max_receive_count)
         stored = self._store(batch.recipients, poster, deadline)
         reached = self._find(stored, deadline)
         self._post(reached, poster, deadline)
@@ -115,13 +118,18 @@ class Deliver:
         return dict.fromkeys(map(key_of, rows), error_code(result))
 
     def _find(self, recipients: Sequence[Recipient], deadline: float) -> list[Reached]:
-        """Read everybody's connections in one request."""
+        """Read everybody's connections in one request.
+
+        When DynamoDB blames the request, one user is at fault: each is read on their own.
+        """
         if not recipients:
             return []
         user_ids = [recipient.user_id for recipient in recipients]
         try:
             found = self._connections.of_users(user_ids, deadline)
         except ServiceError as exc:
+            if exc.blames_request and len(recipients) > 1:
+                return [found for one in recipients for found in self._find([one], deadline)]
             for recipient in recipients:
                 recipient.fail(Failure.CONNECTIONS_NOT_READ, exc.code)
             return []
@@ -134,12 +142,16 @@ class Deliver:
         return reached
 
     def _post(self, reached: Sequence[Reached], poster: Poster, deadline: float) -> None:
-        """Post each recipient's events to all their connections at once."""
+        """Post each recipient's events to all their connections, taking turns by recipient.
+
+        One user's many connections do not delay another user's first.
+        """
         flows = []
         for recipient, connections in reached:
             frames = _frames(recipient) if connections else []
-            flows += [poster.post(recipient, connection, frames) for connection in connections]
-        run_flows(self._engine, flows, deadline)
+            flows.append([poster.post(recipient, each, frames) for each in connections])
+        turns = chain.from_iterable(zip_longest(*flows))
+        run_flows(self._engine, [flow for flow in turns if flow is not None], deadline)
 
     def _report_losses(
         self, recipients: Sequence[Recipient], poster: Poster, deadline: float

@@ -8,10 +8,11 @@ with this module.
 
 import json
 import re
+import time
 from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple, NotRequired, TypedDict
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from chalicelib.errors import InvalidEvent
 
@@ -24,7 +25,11 @@ Status = Literal["PENDING", "COMPLETE", "ERROR"]
 TYPES = {"COMPLETE": "herald.generation.complete", "ERROR": "herald.generation.error"}
 
 _IDS = "6f1c43c3-5bb6-5c0c-9a43-0d8b0a0d9d11"  # Herald's own UUID namespace
-_EPOCH = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_EPOCH = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_MAX_MESSAGE_CHARACTERS = 262_144  # SQS's own limit, in bytes
+_NOT_CARRIED = re.compile("[\ud800-\udfff\ufffe\uffff]")
+_FUTURE_SECONDS = 86_400  # an epoch may be ahead of this clock by that much
 _KNOWN = tuple(TYPES.values())
 _OF_NOTICE = (("id", 64), ("userid", MAX_USER_CHARACTERS), ("time", 64))  # longest values
 _OF_STREAM = (*_OF_NOTICE, ("epoch", 36), ("sequence", 64))
@@ -99,7 +104,7 @@ def envelope(
     event: Envelope = {
         "specversion": "1.0",
         "id": event_id,
-        "source": f"herald/{stage}",
+        "source": source(stage),
         "type": TYPES[data["status"]],
         "subject": subject,
         "time": data["updatedAt"],
@@ -133,61 +138,111 @@ def dump(event: Envelope) -> str:
     return _json(event)
 
 
-def rfc3339(time: datetime) -> str:
+def rfc3339(moment: datetime) -> str:
     """Return a time as events and frames have it: UTC, to the millisecond."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def parse(text: str) -> Event:
+def parse(text: str, *, stage: str | None = None) -> Event:
     """Read an event from a queue message.
+
+    Parameters
+    ----------
+    text
+        The event as published. SNS's envelope around it, from a time in which raw delivery was off,
+        is taken away.
+    stage
+        The only stage that the event may come from; any when it is None.
 
     Raises
     ------
     InvalidEvent
-        The message is not JSON, too large, or an attribute is missing or of the wrong kind. The
-        message names it.
+        The message is not JSON, too large, or an attribute is missing or invalid. The error names
+        it.
     """
-    if len(text.encode("utf-8", "replace")) > MAX_EVENT_BYTES:
+    event = _object(text)
+    if event.get("Type") == "Notification" and isinstance(event.get("Message"), str):
+        text = event["Message"]
+        event = _object(text)
+    if len(text.encode()) > MAX_EVENT_BYTES:
         raise InvalidEvent(f"the event is over {MAX_EVENT_BYTES} bytes")
-    try:
-        event = _decoded(text)
-    except ValueError as exc:
-        raise InvalidEvent(f"the message is not JSON: {exc}") from exc
-    if not isinstance(event, dict):
-        raise InvalidEvent("the message is not a JSON object")
     if event.get("specversion") != "1.0":
         raise InvalidEvent("specversion is not 1.0")
     if event.get("type") not in _KNOWN:
         raise InvalidEvent(f"type is not one of Herald's: {str(event.get('type'))[:80]!r}")
-    if not isinstance(event.get("data"), dict):
-        raise InvalidEvent("data is not an object")
+    if stage is not None and event.get("source") != source(stage):
+        raise InvalidEvent(f"source is not {source(stage)}")
+    _check_data(event.get("data"))
     placed = "epoch" in event or "sequence" in event
+    if not placed:
+        event.setdefault("userid", "")  # only a notice may lack its owner
     for name, most in _OF_STREAM if placed else _OF_NOTICE:
-        value = event.get(name)
-        if not isinstance(value, str) or not 0 < len(value) <= most:
-            if name == "userid" and not placed and name not in event:
-                event[name] = ""  # only a notice may lack its owner
-                continue
-            raise InvalidEvent(f"{name} is missing, not a string or over {most} characters")
+        _check_text(event, name, most, empty=name == "userid" and not placed)
     epoch, offset = _position(event) if placed else (None, None)
     return Event(event["id"], event["userid"], epoch, offset, _seconds(event["time"]), text)
+
+
+def source(stage: str) -> str:
+    """Return the source of a stage's events."""
+    return f"herald/{stage}"
+
+
+def _object(text: str) -> dict[str, Any]:
+    if len(text) > _MAX_MESSAGE_CHARACTERS:
+        raise InvalidEvent(f"the message is over {_MAX_MESSAGE_CHARACTERS} bytes")
+    try:
+        text.encode()
+        event = _decoded(text)
+    except (ValueError, RecursionError) as exc:
+        raise InvalidEvent(f"the message is not JSON that can be read: {exc}") from exc
+    if not isinstance(event, dict):
+        raise InvalidEvent("the message is not a JSON object")
+    return event
+
+
+def _check_data(data: object) -> None:
+    if not isinstance(data, dict):
+        raise InvalidEvent("data is not an object")
+    address = data.get("imageUrl")
+    if address is not None and not str(address).startswith(("https://", "http://")):
+        raise InvalidEvent("data.imageUrl is not an http or https URL")
+
+
+def _check_text(event: Mapping[str, object], name: str, most: int, *, empty: bool) -> None:
+    value = event.get(name)
+    if empty and value == "":
+        return
+    if not isinstance(value, str) or not 0 < len(value) <= most or _SURROGATES.search(value):
+        raise InvalidEvent(f"{name} is missing, not a string or over {most} characters")
 
 
 def _position(event: Mapping[str, str]) -> tuple[str, int]:
     sequence, epoch = event["sequence"], event["epoch"]
     if not (sequence.isascii() and sequence.isdigit() and 0 < int(sequence[:20]) <= MAX_OFFSET):
         raise InvalidEvent(f"sequence is not an offset: {sequence[:40]!r}")
-    if not _EPOCH.fullmatch(epoch):
-        raise InvalidEvent("epoch is not a UUID")
+    # A database makes epochs as UUIDv7; one from the future would take the stream's head for good.
+    if not _EPOCH.fullmatch(epoch) or began_at(epoch) > time.time() + _FUTURE_SECONDS:
+        raise InvalidEvent("epoch is not a UUIDv7 of the past")
     return epoch, int(sequence)
 
 
-def _seconds(time: str) -> float:
+def began_at(epoch: str) -> float:
+    """Return when a stream's epoch began, in epoch seconds: the time in its UUIDv7."""
+    return int(epoch.replace("-", "")[:12], 16) / 1000
+
+
+def _seconds(text: str) -> float:
     try:
-        return datetime.fromisoformat(time).timestamp()
-    except ValueError as exc:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError) as exc:
         raise InvalidEvent("time is not an RFC 3339 time") from exc
 
 
 def _json(event: Envelope) -> str:
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    """Return an event's text in the characters that SQS carries (those of XML 1.0).
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+    json.dumps escapes the control characters; the others stand inside strings as well.
+    """
+    text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    return _NOT_CARRIED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -16,7 +16,7 @@ from chalicelib.aws.lambda_events import (
     lower_headers,
 )
 from chalicelib.errors import DatabaseUnavailable, PublishFailed, Refused, ServiceError
-from chalicelib.recording import generation_events, generations, outbox, webhooks
+from chalicelib.recording import generation_events, generations, outbox, results, webhooks
 from chalicelib.recording.generations import Outcome, Recorded
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from chalicelib.recording.database import Database
     from chalicelib.recording.publishing import Publisher
-    from chalicelib.recording.webhooks import GenerationResult
+    from chalicelib.recording.results import GenerationResult
 
 PUBLISH_SECONDS = 6.0  # reserved from the database's time, so that a failure can still be reported
 RETRY_AFTER_SECONDS = 10
@@ -52,11 +52,11 @@ class Callback:
         """
         try:
             if "requestContext" not in event:
-                return self._process(webhooks.parse(event), None, context)
+                return self._process(results.parse(event), None, context)
             request = cast(HttpEvent, event)
             body = webhooks.body_of(request)
             webhook_id = webhooks.verify(lower_headers(request), body, self._secrets())
-            return self._process(webhooks.parse(body), webhook_id, context)
+            return self._process(results.parse(body), webhook_id, context)
         except Refused as exc:
             return _refusal(exc)
         except ServiceError as exc:
@@ -67,7 +67,8 @@ class Callback:
         self, result: GenerationResult, webhook_id: str | None, context: LambdaContext
     ) -> HttpResponse:
         deadline = deadline_of(context)
-        generation_id = str(result.generation_id)
+        _report_repairs(result)
+        generation_id = result.generation_id
         user_id: str | None = None
 
         def transaction(cursor: RealDictCursor) -> Recorded:
@@ -121,6 +122,13 @@ def _answer(generation_id: str, recorded: Recorded) -> HttpResponse:
     )
     body = {"generationId": generation_id, "outcome": outcome.value, "eventId": event_id}
     return _response(200, body)
+
+
+def _report_repairs(result: GenerationResult) -> None:
+    if result.repaired:
+        telemetry.emit({metrics.DETAILS_REPAIRED: len(result.repaired)})
+        fields = ", ".join(result.repaired)
+        telemetry.warning("details repaired", generation_id=result.generation_id, fields=fields)
 
 
 def _refusal(exc: Refused) -> HttpResponse:

@@ -19,7 +19,7 @@ from chalicelib.recording.rows import Generation, StreamPosition
 if TYPE_CHECKING:
     from psycopg2.extras import RealDictCursor
 
-    from chalicelib.recording.webhooks import GenerationResult
+    from chalicelib.recording.results import GenerationResult
 
 
 class Outcome(StrEnum):
@@ -27,7 +27,7 @@ class Outcome(StrEnum):
 
     RECORDED = "recorded"
     UNCHANGED = "unchanged"  # the generation had its result already
-    DUPLICATE = "duplicate"  # the webhook-id was seen before
+    DUPLICATE = "duplicate"  # the same, by a webhook-id that was seen before
 
 
 class Recorded(NamedTuple):
@@ -51,24 +51,25 @@ def record(
     """Record a result once: the row, the stream's next offset and the outbox row, in the caller's
     transaction.
 
-    A webhook-id seen before, or a generation that has its result, changes nothing.
+    A generation that has its result is not changed. A webhook-id counts only together with what it
+    recorded: one that was seen before still records the result of another generation.
 
     Raises
     ------
     Refused
         404 when there is no such generation; the webhook-id is then not kept.
     """
-    generation_id = str(result.generation_id)
-    if webhook_id is not None and not _first_receipt(cursor, webhook_id):
-        return Recorded(Outcome.DUPLICATE, *_unpublished(cursor, generation_id))
+    generation_id = result.generation_id
     cursor.execute("SELECT status FROM generations WHERE id = %s FOR UPDATE", (generation_id,))
     row = cursor.fetchone()
     if row is None:
         raise Refused(
             404, "unknown_generation", "There is no generation with this id.", "generationId"
         )
+    seen = webhook_id is not None and not _first_receipt(cursor, webhook_id)
     if row["status"] != "PENDING":
-        return Recorded(Outcome.UNCHANGED, *_unpublished(cursor, generation_id))
+        outcome = Outcome.DUPLICATE if seen else Outcome.UNCHANGED
+        return Recorded(outcome, *_unpublished(cursor, generation_id))
     generation = _finish(cursor, generation_id, result)
     epoch, offset = _next_position(cursor, generation["user_id"])
     event = generation_events.build(generation, stage=stage, epoch=epoch, offset=offset)
@@ -88,7 +89,8 @@ def _finish(cursor: RealDictCursor, generation_id: str, result: GenerationResult
     cursor.execute(
         """
         UPDATE generations
-        SET status = %s, image_url = %s, image_height = %s, image_width = %s,
+        SET status = %s, image_url = %s,
+            image_height = coalesce(%s, image_height), image_width = coalesce(%s, image_width),
             core_model = coalesce(%s, core_model), error = %s,
             version = version + 1, updated_at = clock_timestamp()
         WHERE id = %s RETURNING *
@@ -99,7 +101,7 @@ def _finish(cursor: RealDictCursor, generation_id: str, result: GenerationResult
             result.image_height,
             result.image_width,
             result.core_model,
-            json.dumps(result.error.model_dump()) if result.error else None,
+            json.dumps(result.error) if result.error else None,
             generation_id,
         ),
     )

@@ -26,6 +26,18 @@ T = TypeVar("T")
 # SNS takes 10 entries and 256 KiB in one PublishBatch; eight of the largest events fit.
 BATCH = 8
 
+# How SNS refuses a message for what it holds:
+# https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html#API_PublishBatch_Errors
+_REFUSED = {
+    "BatchRequestTooLong",
+    "BatchRequestTooLongException",
+    "InvalidParameter",
+    "InvalidParameterException",
+    "InvalidParameterValue",
+    "ParameterValueInvalid",
+    "ValidationException",
+}
+
 
 class Publisher:
     """Puts events and alerts on their topics; `sleep` waits between tries, seconds."""
@@ -71,11 +83,26 @@ class Publisher:
     def publish_batch(self, rows: Sequence[OutboxRow], *, deadline: float) -> list[str]:
         """Publish up to BATCH events, in three tries, and return the ids that SNS accepted.
 
+        When SNS blames the request, one of its events is at fault: each is published on its own.
+
         Raises
         ------
         PublishFailed
-            SNS refused the request as a whole.
+            SNS refused the request for another reason, or did not answer.
         """
+        try:
+            return self._publish_entries(rows, deadline)
+        except PublishFailed as exc:
+            if not exc.blames_request:
+                raise
+            if len(rows) == 1:
+                telemetry.warning("event refused by SNS", event_id=rows[0].id, code=str(exc))
+                return []
+        return [
+            accepted for row in rows for accepted in self.publish_batch([row], deadline=deadline)
+        ]
+
+    def _publish_entries(self, rows: Sequence[OutboxRow], deadline: float) -> list[str]:
         entries: list[PublishBatchRequestEntryTypeDef] = [
             {"Id": row.id, "Message": row.event, "MessageAttributes": message_attributes(row.event)}
             for row in rows
@@ -104,9 +131,17 @@ class Publisher:
     def _retried(self, call: Callable[[], T], deadline: float) -> T:
         from botocore.exceptions import BotoCoreError, ClientError
 
+        def attempt() -> T:
+            try:
+                return call()
+            except ClientError as exc:
+                if _name(exc) in _REFUSED:  # the same request will never succeed
+                    raise PublishFailed(_name(exc), blames_request=True) from exc
+                raise
+
         try:
             return retry(
-                call,
+                attempt,
                 on=(BotoCoreError, ClientError),
                 deadline=deadline,
                 failed=lambda tries, exc: telemetry.warning(

@@ -48,10 +48,14 @@ class Relay:
 
 
 class _Round(NamedTuple):
-    """One batch: the ids of the rows that were claimed, and of those that SNS accepted."""
+    """One batch: the ids of the rows that were claimed, and of those that SNS accepted.
+
+    `reachable` is false when SNS refused the batch as a whole.
+    """
 
     claimed: list[str]
     published: list[str]
+    reachable: bool = True
 
 
 def drain(database: Database, publisher: Publisher, *, deadline: float) -> int:
@@ -70,7 +74,7 @@ def drain(database: Database, publisher: Publisher, *, deadline: float) -> int:
         )
         relayed += len(done.published)
         refused += [event_id for event_id in done.claimed if event_id not in done.published]
-        if not done.published:
+        if not done.claimed or not done.reachable:
             break
     return relayed
 
@@ -101,6 +105,6 @@ def _relay_batch(cursor: RealDictCursor, publisher: Publisher, refused: list[str
         telemetry.emit({metrics.PUBLISH_FAILURES: 1})
         telemetry.error("relay could not publish", events=len(rows), error=str(exc))
         publisher.alert("Herald's relay could not publish", events=len(rows), error=str(exc))
-        return _Round(claimed, [])
+        return _Round(claimed, [], reachable=False)
     outbox.mark_published(cursor, published)
     return _Round(claimed, published)

@@ -22,7 +22,7 @@ from chalicelib.aws.dynamodb import (
 )
 from chalicelib.aws.service import JsonObject, Service
 from chalicelib.engine.engine import Request, Response
-from chalicelib.protocol.events import MAX_OFFSET, Event
+from chalicelib.protocol.events import MAX_OFFSET, Event, began_at
 
 NOTICE_SECONDS = 3600
 REPLAY_LIMIT = 300
@@ -154,8 +154,7 @@ class Inbox:
         """
         if head.epoch is None:
             return 1
-        began = int(head.epoch.replace("-", "")[:12], 16) / 1000
-        if time.time() - began < self._retention_days * DAY_SECONDS:
+        if time.time() - began_at(head.epoch) < self._retention_days * DAY_SECONDS:
             return 1
         kept = self.after(user_id, head.epoch, 0, limit=1)
         return kept[0].offset if kept else head.offset + 1

@@ -17,8 +17,9 @@ from chalicelib.protocol import events
 from chalicelib.recording import generations, outbox, relay
 from chalicelib.recording.database import Database
 from chalicelib.recording.generations import Recorded
+from chalicelib.recording.publishing import BATCH
+from chalicelib.recording.results import parse
 from chalicelib.recording.rows import OutboxRow
-from chalicelib.recording.webhooks import parse
 
 pytestmark = pytest.mark.integration
 
@@ -148,6 +149,36 @@ def test_an_unknown_generation_is_404_and_leaves_no_receipt(database: Database, 
     assert refused.value.status == 404
     for table in ("webhook_receipts", "streams", "outbox"):
         assert rows(admin, table) == []
+
+
+def test_a_webhook_id_that_came_before_records_another_generation(
+    database: Database, admin: Any, pending: Pending
+) -> None:
+    first, second = pending(), pending()
+    assert record(database, complete(first), "msg_1").outcome == "recorded"
+    assert record(database, complete(second), "msg_1").outcome == "recorded"
+    assert {row["status"] for row in rows(admin, "generations")} == {"COMPLETE"}
+    assert len(rows(admin, "outbox")) == 2
+
+
+def test_a_known_webhook_id_with_an_unknown_generation_is_404(
+    database: Database, pending: Pending
+) -> None:
+    record(database, complete(pending()), "msg_1")
+    with pytest.raises(Refused) as refused:
+        record(database, complete(str(uuid.uuid4())), "msg_1")
+    assert refused.value.status == 404
+
+
+def test_sizes_that_the_provider_does_not_report_stay_the_integrators(
+    database: Database, admin: Any, pending: Pending
+) -> None:
+    generation_id = pending()
+    admin.execute("UPDATE generations SET image_width = 640, image_height = 480")
+    report = {"generationId": generation_id, "status": "COMPLETE", "imageUrl": "https://x/1.png"}
+    recorded = record(database, parse(report | {"imageWidth": 800}))
+    data = json.loads(recorded.event or "")["data"]
+    assert (data["imageWidth"], data["imageHeight"]) == (800, 480)
 
 
 def test_concurrent_results_of_one_user_get_contiguous_offsets(
@@ -314,6 +345,18 @@ def test_a_statement_that_hangs_is_given_up_in_time(
     assert time.monotonic() - began < 5
     admin.execute("ROLLBACK")
     assert record(database, complete(generation_id)).outcome == "recorded"
+
+
+def test_rows_that_sns_refuses_do_not_hold_up_the_others(
+    database: Database, admin: Any, pending: Pending
+) -> None:
+    publisher = FakePublisher()
+    for number in range(3 * BATCH):
+        recorded = record(database, complete(pending()))
+        if number < 2 * BATCH:
+            publisher.refuses.add(recorded.event_id)
+    admin.execute("UPDATE outbox SET created_at = created_at - interval '1 minute'")
+    assert drain(database, publisher) == BATCH
 
 
 def test_a_broken_connection_is_replaced_within_the_same_call(

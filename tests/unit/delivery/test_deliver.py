@@ -31,7 +31,7 @@ class ScriptedEngine:
         self._write = write
         self._waiting: deque[tuple[Request, Callable[[Response], None]]] = deque()
         self.writes: list[list[str]] = []
-        self.read = NOBODY
+        self.read: Callable[[list[Any]], Response] = lambda keys: NOBODY
 
     def submit(self, request: Request, then: Callable[[Response], None]) -> None:
         self._waiting.append((request, then))
@@ -46,7 +46,7 @@ class ScriptedEngine:
 
     def _answer(self, request: Request) -> Response:
         if not dict(request.headers)["x-amz-target"].endswith("BatchWriteItem"):
-            return self.read
+            return self.read(json.loads(request.body)["RequestItems"]["connections"]["Keys"])
         puts: Puts = json.loads(request.body)["RequestItems"]["inbox"]
         self.writes.append([owner(put) for put in puts])
         return self._write(puts)
@@ -61,7 +61,7 @@ def run(engine: ScriptedEngine) -> list[str]:
     dynamodb = Service(scripted, DYNAMODB, ENVIRON)
     gateway = Gateway("http://127.0.0.1:1/test", ENVIRON)
     tables = (Connections(dynamodb, "connections"), Inbox(dynamodb, "inbox", 7))
-    answer = Deliver(scripted, gateway, *tables, 3).handle(
+    answer = Deliver(scripted, gateway, *tables, "test", 3).handle(
         sqs(event("alice"), event("bob")), Context()
     )
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
@@ -109,7 +109,17 @@ def test_a_batch_with_an_item_that_dynamodb_rejects_is_written_one_by_one(
 def test_users_whose_connections_dynamodb_had_no_room_for_fail_alone() -> None:
     engine = ScriptedEngine(lambda puts: STORED)
     left = {"connections": {"Keys": [{"user_id": {"S": "bob"}}]}}
-    engine.read = Response(200, json.dumps({"Responses": {}, "UnprocessedKeys": left}).encode())
+    answer = Response(200, json.dumps({"Responses": {}, "UnprocessedKeys": left}).encode())
+    engine.read = lambda keys: answer
+    assert run(engine) == ["m1"]
+
+
+def test_users_are_read_one_by_one_when_one_key_of_the_read_is_rejected() -> None:
+    def read(keys: list[Any]) -> Response:
+        return refused("SerializationException") if {"user_id": {"S": "bob"}} in keys else NOBODY
+
+    engine = ScriptedEngine(lambda puts: STORED)
+    engine.read = read
     assert run(engine) == ["m1"]
 
 

@@ -146,9 +146,12 @@ def test_what_is_not_even_an_object_is_refused(text: str) -> None:
         events.parse(text)
 
 
-def test_an_oversized_message_is_refused_before_it_is_read() -> None:
-    with pytest.raises(InvalidEvent, match="bytes"):
-        events.parse('"' + "x" * events.MAX_EVENT_BYTES + '"')
+def test_an_oversized_message_is_refused() -> None:
+    event = json.loads(build())
+    event["data"]["prompt"] = "x" * events.MAX_EVENT_BYTES
+    for text in (json.dumps(event), json.dumps("x" * 300_000)):
+        with pytest.raises(InvalidEvent, match="bytes"):
+            events.parse(text)
 
 
 def test_a_missing_attribute_is_named() -> None:

@@ -1,13 +1,10 @@
-"""The provider's webhook: signatures, and bodies good and bad."""
+"""The provider's webhook: its signature, and the size and encoding of its body."""
 
 import base64
-import json
 import time
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
 from chalicelib.errors import Refused
@@ -15,14 +12,6 @@ from chalicelib.recording import webhooks
 
 SECRET = "whsec_" + base64.b64encode(b"0" * 32).decode()
 OTHER = "whsec_" + base64.b64encode(b"1" * 32).decode()
-COMPLETE = {
-    "generationId": "11111111-1111-4111-8111-111111111111",
-    "status": "COMPLETE",
-    "imageUrl": "https://images.example/1.png",
-    "imageHeight": 1024,
-    "imageWidth": 768,
-}
-ERROR = {"generationId": COMPLETE["generationId"], "status": "ERROR"}
 
 
 def signed(body: bytes, *, secret: str = SECRET, webhook_id: str = "msg_1", age: float = 0) -> Any:
@@ -47,6 +36,16 @@ def test_a_signature_holds_for_either_secret_while_one_is_rotated() -> None:
 def test_one_of_several_signatures_is_enough() -> None:
     headers = signed(b"{}")
     headers["webhook-signature"] = "v1,AAAA v1a,BBBB " + headers["webhook-signature"]
+    assert webhooks.verify(headers, b"{}", SECRET) == "msg_1"
+
+
+@pytest.mark.parametrize(
+    "around",
+    ["v1,A {}", "garbage {}", "v2,a,b {}", "v1,AAAA  {}", "v1,AAAA,{}", "{} v1,A", "{},v1a,BBBB"],
+)
+def test_no_malformed_entry_hides_a_valid_signature(around: str) -> None:
+    headers = signed(b"{}")
+    headers["webhook-signature"] = around.format(headers["webhook-signature"])
     assert webhooks.verify(headers, b"{}", SECRET) == "msg_1"
 
 
@@ -104,60 +103,3 @@ def test_bad_base64_is_400() -> None:
     with pytest.raises(Refused) as refused:
         webhooks.body_of({"body": "*", "isBase64Encoded": True})
     assert refused.value.status == 400
-
-
-def test_a_complete_result_is_read() -> None:
-    result = webhooks.parse(json.dumps(COMPLETE).encode())
-    assert (result.status, result.image_width, result.core_model) == ("COMPLETE", 768, None)
-
-
-def test_an_error_without_reason_gets_one() -> None:
-    result = webhooks.parse(ERROR)
-    assert result.error is not None
-    assert result.error.code == "generation_failed"
-
-
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"generationId": "42"}, "generationId"),
-        ({"generationId": None}, "generationId"),
-        ({"status": "PENDING"}, "status"),
-        ({"status": "complete"}, "status"),
-        ({"imageUrl": "javascript:alert(1)"}, "imageUrl"),
-        ({"imageUrl": "https://"}, "imageUrl"),
-        ({"imageUrl": "https://x/" + "y" * 2048}, "imageUrl"),
-        ({"imageUrl": "https://x/\0"}, "imageUrl"),
-        ({"imageUrl": None}, "imageUrl"),
-        ({"imageHeight": "1024"}, "imageHeight"),
-        ({"imageHeight": 0}, "imageHeight"),
-        ({"imageWidth": 65_536}, "imageWidth"),
-        ({"imageWidth": None}, "imageWidth"),
-        ({"coreModel": ""}, "coreModel"),
-        ({"coreModel": "m" * 201}, "coreModel"),
-        ({"error": {"code": "x"}}, "error"),
-    ],
-)
-def test_a_bad_field_is_422_and_named(change: dict[str, Any], field: str) -> None:
-    for body in (COMPLETE | change, json.dumps(COMPLETE | change).encode()):
-        with pytest.raises(Refused) as refused:
-            webhooks.parse(body)
-        assert (refused.value.status, refused.value.field) == (422, field)
-        assert field in str(refused.value)
-
-
-def test_a_bad_field_within_the_error_is_named_with_its_place() -> None:
-    with pytest.raises(Refused) as refused:
-        webhooks.parse({**ERROR, "error": {"code": 7}})
-    assert refused.value.field == "error.code"
-
-
-def test_unknown_fields_are_ignored() -> None:
-    assert webhooks.parse({**COMPLETE, "cost": 0.01}).status == "COMPLETE"
-
-
-@given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
-def test_no_body_leads_to_anything_but_a_result_or_a_422(body: bytes) -> None:
-    with pytest.raises(Refused) as refused:
-        webhooks.parse(body)
-    assert refused.value.status == 422

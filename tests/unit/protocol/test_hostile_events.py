@@ -1,0 +1,115 @@
+"""Events that the next hop would refuse, and messages that somebody else put into the queue."""
+
+import json
+import re
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chalicelib.errors import InvalidEvent
+from chalicelib.protocol import events
+from tests.unit.protocol.test_events import build
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+CARRIED = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
+ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=60)
+ODD = "\0\x01\x0b\x1b\x7f\u2028\ud800\udfff\ufdd0\ufffe\uffff\U0001ffff"
+
+
+def check_carried(**changes: Any) -> Any:
+    text = build(**changes)
+    assert CARRIED.fullmatch(text)
+    assert len(text.encode()) <= events.MAX_EVENT_BYTES
+    return json.loads(text)
+
+
+@given(ANY_TEXT, ANY_TEXT, ANY_TEXT, ANY_TEXT)
+def test_an_event_holds_only_characters_that_sqs_carries(
+    prompt: str, user_id: str, model: str, message: str
+) -> None:
+    error = {"code": message, "message": message}
+    texts = {"prompt": prompt, "user_id": user_id, "core_model": model}
+    event = check_carried(status="ERROR", error=error, **texts)
+    assert (event["data"]["prompt"], event["userid"]) == (prompt, user_id)
+    assert (event["data"]["coreModel"], event["data"]["error"]) == (model, error)
+
+
+@pytest.mark.parametrize("character", ODD)
+def test_an_odd_character_travels_as_it_is(character: str) -> None:
+    assert check_carried(prompt=f"a{character}b")["data"]["prompt"] == f"a{character}b"
+    check_carried(prompt=character * 40_000)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 20_000,
+        '{"a":' * 20_000,
+        build().replace('"prompt":"a lighthouse"', '"prompt":' + "[" * 3000 + "]" * 3000),
+        build().replace('"prompt":"a lighthouse"', '"prompt":"\ud800"'),
+        '{"Type":"Notification","Message":"' + "[" * 20_000 + '"}',
+    ],
+    ids=["brackets", "objects", "nested data", "raw surrogate", "nested in an envelope"],
+)
+def test_a_message_that_cannot_be_read_is_not_an_event(text: str) -> None:
+    with pytest.raises(InvalidEvent):
+        events.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"userid": "\ud800"}, "userid"),
+        ({"id": "\udfff"}, "id"),
+        ({"time": "\ud800"}, "time"),
+        ({"time": "0001-01-01T00:00:00"}, "time"),
+        ({"epoch": "ffffffff-ffff-ffff-ffff-ffffffffffff"}, "epoch"),
+        ({"epoch": "ffffffff-ffff-7fff-bfff-ffffffffffff"}, "epoch"),
+        ({"source": "herald/production"}, "source"),
+        ({"source": None}, "source"),
+    ],
+)
+def test_an_attribute_that_would_poison_a_users_stream_is_refused(
+    change: dict[str, Any], named: str
+) -> None:
+    event = json.loads(build()) | change
+    with pytest.raises(InvalidEvent, match=named):
+        events.parse(json.dumps(event), stage="test")
+
+
+@pytest.mark.parametrize("address", ["javascript:alert(1)", " https://x", "data:,x", 7, ["x"]])
+def test_a_picture_that_is_a_script_is_refused_at_delivery_too(address: Any) -> None:
+    event = json.loads(build())
+    event["data"]["imageUrl"] = address
+    with pytest.raises(InvalidEvent, match="imageUrl"):
+        events.parse(json.dumps(event))
+
+
+def test_an_event_of_this_stage_is_read() -> None:
+    assert events.parse(build(), stage="test").user_id == "alice"
+
+
+def test_snss_envelope_is_taken_away() -> None:
+    envelope = {
+        "Type": "Notification",
+        "TopicArn": "arn",
+        "Message": build(),
+        "SignatureVersion": "1",
+    }
+    assert events.parse(json.dumps(envelope)) == events.parse(build())
+
+
+def test_only_one_envelope_is_taken_away() -> None:
+    inner = json.dumps({"Type": "Notification", "Message": build()})
+    with pytest.raises(InvalidEvent):
+        events.parse(json.dumps({"Type": "Notification", "Message": inner}))
+
+
+def test_an_epoch_tells_when_its_stream_began() -> None:
+    milliseconds = int(time.time() * 1000)
+    epoch = f"{milliseconds:012x}"
+    epoch = f"{epoch[:8]}-{epoch[8:]}-7000-8000-000000000000"
+    assert events.began_at(epoch) == milliseconds / 1000

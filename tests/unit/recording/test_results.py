@@ -1,0 +1,178 @@
+"""The provider's report: the outcome counts, whatever decorates it."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chalicelib.errors import Refused
+from chalicelib.recording import results
+from chalicelib.recording.results import DEFAULT_ERROR, GenerationResult
+
+COMPLETE = {
+    "generationId": "11111111-1111-4111-8111-111111111111",
+    "status": "COMPLETE",
+    "imageUrl": "https://images.example/1.png",
+    "imageHeight": 1024,
+    "imageWidth": 768,
+}
+ERROR = {"generationId": COMPLETE["generationId"], "status": "ERROR"}
+LONG = "https://images.example/1.png?X-Amz-Security-Token=" + "t" * 2300
+
+
+def parse_both(report: dict[str, Any]) -> GenerationResult:
+    """Read a report as an object and as JSON: both say the same."""
+    found = results.parse(report)
+    assert results.parse(json.dumps(report).encode()) == found
+    return found
+
+
+def test_a_complete_result_is_read() -> None:
+    result = parse_both(COMPLETE)
+    assert (result.status, result.image_width, result.core_model) == ("COMPLETE", 768, None)
+    assert result.repaired == ()
+
+
+def test_an_error_without_reason_gets_one() -> None:
+    cases: list[dict[str, Any]] = [{}, {"error": None}, {"error": {}}]
+    for error in cases:
+        result = parse_both(ERROR | error)
+        assert result.error == DEFAULT_ERROR
+        assert result.repaired == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"generationId": "42"}, "generationId"),
+        ({"generationId": None}, "generationId"),
+        ({"generationId": ["a"]}, "generationId"),
+        ({"status": "PENDING"}, "status"),
+        ({"status": "complete"}, "status"),
+        ({"status": None}, "status"),
+        ({"status": ["COMPLETE"]}, "status"),
+        ({"imageUrl": "javascript:alert(1)"}, "imageUrl"),
+        ({"imageUrl": "https://"}, "imageUrl"),
+        ({"imageUrl": "https://["}, "imageUrl"),
+        ({"imageUrl": "https://x/" + "y" * 16_384}, "imageUrl"),
+        ({"imageUrl": "https://x/\0"}, "imageUrl"),
+        ({"imageUrl": "https://x/\ud800"}, "imageUrl"),
+        ({"imageUrl": ["https://x/1.png"]}, "imageUrl"),
+        ({"imageUrl": ""}, "imageUrl"),
+        ({"imageUrl": None}, "imageUrl"),
+    ],
+)
+def test_a_report_without_id_status_or_picture_is_422_and_the_field_named(
+    change: dict[str, Any], field: str
+) -> None:
+    for body in (COMPLETE | change, json.dumps(COMPLETE | change).encode()):
+        with pytest.raises(Refused) as refused:
+            results.parse(body)
+        assert (refused.value.status, refused.value.field) == (422, field)
+        assert field in str(refused.value)
+
+
+@pytest.mark.parametrize("field", ["generationId", "status", "imageUrl"])
+def test_a_missing_field_is_422_and_named(field: str) -> None:
+    with pytest.raises(Refused) as refused:
+        results.parse({name: value for name, value in COMPLETE.items() if name != field})
+    assert (refused.value.status, refused.value.field) == (422, field)
+
+
+@pytest.mark.parametrize(
+    ("change", "kept", "repaired"),
+    [
+        ({"imageUrl": LONG}, {"image_url": LONG}, ()),
+        ({"imageHeight": 768.0}, {"image_height": 768}, ("imageHeight",)),
+        ({"imageHeight": "1024"}, {"image_height": 1024}, ("imageHeight",)),
+        ({"imageHeight": 0}, {"image_height": None}, ("imageHeight",)),
+        ({"imageHeight": -1}, {"image_height": None}, ("imageHeight",)),
+        ({"imageHeight": 768.5}, {"image_height": None}, ("imageHeight",)),
+        ({"imageHeight": True}, {"image_height": None}, ("imageHeight",)),
+        ({"imageHeight": 10**400}, {"image_height": None}, ("imageHeight",)),
+        ({"imageHeight": float("inf")}, {"image_height": None}, ("imageHeight",)),
+        ({"imageHeight": [1]}, {"image_height": None}, ("imageHeight",)),
+        ({"imageWidth": 65_536}, {"image_width": None}, ("imageWidth",)),
+        ({"imageWidth": None}, {"image_width": None}, ()),
+        ({"coreModel": ""}, {"core_model": None}, ("coreModel",)),
+        ({"coreModel": "m" * 201}, {"core_model": "m" * 200}, ("coreModel",)),
+        ({"coreModel": 3}, {"core_model": "3"}, ("coreModel",)),
+        ({"coreModel": "a\0b"}, {"core_model": "a\ufffdb"}, ("coreModel",)),
+        ({"error": {"code": "x"}}, {"error": None}, ("error",)),
+        ({"cost": 0.01}, {}, ()),
+    ],
+)
+def test_an_odd_detail_does_not_cost_the_picture(
+    change: dict[str, Any], kept: dict[str, Any], repaired: tuple[str, ...]
+) -> None:
+    result = parse_both(COMPLETE | change)
+    assert result.status == "COMPLETE"
+    assert result._asdict() | kept == result._asdict()
+    assert result.repaired == repaired
+
+
+def detail(code: str = DEFAULT_ERROR["code"], message: str = DEFAULT_ERROR["message"]) -> Any:
+    return {"code": code, "message": message}
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "repaired"),
+    [
+        ({"message": "m" * 2698}, detail(message="m" * 1000), ("error.message",)),
+        ({"message": ""}, detail(), ("error.message",)),
+        ({"message": None}, detail(), ()),
+        ("CUDA out of memory", detail(message="CUDA out of memory"), ("error",)),
+        ({"code": 500}, detail(code="500"), ("error.code",)),
+        ({"code": ""}, detail(), ("error.code",)),
+        ({"message": "a\0b\ud800"}, detail(message="a\ufffdb\ufffd"), ("error.message",)),
+        ({"message": {"a": [1]}}, detail(message='{"a": [1]}'), ("error.message",)),
+        (["nsfw", 1], detail(message='["nsfw", 1]'), ("error",)),
+        (7, detail(message="7"), ("error",)),
+        (False, detail(message="false"), ("error",)),
+    ],
+)
+def test_a_failure_is_recorded_whatever_its_reason_looks_like(
+    given: Any, error: Any, repaired: tuple[str, ...]
+) -> None:
+    result = parse_both(ERROR | {"error": given})
+    assert (result.status, result.error, result.repaired) == ("ERROR", error, repaired)
+
+
+@pytest.mark.parametrize("change", [{"imageUrl": ""}, {"imageUrl": "javascript:x"}])
+def test_a_failure_needs_no_picture(change: dict[str, Any]) -> None:
+    result = parse_both(ERROR | change)
+    assert (result.status, result.image_url, result.repaired) == ("ERROR", None, ("imageUrl",))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+NAMES = ("imageUrl", "imageHeight", "imageWidth", "coreModel", "error")
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, JSON)))
+def test_no_detail_of_any_kind_refuses_a_failure(details: dict[str, Any]) -> None:
+    result = results.parse(ERROR | details)
+    assert result.error is not None
+    assert 0 < len(result.error["message"]) <= 1000
+    assert 0 < len(result.error["code"]) <= 100
+    json.dumps(result._asdict(), ensure_ascii=False).encode()  # whatever is kept can be stored
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe", b"", b"[]"])
+def test_a_body_that_is_not_a_json_object_is_422(body: bytes) -> None:
+    with pytest.raises(Refused) as refused:
+        results.parse(body)
+    assert (refused.value.status, refused.value.field) == (422, "body")
+
+
+@given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
+def test_no_body_leads_to_anything_but_a_result_or_a_422(body: bytes) -> None:
+    with pytest.raises(Refused) as refused:
+        results.parse(body)
+    assert refused.value.status == 422
