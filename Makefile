@@ -48,12 +48,12 @@ lint: setup ## ruff, mypy --strict, terraform fmt
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
-	@$(PYTHON) -m local terraform fmt -check -diff -recursive infra
+	@$(PYTHON) -m tooling.terraform fmt -check -diff -recursive infra
 
 format: setup ## Format Python and Terraform, fix what ruff can fix
 	@.venv/bin/ruff check --fix-only .
 	@.venv/bin/ruff format .
-	@$(PYTHON) -m local terraform fmt -recursive infra
+	@$(PYTHON) -m tooling.terraform fmt -recursive infra
 
 unit: setup ## The rules, without I/O (seconds)
 	@$(PYTEST) tests/unit $(ARGS)
@@ -78,52 +78,52 @@ pr: test ## Exactly what CI runs
 ##@ Build and deploy
 .PHONY: package migrate plan deploy destroy dlq secret api-key new-epoch
 package: setup ## Build build/package/deployment.zip with Chalice (deterministic)
-	@$(PYTHON) -m local package
+	@$(PYTHON) -m tooling.package
 
 migrate: setup ## Bring a database to the current schema: HERALD_DATABASE_URL, else that of STAGE=…
-	@$(PYTHON) -m ops.migrate $(ARGS)
+	@$(PYTHON) -m cli.migrate $(ARGS)
 
 plan: setup ## Package and plan for STAGE=… on AWS; the plan is kept in build/deploy/<stage>/
-	@$(PYTHON) -m ops.deploy plan "$(STAGE)" $(ARGS)
+	@$(PYTHON) -m cli.deploy plan "$(STAGE)" $(ARGS)
 
 deploy: setup ## Package, plan and apply that plan to STAGE=… on AWS (asks first; ARGS=--yes does not)
-	@$(PYTHON) -m ops.deploy apply "$(STAGE)" $(ARGS)
+	@$(PYTHON) -m cli.deploy apply "$(STAGE)" $(ARGS)
 
 destroy: setup ## Remove STAGE=… from AWS (asks first)
-	@$(PYTHON) -m ops.deploy destroy "$(STAGE)" $(ARGS)
+	@$(PYTHON) -m cli.deploy destroy "$(STAGE)" $(ARGS)
 
 dlq: setup ## Dead letters: ARGS="list|peek|redrive|purge"
-	@$(PYTHON) -m ops.dlq $(ARGS)
+	@$(PYTHON) -m cli.dlq $(ARGS)
 
 secret: setup ## Set or rotate the value of a secret: ARGS="database|webhook|jwt"
-	@$(PYTHON) -m ops.secret_values $(ARGS)
+	@$(PYTHON) -m cli.secret_values $(ARGS)
 
 api-key: setup ## Keys for clients that are not browsers: ARGS="create|list|revoke"
-	@$(PYTHON) -m ops.api_keys $(ARGS)
+	@$(PYTHON) -m cli.api_keys $(ARGS)
 
 new-epoch: setup ## Begin new streams after a database was restored
-	@$(PYTHON) -m ops.new_epoch $(ARGS)
+	@$(PYTHON) -m cli.new_epoch $(ARGS)
 
 ##@ Measure
 .PHONY: bench cost simulate
 bench: setup ## The delivery engine beside its peers
-	@$(BASE_PYTHON) -m local.environments bench
+	@$(BASE_PYTHON) -m tooling.environments bench
 	@.venv-bench/bin/python -m benchmarks $(ARGS)
 
 simulate: setup ## The delivery path simulated, 1,000 to 1,000,000 users (ARGS=--write: into docs/scaling.md)
 	@$(PYTHON) -m benchmarks.simulation $(ARGS)
 
 cost: setup ## What it costs: USERS=… NOTIFICATIONS=…
-	@$(PYTHON) -m ops.cost $(if $(USERS),--users $(USERS)) $(if $(NOTIFICATIONS),--notifications $(NOTIFICATIONS)) $(ARGS)
+	@$(PYTHON) -m cli.cost $(if $(USERS),--users $(USERS)) $(if $(NOTIFICATIONS),--notifications $(NOTIFICATIONS)) $(ARGS)
 
 ##@ Environment
 .PHONY: setup test-tools lock clean
 setup: ## Make the Python environment with the pinned packages (all targets do this by themselves)
 	@test -n "$(BASE_PYTHON)" || { echo "Herald needs Python 3.11 or newer on PATH, or BASE_PYTHON=/path/to/python."; exit 1; }
-	@$(BASE_PYTHON) -m local.environments dev
+	@$(BASE_PYTHON) -m tooling.environments dev
 
 test-tools: setup
-	@$(BASE_PYTHON) -m local.environments emulator chromium nodejs
+	@$(BASE_PYTHON) -m tooling.environments emulator chromium nodejs
 
 lock: setup ## Resolve requirements/*.in anew into the pinned requirements/*.txt
 	@cd requirements && for name in uv runtime dev emulator terraform postgres bench; do \

@@ -1,4 +1,4 @@
-"""The one-machine stack: `python -m local up|down|demo|status|token|logs|package|terraform`."""
+"""The one-machine stack: `python -m local up|down|demo|status|token|logs`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from local import BUILD, demo, package, processes, stack, terraform, tokens
-from local.environments import SetupError
+from local import demo, processes, stack, tokens
 from local.stack import Stack
+from tooling import BUILD, SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,12 +99,6 @@ def logs(arguments: argparse.Namespace) -> int:
     os.execvp("tail", ["tail", *options, *map(str, files)])  # noqa: S606
 
 
-def build_package(_: argparse.Namespace) -> int:
-    package.build()
-    print(os.path.relpath(package.ARCHIVE))
-    return 0
-
-
 def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(prog="python -m local", description="Herald on one machine.")
     root.add_argument("--stack", type=Path, default=stack.DEFAULT, help="directory of the stack")
@@ -127,8 +121,6 @@ def parser() -> argparse.ArgumentParser:
     read = command("logs", logs, "print the ends of the stack's logs")
     read.add_argument("name", nargs="?", default="", help="emulator, studio, terraform …")
     read.add_argument("--follow", action="store_true", help="go on printing")
-    command("package", build_package, "build the Lambda package")
-    commands.add_parser("terraform", help="run terraform with the project's provider mirror")
     return root
 
 
@@ -137,8 +129,6 @@ def _interrupt(*_: object) -> None:
 
 
 def main() -> int:
-    if sys.argv[1:2] == ["terraform"]:  # its arguments are not ours to parse
-        return terraform.main(sys.argv[2:])
     arguments = parser().parse_args()
     # Whatever asks us to stop, the stack is ended on the way out.
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -15,7 +15,7 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from local import tokens
-from local.environments import SetupError
+from tooling import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

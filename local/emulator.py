@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 
-from local import ROOT, environments, processes
+from local import processes
 from local.ports import free_port
+from tooling import ROOT, environments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

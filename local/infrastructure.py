@@ -8,8 +8,9 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
-from local import ROOT, package, processes, terraform
-from local.progress import Step
+from local import processes
+from tooling import ROOT, package, terraform
+from tooling.progress import Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

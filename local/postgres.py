@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from local import environments
-from local.environments import SetupError
 from local.ports import free_port
+from tooling import SetupError, environments
 
 # The data does not outlive the stack: no durability, little memory, and no socket file (its
 # path has a length limit that a deep checkout would exceed).

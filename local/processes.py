@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from local.environments import SetupError
+from tooling import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -23,22 +23,12 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from local import (
-    BUILD,
-    ROOT,
-    emulator,
-    environments,
-    infrastructure,
-    package,
-    postgres,
-    processes,
-    terraform,
-)
+from local import emulator, infrastructure, postgres, processes
 from local.emulator import Emulator, answers
-from local.environments import SetupError
 from local.ports import reserve_port
 from local.postgres import Postgres
-from local.progress import Step
+from tooling import BUILD, ROOT, SetupError, environments, package, terraform
+from tooling.progress import Step
 
 if TYPE_CHECKING:
     import socket

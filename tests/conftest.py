@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 import pytest
 
-from local import BUILD
 from local import postgres as launcher
 from local.stack import Stack, migrate
+from tooling import BUILD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

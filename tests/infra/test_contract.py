@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import hcl2
 import pytest
 
-from local import ROOT, package
 from tests.infra.conftest import Terraform, copy_of_infra
+from tooling import ROOT, package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from local import ROOT, processes
-from local.environments import SetupError
+from local import processes
+from tooling import ROOT, SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,9 @@ import psutil
 import pytest
 
 from local.emulator import Emulator
-from local.environments import SetupError
 from local.postgres import Postgres
 from local.stack import Stack, State, read_env, write_private
+from tooling import SetupError
 
 SERVER = Postgres(Path("/usr/bin"), Path("/data"), 5432, "secret")
 
