@@ -1,83 +1,71 @@
-"""New epochs after a database was restored: `make new-epoch`.
+"""New epochs after a database was restored from a backup.
 
-A restored database has forgotten offsets that pages have already seen, and would give them to
-other events: a page would take those for duplicates and drop them. An epoch says which incarnation
-of a stream an offset belongs to, so every stream gets a new one.
+A restored database has forgotten offsets that clients have already seen, and would assign them to
+other events: clients would take those for duplicates and drop them. The epoch says to which
+incarnation of a stream an offset belongs, so every stream gets a new one.
 
 In one transaction, for every stream:
 
-1. `streams`: a new epoch, and offsets begin at 1 again. The new epoch must sort after the old one
-   (both are UUIDv7), else nothing is changed: the inbox's head never moves to an older epoch.
-2. `outbox`, rows never published: their events take the first offsets of the new epoch, in their
-   old order, with the ids they had. Left in the old epoch they would be stored where a page that
-   has moved on does not look. Rows of the last seconds are left to the callback that may be
-   publishing them now.
+1. `streams`: a new epoch, and offsets start at 1 again. The new epoch must sort after the old one
+   (both are UUIDv7), else nothing is changed: the head in the inbox never moves to an older epoch.
+2. `outbox`, rows that were never published: their events take the first offsets of the new epoch,
+   in their old order and with their old ids. In the old epoch they would be stored where a client
+   that has moved on does not look. Rows of the last seconds are left alone: the callback that wrote
+   them may be publishing them now.
 
-`published_at` of other rows is not cleared. What was published before the backup is in the inbox
-under the old epoch, and in `generations`; publishing it again would only show every page a week of
-old news.
+`published_at` of the other rows is not cleared. Events that were published before the backup are in
+the inbox under the old epoch, and in `generations`; publishing them again would only show every
+client a week of old news.
 
-Then, outside the transaction, each user's inbox is told that the new epoch stands at offset 0 (an
-event of it that is there already stays its end). Pages hold a cursor of the old epoch: at their
-next ping, hello or event they get a `gap` with reason `epoch_changed`, reload their state from
-the application, which reads the restored database, and go on from the new head. Without this step
-they would learn of it only with their next event. A failure here is mended by running the command
-again.
+Then, after the transaction, each user's inbox gets a head at offset 0 of the new epoch (an event of
+that epoch that is already there keeps its own). A client has a cursor of the old epoch: at its next
+ping, hello or event it gets a `gap` with reason `epoch_changed`, reloads its state from the
+application, which reads the restored database, and continues from the new head. Without this step,
+clients would notice only with their next event. If it fails, run the command again.
 
-What it cannot bring back: results recorded after the backup. Their generations are PENDING again
-although the provider was answered 2xx, so ask the provider to report them again. A page that
-handled such a result before the restore takes the second report for the duplicate it is: same
-generation, same version, same event id. Streams that began after the backup are not in it; they
-begin anew, under a new epoch, by themselves.
+Results that were recorded after the backup cannot be restored. Their generations are PENDING again
+although the provider was answered 2xx, so ask the provider to report them again. A client that
+handled such a result before takes the second report for the duplicate that it is: same generation,
+same version, same event id. Streams that began after the backup are not in it; they begin anew,
+under a new epoch, by themselves.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from chalicelib.aws.dynamodb import to_item
-from chalicelib.errors import DatabaseUnavailable
 from chalicelib.protocol.events import Event
-from chalicelib.recording.database import Database
 from chalicelib.recording.generations import RELAY_GRACE_SECONDS
 from chalicelib.store.inbox import head_row
-from cli import target
-from cli.commands import DONE, PARTLY, CommandError, confirmed, note, run
-from cli.migrate import database_url, shown
+from cli.console import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-SECONDS = 3600.0
 _THREADS = 10  # boto3 keeps as many connections
 
 
 class Renewed(NamedTuple):
-    """What a renewal did: each user's new epoch, and how many waiting events moved into it."""
+    """Each user's new epoch, and how many waiting events moved into one."""
 
     epochs: dict[str, str]
     moved: int
 
 
 def renew(cursor: Any) -> Renewed:
-    """Give every stream a new epoch and move the events that wait into it, in the caller's
-    transaction.
+    """Give every stream a new epoch and move waiting events into it, in the caller's transaction.
 
     Raises
     ------
     CommandError
-        The server's clock is behind the one that made an epoch.
+        The server's clock is behind the clock that made a current epoch.
     """
     cursor.execute("SET LOCAL statement_timeout = 0")  # the tables may be large
     cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-    # From here on a callback that wants an offset waits.
+    # From here on, a callback that needs an offset waits.
     cursor.execute("SELECT user_id, epoch::text FROM streams FOR UPDATE")
     before = {stream["user_id"]: stream["epoch"] for stream in cursor.fetchall()}
     cursor.execute(
@@ -86,8 +74,8 @@ def renew(cursor: Any) -> Renewed:
     epochs = {stream["user_id"]: stream["epoch"] for stream in cursor.fetchall()}
     if any(epochs[user] <= epoch for user, epoch in before.items()):
         raise CommandError(
-            "The database server's clock is behind the one that made the present epochs: new ones"
-            " would sort before them. Nothing was changed; set the clock, then run this again."
+            "The database server's clock is behind the clock that made the current epochs: new ones"
+            " would sort before them. Nothing was changed; correct the clock, then run this again."
         )
     return Renewed(epochs, _move_waiting(cursor, epochs))
 
@@ -116,92 +104,29 @@ def _move_waiting(cursor: Any, epochs: Mapping[str, str]) -> int:
 
 
 def placed(event: dict[str, Any], epoch: str, offset: int) -> str:
-    """Return an event as published, at another place of its stream; all else stays."""
+    """Return an event as it is published, at another place in its stream."""
     moved = {**event, "epoch": epoch, "sequence": str(offset)}
     return json.dumps(moved, ensure_ascii=False, separators=(",", ":"))
 
 
 def announce(client: Any, table: str, epochs: Mapping[str, str]) -> Iterator[str]:
-    """Say in each user's inbox that the new epoch has begun; yield the users."""
+    """Write into each user's inbox that the new epoch has begun; yield the users."""
 
-    def tell(stream: tuple[str, str]) -> str:
+    def write(stream: tuple[str, str]) -> str:
         user_id, epoch = stream
-        beginning = Event("", user_id, epoch, 0, 0.0, "")
-        client.put_item(TableName=table, Item=to_item(head_row(beginning, 0)))
+        client.put_item(TableName=table, Item=to_item(_beginning(user_id, epoch)))
         return user_id
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        yield from pool.map(tell, epochs.items())
+        yield from pool.map(write, epochs.items())
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Run the command line `words`; return the exit code."""
-    arguments = parser().parse_args(words)
-    dsn = database_url(arguments)
-    herald = None if arguments.no_announce else target.choose(arguments)
-    table = herald.output("inbox_table") if herald else ""
-    database = Database(lambda: dsn)
-    try:
-        count = database.run(_count, deadline=time.monotonic() + SECONDS)
-        question = f"{shown(dsn)} has {count} streams. Give every one a new epoch?"
-        if not confirmed(question, yes=arguments.yes):
-            print("Nothing was changed.")
-            return PARTLY
-        renewed = database.run(renew, deadline=time.monotonic() + SECONDS, seconds=SECONDS)
-    except DatabaseUnavailable as exc:
-        raise CommandError(f"The database at {shown(dsn)} failed: {exc}") from exc
-    finally:
-        database.close()
-    print(f"{len(renewed.epochs)} streams renewed, {renewed.moved} waiting events moved along.")
-    return _tell(herald.client("dynamodb"), table, renewed) if herald else DONE
+def _beginning(user_id: str, epoch: str) -> dict[str, Any]:
+    """Return the inbox row that says: the head is at offset 0 of this epoch."""
+    return dict(head_row(Event("", user_id, epoch, 0, 0.0, ""), 0))
 
 
-def _count(cursor: Any) -> int:
+def count_streams(cursor: Any) -> int:
+    """Return how many streams there are."""
     cursor.execute("SELECT count(*) AS streams FROM streams")
     return int(cursor.fetchone()["streams"])
-
-
-def _tell(client: Any, table: str, renewed: Renewed) -> int:
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    answers = track(
-        announce(client, table, renewed.epochs),
-        "inboxes told",
-        total=len(renewed.epochs),
-        console=console,
-        disable=not console.is_terminal,
-    )
-    try:
-        told = sum(1 for _ in answers)
-    except (BotoCoreError, ClientError) as exc:
-        note(f"Not every inbox in {table} was told: {exc}")
-        note("Run this again, or pages learn of the new epoch only with their next event.")
-        return PARTLY
-    print(f"{told} inboxes in {table} told of it.")
-    return DONE
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the command's parser."""
-    root = argparse.ArgumentParser(
-        prog="python -m cli.new_epoch",
-        description=__doc__,
-        epilog="""\
-example:
-  HERALD_DATABASE_URL=postgresql://… make new-epoch STAGE=prod
-
-exit codes: 0 done; 1 an inbox was not told, or the answer was no; 2 nothing was changed""",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    root.add_argument("--yes", action="store_true", help="do not ask")
-    root.add_argument(
-        "--no-announce", action="store_true", help="leave it to the next events to tell the inboxes"
-    )
-    target.add_arguments(root)
-    return root
-
-
-if __name__ == "__main__":
-    sys.exit(run(main))

@@ -1,58 +1,36 @@
-"""The values of Herald's secrets: `make secret ARGS="database|webhook|jwt"`.
+"""The values of Herald's secrets: checked, generated, rotated.
 
-Terraform makes the containers, never the values: a value in HCL would end up in the state.
+Terraform creates the secrets but not their values: a value in HCL would end up in the state.
 """
 
 from __future__ import annotations
 
-import argparse
 import base64
 import binascii
-import getpass
 import secrets
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
 from chalicelib.aws.secrets import KEEP_SECONDS
 from chalicelib.sessions.credentials import SHORTEST_SECRET_BYTES
-from cli import target
-from cli.commands import DONE, CommandError, age, note, run
+from cli.console import CommandError
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+Kind = Literal["database", "webhook", "jwt"]
 
+NOTICED_SECONDS = KEEP_SECONDS  # until every function uses a new value
 PREFIX = "whsec_"
 SHORTEST_WEBHOOK_BYTES = 24  # Standard Webhooks
 SHORTEST_RSA_BITS = 2048
 
-_HELP = """\
-Puts the value of a secret, read from stdin (or asked for, without echo, on a terminal):
-  database   the DSN: postgresql://user:password@host:5432/name?sslmode=require
-  webhook    signing secrets: whsec_<base64>, several separated by white space
-  jwt        an HS256 secret of at least 32 bytes, or the PEM public key for RS256 and ES256
-The form is checked first. A value is never printed, unless --generate --print asks for it."""
 
-_EXAMPLES = """\
-examples:
-  make secret ARGS="database" < dsn.txt
-  make secret ARGS="jwt --generate"
-rotating the webhook's secret, without refusing a single call:
-  make secret ARGS="webhook --add --generate --print"   both hold; five minutes later, give the
-                                                         new one to the provider
-  make secret ARGS="webhook --retire"                    only the one added last holds
-
-exit codes: 0 done; 2 it failed"""
-
-
-def checked(kind: str, value: str) -> str:
-    """Return a secret's value as it is to be stored.
+def checked(kind: Kind, value: str) -> str:
+    """Return a secret's value in the form in which it is stored.
 
     Raises
     ------
     CommandError
-        The value has not the form that Herald needs; the message never holds it.
+        The value does not have the form that Herald needs; the message never contains it.
     """
     value = value.strip()
     if not value:
@@ -88,11 +66,11 @@ def _webhook(value: str) -> str:
             raise CommandError(f"Secret {number} is not base64 after {PREFIX}.") from exc
         if not secret.startswith(PREFIX) or len(key) < SHORTEST_WEBHOOK_BYTES:
             raise CommandError(
-                f"Secret {number} is not {PREFIX} and the base64 of {SHORTEST_WEBHOOK_BYTES} bytes"
-                " or more."
+                f"Secret {number} is not {PREFIX} followed by the base64 of at least"
+                f" {SHORTEST_WEBHOOK_BYTES} bytes."
             )
     if len(set(found)) < len(found):
-        raise CommandError("The same secret is there twice.")
+        raise CommandError("The same secret appears twice.")
     return "\n".join(found)
 
 
@@ -110,7 +88,9 @@ def _public_key(pem: str) -> str:
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     if "PRIVATE KEY" in pem:
-        raise CommandError("That is a private key; only the issuer needs it. Give the public one.")
+        raise CommandError(
+            "That is a private key, which only the issuer needs. Give the public key."
+        )
     try:
         key = load_pem_public_key(pem.encode())
     except ValueError as exc:
@@ -122,7 +102,7 @@ def _public_key(pem: str) -> str:
     return pem
 
 
-def generated(kind: str) -> str:
+def generated(kind: Kind) -> str:
     """Return a new random value: 32 bytes for a webhook secret, 48 for an HS256 secret."""
     if kind == "webhook":
         return PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
@@ -132,7 +112,7 @@ def generated(kind: str) -> str:
 
 
 def current(client: Any, secret_id: str) -> str:
-    """Return a secret's value; empty when none was put yet."""
+    """Return a secret's value; empty when it was never set."""
     try:
         return str(client.get_secret_value(SecretId=secret_id)["SecretString"]).strip()
     except ClientError as exc:
@@ -141,68 +121,19 @@ def current(client: Any, secret_id: str) -> str:
         return ""
 
 
-def changed(kind: str, arguments: argparse.Namespace, client: Any, secret_id: str) -> str:
-    """Return the value to store; the newest of several webhook secrets comes first."""
-    if arguments.retire:
-        held = current(client, secret_id).split()
-        if len(held) < 2:
-            raise CommandError("There is only one webhook secret, or none: nothing to retire.")
-        return held[0]
-    value = generated(kind) if arguments.generate else checked(kind, _from_operator(kind))
-    if arguments.add:
-        return checked(kind, f"{value}\n{current(client, secret_id)}")
-    return value
+def with_current(client: Any, secret_id: str, value: str) -> str:
+    """Return a new webhook secret and the current ones, the new one first."""
+    return checked("webhook", f"{value}\n{current(client, secret_id)}")
 
 
-def _from_operator(kind: str) -> str:
-    if sys.stdin.isatty():
-        return getpass.getpass(f"{kind}: ")
-    return sys.stdin.read()
+def newest(client: Any, secret_id: str) -> str:
+    """Return only the webhook secret that was added last; raises CommandError if it is alone."""
+    found = current(client, secret_id).split()
+    if len(found) < 2:
+        raise CommandError("There is only one webhook secret, or none: nothing to retire.")
+    return found[0]
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command's parser."""
-    root = argparse.ArgumentParser(
-        prog="python -m cli.secret_values",
-        description=_HELP,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    root.add_argument("kind", choices=("database", "webhook", "jwt"))
-    root.add_argument("--generate", action="store_true", help="make a random value")
-    root.add_argument("--print", action="store_true", help="print what was generated")
-    rotation = root.add_mutually_exclusive_group()
-    rotation.add_argument("--add", action="store_true", help="keep the present webhook secrets too")
-    rotation.add_argument(
-        "--retire", action="store_true", help="keep only the webhook secret added last"
-    )
-    target.add_arguments(root)
-    return root
-
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Run the command line `words`; return the exit code."""
-    root = parser()
-    arguments = root.parse_args(words)
-    if arguments.kind != "webhook" and (arguments.add or arguments.retire):
-        root.error("--add and --retire are for the webhook secret")
-    if arguments.print and not arguments.generate:
-        root.error("--print goes with --generate: a given value is never printed")
-    if arguments.retire and arguments.generate:
-        root.error("--retire makes no new secret")
-    herald = target.choose(arguments)
-    client, secret_id = herald.client("secretsmanager"), herald.secret_id(arguments.kind)
-    value = changed(arguments.kind, arguments, client, secret_id)
+def put(client: Any, secret_id: str, value: str) -> None:
+    """Store a secret's value."""
     client.put_secret_value(SecretId=secret_id, SecretString=value)
-    if arguments.print:
-        print(value.split()[0])  # the new one, if several hold
-    held = len(value.split()) if arguments.kind == "webhook" else 1
-    note(
-        f"The {arguments.kind} secret of the {herald.title} is put"
-        f"{f' ({held} hold)' if held > 1 else ''}; functions notice within {age(KEEP_SECONDS)}."
-    )
-    return DONE
-
-
-if __name__ == "__main__":
-    sys.exit(run(main))

@@ -18,8 +18,8 @@ import psycopg2
 import pytest
 
 from local import postgres as launcher
-from local.stack import Stack, migrate
-from tooling import BUILD
+from local.stack import Stack
+from tooling import BUILD, migrations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,11 +69,11 @@ def database(stack_env: dict[str, str]) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server of this run; its database `herald` has the current schema."""
     server = launcher.create()
     try:
-        migrate(server.dsn(), tmp_path_factory.mktemp("migrate") / "log")
+        migrations.upgrade(server.dsn())
         yield server
     finally:
         server.remove()

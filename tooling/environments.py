@@ -1,6 +1,6 @@
-"""The Python environments of the project and the browser its tests drive, made when missing.
+"""The project's Python environments and the programs its tests need, made when missing.
 
-Runs on any Python >= 3.11 before anything is installed, so only the standard library is used.
+tooling/setup.sh runs it on any Python >= 3.11, before anything is installed: standard library only.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tooling import BUILD, ROOT, SetupError
+from tooling import BUILD, ROOT, SetupError, logs
 from tooling.progress import Step
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ LOGS = BUILD / "logs"
 
 
 class Environment(NamedTuple):
+    """A virtual environment, with what its progress line says."""
+
     directory: Path
     title: str
     hint: str
@@ -55,19 +57,20 @@ def ensure(name: str) -> Path:
     with (BUILD / "setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if stamp.is_file() and stamp.read_text() == wanted and environment.python.exists():
+            stamp.touch()  # ./herald compares its time with that of the pins
             return environment.python
         with Step(environment.title, environment.hint) as step:
             log = LOGS / f"setup-{name}.log"
             run_logged([sys.executable, "-m", "venv", "--clear", str(environment.directory)], log)
             _install(environment.python, requirements, log)
-            # Written last: an interrupted installation is begun again.
+            # Written last: an interrupted installation starts over.
             stamp.write_text(wanted)
             step.done(environment.directory.name)
     return environment.python
 
 
 def _install(python: Path, requirements: Path, log: Path) -> None:
-    """Install with uv, which takes seconds where pip takes minutes; with pip where uv cannot."""
+    """Install with uv, which takes seconds where pip takes minutes; with pip when uv fails."""
     pip = [str(python), "-m", "pip", "install", "--require-hashes", "--no-input"]
     uv = ENVIRONMENTS["dev"].directory / "bin" / "uv"
     try:
@@ -76,26 +79,25 @@ def _install(python: Path, requirements: Path, log: Path) -> None:
         options = ["--no-config", "--require-hashes", "-r", str(requirements)]
         run_logged([str(uv), "pip", "install", "--python", str(python), *options], log)
     except (SetupError, OSError):
-        # A mirror or a certificate may be known to pip's configuration alone.
+        # A mirror or a certificate may be configured for pip only.
         run_logged([*pip, "-r", str(requirements)], log)
 
 
 def run_logged(command: Sequence[str], log: Path) -> None:
-    """Run `command` with its output in `log`; raises SetupError with the log's end."""
+    """Run `command` with its output in `log`; raises SetupError with the end of the log."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    # Settings of the environment that is active now must not leak into the one being made.
+    # Settings of the active environment must not leak into the new one.
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
     with log.open("a") as output:
         output.write(f"\n$ {' '.join(command)}\n")
         output.flush()
         code = subprocess.call(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
     if code != 0:
-        end = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise SetupError(f"`{' '.join(command[:5])} …` failed ({code}). The end of {log}:\n{end}")
+        raise SetupError(f"`{' '.join(command[:5])} …` failed ({code}). {logs.ending(log)}")
 
 
 def find_chromium() -> Path | None:
-    """A Chromium or Chrome on this machine: CHROMIUM, then PATH, then the usual places."""
+    """Find Chromium or Chrome: CHROMIUM, then PATH, then the usual places."""
     named = os.environ.get("CHROMIUM")
     names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
     places = ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"]
@@ -106,18 +108,18 @@ def find_chromium() -> Path | None:
 
 
 def find_node() -> Path | None:
-    """A Node.js on this machine, for the JavaScript client's tests."""
+    """Find Node.js, for the JavaScript client's tests."""
     found = shutil.which("node")
     return Path(found) if found else None
 
 
 def ensure_program(package: str, find: Callable[[], Path | None]) -> Path:
-    """Find a program, or install Debian's as root; raises SetupError when neither is possible."""
+    """Find a program, or install Debian's package as root; raises SetupError if neither works."""
     if found := find():
         return found
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise SetupError(
-            f"The tests need {package}, and it was not found. Install it"
+            f"The tests need {package}, which was not found. Install it"
             f" (`sudo apt-get install {package}`) and try again."
         )
     with Step(package, "once, ~60 s") as step:
@@ -135,6 +137,7 @@ _PROGRAMS = {"chromium": find_chromium, "nodejs": find_node}
 
 
 def main(names: Sequence[str]) -> int:
+    """Make the named environments and install the named programs; return the exit code."""
     try:
         for name in names:
             if name in _PROGRAMS:

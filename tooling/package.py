@@ -1,4 +1,4 @@
-"""The Lambda package: what `chalice package` makes of app/ and chalicelib/, when it is stale."""
+"""The Lambda package that `chalice package` makes of app/ and chalicelib/; rebuilt when stale."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tooling import BUILD, ROOT, SetupError
+from tooling import BUILD, ROOT, SetupError, logs
 from tooling.progress import Step
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _STAMP = PACKAGE / ".stamp"
 
 
 def fingerprint() -> str:
-    """A hash over everything that goes into the package."""
+    """Hash everything that goes into the package."""
     digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
     for path in _sources():
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
@@ -49,7 +49,7 @@ def build() -> str:
 
 
 def _sources() -> Iterator[Path]:
-    """The files of the package, without what a test run or an editor leaves beside them."""
+    """Return the package's source files, without the bytecode of test runs."""
     chalice = ROOT / "app" / ".chalice" / "config.json"
     yield from (ROOT / "app" / "app.py", ROOT / "app" / "requirements.txt", chalice)
     for path in sorted((ROOT / "chalicelib").rglob("*")):
@@ -58,7 +58,7 @@ def _sources() -> Iterator[Path]:
 
 
 def _stage() -> None:
-    """Copy the sources: bytecode beside them would go into the archive and change its hash."""
+    """Copy the sources alone: bytecode would go into the archive and change its hash."""
     for name in ("app.py", "chalicelib"):
         target = _PROJECT / name
         shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
@@ -78,15 +78,14 @@ def _run_chalice() -> None:
     environment = {
         **os.environ,
         "PYTHONDONTWRITEBYTECODE": "1",
-        "AWS_DEFAULT_REGION": "us-east-1",  # Chalice asks for one and makes no use of it
+        "AWS_DEFAULT_REGION": "us-east-1",  # Chalice wants one but does not use it
     }
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     log = BUILD / "logs" / "package.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text(result.stdout + result.stderr)
     if result.returncode != 0 or not (output / "deployment.zip").exists():
-        end = "\n".join((result.stdout + result.stderr).splitlines()[-15:])
-        raise SetupError(f"chalice package failed. The end of {log}:\n{end}")
+        raise SetupError(f"chalice package failed. {logs.ending(log)}")
     _add_bytecode(output / "deployment.zip")
     for name in ("chalice.tf.json", "deployment.zip"):
         (output / name).replace(PACKAGE / name)
@@ -94,20 +93,20 @@ def _run_chalice() -> None:
 
 
 def _add_bytecode(archive: Path) -> None:
-    """Compile what is in the archive: Lambda would do it at every cold start and keep nothing.
+    """Add bytecode to the archive; without it Lambda compiles at every cold start.
 
-    Bytecode with unchecked hashes, made in a process of its own, depends on the sources alone, and
-    so does the archive.
+    Bytecode with unchecked hashes, made in a separate process, depends on the sources alone, and so
+    does the archive.
     """
     unpacked = archive.with_suffix(".unpacked")
     shutil.unpack_archive(archive, unpacked)
     command = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
     command += ["-s", str(unpacked), "-p", "/var/task", str(unpacked)]
-    # Some packages carry modules for other Pythons: what does not compile stays source.
+    # Some packages have modules for other Python versions, which do not compile: no matter.
     subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": "0"}, check=False)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
         for path in sorted(path for path in unpacked.rglob("*") if path.is_file()):
-            entry = zipfile.ZipInfo(str(path.relative_to(unpacked)))  # of 1980: always the same
+            entry = zipfile.ZipInfo(str(path.relative_to(unpacked)))  # dated 1980, always
             entry.external_attr = 0o644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             target.writestr(entry, path.read_bytes())

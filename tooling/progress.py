@@ -1,4 +1,7 @@
-"""Progress on a terminal or in a log: what is being done, for how long, and how it ended."""
+"""Progress on a terminal or in a log: the step under way, its duration and its result.
+
+It goes to stderr: stdout is for a command's result.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,14 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from types import TracebackType
 
-_LOG_INTERVAL = 15.0  # seconds between lines of one step where there is no terminal to rewrite
+_LOG_INTERVAL = 15.0  # seconds between two lines of a step without a terminal
 
 
 class Step:
-    """One step, as a context manager; `note` says how far it is, `done` how it ended.
+    """One step, as a context manager; `note` says how far it is, `done` gives its result.
 
-    On a terminal the line is rewritten as time passes. Elsewhere the step prints when it begins,
-    now and then while it lasts, and when it ends.
+    On a terminal, one line is rewritten as time passes. Elsewhere the step prints a line when it
+    begins, now and then while it lasts, and when it finishes.
     """
 
     def __init__(self, title: str, hint: str = "") -> None:
@@ -25,8 +28,8 @@ class Step:
         self._name = title
         self._note = ""
         self._result = ""
-        self._terminal = sys.stdout.isatty()
-        self._ended = threading.Event()
+        self._terminal = sys.stderr.isatty()
+        self._over = threading.Event()
         self._ticker = threading.Thread(target=self._tick, daemon=True)
 
     def note(self, text: str) -> None:
@@ -51,7 +54,7 @@ class Step:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._ended.set()
+        self._over.set()
         self._ticker.join()
         if kind is not None:
             self._show(f"✗ {self._name}, {self.seconds:.1f} s")
@@ -60,13 +63,13 @@ class Step:
         self._show(f"✓ {self._name}: {details}")
 
     def _tick(self) -> None:
-        while not self._ended.wait(0.5 if self._terminal else _LOG_INTERVAL):
+        while not self._over.wait(0.5 if self._terminal else _LOG_INTERVAL):
             note = f", {self._note}" if self._note else ""
             self._show(f"→ {self._title}{note}, {self.seconds:.0f} s", rewritten=True)
 
     def _show(self, line: str, *, rewritten: bool = False) -> None:
         if self._terminal:
-            sys.stdout.write(f"\r\x1b[2K{line}" + ("" if rewritten else "\n"))
+            sys.stderr.write(f"\r\x1b[2K{line}" + ("" if rewritten else "\n"))
         else:
-            sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+            sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""Terraform on this machine: the program, where its provider comes from, runs with progress."""
+"""Terraform on this machine: finding it and its provider, running it, reading its outputs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ os._exit(_invoke_cli(sys.argv[1:], os.dup(1), os.dup(2)))
 
 
 def find_terraform() -> Path:
-    """The terraform command: the one on PATH if it is new enough, else the one of the wheel."""
+    """Return the terraform command: that on PATH if it is new enough, else that of the wheel."""
     found = shutil.which("terraform")
     if found and _version(found) >= MINIMUM:
         return Path(found)
@@ -61,8 +61,8 @@ def _version(terraform: str) -> tuple[int, ...]:
 def cli_config() -> Path | None:
     """Write a CLI configuration for an offline provider mirror, if there is one.
 
-    `TF_PROVIDER_MIRROR` names a mirror; else the user's own configuration holds; else the usual
-    places are searched. None means that Terraform's own rules apply (the public registry).
+    TF_PROVIDER_MIRROR names a mirror. Without it, the user's own configuration applies; without
+    that, the usual places are searched. None leaves it to Terraform, which asks the registry.
     """
     named = os.environ.get("TF_PROVIDER_MIRROR")
     if named:
@@ -87,7 +87,7 @@ def cli_config() -> Path | None:
 
 
 def find_mirror(places: Sequence[Path]) -> Path | None:
-    """The mirror root in or directly below one of `places` that has the AWS provider for us."""
+    """Find a mirror with the AWS provider for this platform in one of `places` or just below."""
     for place in places:
         for depth in ("*", "*/*", "*/*/*"):
             wanted = f"{depth}/hashicorp/aws/5.*/{_platform()}"
@@ -113,14 +113,14 @@ def _platform() -> str:
 
 
 def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment for Terraform: no questions, no telemetry, the mirror or a plugin cache."""
+    """Return Terraform's environment: no questions, no telemetry, a mirror or a plugin cache."""
     variables = {**base, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
     config = cli_config()
     if config:
         variables["TF_CLI_CONFIG_FILE"] = str(config)
     else:
         if not _user_config().is_file():
-            variables.pop("TF_CLI_CONFIG_FILE", None)  # naming a missing file is only a warning
+            variables.pop("TF_CLI_CONFIG_FILE", None)  # Terraform warns of a missing file
         cache = _BUILD / "plugins"
         cache.mkdir(parents=True, exist_ok=True)
         variables.setdefault("TF_PLUGIN_CACHE_DIR", str(cache))
@@ -128,7 +128,7 @@ def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def init(directory: Path, variables: Mapping[str, str], *arguments: str) -> None:
-    """`terraform init`; raises SetupError, with advice when the provider is not to be had."""
+    """Run `terraform init`; raises SetupError, with advice when the provider is unavailable."""
     command = [str(find_terraform()), "init", "-no-color", *arguments]
     result = subprocess.run(
         command, cwd=directory, env=dict(variables), capture_output=True, text=True, check=False
@@ -138,15 +138,15 @@ def init(directory: Path, variables: Mapping[str, str], *arguments: str) -> None
     said = result.stdout + result.stderr
     if "Failed to query available provider" in said or "could not connect" in said:
         raise SetupError(
-            "Terraform's AWS provider is not to be had: the public registry does not answer and"
-            " no mirror was found.\nConnect to the network, or name a folder tree that ends in"
-            f" hashicorp/aws/5.*/{_platform()} in TF_PROVIDER_MIRROR.\n\n{said.strip()}"
+            "Terraform's AWS provider is unavailable: the public registry does not answer, and no"
+            " mirror was found.\nConnect to the network, or set TF_PROVIDER_MIRROR to a folder tree"
+            f" that ends in hashicorp/aws/5.*/{_platform()}.\n\n{said.strip()}"
         )
     raise SetupError(f"terraform init failed:\n{said.strip()}")
 
 
 def apply(directory: Path, variables: Mapping[str, str], step: Step, log: Path) -> int:
-    """`terraform apply` with progress in `step`; return how many resources there were to do."""
+    """Run `terraform apply` with progress in `step`; return how many resources it changed."""
     command = [str(find_terraform()), "apply", "-auto-approve", "-json", "-parallelism=20"]
     progress = ApplyProgress()
     with (
@@ -159,7 +159,7 @@ def apply(directory: Path, variables: Mapping[str, str], step: Step, log: Path) 
             stdout=subprocess.PIPE,
             stderr=output,
             text=True,
-            start_new_session=True,  # Ctrl-C is ours to handle
+            start_new_session=True,  # Ctrl-C is for us, not for Terraform
         ) as process,
     ):
         try:
@@ -178,16 +178,26 @@ def apply(directory: Path, variables: Mapping[str, str], step: Step, log: Path) 
 
 
 def outputs(directory: Path, variables: Mapping[str, str]) -> dict[str, Any]:
-    """The root module's outputs by name."""
+    """Return the outputs of a root module's state; raises SetupError."""
+    command = [str(find_terraform()), f"-chdir={directory}", "output", "-json"]
     result = subprocess.run(
-        [str(find_terraform()), "output", "-json"],
-        cwd=directory, env=dict(variables), capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return {name: output["value"] for name, output in json.loads(result.stdout).items()}
+        command, env=dict(variables), capture_output=True, text=True, check=False
+    )
+    if result.returncode != 0:
+        raise SetupError(f"terraform output failed:\n{result.stderr.strip()}")
+    return read_outputs(result.stdout)
+
+
+def read_outputs(text: str) -> dict[str, Any]:
+    """Return the outputs by name from what `terraform output -json` prints; raises ValueError."""
+    try:
+        return {name: output["value"] for name, output in json.loads(text).items()}
+    except (KeyError, TypeError, AttributeError) as exc:
+        raise ValueError("not the form of `terraform output -json`") from exc
 
 
 class ApplyProgress:
-    """How far an apply is, from the lines of `terraform apply -json`."""
+    """The progress of an apply, from the lines of `terraform apply -json`."""
 
     def __init__(self) -> None:
         self.planned = 0
@@ -196,6 +206,7 @@ class ApplyProgress:
         self._running: dict[str, None] = {}
 
     def feed(self, line: str) -> None:
+        """Read one line; lines that are not JSON are ignored."""
         try:
             message = json.loads(line)
         except ValueError:
@@ -233,7 +244,7 @@ def _diagnostic(diagnostic: dict[str, Any]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run terraform with `arguments` as the project does; used by make and pre-commit."""
+    """Run terraform with the project's provider mirror; used by make and pre-commit."""
     try:
         command = str(find_terraform())
         os.execve(command, [command, *arguments], environment())  # noqa: S606

@@ -6,14 +6,12 @@ import asyncio
 import html
 import json
 import re
-import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
-import jwt
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
@@ -23,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 from local.studio.provider import Provider
 from local.studio.settings import Settings
 from local.studio.store import PostgresStore, Store, StoreError
+from local.tokens import Issuer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -113,15 +112,9 @@ async def _generations(request: Request) -> Response:
 
 async def _token(request: Request) -> Response:
     """Anybody may be anybody here: a real application asks its own session who the user is."""
-    settings, now = _settings(request), int(time.time())
-    claims = {
-        "sub": _user(request.query_params.get("user")),
-        "iss": settings.jwt_issuer,
-        "aud": settings.jwt_audience,
-        "iat": now,
-        "exp": now + _TOKEN_SECONDS,
-    }
-    token = jwt.encode(claims, settings.jwt_secret, algorithm="HS256")
+    settings = _settings(request)
+    issuer = Issuer(settings.jwt_secret, settings.jwt_issuer, settings.jwt_audience)
+    token = issuer.token(_user(request.query_params.get("user")), _TOKEN_SECONDS)
     return JSONResponse({"token": token, "expiresIn": _TOKEN_SECONDS})
 
 

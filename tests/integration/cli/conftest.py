@@ -1,4 +1,4 @@
-"""The emulator's SQS behind a proxy that watches each request, and operators' commands run."""
+"""The emulator's SQS behind a proxy that watches each request, and running `./herald`."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     try:
         yield emulator.start(directory, {})
     finally:
-        processes.end(directory)
+        processes.stop(directory)
 
 
 class Proxy:
-    """Stands between a command and the emulator.
+    """A proxy between a command and the emulator.
 
-    `before` and `after` are called with the operation's name around each forwarded request; what
-    `before` returns, if anything, is answered as an error of that code instead.
+    `before` and `after` are called with the operation's name around each forwarded request. If
+    `before` returns an error code, the request is answered with it instead.
     """
 
     def __init__(self, port: int) -> None:
@@ -101,7 +101,7 @@ def proxy(aws: Emulator) -> Iterator[Proxy]:
 
 
 class Queues:
-    """A queue with its two dead-letter queues, seen past the proxy."""
+    """A queue with its two dead-letter queues, reached without the proxy."""
 
     def __init__(self, client: Any, name: str) -> None:
         self.client = client
@@ -176,15 +176,15 @@ def stack_file(aws: Emulator, proxy: Proxy, queues: Queues, tmp_path: Path) -> P
     return path
 
 
-def start(module: str, *words: str, **environment: str) -> subprocess.Popen[str]:
-    """Start a command as an operator does, with none of our own HERALD_ and AWS_ settings."""
+def start(*words: str, **environment: str) -> subprocess.Popen[str]:
+    """Start a command without our own HERALD_ and AWS_ settings."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("HERALD_", "AWS_")) and name != "STAGE"
     }
     return subprocess.Popen(
-        [sys.executable, "-m", module, *words],
+        [sys.executable, "-m", "cli", *words],
         cwd=ROOT,
         env={**kept, **environment},
         stdin=subprocess.DEVNULL,
@@ -194,8 +194,8 @@ def start(module: str, *words: str, **environment: str) -> subprocess.Popen[str]
     )
 
 
-def run(module: str, *words: str, **environment: str) -> tuple[int, str, str]:
-    """Run a command to its end; return exit code, output and errors."""
-    process = start(module, *words, **environment)
+def run(*words: str, **environment: str) -> tuple[int, str, str]:
+    """Run a command; return exit code, stdout and stderr."""
+    process = start(*words, **environment)
     output, errors = process.communicate(timeout=60)
     return process.returncode, output, errors

@@ -1,4 +1,4 @@
-"""`make dlq` against the emulator: a redrive policy's letters, faults and interruptions."""
+"""`./herald dlq` against the emulator: a redrive policy's letters, faults and interruptions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LETTERS = sorted(f"letter-{number:02}" for number in range(35))
 
 
 def dlq(stack_file: Path, *words: str) -> tuple[int, str, str]:
-    return run("cli.dlq", *words, "--stack-env", str(stack_file))
+    return run("dlq", *words, "--stack-env", str(stack_file))
 
 
 def dead_arn(queues: Queues) -> str:
@@ -31,9 +31,7 @@ def dead_arn(queues: Queues) -> str:
     return str(answer["Attributes"]["QueueArn"])
 
 
-def test_what_deliver_failed_on_is_listed_and_comes_back_as_it_was(
-    queues: Queues, stack_file: Path
-) -> None:
+def test_letters_are_listed_and_come_back_unchanged(queues: Queues, stack_file: Path) -> None:
     """Given an event and a poison message that were received three times."""
     policy = {"deadLetterTargetArn": dead_arn(queues), "maxReceiveCount": 3}
     queues.client.set_queue_attributes(
@@ -80,7 +78,7 @@ def test_both_queues_go_to_the_main_queue_once(queues: Queues, stack_file: Path)
     assert not queues.taken(queues.subscription_dlq)
 
 
-def test_a_filter_takes_its_own_and_leaves_the_rest_visible_at_once(
+def test_a_filter_leaves_the_other_letters_visible_at_once(
     queues: Queues, stack_file: Path
 ) -> None:
     mine = [builders.event("alice", number) for number in range(1, 4)]
@@ -107,19 +105,19 @@ def test_list_peek_and_a_dry_run_leave_every_letter_visible(
     assert queues.bodies(queues.dlq) == LETTERS
 
 
-def test_purge_without_a_terminal_needs_its_option(queues: Queues, stack_file: Path) -> None:
+def test_purge_without_a_terminal_needs_the_option(queues: Queues, stack_file: Path) -> None:
     mine, other = builders.event("alice", 1), builders.event("bob", 1)
     queues.bury(mine, other)
 
     code, _, errors = dlq(stack_file, "purge")
     assert code == 2
-    assert "Delete 2 for ever?" in errors
+    assert "Delete 2 for good?" in errors
 
     assert dlq(stack_file, "purge", "--user", "alice", "--yes")[:2] == (0, "1 deleted.\n")
     assert queues.bodies(queues.dlq) == [other]
 
 
-def test_a_refused_send_deletes_nothing(queues: Queues, proxy: Proxy, stack_file: Path) -> None:
+def test_a_rejected_send_deletes_nothing(queues: Queues, proxy: Proxy, stack_file: Path) -> None:
     queues.bury(*LETTERS)
     sends = 0
 
@@ -142,21 +140,21 @@ def test_a_refused_send_deletes_nothing(queues: Queues, proxy: Proxy, stack_file
 def interrupted(
     proxy: Proxy, stack_file: Path, operation: str, *, number: int, after: bool
 ) -> tuple[int, str]:
-    """Redrive, and send the signal around the second request of this operation."""
+    """Redrive, and send the signal before or after the second request of this operation."""
     seen = 0
     command: list[subprocess.Popen[str]] = []
 
-    def strike(current: str) -> None:
+    def interrupt(current: str) -> None:
         nonlocal seen
         seen += current == operation
         if current == operation and seen == 2:
             command[0].send_signal(number)
 
     if after:
-        proxy.after = strike
+        proxy.after = interrupt
     else:
-        proxy.before = strike
-    command.append(start("cli.dlq", "redrive", "--stack-env", str(stack_file)))
+        proxy.before = interrupt
+    command.append(start("dlq", "redrive", "--stack-env", str(stack_file)))
     output, _ = command[0].communicate(timeout=60)
     return command[0].returncode, output
 
@@ -193,7 +191,7 @@ def test_a_killed_redrive_loses_nothing(
     code, _ = interrupted(proxy, stack_file, operation, number=signal.SIGKILL, after=True)
 
     assert code == -signal.SIGKILL
-    # What it held is hidden until the hold ends: purging nothing, only looking at all there is.
+    # Letters in flight are hidden until their visibility timeout: count both kinds.
     moved = queues.bodies(queues.main)
     held = queues.client.get_queue_attributes(QueueUrl=queues.dlq, AttributeNames=["All"])
     left = int(held["Attributes"]["ApproximateNumberOfMessages"]) + int(

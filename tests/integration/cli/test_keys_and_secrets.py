@@ -1,7 +1,8 @@
-"""API keys and secrets' values, as the authorizer and the callback then read them (moto)."""
+"""API keys and secrets, as the authorizer and the callback then read them (on moto)."""
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,13 @@ import pytest
 
 from chalicelib.errors import Unauthorized
 from chalicelib.sessions import credentials
-from cli import api_keys, secret_values
-from cli.commands import CommandError
+from tests.command_line import herald
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from typer.testing import Result
 
 pytestmark = pytest.mark.integration
 
@@ -53,15 +55,14 @@ def manager(stack_env: str) -> Iterator[Any]:
     client.close()
 
 
-def key(stack_env: str, *words: str) -> int:
-    return api_keys.main([*words, "--stack-env", stack_env])
+def key(stack_env: str, *words: str) -> Result:
+    return herald("api-key", *words, "--stack-env", stack_env)
 
 
-def test_a_new_key_is_printed_once_and_lets_its_owner_in(
-    stack_env: str, environment: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert key(stack_env, "create", "--user", "alice", "--label", "export") == 0
-    text = capsys.readouterr().out.strip()
+def test_a_new_key_is_printed_once_and_lets_its_owner_in(stack_env: str, environment: Any) -> None:
+    created = key(stack_env, "create", "--user", "alice", "--label", "export")
+    assert created.exit_code == 0
+    text = created.stdout.strip()
 
     assert credentials.verify_api_key(text) == credentials.Identity("alice", 0, "api_key")
     secret = text.rpartition("_")[2]
@@ -69,105 +70,129 @@ def test_a_new_key_is_printed_once_and_lets_its_owner_in(
     assert secret not in str(item)
     assert "expires_at" not in item  # TTL would delete it
 
-    assert key(stack_env, "list") == 0
-    listed = capsys.readouterr().out
-    assert "alice" in listed
-    assert "export" in listed
-    assert "never" in listed
-    assert secret not in listed
+    listed = key(stack_env, "list")
+    assert listed.exit_code == 0
+    assert "alice" in listed.stdout
+    assert "export" in listed.stdout
+    assert "never" in listed.stdout
+    assert secret not in listed.output
 
 
-def test_a_key_ends_when_it_was_told_to(
-    stack_env: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert key(stack_env, "create", "--user", "alice", "--expires-in", "2h") == 0
-    text = capsys.readouterr().out.strip()
-    ends = credentials.verify_api_key(text).token_expires_at
-    assert 7190 <= ends - time.time() <= 7200
+def test_a_key_expires_when_it_should(stack_env: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    created = key(stack_env, "create", "--user", "alice", "--expires-in", "2h")
+    assert created.exit_code == 0
+    text = created.stdout.strip()
+    expires_at = credentials.verify_api_key(text).token_expires_at
+    assert 7190 <= expires_at - time.time() <= 7200
 
-    monkeypatch.setattr("chalicelib.sessions.credentials.time.time", lambda: ends)
+    monkeypatch.setattr("chalicelib.sessions.credentials.time.time", lambda: expires_at)
     with pytest.raises(Unauthorized, match="expired"):
         credentials.verify_api_key(text)
 
 
-def test_a_revoked_key_is_refused_at_once(
-    stack_env: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    key(stack_env, "create", "--user", "alice")
-    text = capsys.readouterr().out.strip()
+def test_a_revoked_key_is_refused_at_once(stack_env: str) -> None:
+    text = key(stack_env, "create", "--user", "alice").stdout.strip()
     key_id = text.split("_")[1]
 
-    assert key(stack_env, "revoke", key_id) == 0
+    assert key(stack_env, "revoke", key_id).exit_code == 0
     with pytest.raises(Unauthorized):
         credentials.verify_api_key(text)
-    assert key(stack_env, "revoke", key_id) == 1
-    assert f"There is no key {key_id}" in capsys.readouterr().err
+    again = key(stack_env, "revoke", key_id)
+    assert again.exit_code == 1
+    assert f"There is no key {key_id}" in again.stderr
+    in_json = key(stack_env, "revoke", key_id, "--json")
+    assert in_json.exit_code == 1
+    assert json.loads(in_json.stdout) == {"id": key_id, "revoked": False}
 
 
-def test_the_list_is_one_users_when_asked(
-    stack_env: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_list_can_be_one_users(stack_env: str) -> None:
     key(stack_env, "create", "--user", "alice")
     key(stack_env, "create", "--user", "bob")
-    capsys.readouterr()
-    key(stack_env, "list", "--user", "bob")
-    listed = capsys.readouterr().out
+    listed = key(stack_env, "list", "--user", "bob").stdout
     assert "bob" in listed
     assert "alice" not in listed
 
 
-def put(stack_env: str, *words: str) -> int:
-    return secret_values.main([*words, "--stack-env", stack_env])
+def test_keys_in_json_have_times_and_no_secrets(stack_env: str) -> None:
+    options = ("--label", "export", "--expires-in", "1h", "--json")
+    created = json.loads(key(stack_env, "create", "--user", "alice", *options).stdout)
+    forever = json.loads(key(stack_env, "create", "--user", "alice", "--json").stdout)
+
+    text = created.pop("key")
+    assert credentials.verify_api_key(text).user_id == "alice"
+    assert created == {
+        "id": text.split("_")[1],
+        "user": "alice",
+        "label": "export",
+        "createdAt": created["createdAt"],
+        "expiresAt": created["createdAt"] + 3600,
+    }
+    assert (forever.pop("key")[:3], forever["expiresAt"]) == ("hk_", None)
+    listed = json.loads(key(stack_env, "list", "--json").stdout)["keys"]
+    assert sorted(listed, key=lambda found: found["id"]) == sorted(
+        [created, forever], key=lambda found: found["id"]
+    )
+
+
+@pytest.mark.parametrize("user", ["", "x" * 2000])
+def test_a_user_id_of_the_wrong_length_is_rejected(stack_env: str, user: str) -> None:
+    result = key(stack_env, "create", "--user", user)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "A user id has 1 to" in result.stderr
+
+
+def put(stack_env: str, *words: str, typed: str | None = None) -> Result:
+    return herald("secret", *words, "--stack-env", stack_env, typed=typed)
 
 
 def value_of(manager: Any, kind: str) -> str:
     return str(manager.get_secret_value(SecretId=f"herald-test-{kind}")["SecretString"])
 
 
-@pytest.fixture
-def stdin(monkeypatch: pytest.MonkeyPatch) -> Any:
-    import io
-
-    return lambda text: monkeypatch.setattr("sys.stdin", io.StringIO(text))
-
-
-def test_a_value_from_stdin_is_put_and_not_shown(
-    stack_env: str, manager: Any, stdin: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_value_from_stdin_is_set_and_not_shown(stack_env: str, manager: Any) -> None:
     dsn = "postgresql://herald:hunter2@db.example/herald"
-    stdin(f"{dsn}\n")
 
-    assert put(stack_env, "database") == 0
+    result = put(stack_env, "set", "database", typed=f"{dsn}\n")
 
+    assert result.exit_code == 0
     assert value_of(manager, "database") == dsn
-    shown = capsys.readouterr()
-    assert "hunter2" not in shown.out + shown.err
+    assert "hunter2" not in result.output
 
 
-def test_a_value_of_the_wrong_form_leaves_the_old_one(
-    stack_env: str, manager: Any, stdin: Any
-) -> None:
-    put(stack_env, "jwt", "--generate")
+def test_a_value_of_the_wrong_form_leaves_the_old_one(stack_env: str, manager: Any) -> None:
+    put(stack_env, "set", "jwt", "--generate")
     before = value_of(manager, "jwt")
-    stdin("short")
-    with pytest.raises(CommandError):
-        put(stack_env, "jwt")
+    result = put(stack_env, "set", "jwt", typed="short")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "shorter than" in result.stderr
     assert value_of(manager, "jwt") == before
 
 
-def test_rotating_the_webhooks_secret_refuses_no_call(
-    stack_env: str, manager: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_rotating_the_webhooks_secret_refuses_no_call(stack_env: str, manager: Any) -> None:
     """Given the provider signing with the old secret until it has the new one."""
-    put(stack_env, "webhook", "--generate", "--add")  # the first one; nothing to keep
+    first = put(stack_env, "set", "webhook", "--generate", "--add")  # there is nothing to keep
     old = value_of(manager, "webhook")
-    assert capsys.readouterr().out == ""
+    assert first.stdout == ""
 
-    assert put(stack_env, "webhook", "--add", "--generate", "--print") == 0
-    new = capsys.readouterr().out.strip()
+    second = put(stack_env, "set", "webhook", "--add", "--generate", "--print")
+    assert second.exit_code == 0
+    new = second.stdout.strip()
     assert value_of(manager, "webhook").split() == [new, old]
 
-    assert put(stack_env, "webhook", "--retire") == 0
+    assert put(stack_env, "retire", "webhook").exit_code == 0
     assert value_of(manager, "webhook") == new
-    with pytest.raises(CommandError, match="nothing to retire"):
-        put(stack_env, "webhook", "--retire")
+    again = put(stack_env, "retire", "webhook")
+    assert again.exit_code == 2
+    assert "nothing to retire" in again.stderr
+
+
+def test_secrets_in_json_show_a_value_only_when_asked(stack_env: str, manager: Any) -> None:
+    hidden = put(stack_env, "set", "webhook", "--generate", "--json")
+    assert json.loads(hidden.stdout) == {"secret": "webhook", "valid": 1, "value": None}
+
+    shown = put(stack_env, "set", "webhook", "--generate", "--add", "--print", "--json")
+    new = value_of(manager, "webhook").split()[0]
+    assert json.loads(shown.stdout) == {"secret": "webhook", "valid": 2, "value": new}
+
+    retired = put(stack_env, "retire", "webhook", "--json")
+    assert json.loads(retired.stdout) == {"secret": "webhook", "valid": 1, "value": None}

@@ -1,4 +1,4 @@
-"""A restored database: new epochs on a real PostgreSQL, heads in a real table, gaps for pages."""
+"""A restored database: new epochs in PostgreSQL, heads in the inbox, gaps for clients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chalicelib.recording.database import Database
 from chalicelib.sessions import messages
 from chalicelib.store import inbox
 from cli import new_epoch
-from cli.commands import CommandError
+from cli.console import CommandError
 from tests.integration import builders
 from tests.integration.cli.conftest import run
 
@@ -96,7 +96,7 @@ def stream_of(database: Database, user: str) -> tuple[str, int]:
     return row["epoch"], row["last_offset"]
 
 
-def test_every_stream_begins_anew_under_a_younger_epoch(database: Database) -> None:
+def test_every_stream_starts_again_under_a_later_epoch(database: Database) -> None:
     for user in ("alice", "alice", "bob"):
         complete(database, user, published=True)
     before = {user: stream_of(database, user)[0] for user in ("alice", "bob")}
@@ -110,7 +110,7 @@ def test_every_stream_begins_anew_under_a_younger_epoch(database: Database) -> N
     assert renewed.epochs["alice"] != renewed.epochs["bob"]
 
 
-def test_events_that_wait_move_along_in_order_with_their_ids_and_their_bytes(
+def test_waiting_events_move_in_order_and_keep_their_ids_and_bytes(
     database: Database,
 ) -> None:
     """Given a published event between waiting ones."""
@@ -141,7 +141,7 @@ def test_events_that_wait_move_along_in_order_with_their_ids_and_their_bytes(
     assert (following["epoch"], following["sequence"]) == (alice, "3")
 
 
-def test_what_a_callback_may_be_publishing_now_is_left_to_it(database: Database) -> None:
+def test_an_event_that_may_be_being_published_is_left_alone(database: Database) -> None:
     event_id = complete(database, "alice", published=False)
     query(
         database,
@@ -210,8 +210,8 @@ def ask(user: str, **resume: Any) -> dict[str, Any]:
     return last
 
 
-def test_pages_get_a_gap_as_soon_as_the_heads_are_moved(environment: Any) -> None:
-    """Given pages that stand at offset 5 of the old epoch, and one head that is further already."""
+def test_clients_get_a_gap_once_the_heads_have_moved(environment: Any) -> None:
+    """Given clients at offset 5 of the old epoch, and one head that is ahead already."""
     old, new = builders.epoch(3600), builders.epoch(60)
     for user in ("alice", "bob"):
         event = builders.event(user, 5, old)
@@ -219,20 +219,20 @@ def test_pages_get_a_gap_as_soon_as_the_heads_are_moved(environment: Any) -> Non
     ahead = parse(builders.event("bob", 3, new))
     environment.put_item(TableName="inbox", Item=to_item(inbox.head_row(ahead, 7)))
 
-    told = list(new_epoch.announce(environment, "inbox", {"alice": new, "bob": new}))
+    users = list(new_epoch.announce(environment, "inbox", {"alice": new, "bob": new}))
 
-    assert told == ["alice", "bob"]
+    assert users == ["alice", "bob"]
     store = inbox.Inbox("inbox", 7)
     assert store.head("alice") == inbox.Head(new, 0)
     assert store.head("bob") == inbox.Head(new, 3)
     gap = ask("alice", epoch=old, offset=5)
     assert (gap["type"], gap["reason"]) == ("gap", "epoch_changed")
     assert (gap["epoch"], gap["head"]) == (new, 0)
-    # From there the page goes on without another gap.
+    # From there, the client continues without another gap.
     assert ask("alice", epoch=new, offset=0)["type"] == "caught_up"
 
 
-def test_the_command_renews_announces_and_says_so(
+def test_the_command_renews_and_announces(
     environment: Any, database: Database, fresh_database: str, moto: str, tmp_path: Path
 ) -> None:
     complete(database, "alice", published=False)
@@ -242,7 +242,7 @@ def test_the_command_renews_announces_and_says_so(
         f"HERALD_INBOX_TABLE=inbox\nAWS_ENDPOINT_URL={moto}\nAWS_REGION=eu-central-1\n"
         "AWS_ACCESS_KEY_ID=test\nAWS_SECRET_ACCESS_KEY=test\n"
     )
-    words = ["cli.new_epoch", "--stack-env", str(stack)]
+    words = ["new-epoch", "--stack-env", str(stack)]
 
     code, _, errors = run(*words, HERALD_DATABASE_URL=fresh_database)
     assert code == 2
@@ -253,17 +253,27 @@ def test_the_command_renews_announces_and_says_so(
 
     assert code == 0
     assert said.splitlines() == [
-        "1 streams renewed, 1 waiting events moved along.",
-        "1 inboxes in inbox told of it.",
+        "1 streams renewed, 1 waiting events moved.",
+        "1 inboxes in inbox updated.",
     ]
     assert inbox.Inbox("inbox", 7).head("alice") == inbox.Head(stream_of(database, "alice")[0], 0)
 
 
-def test_a_database_that_does_not_answer_is_told_without_its_password(tmp_path: Path) -> None:
+def test_the_result_in_json_has_every_count(database: Database, fresh_database: str) -> None:
+    complete(database, "alice", published=False)
+    words = ("new-epoch", "--no-announce", "--yes", "--json")
+    code, said, _ = run(*words, HERALD_DATABASE_URL=fresh_database)
+    assert code == 0
+    assert json.loads(said) == {"streams": 1, "moved": 1, "announced": None}
+
+
+def test_a_database_that_does_not_answer_is_reported_without_its_password(tmp_path: Path) -> None:
     code, said, errors = run(
-        "cli.new_epoch", "--no-announce", "--yes",
+        "new-epoch",
+        "--no-announce",
+        "--yes",
         HERALD_DATABASE_URL="postgresql://herald:hunter2@127.0.0.1:1/herald",
-    )  # fmt: skip
+    )
     assert (code, said) == (2, "")
     assert "127.0.0.1:1/herald" in errors
     assert "hunter2" not in errors

@@ -73,7 +73,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     try:
         yield _make_api(emulator.start(directory, limits))
     finally:
-        processes.end(directory)
+        processes.stop(directory)
 
 
 def _make_api(aws: Emulator) -> Api:

@@ -1,4 +1,4 @@
-"""SQS in memory: queues with visibility on a clock of the test's, and failures as told."""
+"""SQS in memory: queues with visibility timeouts on the test's clock, and failures on demand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Message:
 
 
 class FakeSqs:
-    """A boto3 SQS client over dictionaries; `refuse_send` and `refuse_delete` hold bodies."""
+    """A boto3 SQS client over dictionaries; `refuse_send` and `refuse_delete` name bodies."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -1,4 +1,4 @@
-"""The bill: sums by hand, tiers, metering, flags, and defaults that are Terraform's."""
+"""The bill: sums by hand, tiers, metering, options, and defaults that match Terraform's."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from chalicelib.protocol import server_frames
-from cli import cost
-from cli.bill import DURATIONS, MEMORY, InputError, Inputs, bill, summary, volumes
-from cli.peers import peers
-from cli.prices import ABLY, PRICES, PUSHER, fitting
+from cli.cost import report
+from cli.cost.bill import bill, summary, volumes
+from cli.cost.inputs import DURATIONS, MEMORY, InputError, Inputs
+from cli.cost.peers import peers
+from cli.cost.prices import ABLY, PRICES, PUSHER, fitting
+from tests.command_line import herald
 
 ROOT = Path(__file__).parents[3]
 
@@ -24,12 +26,13 @@ def amount(given: Inputs, what: str) -> float:
     return line.amount
 
 
-def printed(capsys: pytest.CaptureFixture[str], *argv: str) -> Any:
-    assert cost.main([*argv, "--json"]) == 0
-    return json.loads(capsys.readouterr().out)
+def printed(*words: str) -> Any:
+    result = herald("cost", *words, "--json")
+    assert result.exit_code == 0
+    return json.loads(result.stdout)
 
 
-def test_ten_thousand_pages_always_open_cost_what_the_price_page_makes_of_them() -> None:
+def test_ten_thousand_open_connections_cost_what_the_price_list_says() -> None:
     given = Inputs(users=10_000, hours=24)
     assert volumes(given).minutes == 432e6
     assert amount(given, "connection-minutes") == pytest.approx(108.0)
@@ -95,13 +98,13 @@ def test_prices_fall_with_their_tiers() -> None:
     assert sum(line.amount for line in messages) == pytest.approx(expected)
 
 
-def test_only_what_is_replayed_comes_with_absence() -> None:
+def test_only_absent_users_cause_replays() -> None:
     assert volumes(Inputs(online=1)).replayed == 0
     assert volumes(Inputs(online=0)).posts == 0
 
 
 @pytest.mark.parametrize("nothing", [{"hours": 0.0}, {"notifications": 0.0}, {"users": 1.0}])
-def test_a_month_of_nothing_has_a_price_all_the_same(nothing: dict[str, float]) -> None:
+def test_an_idle_month_still_has_a_price(nothing: dict[str, float]) -> None:
     given = replace(Inputs(), **nothing)  # type: ignore[arg-type]
     assert summary(given).total >= summary(given).deployment > 0
     assert len(peers(given)) == 5
@@ -116,7 +119,7 @@ def test_appsync_and_iot_by_hand() -> None:
     assert by_name["IoT Core"].total == pytest.approx(appsync + counts.notifications * 1e-6)
 
 
-def test_plans_are_the_smallest_that_hold() -> None:
+def test_the_smallest_sufficient_plan_is_chosen() -> None:
     def name(connections: float, messages: float) -> str | None:
         plan = fitting(PUSHER, connections, messages)
         return plan.name if plan else None
@@ -128,15 +131,14 @@ def test_plans_are_the_smallest_that_hold() -> None:
     assert [peer.total for peer in peers(Inputs(users=1e6))[3:]] == [None, None]
 
 
-# --- flags ---
+# --- options ---
 
 
-def test_flags_reach_the_bill(capsys: pytest.CaptureFixture[str]) -> None:
-    usual = printed(capsys)
+def test_options_reach_the_bill() -> None:
+    usual = printed()
     assert usual["inputs"]["users"] == Inputs().users
-    changed = printed(
-        capsys, "--users", "2e4", "--memory", "deliver=3538", "--price", "sns-publish=1.5"
-    )
+    changed = printed("--users", "2e4", "--memory", "deliver=3538", "--price", "sns-publish=1.5")
+    assert changed["inputs"]["users"] == 2e4
 
     def line(what: str, month: Any) -> Any:
         return next(line for line in month["lines"] if line["what"] == what)
@@ -164,44 +166,43 @@ def test_flags_reach_the_bill(capsys: pytest.CaptureFixture[str]) -> None:
         (["--price", "secret=-1"], "--price secret=-1"),
     ],
 )
-def test_an_input_that_makes_no_sense_is_named(
-    capsys: pytest.CaptureFixture[str], argv: list[str], named: str
-) -> None:
-    assert cost.main(argv) == 2
-    told = capsys.readouterr()
-    assert named in told.err
-    assert not told.out
+def test_an_input_that_makes_no_sense_is_named(argv: list[str], named: str) -> None:
+    result = herald("cost", *argv)
+    assert result.exit_code == 2
+    assert named in result.stderr
+    assert not result.stdout
 
 
-def test_what_is_no_number_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        cost.main(["--users", "many"])
-    assert ended.value.code == 2
-    assert "--users" in capsys.readouterr().err
+def test_an_option_that_is_not_a_number_is_named() -> None:
+    result = herald("cost", "--users", "many")
+    assert result.exit_code == 2
+    assert "--users" in result.stderr
 
 
-def test_the_tables_say_what_the_json_says(capsys: pytest.CaptureFixture[str]) -> None:
-    month = printed(capsys)
-    assert cost.main([]) == 0
-    told = capsys.readouterr().out
-    assert cost.money(month["summary"]["total"]) in told
+def test_the_tables_agree_with_the_json() -> None:
+    month = printed()
+    result = herald("cost")
+    assert result.exit_code == 0
+    shown = result.stdout
+    assert report.money(month["summary"]["total"]) in shown
     for line in month["lines"]:
         assert re.search(
-            rf"{re.escape(line['what'])}.*{re.escape(cost.money(line['amount']))}", told
+            rf"{re.escape(line['what'])}.*{re.escape(report.money(line['amount']))}", shown
         )
     for peer in month["transports"]:
-        assert peer["name"] in told
+        assert peer["name"] in shown
 
 
-def test_each_price_has_its_page(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cost.main(["--prices"]) == 0
-    told = capsys.readouterr().out
+def test_each_price_has_its_page() -> None:
+    result = herald("cost", "--prices")
+    assert result.exit_code == 0
+    shown = result.stdout
     for name, price in PRICES.items():
         assert price.page.startswith("https://")
-        assert re.search(rf"{name} .*{price.page}", told)
+        assert re.search(rf"{name} .*{price.page}", shown)
 
 
-def test_the_makefile_hands_its_variables_over() -> None:
+def test_the_makefile_passes_its_variables_on() -> None:
     text = (ROOT / "Makefile").read_text()
     assert "--users $(USERS)" in text
     assert "--notifications $(NOTIFICATIONS)" in text
@@ -210,7 +211,7 @@ def test_the_makefile_hands_its_variables_over() -> None:
 # --- defaults ---
 
 
-def test_the_memory_is_that_of_terraform() -> None:
+def test_the_memory_matches_terraforms() -> None:
     text = (ROOT / "infra" / "variables.tf").read_text()
     found = re.findall(
         r"(\w+) += optional\(object\(\{ memory_size = optional\(number, (\d+)\)", text

@@ -1,4 +1,4 @@
-"""Moving and deleting dead letters: nothing lost, nothing twice, whatever fails between."""
+"""Moving and deleting dead letters: nothing is lost or moved twice, whatever fails."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cli import mover
-from cli.dead_letters import Filter
-from cli.mover import DeadLetterQueue, Interrupt, Run
+from cli.dead_letters import mover
+from cli.dead_letters.letters import Filter
+from cli.dead_letters.queue import HOLD_SECONDS, DeadLetterQueue
+from cli.dead_letters.run import Interrupt, Run
 from tests.unit.cli.fake_sqs import DLQ, MAIN, FakeSqs, error
 
 
@@ -22,7 +23,7 @@ def sqs() -> FakeSqs:
 
 @pytest.fixture
 def clock(sqs: FakeSqs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.mover.time.time", lambda: sqs.now)
+    monkeypatch.setattr("cli.dead_letters.mover.time.time", lambda: sqs.now)
 
 
 def queue_of(sqs: FakeSqs) -> DeadLetterQueue:
@@ -63,7 +64,7 @@ def test_a_letter_is_deleted_only_after_its_copy_was_accepted(sqs: FakeSqs) -> N
     assert sqs.requests.count("send") == sqs.requests.count("delete") == 1
 
 
-def test_what_sqs_refuses_stays_and_is_shown_at_once(sqs: FakeSqs) -> None:
+def test_letters_that_sqs_rejects_stay_and_become_visible_at_once(sqs: FakeSqs) -> None:
     for number in range(3):
         sqs.put(event("alice", number))
     sqs.refuse_send = {event("alice", 1)}
@@ -92,7 +93,7 @@ def test_a_failing_request_deletes_nothing(sqs: FakeSqs, monkeypatch: pytest.Mon
     assert "delete" not in sqs.requests
 
 
-def test_a_deletion_that_fails_once_is_tried_again_without_a_second_copy(sqs: FakeSqs) -> None:
+def test_a_failed_deletion_is_retried_without_a_second_copy(sqs: FakeSqs) -> None:
     sqs.put(event("alice"))
     sqs.refuse_delete = {event("alice"): 1}
 
@@ -103,7 +104,7 @@ def test_a_deletion_that_fails_once_is_tried_again_without_a_second_copy(sqs: Fa
     assert not sqs.queues[DLQ]
 
 
-def test_a_letter_that_cannot_be_deleted_is_copied_once_a_run_and_reported(sqs: FakeSqs) -> None:
+def test_a_letter_that_cannot_be_deleted_is_copied_once_and_reported(sqs: FakeSqs) -> None:
     sqs.put(event("alice"))
     sqs.refuse_delete = {event("alice"): 99}
 
@@ -118,28 +119,28 @@ def test_the_filter_leaves_the_others_visible_and_uncopied(sqs: FakeSqs) -> None
     for number in range(15):
         sqs.put(event("alice" if number % 3 else "bob", number))
 
-    run = redrive(sqs, chosen=Filter(user="bob"))
+    run = redrive(sqs, wanted=Filter(user="bob"))
 
     assert (run.done, run.passed_over) == (5, 10)
     assert all("bob" in body for body in sqs.bodies(MAIN))
     assert sqs.visible(DLQ) == sqs.bodies(DLQ)
     assert len(sqs.bodies(DLQ)) == 10
-    # Seen once each, not again and again until somebody counts them to death.
+    # Received once each: more receives would count against them.
     assert {message.receives for message in sqs.queues[DLQ]} == {1}
 
 
 @pytest.mark.usefixtures("clock")
-def test_age_is_that_of_sending(sqs: FakeSqs) -> None:
+def test_age_counts_from_sending(sqs: FakeSqs) -> None:
     sqs.put("old")
     sqs.now += 3600
     sqs.put("new")
 
-    redrive(sqs, chosen=Filter(older_than=600))
+    redrive(sqs, wanted=Filter(older_than=600))
 
     assert sqs.bodies(MAIN) == ["old"]
 
 
-def test_the_limit_holds_over_batches_and_parts(sqs: FakeSqs) -> None:
+def test_the_limit_covers_batches_and_parts(sqs: FakeSqs) -> None:
     for number in range(30):
         sqs.put(event("alice", number))
 
@@ -171,7 +172,7 @@ def test_a_copy_that_comes_back_during_the_run_is_not_moved_again(
     assert sqs.visible(DLQ) == ["poison"]
 
 
-def test_a_letter_whose_hold_ended_is_not_handed_out_twice(
+def test_a_letter_that_becomes_visible_during_the_run_is_not_handed_out_twice(
     sqs: FakeSqs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(3):
@@ -179,7 +180,7 @@ def test_a_letter_whose_hold_ended_is_not_handed_out_twice(
     receive = sqs.receive_message
 
     def slow_receive(**request: Any) -> Any:
-        sqs.now += mover.HOLD_SECONDS + 1
+        sqs.now += HOLD_SECONDS + 1
         return receive(**request)
 
     monkeypatch.setattr(sqs, "receive_message", slow_receive)
@@ -190,7 +191,7 @@ def test_a_letter_whose_hold_ended_is_not_handed_out_twice(
     assert len(found) == 3
 
 
-def test_stopping_finishes_the_request_in_hand_and_no_other(sqs: FakeSqs) -> None:
+def test_stopping_finishes_only_the_request_in_flight(sqs: FakeSqs) -> None:
     for number in range(30):
         sqs.put(event("alice", number))
     run = Run(stop=lambda: bool(run.done))
@@ -202,7 +203,7 @@ def test_stopping_finishes_the_request_in_hand_and_no_other(sqs: FakeSqs) -> Non
     assert len(sqs.visible(DLQ)) == 20
 
 
-def test_stopping_holds_between_the_parts_of_a_batch_too(sqs: FakeSqs) -> None:
+def test_stopping_works_between_the_parts_of_a_batch_too(sqs: FakeSqs) -> None:
     for number in range(3):
         sqs.put(f"{number}{'x' * 200_000}")
     run = Run(stop=lambda: bool(run.done))
@@ -213,10 +214,10 @@ def test_stopping_holds_between_the_parts_of_a_batch_too(sqs: FakeSqs) -> None:
     assert len(sqs.visible(DLQ)) == 2
 
 
-def test_a_letter_that_sqs_brings_again_after_its_deletion_is_not_copied_again(
+def test_a_deleted_letter_that_sqs_redelivers_is_not_copied_again(
     sqs: FakeSqs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given a server of SQS that missed the deletion, as AWS says may happen."""
+    """Given an SQS server that missed the deletion, which AWS says may happen."""
     sqs.put("again", message_id="m1")
     delete = sqs.delete_message_batch
     missed = [True]
@@ -247,7 +248,7 @@ def test_parts_fit_a_request(sqs: FakeSqs) -> None:
     assert len(sqs.queues[MAIN]) == 5
 
 
-def test_purge_deletes_what_was_collected_and_nothing_that_came_later(sqs: FakeSqs) -> None:
+def test_purge_deletes_only_collected_letters(sqs: FakeSqs) -> None:
     for number in range(12):
         sqs.put(event("alice", number))
     run = Run()
@@ -275,7 +276,7 @@ def test_the_task_is_not_offered_everywhere(sqs: FakeSqs) -> None:
     assert mover.start_task(sqs, "source", "main") is None
 
 
-def test_a_refused_task_is_an_error_and_no_reason_for_our_own_mover(
+def test_a_rejected_task_is_an_error_and_does_not_start_our_own_mover(
     sqs: FakeSqs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(**_: Any) -> Any:
@@ -291,7 +292,7 @@ def moving(status: str, moved: int, **more: Any) -> dict[str, Any]:
     return {"Status": status, "ApproximateNumberOfMessagesMoved": moved, **more}
 
 
-def test_a_task_is_followed_to_its_end(sqs: FakeSqs) -> None:
+def test_a_task_is_followed_until_it_finishes(sqs: FakeSqs) -> None:
     sqs.tasks = [moving("RUNNING", 0), moving("RUNNING", 40), moving("COMPLETED", 100)]
     steps: list[int] = []
     run = Run(progress=steps.append)
@@ -303,7 +304,7 @@ def test_a_task_is_followed_to_its_end(sqs: FakeSqs) -> None:
     assert not run.refused
 
 
-def test_a_task_that_fails_tells_how_many_are_left_and_why(sqs: FakeSqs) -> None:
+def test_a_failed_task_reports_how_many_are_left_and_why(sqs: FakeSqs) -> None:
     failed = moving("FAILED", 40, ApproximateNumberOfMessagesToMove=100, FailureReason="denied")
     sqs.tasks = [failed]
     run = Run()
@@ -313,7 +314,7 @@ def test_a_task_that_fails_tells_how_many_are_left_and_why(sqs: FakeSqs) -> None
     assert (run.done, run.refused, run.reasons) == (40, 60, {"denied"})
 
 
-def test_stopping_cancels_the_task_once_and_waits_for_its_end(sqs: FakeSqs) -> None:
+def test_stopping_cancels_the_task_once_and_waits_for_it(sqs: FakeSqs) -> None:
     sqs.tasks = [moving("RUNNING", 5), moving("CANCELLING", 7), moving("CANCELLED", 8)]
     run = Run(stop=lambda: True)
 
@@ -323,7 +324,7 @@ def test_stopping_cancels_the_task_once_and_waits_for_its_end(sqs: FakeSqs) -> N
     assert run.done == 8
 
 
-def test_ctrl_c_is_a_flag_first_and_an_end_the_second_time() -> None:
+def test_the_first_ctrl_c_is_a_flag_and_the_second_stops_the_run() -> None:
     before = signal.getsignal(signal.SIGINT)
     with Interrupt() as interrupt:
         os.kill(os.getpid(), signal.SIGINT)

@@ -1,4 +1,4 @@
-"""The form of secrets' values."""
+"""The form of the secrets' values, and the command's options."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from cli import secret_values
-from cli.commands import CommandError
+from cli.console import CommandError
+from cli.secret_values import Kind
+from tests.command_line import herald
 
 GOOD = "whsec_" + base64.b64encode(b"k" * 24).decode()
 OTHER = "whsec_" + base64.b64encode(b"o" * 32).decode()
@@ -41,8 +43,8 @@ def private_pem(key: ec.EllipticCurvePrivateKey) -> str:
         ("jwt", "ä" * 16, "ä" * 16),
     ],
 )
-def test_good_values_are_stored_without_white_space_around(
-    kind: str, given: str, stored: str
+def test_valid_values_are_stored_without_surrounding_white_space(
+    kind: Kind, given: str, stored: str
 ) -> None:
     assert secret_values.checked(kind, given) == stored
 
@@ -65,18 +67,18 @@ def test_good_values_are_stored_without_white_space_around(
         ("jwt", "-----BEGIN PUBLIC KEY-----\nhunter2\n-----END PUBLIC KEY-----", "not a public"),
     ],
 )
-def test_other_values_are_refused_without_being_shown(kind: str, given: str, says: str) -> None:
+def test_other_values_are_rejected_without_being_shown(kind: Kind, given: str, says: str) -> None:
     with pytest.raises(CommandError, match=says) as caught:
         secret_values.checked(kind, given)
     assert "hunter2" not in str(caught.value)
 
 
-def test_public_keys_of_rs256_and_es256_are_good() -> None:
+def test_public_keys_for_rs256_and_es256_are_accepted() -> None:
     for key in (rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1())):
         assert secret_values.checked("jwt", public_pem(key)) == public_pem(key).strip()
 
 
-def test_keys_that_herald_cannot_use_are_refused() -> None:
+def test_keys_that_herald_cannot_use_are_rejected() -> None:
     private = ec.generate_private_key(ec.SECP256R1())
     with pytest.raises(CommandError, match="private key"):
         secret_values.checked("jwt", private_pem(private))
@@ -86,7 +88,7 @@ def test_keys_that_herald_cannot_use_are_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", ["webhook", "jwt"])
-def test_what_is_generated_is_good_and_never_the_same(kind: str) -> None:
+def test_generated_values_are_valid_and_never_the_same(kind: Kind) -> None:
     first, second = secret_values.generated(kind), secret_values.generated(kind)
     assert secret_values.checked(kind, first) == first
     assert first != second
@@ -100,14 +102,14 @@ def test_a_dsn_cannot_be_generated() -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ["jwt", "--add"],
-        ["database", "--retire"],
-        ["webhook", "--print"],
-        ["webhook", "--retire", "--generate"],
-        ["webhook", "--add", "--retire"],
+        ["set", "jwt", "--add"],
+        ["retire", "database"],
+        ["set", "webhook", "--print"],
+        ["retire", "webhook", "--generate"],
+        ["retire", "webhook", "--add"],
     ],
 )
 def test_options_that_make_no_sense_are_usage_errors(words: list[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        secret_values.main(words)
-    assert caught.value.code == 2
+    result = herald("secret", *words)
+    assert result.exit_code == 2
+    assert "Usage: herald secret" in result.stderr

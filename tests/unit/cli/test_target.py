@@ -1,15 +1,15 @@
-"""Which Herald a command works on."""
+"""Choosing the Herald that a command works on."""
 
 from __future__ import annotations
 
-import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cli import target
-from cli.commands import CommandError
+from cli.console import CommandError
+from cli.options import Which
 from tooling import SetupError
 
 if TYPE_CHECKING:
@@ -35,12 +35,6 @@ def stack_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def arguments(*words: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    target.add_arguments(parser)
-    return parser.parse_args(words)
-
-
 @pytest.fixture(autouse=True)
 def _no_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(target, "STACK_ENV", tmp_path / "none")
@@ -61,7 +55,7 @@ def outputs_file(path: Path, **values: Any) -> Path:
 
 @pytest.mark.usefixtures("stack_env")
 def test_the_running_stack_is_the_default() -> None:
-    herald = target.choose(arguments())
+    herald = target.choose(Which())
 
     assert herald.title == "local stack"
     assert herald.output("queue_url") == "http://127.0.0.1:1/1/queue"
@@ -75,7 +69,7 @@ def test_a_local_command_cannot_reach_aws(stack_env: Path, monkeypatch: pytest.M
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "real")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "real")
 
-    client = target.choose(arguments()).client("sqs")
+    client = target.choose(Which()).client("sqs")
 
     assert client.meta.endpoint_url == "http://127.0.0.1:1"
     credentials = client._request_signer._credentials
@@ -89,17 +83,17 @@ def test_a_stage_comes_before_the_default_stack_and_after_one_that_is_named(
     monkeypatch.setattr(target, "_from_terraform", lambda stage: {"queue_url": f"of {stage}"})
     monkeypatch.setenv("STAGE", "prod")
 
-    assert target.choose(arguments()).output("queue_url") == "of prod"
-    assert target.choose(arguments("--stage", "dev")).title == "stage dev"
-    assert target.choose(arguments("--stack-env", str(stack_env))).title == "local stack"
+    assert target.choose(Which()).output("queue_url") == "of prod"
+    assert target.choose(Which(stage="dev")).title == "stage dev"
+    assert target.choose(Which(stack_env=stack_env)).title == "local stack"
     monkeypatch.setenv("HERALD_STACK_ENV", str(stack_env))
-    assert target.choose(arguments()).title == "local stack"
-    assert target.choose(arguments("--stage", "dev")).title == "stage dev"
+    assert target.choose(Which()).title == "local stack"
+    assert target.choose(Which(stage="dev")).title == "stage dev"
 
 
-def test_a_named_stack_that_is_not_up_is_told_so(tmp_path: Path) -> None:
+def test_a_named_stack_that_is_not_up_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="is the stack up"):
-        target.choose(arguments("--stack-env", str(tmp_path / "stack.env")))
+        target.choose(Which(stack_env=tmp_path / "stack.env"))
 
 
 def test_outputs_come_from_a_file_and_single_ones_from_the_command_line(tmp_path: Path) -> None:
@@ -107,43 +101,43 @@ def test_outputs_come_from_a_file_and_single_ones_from_the_command_line(tmp_path
         tmp_path / "o.json", queue_url="a", dlq_url="b", webhook_secret_arn="arn:w", names={"x": 1}
     )
 
-    herald = target.choose(arguments("--outputs", str(path), "--set", "dlq_url=c=d"))
+    herald = target.choose(Which(outputs=path, values=["dlq_url=c=d"]))
 
     assert herald.output("queue_url") == "a"
     assert herald.output("dlq_url") == "c=d"
     assert herald.secret_id("webhook") == "arn:w"
 
 
-def test_what_is_not_known_is_asked_for_by_name(tmp_path: Path) -> None:
-    herald = target.choose(arguments("--set", "queue_url=a"))
+def test_a_missing_output_is_asked_for_by_name(tmp_path: Path) -> None:
+    herald = target.choose(Which(values=["queue_url=a"]))
 
     with pytest.raises(CommandError, match="--set inbox_table="):
         herald.output("inbox_table")
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"a":1}', "{"])
-def test_a_file_that_holds_no_outputs_is_refused(text: str, tmp_path: Path) -> None:
+def test_a_file_without_outputs_is_rejected(text: str, tmp_path: Path) -> None:
     path = tmp_path / "outputs.json"
     path.write_text(text)
     with pytest.raises(CommandError, match="terraform output -json"):
-        target.choose(arguments("--outputs", str(path)))
+        target.choose(Which(outputs=path))
 
 
 def test_without_a_target_the_message_says_what_to_give() -> None:
     with pytest.raises(CommandError, match="make up"):
-        target.choose(arguments())
+        target.choose(Which())
 
 
-def test_a_stage_that_was_never_planned_here_is_told_so(
+def test_a_stage_that_was_never_planned_here_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(target, "BUILD", tmp_path)
-    with pytest.raises(CommandError, match="make plan STAGE=dev"):
-        target.choose(arguments("--stage", "dev"))
+    with pytest.raises(CommandError, match="herald plan --stage dev"):
+        target.choose(Which(stage="dev"))
 
 
 def terraform_that(prints: str, code: int, directory: Path) -> Path:
-    """A terraform that keeps what it was asked for beside itself."""
+    """Return a terraform that records its arguments in the file `asked`."""
     program = directory / "terraform"
     program.write_text(
         f'#!/bin/sh\necho "$TF_DATA_DIR $*" > {directory}/asked\n'
@@ -161,7 +155,7 @@ def test_a_stage_is_read_from_its_state(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("tooling.terraform.find_terraform", lambda: program)
     monkeypatch.setattr("tooling.terraform.environment", dict)
 
-    herald = target.choose(arguments("--stage", "dev"))
+    herald = target.choose(Which(stage="dev"))
 
     assert herald.output("queue_url") == "q"
     assert herald.secret_id("jwt") == "herald-dev-jwt"
@@ -171,7 +165,7 @@ def test_a_stage_is_read_from_its_state(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(("prints", "code", "says"), [("{}", 0, "deployed"), ("", 1, "broken")])
-def test_a_state_that_cannot_be_read_is_told_with_terraforms_words(
+def test_a_state_that_cannot_be_read_is_reported_with_terraforms_message(
     prints: str, code: int, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "deploy" / "dev" / "terraform").mkdir(parents=True)
@@ -181,12 +175,10 @@ def test_a_state_that_cannot_be_read_is_told_with_terraforms_words(
     monkeypatch.setattr("tooling.terraform.environment", dict)
 
     with pytest.raises(CommandError, match=says):
-        target.choose(arguments("--stage", "dev"))
+        target.choose(Which(stage="dev"))
 
 
-def test_terraform_that_cannot_be_had_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_terraform_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> Path:
         raise SetupError("no terraform")
 
@@ -195,4 +187,4 @@ def test_terraform_that_cannot_be_had_is_told(
     monkeypatch.setattr("tooling.terraform.find_terraform", missing)
 
     with pytest.raises(CommandError, match="no terraform"):
-        target.choose(arguments("--stage", "dev"))
+        target.choose(Which(stage="dev"))

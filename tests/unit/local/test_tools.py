@@ -10,7 +10,7 @@ import pytest
 from local import ports, tokens
 
 
-def test_a_reserved_port_is_given_to_nobody_else() -> None:
+def test_a_reserved_port_is_not_given_to_anybody_else() -> None:
     with ports.reserve_port() as reservation:
         with socket.socket() as other, pytest.raises(OSError, match="in use"):
             other.bind(reservation.getsockname())
@@ -19,7 +19,7 @@ def test_a_reserved_port_is_given_to_nobody_else() -> None:
         other.bind(address)
 
 
-def test_a_token_holds_what_herald_asks_for() -> None:
+def test_a_token_has_the_claims_that_herald_needs() -> None:
     secret = "s" * 48
     environment = {
         "HERALD_JWT_SECRET": secret,

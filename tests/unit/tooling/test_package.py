@@ -32,7 +32,7 @@ def test_the_package_is_stale_when_a_source_changes(project: Path) -> None:
     assert package.fingerprint() != before
 
 
-def test_the_package_is_not_stale_because_a_test_run_left_bytecode(project: Path) -> None:
+def test_bytecode_does_not_make_the_package_stale(project: Path) -> None:
     before = package.fingerprint()
     (project / "chalicelib" / "__pycache__").mkdir()
     (project / "chalicelib" / "__pycache__" / "a.cpython-311.pyc").write_bytes(b"x")

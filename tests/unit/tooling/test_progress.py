@@ -7,16 +7,16 @@ import pytest
 from tooling.progress import Step
 
 
-def test_a_step_tells_how_it_ended(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_step_prints_its_result(capsys: pytest.CaptureFixture[str]) -> None:
     with Step("Emulator", "once") as step:
         step.done("ready")
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     assert said.startswith("→ Emulator (once)\n✓ Emulator: ready, ")
 
 
-def test_a_step_that_fails_says_so_and_lets_the_error_pass(
+def test_a_step_that_fails_is_marked_and_the_error_raised(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(ValueError, match="broken"), Step("Emulator"):
         raise ValueError("broken")
-    assert "✗ Emulator" in capsys.readouterr().out
+    assert "✗ Emulator" in capsys.readouterr().err

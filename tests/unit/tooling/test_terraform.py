@@ -1,4 +1,4 @@
-"""Finding the provider, and reading how far an apply is."""
+"""Finding the provider, reading an apply's progress and the outputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def lonely_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No configuration, no mirror, a known platform."""
     monkeypatch.delenv("TF_PROVIDER_MIRROR", raising=False)
     monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(tmp_path / "missing"))
@@ -29,7 +29,7 @@ def make_mirror(root: Path, platform: str = "linux_amd64") -> Path:
     return root
 
 
-def test_without_a_mirror_terraforms_own_rules_apply() -> None:
+def test_without_a_mirror_terraform_decides() -> None:
     assert terraform.cli_config() is None
 
 
@@ -37,7 +37,7 @@ def test_a_missing_configuration_file_is_not_passed_on() -> None:
     assert "TF_CLI_CONFIG_FILE" not in terraform.environment({"TF_CLI_CONFIG_FILE": "/missing"})
 
 
-def test_downloaded_providers_are_kept() -> None:
+def test_downloaded_providers_are_cached() -> None:
     assert terraform.environment({})["TF_PLUGIN_CACHE_DIR"].endswith("plugins")
 
 
@@ -60,7 +60,7 @@ def test_a_mirror_for_another_platform_does_not_count(tmp_path: Path) -> None:
     assert terraform.find_mirror([tmp_path]) is None
 
 
-def test_the_users_own_configuration_goes_before_the_usual_places(
+def test_the_users_configuration_comes_before_the_usual_places(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_mirror(tmp_path / "mirror")
@@ -72,9 +72,7 @@ def test_the_users_own_configuration_goes_before_the_usual_places(
     assert terraform.cli_config() is None
 
 
-def test_a_named_mirror_goes_before_everything(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_named_mirror_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mirror = make_mirror(tmp_path / "mirror")
     own = tmp_path / "own.tfrc"
     own.touch()
@@ -108,6 +106,12 @@ def summary(operation: str) -> str:
     return line("change_summary", changes=changes)
 
 
+def test_outputs_are_read_by_name() -> None:
+    assert terraform.read_outputs('{"a":{"value":1},"b":{"value":"x"}}') == {"a": 1, "b": "x"}
+    with pytest.raises(ValueError, match="terraform output"):
+        terraform.read_outputs('{"a":1}')
+
+
 def test_progress_counts_finished_resources_and_names_what_runs() -> None:
     progress = ApplyProgress()
     assert str(progress) == "planning"
@@ -120,7 +124,7 @@ def test_progress_counts_finished_resources_and_names_what_runs() -> None:
     assert str(progress) == "1/3 resources, aws_sqs_queue.main"
 
 
-def test_data_sources_are_no_progress() -> None:
+def test_data_sources_do_not_count_as_progress() -> None:
     progress = ApplyProgress()
     progress.feed(summary("plan"))
     progress.feed(line("apply_start", hook=hook("data.aws_region.current", "read")))
@@ -146,7 +150,7 @@ def test_errors_name_the_place_and_warnings_are_left_out() -> None:
     ]
 
 
-def test_what_is_no_json_is_ignored() -> None:
+def test_lines_that_are_not_json_are_ignored() -> None:
     progress = ApplyProgress()
     progress.feed("panic: not JSON\n")
     assert str(progress) == "planning"

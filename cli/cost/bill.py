@@ -1,17 +1,17 @@
-"""What a month of Herald is made of, counted from stated inputs, and what that costs.
+"""The bill of a month of Herald, counted from stated inputs.
 
-Each line says how often something happens and what one costs. Three groups: what comes with each
-notification, what comes with being connected, and what a deployment costs by itself.
+Each line says how often something happens, and its price. There are three groups: what comes with
+each notification, what comes with being connected, and what a deployment costs by itself.
 """
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from chalicelib.protocol.server_frames import LIFETIME_MS, PING_MS
 from chalicelib.store.connections import KEEP_SECONDS
-from cli.prices import MILLION, PRICES, Price, cost
+from cli.cost.inputs import Inputs
+from cli.cost.prices import MILLION, cost
 
 GROUPS = ("notifications", "connections", "deployment")
 Group = Literal["notifications", "connections", "deployment"]
@@ -21,87 +21,37 @@ HOURS = 24 * DAYS
 MINUTES = 60 * HOURS
 GB = 1e9
 
-# Milliseconds billed for one warm call. CPU time is measured, times 1769 MB over the memory; the
-# waits are assumed: 4 ms for DynamoDB, 10 ms for a post, 1 ms for a statement, 12 ms for SNS.
-DURATIONS = {
-    "callback": 35.0,  # 3 ms of CPU; nine statements in two transactions, one publish
-    "relay": 20.0,
-    "deliver": 25.0,  # a batch of one; of ten, 40: its slowest chain of store, read and post
-    "authorize": 2.0,
-    "connect": 5.0,
-    "message-ping": 5.0,
-    "message-hello": 25.0,  # the row, the head, what was missed, the first frame posted
-    "message-auth": 6.0,
-    "disconnect": 5.0,
+# Bytes of the log lines that a call writes itself, measured; Lambda adds its own.
+LOGGED = {
+    "callback": 470,
+    "relay": 400,
+    "deliver": 285,
+    "authorize": 81,
+    "connect": 88,
+    "message-hello": 179,
+    "disconnect": 91,
 }
-MEMORY = {  # MB, as in infra/variables.tf
-    name: 1769 if name == "deliver" else 512
-    for name in ("callback", "relay", "deliver", "authorize", "connect", "message", "disconnect")
-}
-# Bytes of the lines that a call writes itself; measured. Lambda adds its own.
-LOGGED = {"callback": 470, "relay": 400, "deliver": 285, "authorize": 81, "connect": 88,
-          "message-hello": 179, "disconnect": 91}  # fmt: skip
 LAMBDA_LINES, ACCESS_LINE = 305, 380
 ITEM_OVERHEAD, INDEX_OVERHEAD = 106, 100  # keys, names and expiry; DynamoDB's own for storage
 FRAME_OVERHEAD, SMALL_FRAME = 101, 150  # around an event; a pong, welcome or caught_up
-POLLERS, POLLS_A_MINUTE = 5, 3  # Lambda's long polls of 20 s on an idle queue
+POLLERS, POLLS_A_MINUTE = 5, 3  # Lambda's long polls of an idle queue, 20 s each
 KEYS, SECRETS, METRICS, ALARM_METRICS = 4, 3, 21, 80
-KEY_USERS = 12  # pairs of role and encrypted store that ask KMS anew every five minutes
-
-
-class InputError(Exception):
-    """An input that makes no sense; the message names its flag."""
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What the bill is computed from; every field is a flag of `make cost`."""
-
-    users: float = 10_000
-    hours: float = 2.0
-    notifications: float = 100.0
-    connections: float = 1.0
-    online: float = 0.9
-    reconnects: float = 1.0
-    token_minutes: float = 60.0
-    batch: float = 1.0
-    event_bytes: int = 700
-    retention_days: float = 7
-    log_days: float = 30
-    cold_share: float = 0.01
-    cold_ms: float = 300.0
-    durations: Mapping[str, float] = field(default_factory=lambda: DURATIONS)
-    memory: Mapping[str, float] = field(default_factory=lambda: MEMORY)
-    prices: Mapping[str, Price] = field(default_factory=lambda: PRICES)
-
-    def __post_init__(self) -> None:
-        at_least = {"users": 1.0, "connections": 1.0, "batch": 1.0, "event_bytes": 1.0}
-        for name in ("hours", "notifications", "online", "reconnects", "cold_share", "cold_ms"):
-            at_least[name] = 0.0
-        for name, least in at_least.items():
-            if not least <= getattr(self, name) < math.inf:
-                raise InputError(f"--{name.replace('_', '-')} must be at least {least:g}")
-        for name, most in (("hours", 24), ("online", 1), ("cold_share", 1), ("batch", 10)):
-            if getattr(self, name) > most:
-                raise InputError(f"--{name.replace('_', '-')} must be at most {most}")
-        for name in ("token_minutes", "retention_days", "log_days"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise InputError(f"--{name.replace('_', '-')} must be above 0")
+KEY_USERS = 12  # pairs of role and encrypted store; each asks KMS every five minutes
 
 
 class Volumes(NamedTuple):
-    """How often it happens, by the month."""
+    """How often things happen in a month."""
 
     notifications: float
     batches: float
-    users_in_batches: float  # several events of a user in one batch share head, read and frame
+    users_in_batches: float  # a user's events in one batch share head, read and frame
     posts: float
     minutes: float  # of connections
     connects: float
     pings: float
     auths: float
     replayed: float  # events
-    replays: float  # hellos that had missed something
+    replays: float  # hellos of clients that had missed something
 
 
 def volumes(given: Inputs) -> Volumes:
@@ -110,7 +60,7 @@ def volumes(given: Inputs) -> Volumes:
     batches = notifications / given.batch
     users_in_batch = given.users * -math.expm1(given.batch * _log_of_others(given.users))
     minutes = given.users * given.connections * given.hours * 60 * DAYS
-    rotations = minutes * 60_000 / (0.95 * LIFETIME_MS)  # clients renew within the last tenth
+    rotations = minutes * 60_000 / (0.95 * LIFETIME_MS)  # clients renew in the last tenth
     connects = rotations + minutes / 60 * given.reconnects
     replayed = notifications * (1 - given.online) * given.connections
     return Volumes(
@@ -181,9 +131,9 @@ def _of_notifications(given: Inputs) -> Iterator[Line]:
     yield _line(group, "DynamoDB", "inbox recoverable", stored, "dynamodb-recovery")
     messages = counts.posts * math.ceil(frame / 32_768)
     yield _line(group, "API Gateway", "events posted", messages, "websocket-message")
-    yield _line(group, "Transfer", "events to the pages", counts.posts * frame / GB, "transfer-out")
-    yield from _logs(group, given, {"callback": counts.notifications, "deliver": counts.batches},
-                     counts.notifications)  # fmt: skip
+    yield _line(group, "Transfer", "events to clients", counts.posts * frame / GB, "transfer-out")
+    calls = {"callback": counts.notifications, "deliver": counts.batches}
+    yield from _logs(group, given, calls, counts.notifications)
 
 
 def _of_connections(given: Inputs) -> Iterator[Line]:
@@ -195,8 +145,8 @@ def _of_connections(given: Inputs) -> Iterator[Line]:
     gateway = "API Gateway"
     yield _line(group, gateway, "connection-minutes", counts.minutes, "websocket-minute")
     yield _line(group, gateway, "pings and pongs", 2 * pings, "websocket-message")
-    # $connect and $disconnect are counted as a message each, which is more than AWS says.
-    yield _line(group, gateway, "connects, hellos, ends", 5 * connects, "websocket-message")
+    # $connect and $disconnect are counted as a message each: more than AWS says.
+    yield _line(group, gateway, "connects, hellos, disconnects", 5 * connects, "websocket-message")
     yield _line(group, gateway, "replay frames", replay_frames, "websocket-message")
     yield _line(group, gateway, "renewed tokens", 2 * auths, "websocket-message")
     for name in ("authorize", "connect", "message-hello", "disconnect"):
@@ -205,7 +155,7 @@ def _of_connections(given: Inputs) -> Iterator[Line]:
     yield from _calls(group, given, "message-auth", auths)
     dynamodb = "DynamoDB"
     yield _line(group, dynamodb, "connections written", 3 * connects + auths, "dynamodb-write")
-    # A hello reads the head and the notices; what was missed besides.
+    # A hello reads the head and the notices, and the events that were missed.
     missed = max(counts.replays, frames / 4096)
     yield _line(group, dynamodb, "hellos", 2 * connects + missed, "dynamodb-read")
     yield _line(group, dynamodb, "heads for pongs", pings, "dynamodb-read")
@@ -222,8 +172,8 @@ def _of_the_deployment(given: Inputs) -> Iterator[Line]:
     group: Group = "deployment"
     yield from _calls(group, given, "relay", MINUTES)
     yield _line(group, "EventBridge", "runs of the relay", MINUTES, "schedule")
-    yield _line(group, "SQS", "polls of an idle queue", POLLERS * POLLS_A_MINUTE * MINUTES,
-                "sqs-request")  # fmt: skip
+    polls = POLLERS * POLLS_A_MINUTE * MINUTES
+    yield _line(group, "SQS", "polls of an idle queue", polls, "sqs-request")
     yield _line(group, "KMS", "keys", KEYS, "kms-key")
     # Every five minutes: two for each producer, one for each consumer, and DynamoDB's cache.
     asked = MINUTES / 5 * (KEY_USERS + 2 * 2 + 2 * 1 + 1)
@@ -257,11 +207,11 @@ def _logs(
 
 
 class Summary(NamedTuple):
-    """A month in dollars, and by the million."""
+    """A month's dollars, in all and per million."""
 
     total: float
-    per_million_notifications: float  # what comes with a notification
-    per_million_minutes: float  # what comes with a connection-minute
+    per_million_notifications: float  # of what comes with a notification
+    per_million_minutes: float  # of what comes with a connection-minute
     deployment: float
 
 
@@ -279,5 +229,5 @@ def summary(given: Inputs, lines: list[Line] | None = None) -> Summary:
 
 
 def per_million(amount: float, quantity: float) -> float:
-    """Return what a million of something costs; nothing where there is none of it."""
+    """Return what a million of something costs; 0 if there is none of it."""
     return amount / quantity * MILLION if quantity else 0.0

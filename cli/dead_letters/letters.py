@@ -1,7 +1,7 @@
-"""Dead letters: what a message in a dead-letter queue tells, and which ones a filter chooses.
+"""Dead letters: reading a message of a dead-letter queue, and choosing some of them.
 
-Two queues hold them. The queue's own gets what `deliver` failed on too often; the subscription's
-gets what SNS could not put into the queue at all.
+There are two queues. The main queue's gets the messages that `deliver` failed on too often; the
+subscription's gets those that SNS could not put into the main queue at all.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from chalicelib.protocol import events
 
 QueueName = Literal["queue", "subscription"]
 
-_SENT_AGAIN = ("DataType", "StringValue", "BinaryValue")
+_RESENT = ("DataType", "StringValue", "BinaryValue")
 
 
 class Letter(NamedTuple):
-    """One dead letter; what cannot be read of its event is an empty string."""
+    """One dead letter; fields of its event that cannot be read are empty strings."""
 
     queue: QueueName
     message_id: str
@@ -37,22 +37,17 @@ class Letter(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes that SQS counts for the message."""
-        attributes = sum(
-            len(name) + len(value["DataType"]) + len(value.get("StringValue", "").encode())
-            + len(value.get("BinaryValue", b""))
-            for name, value in self.attributes.items()
-        )  # fmt: skip
-        return len(self.body.encode("utf-8", "replace")) + attributes
+        size = len(self.body.encode("utf-8", "replace"))
+        for name, value in self.attributes.items():
+            size += len(name) + len(value["DataType"]) + len(value.get("BinaryValue", b""))
+            size += len(value.get("StringValue", "").encode())
+        return size
 
     def whole(self) -> dict[str, Any]:
-        """Return everything that is known, for people and for JSON tools."""
+        """Return everything that is known, for JSON."""
         event = _object(self.body)
         return {
-            "queue": self.queue,
-            "messageId": self.message_id,
-            "sentAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.sent_at)),
-            "receives": self.receives,
-            "reason": self.reason,
+            **self._common(),
             "attributes": {
                 name: value.get("StringValue", "(binary)")
                 for name, value in self.attributes.items()
@@ -60,17 +55,31 @@ class Letter(NamedTuple):
             **({"event": event} if event else {"body": self.body}),
         }
 
+    def summary(self) -> dict[str, Any]:
+        """Return what a list shows, for JSON."""
+        of_event = {"type": self.type, "generation": self.generation, "user": self.user}
+        return {**self._common(), **of_event}
+
+    def _common(self) -> dict[str, Any]:
+        return {
+            "queue": self.queue,
+            "messageId": self.message_id,
+            "sentAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.sent_at)),
+            "receives": self.receives,
+            "reason": self.reason,
+        }
+
 
 class Filter(NamedTuple):
-    """Which letters are meant; every field that is set must hold. Ages are in seconds."""
+    """Which letters are meant: those that match every field that is set. Ages are in seconds."""
 
     generation: str | None = None
     user: str | None = None
     older_than: int | None = None
     younger_than: int | None = None
 
-    def chooses(self, letter: Letter, now: float) -> bool:
-        """Whether the letter is meant."""
+    def matches(self, letter: Letter, now: float) -> bool:
+        """Whether a letter matches."""
         age = now - letter.sent_at
         return (
             (self.generation is None or letter.generation.lower() == self.generation.lower())
@@ -96,7 +105,7 @@ def read(queue: QueueName, message: dict[str, Any]) -> Letter:
         receipt=message["ReceiptHandle"],
         body=body,
         attributes={
-            name: {key: value[key] for key in _SENT_AGAIN if key in value}
+            name: {key: value[key] for key in _RESENT if key in value}
             for name, value in attributes.items()
         },
         trace=system.get("AWSTraceHeader", ""),
@@ -125,7 +134,7 @@ def _reason(queue: QueueName, body: str, attributes: dict[str, Any]) -> str:
 
 
 def _unwrapped(body: str, attributes: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Take the event out of the envelope that SNS puts around what is not delivered raw."""
+    """Take the event out of the envelope that SNS puts around it without raw delivery."""
     envelope = _object(body)
     if envelope.get("Type") != "Notification" or not isinstance(envelope.get("Message"), str):
         return body, attributes

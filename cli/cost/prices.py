@@ -1,7 +1,7 @@
-"""What AWS and the services beside it charge, in US dollars: list prices without free tiers.
+"""The list prices of AWS and of other services, in US dollars, without free tiers.
 
-`make cost ARGS="--prices"` prints the table; `--price NAME=AMOUNT` replaces one, for another Region
-or a contract of your own.
+`./herald cost --prices` prints them; `--price NAME=AMOUNT` replaces one, for another Region or a
+contract of your own.
 """
 
 from typing import Literal, NamedTuple
@@ -14,8 +14,10 @@ Basis = Literal["read", "recalled"]
 
 
 class Price(NamedTuple):
-    """One price: `amount` for each `per` units; `read` in a copy of the page or a report of it, or
-    `recalled`: the long-standing list price, to be compared with the page.
+    """`amount` for each `per` units.
+
+    The basis is `read`, in a copy of the page or a report of it, or `recalled`: the list price of
+    many years, to be compared with the page.
     """
 
     amount: float
@@ -58,7 +60,7 @@ PRICES = {
     "dashboard": Price(3.00, 1, "dashboards", _CLOUDWATCH, "recalled"),
     "schedule": Price(1.00, MILLION, "invocations", _aws("eventbridge"), "recalled"),
     "transfer-out": Price(0.09, 1, "GB to the internet", _aws("ec2"), "read"),
-    # Beside it
+    # Other transports
     "appsync-operation": Price(1.00, MILLION, "operations of 5 KB", _APPSYNC, "read"),
     "appsync-minute": Price(0.08, MILLION, "connection-minutes", _APPSYNC, "read"),
     "iot-message": Price(1.00, MILLION, "messages of 5 KB", _IOT, "recalled"),
@@ -70,7 +72,7 @@ PRICES = {
     "ably-channel-minute": Price(1.00, MILLION, "channel-minutes", _ABLY, "read"),
 }
 
-# From the first unit above the number, the next price holds.
+# From the first unit above the number, the next price applies.
 TIERS = {
     "websocket-message": ((1e9, "websocket-message-over-1e9"),),
     "http-request": ((3e8, "http-request-over-3e8"),),
@@ -79,7 +81,7 @@ TIERS = {
 
 
 class Plan(NamedTuple):
-    """A package by the month; above its limits the next one has to be taken."""
+    """A monthly plan; above its limits the next one is needed."""
 
     name: str
     amount: float
@@ -100,11 +102,11 @@ PUSHER = (  # messages are publishes and deliveries
 ABLY = (
     Plan("Standard", 29, 10_000),
     Plan("Pro", 399, 50_000),
-)  # and usage; for accounts before MAU
+)  # and usage; for accounts from before pricing by monthly users
 
 
 def cost(prices: dict[str, Price], name: str, quantity: float) -> float:
-    """Return what a quantity costs, its tiers counted."""
+    """Return the price of a quantity, by tiers."""
     total, current, start = 0.0, name, 0.0
     for above, following in TIERS.get(name, ()):
         price = prices[current]
@@ -115,7 +117,7 @@ def cost(prices: dict[str, Price], name: str, quantity: float) -> float:
 
 
 def fitting(plans: tuple[Plan, ...], connections: float, messages_a_day: float) -> Plan | None:
-    """Return the smallest plan that holds so much, or None when only a contract does."""
+    """Return the smallest plan that is large enough, or None if only a contract is."""
     for plan in plans:
         if connections <= plan.connections and messages_a_day <= plan.messages_a_day:
             return plan

@@ -1,4 +1,4 @@
-"""What a dead letter tells of itself, and which ones a filter chooses."""
+"""Reading dead letters, and the filter that chooses some of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.protocol import events
-from cli.dead_letters import Filter, Letter, read
+from cli.dead_letters.letters import Filter, Letter, read
 
 NOTICE = events.build_notice("g1", "alice", stage="test", now=datetime(2025, 5, 19, tzinfo=UTC))
 
@@ -47,12 +47,12 @@ def test_an_invalid_event_says_what_is_wrong(body: str, reason: str) -> None:
     assert read("queue", message(body)).reason.startswith(reason)
 
 
-def test_an_invalid_event_still_tells_what_can_be_read() -> None:
+def test_the_readable_fields_of_an_invalid_event_are_kept() -> None:
     letter = read("queue", message('{"subject":"g1","userid":7}'))
     assert (letter.generation, letter.user, letter.type) == ("g1", "", "")
 
 
-def test_sns_tells_why_in_attributes() -> None:
+def test_attributes_of_sns_give_the_reason() -> None:
     failed = message(NOTICE, ErrorCode="AccessDenied", ErrorMessage="KMS key disabled")
     assert read("subscription", failed).reason == "SNS: AccessDenied KMS key disabled"
     assert read("subscription", message(NOTICE)).reason.startswith("SNS: it could not put")
@@ -75,13 +75,26 @@ def test_an_envelope_of_sns_is_opened_in_the_subscription_queue_only() -> None:
     assert read("queue", wrapped).body == json.dumps(envelope)
 
 
-def test_a_letter_is_shown_whole() -> None:
+def test_a_whole_letter_has_event_time_and_attributes() -> None:
     shown = read("queue", message(NOTICE, type="t")).whole()
 
     assert shown["event"] == json.loads(NOTICE)
     assert shown["sentAt"] == "2023-11-14T22:13:20Z"
     assert shown["attributes"] == {"type": "t"}
     assert read("queue", message("poison")).whole()["body"] == "poison"
+
+
+def test_the_summary_of_a_letter_has_no_content() -> None:
+    assert read("queue", message(NOTICE)).summary() == {
+        "queue": "queue",
+        "messageId": "m1",
+        "sentAt": "2023-11-14T22:13:20Z",
+        "receives": 3,
+        "reason": "received too often: `deliver` failed on it",
+        "type": "herald.generation.error",
+        "generation": "g1",
+        "user": "alice",
+    }
 
 
 def test_the_size_counts_body_and_attributes_in_bytes() -> None:
@@ -107,5 +120,5 @@ def letter() -> Letter:
         (Filter(user="alice", generation="g2"), False),
     ],
 )
-def test_every_field_of_a_filter_must_hold(chosen: Filter, expected: bool) -> None:
-    assert chosen.chooses(letter(), now=1_700_000_100) is expected
+def test_a_letter_must_match_every_field_of_a_filter(chosen: Filter, expected: bool) -> None:
+    assert chosen.matches(letter(), now=1_700_000_100) is expected

@@ -1,20 +1,21 @@
-"""Other transports for the same pages and events, at their published prices.
+"""Other transports for the same clients and events, at their published prices.
 
-Transport only: the webhook, the record, the outbox, the inbox and the replay would be needed beside
-each of them as well.
+Transport only: each of them would also need the webhook, the record, the outbox, the inbox and the
+replay.
 """
 
 import math
 from typing import NamedTuple
 
-from cli.bill import DAYS, FRAME_OVERHEAD, Inputs, bill, per_million, summary, volumes
-from cli.prices import ABLY, PUSHER, cost, fitting
+from cli.cost.bill import DAYS, FRAME_OVERHEAD, bill, per_million, summary, volumes
+from cli.cost.inputs import Inputs
+from cli.cost.prices import ABLY, PUSHER, cost, fitting
 
 METERED_BYTES = 5 * 1024  # of an AppSync operation and an IoT message
 
 
 class Peer(NamedTuple):
-    """A transport by the month, in dollars; None where it is not sold so."""
+    """A transport by the month, in dollars; None where it is not sold that way."""
 
     name: str
     total: float | None
@@ -24,7 +25,7 @@ class Peer(NamedTuple):
 
 
 def peers(given: Inputs) -> list[Peer]:
-    """Return Herald's transport and the others, all for the users at once."""
+    """Return Herald's transport and the others, for all users at once."""
     counts = volumes(given)
     published = counts.notifications
     delivered = counts.notifications * given.online * given.connections
@@ -54,7 +55,7 @@ def peers(given: Inputs) -> list[Peer]:
             pusher.amount if pusher else None,
             None,
             None,
-            "the plan for so many at once and messages a day" if pusher else "by contract",
+            "the plan for so many connections and messages a day" if pusher else "by contract",
         ),
         _metered(
             f"Ably {ably.name}",
@@ -77,7 +78,7 @@ def _metered(
     counted: str,
     base: float = 0.0,
 ) -> Peer:
-    """`messages`: their price, how many come with notifications, how many with connecting."""
+    """`messages` is their price, how many notifications cause, and how many connecting causes."""
     counts, prices = volumes(given), dict(given.prices)
     price, of_notifications, of_connecting = messages
     amount = cost(prices, price, of_notifications + of_connecting)

@@ -1,23 +1,22 @@
-"""Deploy to AWS: `make plan|deploy|destroy STAGE=…`.
+"""Deploying a stage to AWS with Terraform.
 
 A stage is infra/envs/<stage>.tfvars. Its Terraform state is in S3: infra/envs/<stage>.s3.tfbackend
-names bucket and region (and key, role, …), or HERALD_STATE_BUCKET names the bucket.
+names the bucket and Region (and key, role, …), or HERALD_STATE_BUCKET names the bucket.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from cli.commands import DONE, PARTLY, CommandError, confirmed, note, run
-from tooling import BUILD, ROOT, SetupError, package, terraform
+from cli.console import DONE, PARTLY, CommandError, confirmed, note
+from cli.stages import DIRECTORY, stages
+from tooling import BUILD, ROOT, package, terraform
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
 _INFRA = ROOT / "infra"
@@ -27,19 +26,21 @@ _CHANGES = 2  # `terraform plan -detailed-exitcode`
 class Deployment:
     """Terraform's runs for one stage; state and plan files are in build/deploy/<stage>."""
 
-    def __init__(self, stage: str) -> None:
+    def __init__(self, stage: str, *, quiet: bool = False) -> None:
         self.stage = stage
+        self._quiet = quiet
         self.variables = _variables(stage)
         self.directory = BUILD / "deploy" / stage
         self.plan_file = self.directory / "plan.tfplan"
         self._terraform = str(terraform.find_terraform())
         self._environment = {
             **terraform.environment(),
-            # Each stage keeps its own backend settings: changing stages changes no state.
+            # Backend settings for each stage: switching stages never touches another's state.
             "TF_DATA_DIR": str(self.directory / "terraform"),
         }
 
     def init(self) -> None:
+        """Initialise Terraform with the stage's backend; raises SetupError."""
         self.directory.mkdir(parents=True, exist_ok=True)
         backend = [f"-backend-config={setting}" for setting in _backend(self.stage)]
         terraform.init(_INFRA, self._environment, "-reconfigure", *backend)
@@ -57,39 +58,34 @@ class Deployment:
             )
         return code == _CHANGES
 
-    def apply(self) -> int:
-        """Apply exactly what was planned."""
+    def apply(self) -> bool:
+        """Apply exactly the plan; return whether all of it was applied."""
         code = self._run("apply", str(self.plan_file))
         self.plan_file.unlink(missing_ok=True)
-        if code != 0:
-            note(
-                "terraform apply failed half-way: mend what it names and run"
-                f" `make deploy STAGE={self.stage}` again."
-            )
-            return PARTLY
-        return DONE
+        return code == 0
 
     def _run(self, command: str, *arguments: str) -> int:
         plain = [] if sys.stdout.isatty() else ["-no-color"]
         return subprocess.call(
             [self._terraform, f"-chdir={_INFRA}", command, *plain, *arguments],
             env=self._environment,
+            stdout=sys.stderr if self._quiet else None,
         )
 
 
 def _variables(stage: str) -> Path:
-    known = sorted(path.stem for path in (_INFRA / "envs").glob("*.tfvars"))
+    known = stages()
     if stage not in known:
-        asked = f"There is no stage {stage!r}." if stage else "Which stage? Give STAGE=…."
+        problem = f"There is no stage {stage!r}." if stage else "Which stage? Give --stage NAME."
         raise CommandError(
-            f"{asked} A stage is a file infra/envs/<stage>.tfvars; there are: {', '.join(known)}."
+            f"{problem} A stage is a file infra/envs/<stage>.tfvars; there are: {', '.join(known)}."
         )
-    return _INFRA / "envs" / f"{stage}.tfvars"
+    return DIRECTORY / f"{stage}.tfvars"
 
 
 def _backend(stage: str) -> list[str]:
-    """The backend's settings for `terraform init`: a file, or bucket and key."""
-    settings = _INFRA / "envs" / f"{stage}.s3.tfbackend"
+    """Return the backend's settings for `terraform init`: a file, or bucket and key."""
+    settings = DIRECTORY / f"{stage}.s3.tfbackend"
     if settings.is_file():
         text = settings.read_text()
         key = [] if re.search(r"(?m)^\s*key\s*=", text) else [f"key=herald/{stage}.tfstate"]
@@ -104,7 +100,7 @@ def _backend(stage: str) -> list[str]:
 
 
 def _account() -> str:
-    """Who we are on AWS, as a line; raises CommandError when the credentials do not hold."""
+    """Return who we are on AWS, as a line; raises CommandError for invalid credentials."""
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -123,40 +119,45 @@ def _account() -> str:
     return f"account {identity['Account']}, {region}, as {identity['Arn']}"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m cli.deploy",
-        description=__doc__,
-        formatter_class=argparse.RawTextHelpFormatter,
-    )
-    parser.add_argument("command", choices=["plan", "apply", "destroy"])
-    parser.add_argument("stage", help="a file infra/envs/<stage>.tfvars")
-    parser.add_argument("--yes", action="store_true", help="do not ask before applying")
-    given = parser.parse_args(arguments)
-    try:
-        return _deploy(given.command, given.stage, yes=given.yes)
-    except SetupError as exc:
-        raise CommandError(str(exc)) from exc
+class Result(NamedTuple):
+    """Whether there was anything to change, whether all of it was applied, and the exit code."""
+
+    changes: bool
+    applied: bool
+    code: int
 
 
-def _deploy(command: str, stage: str, *, yes: bool) -> int:
+def run(action: str, stage: str, *, yes: bool, quiet: bool = False) -> Result:
+    """Plan a stage; as `deploy` and `destroy`, apply the plan once the operator agrees.
+
+    `quiet` sends Terraform's output to stderr.
+
+    Raises
+    ------
+    CommandError
+        Stage, state or credentials are missing, or the plan failed: nothing was changed.
+    SetupError
+        The package cannot be built, or Terraform cannot be initialised.
+    """
     _variables(stage)
     _backend(stage)
     note(f"Stage {stage}: {_account()}.")
-    deployment = Deployment(stage)
+    deployment = Deployment(stage, quiet=quiet)
     package.build()
     deployment.init()
-    if not deployment.plan(destroy=command == "destroy"):
+    if not deployment.plan(destroy=action == "destroy"):
         note("Nothing to change.")
-        return DONE
-    if command == "plan":
-        note(f"Not applied: `make deploy STAGE={stage}` plans again and applies.")
-        return DONE
-    doing = "Destroy all of this in" if command == "destroy" else "Apply this to"
-    if not confirmed(f"{doing} stage {stage}?", yes=yes):
-        return PARTLY
-    return deployment.apply()
-
-
-if __name__ == "__main__":
-    sys.exit(run(main))
+        return Result(changes=False, applied=False, code=DONE)
+    if action == "plan":
+        note(f"Not applied: `./herald deploy --stage {stage}` plans again and applies.")
+        return Result(changes=True, applied=False, code=DONE)
+    question = "Destroy all of this in" if action == "destroy" else "Apply this to"
+    if not confirmed(f"{question} stage {stage}?", yes=yes):
+        return Result(changes=True, applied=False, code=PARTLY)
+    if deployment.apply():
+        return Result(changes=True, applied=True, code=DONE)
+    note(
+        "terraform apply failed half-way: fix the cause and run"
+        f" `./herald {action} --stage {stage}` again."
+    )
+    return Result(changes=True, applied=False, code=PARTLY)
