@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _INFRA = ROOT / "infra"
 _CHANGES = 2  # `terraform plan -detailed-exitcode`
+_STDERR = 2  # file descriptor
 
 
 class Deployment:
@@ -69,7 +70,7 @@ class Deployment:
         return subprocess.call(
             [self._terraform, f"-chdir={_INFRA}", command, *plain, *arguments],
             env=self._environment,
-            stdout=sys.stderr if self._quiet else None,
+            stdout=_STDERR if self._quiet else None,
         )
 
 

@@ -41,8 +41,9 @@ def set_value(
 
     The form is checked first. A value is never printed, except by --generate --print.
 
-    To rotate the webhook secret without refusing a single call: `secret set webhook --add --generate
-    --print`; five minutes later give the new one to the provider; then `secret retire webhook`.
+    To rotate the webhook secret without rejecting a single call: `secret set webhook --add
+    --generate --print`; five minutes later, give the new one to the provider; once it signs with
+    it, `secret retire webhook`.
 
     --json prints {"secret", "valid", "value"}: which secret, how many of its values are valid, and
     the generated value with --print, else null.

@@ -36,7 +36,7 @@ def upgrade() -> None:
         );
         CREATE INDEX generations_by_user ON generations (user_id, created_at DESC);
 
-        -- After restoring a backup, give every stream a new epoch: `make new-epoch`.
+        -- After restoring a backup, give every stream a new epoch: `./herald new-epoch`.
         CREATE TABLE streams (
             user_id     text PRIMARY KEY,
             epoch       uuid NOT NULL DEFAULT herald_epoch(),

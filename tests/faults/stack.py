@@ -290,7 +290,7 @@ class FaultStack:
 
     def redrive(self, queue: str = "queue", *, user: str = "") -> None:
         """Move the dead letters back, all or a user's, as an operator does."""
-        command = [sys.executable, "-m", "cli.dlq", "redrive", "--queue", queue]
+        command = [sys.executable, "-m", "cli", "dlq", "redrive", "--queue", queue]
         command += ["--user", user] if user else []
         environment = {**os.environ, "HERALD_STACK_ENV": str(self.stack.env_file)}
         subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)

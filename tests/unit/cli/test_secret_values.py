@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -10,8 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from cli import secret_values
 from cli.console import CommandError
-from cli.secret_values import Kind
 from tests.command_line import herald
+
+if TYPE_CHECKING:
+    from cli.secret_values import Kind
 
 GOOD = "whsec_" + base64.b64encode(b"k" * 24).decode()
 OTHER = "whsec_" + base64.b64encode(b"o" * 32).decode()
