@@ -40,18 +40,21 @@ EACH = pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def parse(line: str) -> None:
     """Resolve a line `./herald …` to a command and its options; raises ValueError.
 
-    Placeholders such as <id>, … and NAME are values; | separates alternatives.
+    `a|b` are alternatives, `[…]` is optional, and a word such as <command> or COMMAND stands for
+    any.
     """
-    words = shlex.split(re.split(r" (?:[|<>]|&&) ", f"{line} ")[0].replace("…", " "))[1:]
-    words = [word.strip("[]") for word in words if word.strip("[]|")]
-    command: Any = TREE
-    while words and hasattr(command, "commands") and not words[0].startswith("-"):
+    line = re.split(r" (?:[|<>]|&&|#) ", f"{line} ")[0]
+    words = [word.strip("[]") for word in shlex.split(line.replace("…", " "))[1:]]
+    found: list[Any] = [TREE]
+    while words and hasattr(found[0], "commands") and not words[0].startswith("-"):
         names = words.pop(0).split("|")
-        if unknown := set(names) - set(command.commands):
+        if names[0].startswith("<") or names[0].isupper():
+            return
+        if unknown := set(names) - set(found[0].commands):
             raise ValueError(f"{line}: there is no command {unknown.pop()}")
-        command = command.commands[names[0]]
-    known = {option for parameter in command.params for option in parameter.opts} | {"--help", "-h"}
-    known |= {"--install-completion", "--show-completion"} if command is TREE else set()
+        found = [found[0].commands[name] for name in names]
+    parameters = [parameter for command in found for parameter in command.params]
+    known = {option for parameter in parameters for option in parameter.opts} | {"--help", "-h"}
     for word in words:
         option = word.partition("=")[0]
         if option.startswith("-") and option not in known:
@@ -105,9 +108,15 @@ def test_every_command_that_works_on_a_herald_takes_the_same_options(path: tuple
 
 
 def documented() -> Iterator[tuple[str, str]]:
+    """Yield the command lines in code blocks and code spans, each with the name of its file."""
     for path in DOCUMENTS:
-        for line in re.findall(r"\./herald [^\n`\"']*", path.read_text()):
-            yield path.name, line.split(" #")[0].rstrip(" .,;:)\\")
+        text = path.read_text()
+        blocks = re.findall(r"(?ms)^ *```\w*\n(.*?)^ *```", text)
+        spans = re.findall(r"`([^`]+)`", re.sub(r"(?ms)^ *```.*?^ *```", "", text))
+        lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+        for line in (*lines, *(span.replace("\n", " ") for span in spans)):
+            for found in re.findall(r"\./herald\b.*", line):
+                yield path.name, found
 
 
 def test_every_command_line_in_the_documentation_parses() -> None:
