@@ -33,8 +33,7 @@ def new_epoch(
 
     A restored database has forgotten offsets that clients have already seen, and would assign them
     to other events. So every stream gets a new epoch, events that were never published move into
-    it, and each user's inbox is updated: clients then get a gap and reload their state. The command
-    can be run again at any time.
+    it, and each user's inbox is updated: clients get a gap and reload. It can be run again.
 
     Results that were recorded after the backup are lost: ask the provider to report them again.
 
@@ -48,18 +47,16 @@ def new_epoch(
     table = herald.output("inbox_table") if herald else ""
     renewed = _renew(dsn, yes=yes)
     if renewed is None:
-        if not json:
-            print("Nothing was changed.")
-        else:
-            print_json({"streams": 0, "moved": 0, "announced": 0})
+        zeros = dict.fromkeys(("streams", "moved", "announced"), 0)
+        print_json(zeros) if json else print("Nothing was changed.")
         return PARTLY
     if not json:
         print(f"{len(renewed.epochs)} streams renewed, {renewed.moved} waiting events moved.")
     announced = _announce(herald.client("dynamodb"), table, renewed) if herald else None
     complete = announced in (None, len(renewed.epochs))
     if json:
-        counts = {"streams": len(renewed.epochs), "moved": renewed.moved}
-        print_json({**counts, "announced": announced})
+        streams = len(renewed.epochs)
+        print_json({"streams": streams, "moved": renewed.moved, "announced": announced})
     elif announced is not None and complete:
         print(f"{announced} inboxes in {table} updated.")
     return DONE if complete else PARTLY

@@ -31,11 +31,11 @@ def set_value(
     ] = False,
     json: Json = False,
 ) -> int:
-    """Set the value of a secret. It is read from stdin; on a terminal, it is asked for unseen.
+    """Set the value of a secret. It is read from stdin; a terminal asks for it, without echo.
 
     database: the DSN, postgresql://user:password@host:5432/name?sslmode=require
 
-    webhook: signing secrets, whsec_ and base64, several of them separated by white space
+    webhook: one or more signing secrets, whsec_ and base64, separated by white space
 
     jwt: an HS256 secret of at least 32 bytes, or the PEM public key for RS256 and ES256
 
@@ -45,23 +45,15 @@ def set_value(
     --generate --print`; five minutes later, give the new one to the provider; once it signs with
     it, `secret retire webhook`.
 
-    --json prints {"secret", "valid", "value"}: which secret, how many of its values are valid, and
-    the generated value with --print, else null.
+    --json prints {"secret", "valid", "value"}: "valid" is how many of its values are valid, "value"
+    the generated one with --print, else null.
     """
-    if add and kind != "webhook":
-        raise typer.BadParameter("only webhook can have several.", param_hint="--add")
-    if show and not generate:
-        raise typer.BadParameter(
-            "needs --generate: a given value is never printed.", param_hint="--print"
-        )
+    _check_usage(kind, generate=generate, show=show, add=add)
     from cli import secret_values
 
     herald = target.choose(which)
     client, secret_id = herald.client("secretsmanager"), herald.secret_id(kind)
-    if generate:
-        value = secret_values.generated(kind)
-    else:
-        value = secret_values.checked(kind, _from_operator(kind))
+    value = secret_values.generated(kind) if generate else _from_operator(kind)
     if add:
         value = secret_values.with_current(client, secret_id, value)
     secret_values.put(client, secret_id, value)
@@ -79,8 +71,7 @@ def retire(
 ) -> int:
     """End a rotation: only the secret that was added last stays valid.
 
-    --json prints {"secret", "valid", "value"}: which secret, how many of its values are valid, and
-    null.
+    --json prints {"secret", "valid", "value"}: "webhook", 1 and null.
     """
     from cli import secret_values
 
@@ -91,10 +82,20 @@ def retire(
     return _report(kind, value, herald.title, None, json=json)
 
 
-def _from_operator(kind: str) -> str:
-    if sys.stdin.isatty():
-        return getpass.getpass(f"{kind}: ")
-    return sys.stdin.read()
+def _check_usage(kind: Kind, *, generate: bool, show: bool, add: bool) -> None:
+    if add and kind != "webhook":
+        raise typer.BadParameter("only webhook can have several values.", param_hint="--add")
+    if show and not generate:
+        raise typer.BadParameter(
+            "needs --generate: a given value is never printed.", param_hint="--print"
+        )
+
+
+def _from_operator(kind: Kind) -> str:
+    from cli.secret_values import checked
+
+    typed = getpass.getpass(f"{kind}: ") if sys.stdin.isatty() else sys.stdin.read()
+    return checked(kind, typed)
 
 
 def _report(kind: str, value: str, title: str, new: str | None, *, json: bool) -> int:

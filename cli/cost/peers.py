@@ -29,11 +29,8 @@ def peers(given: Inputs) -> list[Peer]:
     counts = volumes(given)
     published = counts.notifications
     delivered = counts.notifications * given.online * given.connections
-    at_once = given.users * given.connections
     units = math.ceil((given.event_bytes + FRAME_OVERHEAD) / METERED_BYTES)
     own = summary(given, [line for line in bill(given) if line.service == "API Gateway"])
-    pusher = fitting(PUSHER, at_once, (published + delivered) / DAYS)
-    ably = fitting(ABLY, at_once, 0)
     return [
         Peer("Herald: API Gateway", *own[:3], "posts, pings, hellos, replays; minutes"),
         _metered(
@@ -50,24 +47,31 @@ def peers(given: Inputs) -> list[Peer]:
             ("iot-minute",),
             "publish, delivery, acknowledgement, connect, subscribe; minutes",
         ),
-        Peer(
-            f"Pusher {pusher.name}" if pusher else "Pusher",
-            pusher.amount if pusher else None,
-            None,
-            None,
-            "the plan for so many connections and messages a day" if pusher else "by contract",
-        ),
-        _metered(
-            f"Ably {ably.name}",
-            given,
-            ("ably-message", published + delivered, 0.0),
-            ("ably-minute", "ably-channel-minute"),
-            f"publish, delivery; minutes, with a channel each; the package ${ably.amount:g}",
-            ably.amount,
-        )
-        if ably
-        else Peer("Ably", None, None, None, "by contract"),
+        _pusher(given, published + delivered),
+        _ably(given, published + delivered),
     ]
+
+
+def _pusher(given: Inputs, messages: float) -> Peer:
+    plan = fitting(PUSHER, given.users * given.connections, messages / DAYS)
+    if plan is None:
+        return Peer("Pusher", None, None, None, "by contract")
+    counted = "the plan for so many connections and messages a day"
+    return Peer(f"Pusher {plan.name}", plan.amount, None, None, counted)
+
+
+def _ably(given: Inputs, messages: float) -> Peer:
+    plan = fitting(ABLY, given.users * given.connections, 0)
+    if plan is None:
+        return Peer("Ably", None, None, None, "by contract")
+    return _metered(
+        f"Ably {plan.name}",
+        given,
+        ("ably-message", messages, 0.0),
+        ("ably-minute", "ably-channel-minute"),
+        f"publish, delivery; minutes, with a channel each; the package ${plan.amount:g}",
+        plan.amount,
+    )
 
 
 def _metered(

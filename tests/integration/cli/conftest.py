@@ -45,43 +45,7 @@ class Proxy:
     def __init__(self, port: int) -> None:
         self.before: Callable[[str], str | None] = lambda operation: None
         self.after: Callable[[str], None] = lambda operation: None
-        proxy = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                operation = self.headers.get("x-amz-target", "").rpartition(".")[2]
-                if code := proxy.before(operation):
-                    text = f'{{"__type":"{code}","message":"{code}"}}'.encode()
-                    self.answer(400, "application/x-amz-json-1.0", text)
-                    return
-                upstream = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-                upstream.request("POST", self.path, body, dict(self.headers))
-                response = upstream.getresponse()
-                content = response.read()
-                upstream.close()
-                proxy.after(operation)
-                self.answer(response.status, response.headers["content-type"], content)
-
-            def answer(self, status: int, kind: str, body: bytes) -> None:
-                self.send_response(status)
-                self.send_header("content-type", kind)
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def handle(self) -> None:
-                try:
-                    super().handle()
-                except ConnectionError:
-                    return  # the command was killed
-
-            def log_message(self, *arguments: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self, port))
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
@@ -91,6 +55,46 @@ class Proxy:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+def _handler(proxy: Proxy, port: int) -> type[BaseHTTPRequestHandler]:
+    """Return a handler that forwards requests to the emulator at `port`."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            operation = self.headers.get("x-amz-target", "").rpartition(".")[2]
+            if code := proxy.before(operation):
+                text = f'{{"__type":"{code}","message":"{code}"}}'.encode()
+                self.answer(400, "application/x-amz-json-1.0", text)
+                return
+            upstream = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            upstream.request("POST", self.path, body, dict(self.headers))
+            response = upstream.getresponse()
+            content = response.read()
+            upstream.close()
+            proxy.after(operation)
+            self.answer(response.status, response.headers["content-type"], content)
+
+        def answer(self, status: int, kind: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("content-type", kind)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def handle(self) -> None:
+            try:
+                super().handle()
+            except ConnectionError:
+                return  # the command was killed
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    return Handler
 
 
 @pytest.fixture

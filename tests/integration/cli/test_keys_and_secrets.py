@@ -149,7 +149,7 @@ def value_of(manager: Any, kind: str) -> str:
     return str(manager.get_secret_value(SecretId=f"herald-test-{kind}")["SecretString"])
 
 
-def test_a_value_from_stdin_is_set_and_not_shown(stack_env: str, manager: Any) -> None:
+def test_a_value_from_stdin_is_put_and_not_shown(stack_env: str, manager: Any) -> None:
     dsn = "postgresql://herald:hunter2@db.example/herald"
 
     result = put(stack_env, "set", "database", typed=f"{dsn}\n")

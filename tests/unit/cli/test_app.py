@@ -40,8 +40,8 @@ EACH = pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def parse(line: str) -> None:
     """Resolve a line `./herald …` to a command and its options; raises ValueError.
 
-    `a|b` are alternatives, `[…]` is optional, and a word such as <command> or COMMAND stands for
-    any.
+    `a|b` are alternatives, `[…]` is optional, and a word such as <command> or COMMAND is
+    any word.
     """
     line = re.split(r" (?:[|<>]|&&|#) ", f"{line} ")[0]
     words = [word.strip("[]") for word in shlex.split(line.replace("…", " "))[1:]]
