@@ -53,7 +53,10 @@ class Delivery(NamedTuple):
 def deliver_one(environment: Mapping[str, str]) -> Delivery:
     """Record a generation, connect as its owner, call the webhook, wait for the event.
 
-    Raises SetupError when a leg fails or the event does not arrive.
+    Raises
+    ------
+    SetupError
+        A leg fails, or the event does not arrive.
     """
     generation = _insert_pending(environment)
     began = time.monotonic()

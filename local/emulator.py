@@ -65,7 +65,10 @@ def answers(url: str) -> bool:
 def start(stack: Path, settings: Mapping[str, str]) -> Emulator:
     """Start an emulator for the stack in directory `stack`; `settings` extend its environment.
 
-    Raises SetupError with the end of its log when it does not start.
+    Raises
+    ------
+    SetupError
+        It does not start; the message quotes the end of its log.
     """
     python = environments.ensure("emulator")
     emulator = Emulator(free_port(), "AKIAHERALDLOCAL00000", secrets.token_hex(20))

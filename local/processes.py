@@ -62,7 +62,10 @@ def await_ready(
 ) -> None:
     """Wait until `ready()`.
 
-    Raises SetupError with the end of the log when the process exits or `timeout` seconds pass.
+    Raises
+    ------
+    SetupError
+        The process exits, or `timeout` seconds pass; the message quotes the end of the log.
     """
     deadline = time.monotonic() + timeout
     while not ready():

@@ -47,7 +47,10 @@ ENVIRONMENTS = {
 def ensure(name: str) -> Path:
     """Make the environment `name` if it is missing or its pins changed; return its interpreter.
 
-    Raises SetupError when pip fails.
+    Raises
+    ------
+    SetupError
+        The packages cannot be installed.
     """
     environment = ENVIRONMENTS[name]
     requirements = ROOT / "requirements" / f"{name}.txt"
