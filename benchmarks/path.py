@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import httpx
-import jwt
 import psycopg2
 from standardwebhooks import Webhook
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks import BUILD
 from chalicelib.recording import generation_events
+from local import tokens
 
 if TYPE_CHECKING:
     from chalicelib.recording.rows import Generation
@@ -52,7 +52,7 @@ class Pages:
 
     async def open(self, stack: AsyncExitStack) -> None:
         for user in self.users:
-            token = self._token(user)
+            token = tokens.issue(self._env, user)
             page = await stack.enter_async_context(
                 connect(
                     self._env["HERALD_WEBSOCKET_URL"],
@@ -85,12 +85,6 @@ class Pages:
                 if event_id:
                     self.received.setdefault(event_id, now)
             self._arrived.set()
-
-    def _token(self, user: str) -> str:
-        now = int(time.time())
-        claims = {"sub": user, "iat": now, "exp": now + 3600}
-        claims |= {"iss": self._env["HERALD_JWT_ISSUER"], "aud": self._env["HERALD_JWT_AUDIENCE"]}
-        return jwt.encode(claims, self._env["HERALD_JWT_SECRET"], "HS256")
 
 
 class Aws:

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from local.environments import find_chromium
 from tests.browser.studio import StudioPage
+from tooling.environments import find_chromium
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -142,14 +142,14 @@ def test_signing_in_as_somebody_else_changes_pictures_and_events(
     expect(studio.log("Gap")).to_have_count(0)
 
 
-def test_a_refused_prompt_says_why_and_stays_to_be_mended(
+def test_a_rejected_prompt_is_explained_and_stays_for_correction(
     visit: Callable[[str], StudioPage],
 ) -> None:
     studio = visit("alice")
     field = studio.page.get_by_label("Prompt")
     field.fill("   ")
     field.press("Enter")
-    expect(studio.page.get_by_role("alert")).to_contain_text("prompt must be a text")
+    expect(studio.page.get_by_role("alert")).to_contain_text("prompt must be a non-empty string")
     expect(field).to_have_value("   ")
     field.fill("Two cats")
     field.press("Enter")

@@ -1,4 +1,4 @@
-"""Users, providers and pages for the end-to-end tests: nothing here is Herald's own code."""
+"""Users, providers and pages for the end-to-end tests: nothing here is of the deployed code."""
 
 import json
 import time
@@ -10,11 +10,12 @@ from typing import Any
 
 import boto3
 import httpx
-import jwt
 import psycopg2
 import pytest
 from standardwebhooks import Webhook
 from websockets.sync.client import ClientConnection, connect
+
+from local.tokens import Issuer
 
 SECONDS = 20.0
 
@@ -101,14 +102,7 @@ class Herald:
 
     def token(self, **claims: Any) -> str:
         now = int(time.time())
-        all_claims = {
-            "iss": self.env["HERALD_JWT_ISSUER"],
-            "aud": self.env["HERALD_JWT_AUDIENCE"],
-            "iat": now,
-            "exp": now + 900,
-            **claims,
-        }
-        return jwt.encode(all_claims, self.env["HERALD_JWT_SECRET"], "HS256")
+        return Issuer.of(self.env).sign(**{"iat": now, "exp": now + 900, **claims})
 
     def open(self, token: str | None, *, by: str = "subprotocol", **options: Any) -> Page:
         """Open a WebSocket with a token as a browser (subprotocol) or another client carries it."""

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 
-from local import ROOT, processes
+from local import processes
 from local.emulator import answers
 from local.ports import free_port
+from tooling import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

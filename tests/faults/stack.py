@@ -27,12 +27,13 @@ import psycopg2
 from psycopg2.extras import RealDictCursor
 from standardwebhooks.webhooks import Webhook
 
-from local import ROOT, processes, tokens
+from local import processes, tokens
 from tests.faults.background import Background, eventually
 from tests.faults.clients import Client
 from tests.faults.history import History
 from tests.faults.microburst import Microburst
 from tests.faults.tap import Address, Tap
+from tooling import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -289,7 +290,7 @@ class FaultStack:
 
     def redrive(self, queue: str = "queue", *, user: str = "") -> None:
         """Move the dead letters back, all or a user's, as an operator does."""
-        command = [sys.executable, "-m", "ops.dlq", "redrive", "--queue", queue]
+        command = [sys.executable, "-m", "cli", "dlq", "redrive", "--queue", queue]
         command += ["--user", user] if user else []
         environment = {**os.environ, "HERALD_STACK_ENV": str(self.stack.env_file)}
         subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local import BUILD
 from tests.faults import report
 from tests.faults.campaign import Campaign
 from tests.faults.checker import Verdict, check
+from tooling import BUILD
 
 if TYPE_CHECKING:
     from tests.faults.stack import FaultStack

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from moto.server import ThreadedMotoServer
 
-from local import ROOT, terraform
+from tooling import ROOT, terraform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ import pytest
 
 from chalicelib import metrics, settings
 from chalicelib.telemetry import NAMESPACE
-from local import ROOT, package
 from tests.infra.conftest import Terraform, copy_of_infra
+from tooling import ROOT, package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,15 +118,15 @@ def test_environment_names(chalice: dict[str, Resources]) -> None:
 
 
 def test_the_settings_are_those_that_terraform_sets() -> None:
-    for handler, kind in settings.FUNCTIONS.items():
-        wanted = {settings.variable(field) for field in kind._fields}
+    for handler in settings.FUNCTIONS:
+        wanted = {settings.variable(field) for field in settings.fields(handler)}
         assert environment_names(handler) == wanted, handler
 
 
 def test_the_settings_are_those_that_chalice_knows(chalice: dict[str, Resources]) -> None:
     for name, function in chalice["aws_lambda_function"].items():
-        kind = settings.FUNCTIONS[WEBSOCKET_NAMES.get(name, name)]
-        wanted = {settings.variable(field) for field in kind._fields}
+        handler = WEBSOCKET_NAMES.get(name, name)
+        wanted = {settings.variable(field) for field in settings.fields(handler)}
         assert set(function["environment"]["variables"]) == wanted, name
     assert len(settings.FUNCTIONS) == len(chalice["aws_lambda_function"])
 

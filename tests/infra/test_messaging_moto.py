@@ -11,9 +11,9 @@ import pytest
 from moto.sqs.models import Queue
 from pytest_terraform import terraform, tf
 
-from local import ROOT
-from local import terraform as own
 from tests.infra.conftest import REGION, Terraform, copy_of_infra
+from tooling import ROOT
+from tooling import terraform as own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import hcl2
 import pytest
 
-from local import ROOT
+from tooling import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from local import ROOT
 from tests.infra.conftest import Terraform, copy_of_infra
+from tooling import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

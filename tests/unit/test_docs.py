@@ -149,7 +149,7 @@ def test_every_target_named_is_there() -> None:
 @pytest.fixture(scope="module")
 def sources() -> str:
     files = [ROOT / "Makefile", ROOT / "tests" / "conftest.py"]
-    for folder in ("app", "chalicelib", "infra", "local", "migrations", "ops"):
+    for folder in ("app", "chalicelib", "infra", "cli", "local", "tooling", "migrations"):
         files += [path for kind in ("py", "tf") for path in (ROOT / folder).rglob(f"*.{kind}")]
     return "\n".join(path.read_text() for path in files)
 

@@ -18,7 +18,7 @@ VALUES = {
 
 def environ(function: str, **changes: str) -> dict[str, str]:
     """A function's environment, with its own settings only."""
-    fields = settings.FUNCTIONS[function]._fields
+    fields = settings.fields(function)
     values = {field: VALUES.get(field, "value") for field in fields} | changes
     values.pop("jwt_jwks_url", None)
     return AWS | {settings.variable(field): value for field, value in values.items()}

@@ -17,7 +17,7 @@ from benchmarks import plots, reconnects, scenarios, simulation
 from benchmarks.capacity import BATCH, SPREAD, Settings, Workload, burst, raised, rounded, use
 from benchmarks.delivery_model import NEVER, Bucket, Path, Simulation, percentile, poisson
 from benchmarks.reconnects import storm
-from ops.cost import markdown
+from cli.cost.report import markdown
 
 ROOT = File(__file__).parents[3]
 

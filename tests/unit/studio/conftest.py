@@ -1,4 +1,4 @@
-"""The studio on its own: settings of a stack that is not there, and a store in memory."""
+"""The studio on its own: settings of a stack that does not exist, and a store in memory."""
 
 from __future__ import annotations
 

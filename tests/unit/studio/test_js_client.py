@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from local.environments import find_node
+from tooling.environments import find_node
 
 CLIENT = Path(__file__).parents[3] / "clients" / "js"
 
