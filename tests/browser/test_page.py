@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,10 +9,10 @@ import pytest
 from playwright.sync_api import expect
 
 from local.studio.app import create_app
-from local.studio.settings import Settings
 from tests.browser.studio import StudioPage
-from tests.unit.studio.fake_herald import FakeHerald, MemoryStore
-from tests.unit.studio.serving import listener, port, serving
+from tests.fakes.herald import FakeHerald, MemoryStore
+from tests.fakes.serving import listener, port, serving
+from tests.fakes.studio import studio_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,22 +20,14 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
+    from local.studio.settings import Settings
+
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(
-        database_url="unused",
-        callback_url="",
-        webhook_secret="whsec_" + base64.b64encode(b"a webhook secret of the tests").decode(),
-        websocket_url="",
-        jwt_secret="a secret of the tests, 32 bytes long",
-        jwt_issuer="studio",
-        jwt_audience="herald",
-        studio_url="",
-        images=tmp_path,
-    )
+    return studio_settings(tmp_path)
 
 
 @pytest.fixture

@@ -168,13 +168,3 @@ def create_table(client: Any, name: str, sort_key: str | None = None) -> None:
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
         KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys.items()],
     )
-
-
-class Context:
-    """What Lambda tells of an invocation."""
-
-    def __init__(self, seconds: float = 30) -> None:
-        self.seconds = seconds
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(self.seconds * 1000)

@@ -12,8 +12,8 @@ from chalicelib.recording import generation_events
 from chalicelib.runtime import Runtime
 from chalicelib.store.connections import KEEP_SECONDS, Connections
 from chalicelib.store.inbox import Head, Inbox
-from tests.integration.builders import EPOCH, connected, epoch, event, open_connections, sqs
-from tests.integration.conftest import Context, Gateway
+from tests.builders import EPOCH, Context, connected, epoch, event, open_connections, sqs
+from tests.integration.conftest import Gateway
 
 pytestmark = pytest.mark.integration
 

@@ -17,7 +17,7 @@ from chalicelib.errors import ServiceError
 from chalicelib.recording.callback import Callback
 from chalicelib.recording.database import Database
 from chalicelib.recording.publishing import Publisher
-from tests.integration.conftest import Context
+from tests.builders import Context
 
 pytestmark = pytest.mark.integration
 

@@ -13,8 +13,9 @@ from chalicelib.recording import generation_events
 from chalicelib.runtime import Runtime
 from chalicelib.store.connections import NEVER, Connections
 from chalicelib.store.inbox import REPLAY_LIMIT
-from tests.integration.builders import (
+from tests.builders import (
     EPOCH,
+    Context,
     connected,
     epoch,
     event,
@@ -22,7 +23,7 @@ from tests.integration.builders import (
     sqs,
     websocket,
 )
-from tests.integration.conftest import JWT_SECRET, Context, Gateway
+from tests.integration.conftest import JWT_SECRET, Gateway
 
 pytestmark = pytest.mark.integration
 

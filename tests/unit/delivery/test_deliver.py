@@ -13,8 +13,7 @@ from chalicelib.delivery.deliver import Deliver
 from chalicelib.engine.engine import Engine, Request, Response
 from chalicelib.store.connections import Connections
 from chalicelib.store.inbox import Inbox
-from tests.integration.builders import event, sqs
-from tests.integration.conftest import Context
+from tests.builders import Context, event, sqs
 
 ENVIRON = {"AWS_REGION": "eu-central-1"}
 STORED = Response(200, b'{"UnprocessedItems":{}}')

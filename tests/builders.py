@@ -1,4 +1,4 @@
-"""Events, queue messages and WebSocket events, as the functions get them."""
+"""Events, messages and contexts as Lambda passes them to the functions."""
 
 import json
 import time
@@ -39,6 +39,16 @@ def event(user_id: str = "alice", offset: int = 1, of_epoch: str = "", prompt: s
 
 
 EPOCH = epoch()
+
+
+class Context:
+    """Lambda's context object, with this much time left."""
+
+    def __init__(self, seconds: float = 30) -> None:
+        self.seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1000)
 
 
 def sqs(*bodies: str, receives: int = 1) -> Any:
