@@ -52,7 +52,7 @@ def studio_url(herald: tuple[FakeHerald, str]) -> str:
     return herald[1]
 
 
-def test_a_gap_is_told_and_the_state_loaded_again(
+def test_a_gap_is_shown_and_the_state_is_reloaded(
     visit: Callable[[str], StudioPage], herald: tuple[FakeHerald, str]
 ) -> None:
     away, witness = visit("alice"), visit("alice")
@@ -86,7 +86,7 @@ def test_a_picture_that_is_pending_after_a_reload_arrives_by_event(
     assert studio.loads_since == 1, "one look at the state for each page load"
 
 
-def test_a_result_that_was_not_recorded_at_first_is_shown_in_the_end(
+def test_a_result_recorded_on_a_later_attempt_is_shown(
     visit: Callable[[str], StudioPage], herald: tuple[FakeHerald, str]
 ) -> None:
     herald[0].answers.append((503, {"retry-after": "1"}))
@@ -99,7 +99,7 @@ def test_a_result_that_was_not_recorded_at_first_is_shown_in_the_end(
     assert len({headers["webhook-id"] for headers in herald[0].webhooks}) == 1
 
 
-def test_without_herald_the_page_shows_what_the_application_knows_and_recovers(
+def test_while_herald_is_down_the_page_shows_the_applications_state_and_recovers(
     browser: Browser, visit: Callable[[str], StudioPage], herald: tuple[FakeHerald, str]
 ) -> None:
     fake, url = herald
@@ -115,7 +115,7 @@ def test_without_herald_the_page_shows_what_the_application_knows_and_recovers(
     context.close()
 
 
-def test_signing_in_as_somebody_else_changes_pictures_and_events(
+def test_signing_in_as_another_user_switches_pictures_and_events(
     visit: Callable[[str], StudioPage], herald: tuple[FakeHerald, str]
 ) -> None:
     studio = visit("alice")
@@ -133,7 +133,7 @@ def test_signing_in_as_somebody_else_changes_pictures_and_events(
     expect(studio.log("Gap")).to_have_count(0)
 
 
-def test_a_refused_prompt_says_why_and_stays_to_be_mended(
+def test_a_rejected_prompt_shows_why_and_stays_in_its_field(
     visit: Callable[[str], StudioPage],
 ) -> None:
     studio = visit("alice")

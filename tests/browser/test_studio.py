@@ -27,7 +27,7 @@ def test_a_picture_arrives_by_event(visit: Callable[[str], StudioPage], user: st
     expect(card).to_contain_text("event in")
 
 
-def test_a_reload_keeps_the_picture_and_goes_on(
+def test_a_reload_keeps_the_picture_and_later_events_arrive(
     visit: Callable[[str], StudioPage], user: str
 ) -> None:
     studio = visit(user)
@@ -38,7 +38,7 @@ def test_a_reload_keeps_the_picture_and_goes_on(
     studio.expect_picture(studio.generate("An orchard on the moon"), via="live")
 
 
-def test_a_reload_while_it_is_painted_loses_nothing(
+def test_a_reload_during_a_generation_loses_nothing(
     visit: Callable[[str], StudioPage], user: str
 ) -> None:
     studio = visit(user)
@@ -48,7 +48,7 @@ def test_a_reload_while_it_is_painted_loses_nothing(
     studio.expect_picture(studio.card("Paper boats"))
 
 
-def test_what_was_missed_without_connection_is_replayed(
+def test_events_missed_while_offline_are_replayed(
     visit: Callable[[str], StudioPage], user: str
 ) -> None:
     away, witness = visit(user), visit(user)
@@ -66,9 +66,7 @@ def test_what_was_missed_without_connection_is_replayed(
     expect(away.log("Gap")).to_have_count(0)
 
 
-def test_a_dropped_connection_comes_back_by_itself(
-    visit: Callable[[str], StudioPage], user: str
-) -> None:
+def test_a_dropped_connection_is_restored(visit: Callable[[str], StudioPage], user: str) -> None:
     studio = visit(user)
     card = studio.generate("Deep sea cathedral")
     expect(card).to_have_attribute("data-status", "PENDING")
@@ -81,7 +79,9 @@ def test_a_dropped_connection_comes_back_by_itself(
     assert studio.loads_since == 0
 
 
-def test_users_do_not_see_each_other(visit: Callable[[str], StudioPage], user: str) -> None:
+def test_users_do_not_see_each_others_pictures(
+    visit: Callable[[str], StudioPage], user: str
+) -> None:
     alice, bob = visit(f"{user}-a"), visit(f"{user}-b")
     hers = alice.generate("A red fox in the snow")
     his = bob.generate("Winter market")
@@ -104,7 +104,7 @@ def test_an_error_shows_its_message(visit: Callable[[str], StudioPage], user: st
     assert frame["event"]["data"]["error"]["code"] == "PAINTER_REFUSED"
 
 
-def test_two_tabs_both_get_the_picture(
+def test_both_tabs_of_a_user_show_the_picture(
     visit: Callable[[str], StudioPage], studio_url: str, user: str
 ) -> None:
     first = visit(user)

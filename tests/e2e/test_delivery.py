@@ -13,7 +13,7 @@ pytestmark = pytest.mark.e2e
 EVENTS = Path(__file__).parents[1] / "events"
 
 
-def test_a_webhook_becomes_an_event_on_its_owners_page(alice: User, herald: Herald) -> None:
+def test_a_webhook_becomes_an_event_in_its_owners_tab(alice: User, herald: Herald) -> None:
     page = alice.page()
     assert page.socket.subprotocol == "herald.v1", "the credential is never echoed"
     page.hello()
@@ -41,7 +41,7 @@ def test_a_webhook_becomes_an_event_on_its_owners_page(alice: User, herald: Hera
     )
 
 
-def test_only_the_owner_gets_it(alice: User, bob: User) -> None:
+def test_only_the_owner_receives_the_event(alice: User, bob: User) -> None:
     alices, bobs = alice.page(), bob.page()
     alices.hello()
     bobs.hello()
@@ -51,7 +51,7 @@ def test_only_the_owner_gets_it(alice: User, bob: User) -> None:
     assert bob.page().hello({"offset": 0})["stream"]["head"] == 0
 
 
-def test_two_tabs_both_get_it(alice: User) -> None:
+def test_both_tabs_of_a_user_receive_the_event(alice: User) -> None:
     tabs = [alice.page(), alice.page()]
     for tab in tabs:
         tab.hello()
@@ -59,13 +59,13 @@ def test_two_tabs_both_get_it(alice: User) -> None:
     assert [tab.events(1)[0]["event"]["subject"] for tab in tabs] == [generation_id] * 2
 
 
-def test_a_page_that_never_said_hello_gets_live_events(alice: User) -> None:
+def test_a_client_that_never_said_hello_receives_live_events(alice: User) -> None:
     page = alice.page()
     generation_id = alice.finished()
     assert page.events(1)[0]["event"]["subject"] == generation_id
 
 
-def test_a_failed_generation_is_told_with_its_reason(alice: User, herald: Herald) -> None:
+def test_a_failed_generation_is_delivered_with_its_reason(alice: User, herald: Herald) -> None:
     page = alice.page()
     page.hello()
     failure = {"code": "nsfw", "message": "The prompt was refused."}
@@ -76,7 +76,9 @@ def test_a_failed_generation_is_told_with_its_reason(alice: User, herald: Herald
     assert frame["event"]["data"]["error"] == failure
 
 
-def test_invoked_directly_the_callback_takes_the_same_object(alice: User, herald: Herald) -> None:
+def test_a_direct_invocation_of_the_callback_takes_the_same_object(
+    alice: User, herald: Herald
+) -> None:
     page = alice.page()
     page.hello()
     body = {"generationId": alice.generation(), "status": "ERROR"}
@@ -96,7 +98,7 @@ def test_a_long_prompt_is_shortened_to_fit_a_frame(alice: User) -> None:
     assert 10_000 < len(data["prompt"]) < 20_000
 
 
-def test_the_relay_delivers_what_was_never_published(alice: User, herald: Herald) -> None:
+def test_the_relay_delivers_events_that_were_never_published(alice: User, herald: Herald) -> None:
     """A result recorded by a callback that died before it could publish."""
     page = alice.page()
     page.hello()
@@ -121,7 +123,7 @@ def test_the_relay_delivers_what_was_never_published(alice: User, herald: Herald
     assert frame["event"]["subject"] == first
 
 
-def test_poison_goes_to_the_dlq_after_three_receives_and_its_neighbours_arrive(
+def test_a_poison_message_goes_to_the_dlq_after_three_receives_and_others_are_delivered(
     alice: User, herald: Herald
 ) -> None:
     page = alice.page()

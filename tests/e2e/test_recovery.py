@@ -25,7 +25,7 @@ def delivered(user: User, head: int) -> Page:
     return user.page()
 
 
-def test_a_page_that_was_away_gets_exactly_what_it_missed_in_order(alice: User) -> None:
+def test_a_returning_client_receives_exactly_the_missed_events_in_order(alice: User) -> None:
     page = alice.page()
     welcome = page.hello()
     assert welcome["stream"] == {"epoch": None, "head": 0}
@@ -49,7 +49,7 @@ def test_a_page_that_was_away_gets_exactly_what_it_missed_in_order(alice: User) 
     assert back.silent()
 
 
-def test_a_cursor_that_is_too_old_is_a_gap(alice: User, herald: Herald) -> None:
+def test_a_cursor_that_is_too_old_gets_a_gap(alice: User, herald: Herald) -> None:
     # The stream began long ago, and the first of its two events has expired.
     began = f"{int((time.time() - 30 * 86_400) * 1000):012x}"
     epoch = f"{began[:8]}-{began[8:]}-7000-8000-{uuid.uuid4().hex[:12]}"
@@ -71,14 +71,14 @@ def test_a_cursor_that_is_too_old_is_a_gap(alice: User, herald: Herald) -> None:
     assert gap["requested"] == {"epoch": epoch, "offset": 0}
 
 
-def test_a_cursor_of_another_epoch_is_a_gap(alice: User) -> None:
+def test_a_cursor_from_another_epoch_gets_a_gap(alice: User) -> None:
     alice.finished()
     page = delivered(alice, 1)
     page.hello({"epoch": "01890000-0000-7000-8000-000000000000", "offset": 1})
     assert page.hear()["reason"] == "epoch_changed"
 
 
-def test_history_brings_back_what_a_pong_shows_missing(alice: User) -> None:
+def test_history_returns_the_events_that_a_pong_shows_missing(alice: User) -> None:
     wanted = [alice.finished() for _ in range(2)]
     page = delivered(alice, 2)
     page.say(action="history", id=3, since=0)
@@ -86,7 +86,7 @@ def test_history_brings_back_what_a_pong_shows_missing(alice: User) -> None:
     assert page.hear() == {"type": "caught_up", "re": 3, "offset": 2}
 
 
-def test_events_keep_coming_after_a_replay(alice: User) -> None:
+def test_live_events_continue_after_a_replay(alice: User) -> None:
     first = alice.finished()
     delivered(alice, 1)
     page = alice.page()
@@ -98,7 +98,9 @@ def test_events_keep_coming_after_a_replay(alice: User) -> None:
     assert (frame["event"]["subject"], frame["offset"], frame["replayed"]) == (second, 2, False)
 
 
-def test_a_connection_that_broke_without_a_word_is_forgotten(alice: User, herald: Herald) -> None:
+def test_a_connection_that_broke_without_a_close_frame_is_removed(
+    alice: User, herald: Herald
+) -> None:
     page = alice.page()
     page.hello()
     page.socket.socket.shutdown(2)

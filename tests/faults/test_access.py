@@ -27,7 +27,7 @@ pytestmark = pytest.mark.faults
     [(4, 200), (-4, 200), (6, 401), (-6, 401)],
     ids=["slow by 4 min", "fast by 4 min", "slow by 6 min", "fast by 6 min"],
 )
-def test_row_26_the_provider_has_another_clock(
+def test_row_26_the_providers_clock_is_off(
     fault_stack: FaultStack, user: str, age: int, status: int
 ) -> None:
     generation = fault_stack.generation(user)
@@ -61,7 +61,7 @@ def test_a_replayed_webhook_changes_nothing(
     ],
     ids=["status", "scheme", "field missing", "unknown generation", "too large"],
 )
-def test_a_webhook_that_is_refused_writes_nothing(
+def test_a_rejected_webhook_writes_nothing(
     fault_stack: FaultStack, user: str, change: dict[str, Any], status: int, field: str | None
 ) -> None:
     generation = fault_stack.generation(user)
@@ -71,7 +71,7 @@ def test_a_webhook_that_is_refused_writes_nothing(
     assert fault_stack.outbox(user) == []
 
 
-def test_a_webhook_with_another_signature_is_refused(fault_stack: FaultStack, user: str) -> None:
+def test_a_webhook_signed_for_another_body_is_rejected(fault_stack: FaultStack, user: str) -> None:
     generation = fault_stack.generation(user)
     headers = fault_stack.signed("{}", "msg_1")
     answer = httpx.post(
@@ -92,7 +92,7 @@ def test_a_webhook_with_another_signature_is_refused(fault_stack: FaultStack, us
         ("message", "dynamodb", "scan", {"TableName": "HERALD_API_KEYS_TABLE"}),
     ],
 )
-def test_row_29_a_function_may_not_do_what_is_not_its_own(
+def test_row_29_a_function_has_no_rights_beyond_its_own(
     fault_stack: FaultStack,
     open_page: Callable[..., Page],
     user: str,

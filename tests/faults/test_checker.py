@@ -200,7 +200,7 @@ def test_losses_and_duplicates_are_counted_for_each_client() -> None:
     assert "1 duplicates seen by applications" in report.summary(twice)
 
 
-def test_a_gap_that_covers_the_event_is_no_silent_loss() -> None:
+def test_a_loss_covered_by_a_gap_is_not_silent() -> None:
     history = without("handled", "alice/2", generation="g2")
     history.add("alice/2", "gap", epoch=EPOCH, after=1, head=3, reason="expired")
     verdict = check(history)
@@ -217,13 +217,15 @@ def test_a_gap_that_covers_the_event_is_no_silent_loss() -> None:
     ],
     ids=["above it", "below it", "of another epoch", "told to another client"],
 )
-def test_a_gap_elsewhere_excuses_nothing(client: str, gap: dict[str, Any]) -> None:
+def test_a_gap_that_does_not_cover_the_event_does_not_excuse_its_loss(
+    client: str, gap: dict[str, Any]
+) -> None:
     history = without("handled", "alice/2", generation="g2")
     history.add(client, "gap", **gap, reason="expired")
     assert check(history).losses == 1
 
 
-def test_a_notice_is_no_result() -> None:
+def test_a_notice_does_not_count_as_a_result() -> None:
     notice = {**result("g1"), "event": "notice-g1", "offset": None, "status": "ERROR"}
     told = plus("alice/1", "handled", **notice)
     verdict = check(told)
@@ -233,7 +235,7 @@ def test_a_notice_is_no_result() -> None:
     assert check(only_the_notice).losses == 1
 
 
-def test_a_history_survives_its_file(tmp_path: Path) -> None:
+def test_a_history_survives_saving_and_loading(tmp_path: Path) -> None:
     sound().save(tmp_path / "runs" / "1.jsonl")
     loaded = History.load(tmp_path / "runs" / "1.jsonl")
     assert loaded.operations == sound_times_removed(loaded)

@@ -92,7 +92,7 @@ def test_row_3_the_connection_breaks_mid_transaction(
     assert [frame["offset"] for frame in page.client.handled] == [1]
 
 
-def test_row_4_the_answer_to_the_commit_is_lost(
+def test_row_4_the_response_to_the_commit_is_lost(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given a COMMIT that the server does, and whose answer never arrives
@@ -110,7 +110,7 @@ def test_row_4_the_answer_to_the_commit_is_lost(
     assert [frame["offset"] for frame in page.client.handled] == [1]
 
 
-def test_row_4_the_process_dies_before_it_hears_of_its_commit(
+def test_row_4_the_process_dies_before_the_commit_is_confirmed(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given a function that is killed while its COMMIT is being answered

@@ -74,7 +74,7 @@ def test_row_10_events_overtake_each_other(
     assert (page.client.cursor.offset, page.client.of("gap")) == (2, [])
 
 
-def test_row_11_poison_fails_alone(
+def test_row_11_poison_messages_fail_alone(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given messages that are no events, among events
@@ -103,7 +103,7 @@ def test_row_11_poison_fails_alone(
     assert fault_stack.waiting() == 0
 
 
-def test_row_12_half_a_batch_fails(
+def test_row_12_half_of_a_batch_fails(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given two users, one of whom DynamoDB refuses to write for
@@ -126,7 +126,7 @@ def test_row_12_half_a_batch_fails(
     assert len(page.client.of("event")) == 1
 
 
-def test_the_inbox_cannot_be_written_to_the_end(
+def test_the_inbox_cannot_be_written_on_any_receive(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given an inbox that cannot be written for all three receives
@@ -144,7 +144,7 @@ def test_the_inbox_cannot_be_written_to_the_end(
 
 
 @pytest.mark.parametrize("operation", ["BatchWriteItem", "BatchGetItem"])
-def test_row_14_dynamodb_throttles_and_then_answers(
+def test_row_14_dynamodb_throttles_and_then_accepts(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str, operation: str
 ) -> None:
     # Given DynamoDB that throttles one step of the delivery twice
@@ -158,7 +158,7 @@ def test_row_14_dynamodb_throttles_and_then_answers(
 
 
 @pytest.mark.parametrize("operation", ["BatchWriteItem", "BatchGetItem"])
-def test_row_14_dynamodb_throttles_for_a_whole_receive(
+def test_row_14_dynamodb_throttles_every_attempt_of_one_receive(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str, operation: str
 ) -> None:
     # Given DynamoDB that throttles every try of one receive
@@ -186,7 +186,7 @@ def test_row_14_dynamodb_throttles_connect(
     page.sees(generation)
 
 
-def test_row_15_gone_connections_are_forgotten(
+def test_row_15_gone_connections_are_removed(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given the row of a connection that is no more: its $disconnect never came (row 28)
@@ -201,7 +201,7 @@ def test_row_15_gone_connections_are_forgotten(
     eventually(lambda: len(fault_stack.connection_rows(user)) == 1, "the row is gone")
 
 
-def test_row_15_a_young_connection_is_kept(
+def test_row_15_a_new_connection_is_kept(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given a connection that API Gateway does not know yet, though it is there
@@ -235,7 +235,7 @@ def test_rows_15_to_17_no_post_gets_through(
 
 
 @pytest.mark.parametrize("deed", ["hold", "cut"])
-def test_row_17_one_bad_connection_delays_no_other(
+def test_row_17_a_bad_connection_does_not_delay_others(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str, deed: Any
 ) -> None:
     # Given two pages of one user, one of which hangs or breaks at every post
@@ -275,7 +275,7 @@ def test_row_18_posting_is_forbidden(
     [rb"DynamoDB_20120810.BatchWriteItem", rb"POST [^ ]*@connections/"],
     ids=["before it stores", "before it posts"],
 )
-def test_row_6_deliver_dies_half_way(
+def test_row_6_deliver_dies_halfway(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str, where: bytes
 ) -> None:
     # Given a deliver that is killed in the middle
@@ -287,7 +287,7 @@ def test_row_6_deliver_dies_half_way(
     assert killed.count == 1
 
 
-def test_row_24_the_time_runs_out(
+def test_row_24_deliver_runs_out_of_time(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given a deliver with three seconds, and posts that hang
@@ -329,7 +329,7 @@ def test_row_25_a_redriven_dead_letter_is_seen_once(
     assert fault_stack.waiting("HERALD_DLQ_URL") == 0
 
 
-def test_what_sns_could_not_put_into_the_queue_is_moved_back(
+def test_events_that_sns_could_not_enqueue_are_redriven(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given a queue whose policy was broken: SNS publishes, and the event does not arrive

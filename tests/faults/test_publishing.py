@@ -24,7 +24,7 @@ pytestmark = pytest.mark.faults
 @pytest.mark.parametrize(
     "rule", [rules.SNS_REFUSES_EVENTS, rules.SNS_DENIES_KMS], ids=["row 5: 5xx", "row 23: KMS"]
 )
-def test_sns_refuses(
+def test_sns_rejects_the_publish(
     fault_stack: FaultStack,
     open_page: Callable[..., Page],
     alerts: Alerts,
@@ -48,7 +48,7 @@ def test_sns_refuses(
     assert [row["published"] for row in fault_stack.outbox(user)] == [True]
 
 
-def test_row_5_the_relay_is_refused_too(
+def test_row_5_sns_rejects_the_relay_too(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given an event that waits in the outbox, and SNS that goes on refusing, alerts included
@@ -82,7 +82,7 @@ def test_row_6_the_process_dies_between_commit_and_publish(
     assert len(fault_stack.outbox(user)) == 1
 
 
-def test_row_7_sns_throttles_and_then_takes_it(
+def test_row_7_sns_throttles_and_then_accepts(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given SNS that throttles twice
@@ -96,7 +96,7 @@ def test_row_7_sns_throttles_and_then_takes_it(
     assert len(page.client.of("event")) == 1
 
 
-def test_row_8_the_answer_of_sns_is_lost(
+def test_row_8_the_response_of_sns_is_lost(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given a publish that SNS takes, and whose answer breaks off

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.faults
 
 
-def test_row_19_a_page_that_does_not_read_delays_no_other(
+def test_row_19_a_client_that_does_not_read_does_not_delay_others(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given two pages, one of which has stopped to read
@@ -38,7 +38,7 @@ def test_row_19_a_page_that_does_not_read_delays_no_other(
     assert slow.client.results() == []
 
 
-def test_row_20_the_network_breaks_between_post_and_page(
+def test_row_20_the_network_breaks_between_post_and_client(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given a page whose network breaks just as the event comes: @connections answers 200
@@ -52,7 +52,7 @@ def test_row_20_the_network_breaks_between_post_and_page(
     assert [frame["replayed"] for frame in page.client.handled] == [True]
 
 
-def test_row_20_a_page_that_was_away_gets_everything_in_order(
+def test_row_20_a_returning_client_receives_everything_in_order(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given a page that saw a first event and then goes away
@@ -88,7 +88,7 @@ def test_row_21_a_reconnect_storm(
         assert page.client.of("gap") == []
 
 
-def test_row_22_a_token_ends_while_the_page_is_connected(
+def test_row_22_a_token_expires_while_the_client_is_connected(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given a page that connected with a token of a few seconds
@@ -107,7 +107,7 @@ def test_row_22_a_token_ends_while_the_page_is_connected(
     assert page.client.connections == 2
 
 
-def test_row_22_a_page_renews_its_token_in_time(
+def test_row_22_a_client_renews_its_token_in_time(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given a page with a short token
@@ -127,7 +127,7 @@ def test_row_22_a_page_renews_its_token_in_time(
     assert (page.client.connections, page.client.of("close")) == (1, [])
 
 
-def test_a_hello_that_meets_a_fault_is_refused_and_tried_again(
+def test_a_hello_that_fails_is_refused_and_retried(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given an inbox that cannot be read for a while
@@ -167,7 +167,7 @@ def test_the_database_was_restored(
     page.sees(first, third)
 
 
-def test_more_was_missed_than_is_replayed(
+def test_more_events_were_missed_than_are_replayed(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given a stream of 301 events that a page has not seen
@@ -191,7 +191,7 @@ def test_more_was_missed_than_is_replayed(
     eventually(lambda: len(late.client.handled) == 100, "100 events")
 
 
-def test_what_was_missed_has_expired(
+def test_the_missed_events_have_expired(
     fault_stack: FaultStack, open_page: Callable[..., Page], user: str
 ) -> None:
     # Given a stream that began before the retention, with its first events expired

@@ -67,7 +67,7 @@ SCRIPT = [  # for each connection: the cursor expected in its hello, and the fra
 ]
 
 
-def test_the_python_client_loses_nothing_and_repeats_nothing() -> None:
+def test_the_python_client_loses_and_repeats_nothing() -> None:
     names: dict[str, Any] = {}
     (source,) = re.findall(r"(?ms)^```python\n(.*?)^```", PROTOCOL.read_text())
     exec(compile(source, "docs/protocol.md", "exec"), names)  # noqa: S102 - our own document

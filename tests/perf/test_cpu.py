@@ -36,11 +36,11 @@ def measured() -> dict[str, float]:
     return {name: statistics.median(values) for name, values in runs.items()}
 
 
-def test_a_post_costs_a_small_part_of_boto3s(measured: dict[str, float]) -> None:
+def test_a_post_costs_a_small_fraction_of_boto3s(measured: dict[str, float]) -> None:
     assert measured["boto3_loop"] / measured["herald"] >= 30, measured
 
 
-def test_a_post_costs_a_small_multiple_of_what_c_needs(measured: dict[str, float]) -> None:
+def test_a_post_costs_a_small_multiple_of_the_c_floor(measured: dict[str, float]) -> None:
     assert measured["herald"] / measured["floor"] <= 2.5, measured
 
 
@@ -48,12 +48,12 @@ HEAVY = {"asyncio", "boto3", "botocore", "email", "http", "jwt", "pydantic", "ps
 
 
 @pytest.mark.parametrize("function", ["deliver", "connect", "message", "disconnect"])
-def test_functions_of_the_hot_path_load_nothing_heavy(function: str) -> None:
+def test_functions_on_the_hot_path_import_nothing_heavy(function: str) -> None:
     handler = {"_HANDLER": f"app.{function}"}
     assert not loaded("import app", **handler) & HEAVY
 
 
-def test_the_authorizers_own_modules_are_light() -> None:
+def test_the_authorizers_own_modules_import_nothing_heavy() -> None:
     modules = "chalicelib.sessions.authorize, chalicelib.sessions.tokens, chalicelib.store.api_keys"
     assert not loaded(f"import app, {modules}") & HEAVY
 

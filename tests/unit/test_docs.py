@@ -98,7 +98,7 @@ def test_each_runbook_answers_the_same_questions() -> None:
         assert asked == ["Means", "Causes", "Look", "Do", "Over"], name
 
 
-def test_the_metrics_table_is_the_registry() -> None:
+def test_the_metrics_table_matches_the_registry() -> None:
     table = [
         f"| `{metric.name}` | {', '.join(metric.emitters)} | {metric.unit} | {metric.meaning} |"
         for metric in metrics.REGISTRY.values()
@@ -133,7 +133,7 @@ def test_each_metric_is_emitted_where_the_registry_says() -> None:
 # --- names: targets, variables, files, tests ---
 
 
-def test_every_target_named_is_there() -> None:
+def test_every_make_target_named_exists() -> None:
     targets = set(re.findall(r"(?m)^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text()))
     for name, text in DOCUMENTS.items():
         shell = "\n".join(body for language, body in _FENCE.findall(text) if language != "python")
@@ -150,7 +150,7 @@ def sources() -> str:
     return "\n".join(path.read_text() for path in files)
 
 
-def test_every_environment_variable_named_is_there(sources: str) -> None:
+def test_every_environment_variable_named_exists(sources: str) -> None:
     named = set(re.findall(r"\b(?:HERALD|TF|AWS)_[A-Z_]+\b", "".join(DOCUMENTS.values())))
     assert "HERALD_DATABASE_URL" in named
     # Endpoints are named by service (chalicelib/aws.py); the other is boto3's own.
@@ -161,7 +161,7 @@ def test_every_environment_variable_named_is_there(sources: str) -> None:
     assert unknown == fields
 
 
-def test_every_terraform_variable_named_is_there() -> None:
+def test_every_terraform_variable_named_exists() -> None:
     root = "\n".join(path.read_text() for path in (ROOT / "infra").glob("*.tf"))
     known = set(re.findall(r'(?m)^(?:variable|output) "(\w+)"', root))
     known |= set(
@@ -174,7 +174,7 @@ def test_every_terraform_variable_named_is_there() -> None:
     assert "posts_per_second" in spans(OPERATIONS)
 
 
-def test_every_file_and_test_named_is_there() -> None:
+def test_every_file_and_test_named_exists() -> None:
     for name, text in DOCUMENTS.items():
         for span in spans(text):
             place, _, test = span.partition("::")
@@ -204,7 +204,7 @@ def test_every_relative_link_leads_somewhere() -> None:
 # --- security.md: the rights as they are ---
 
 
-def test_the_table_of_rights_is_that_of_the_policies() -> None:
+def test_the_table_of_rights_matches_the_policies() -> None:
     for function in (
         "authorize",
         "callback",
@@ -282,12 +282,12 @@ def test_every_frame_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("frame", FROM_CLIENTS, ids=lambda frame: frame["action"])
-def test_a_clients_example_is_read(frame: Frame) -> None:
+def test_a_client_example_is_valid(frame: Frame) -> None:
     client_frames.parse(json.dumps(frame))
 
 
 @pytest.mark.parametrize("frame", FROM_THE_SERVER, ids=lambda frame: frame["type"])
-def test_the_servers_example_is_what_the_server_makes(frame: Frame) -> None:
+def test_a_server_example_matches_the_servers_frame(frame: Frame) -> None:
     assert json.loads(SERVER[frame["type"]](frame)) == frame
 
 
@@ -298,7 +298,7 @@ def _event_frames() -> Iterator[Frame]:
 
 
 @pytest.mark.parametrize("frame", list(_event_frames()), ids=lambda frame: str(frame["offset"]))
-def test_an_events_example_is_what_the_publisher_makes(frame: Frame) -> None:
+def test_an_event_example_matches_the_publishers_event(frame: Frame) -> None:
     event = frame["event"]
     read = events.parse(json.dumps(event))
     assert (read.epoch, read.offset) == (frame["epoch"], frame["offset"])
@@ -325,11 +325,11 @@ def _published(event: Frame, read: events.Event) -> str:
     return generation_events.build(row, stage=stage, epoch=read.epoch, offset=read.offset)
 
 
-def test_the_codes_are_those_of_the_server() -> None:
+def test_the_codes_match_the_server() -> None:
     rows = re.findall(r"(?m)^\| (\d{4}) \| `(\w+)` \| `(\w+)` \|", section(PROTOCOL, "Codes"))
     assert {(int(code), name, reconnect) for code, name, reconnect in rows} == set(CODES.values())
 
 
-def test_the_reasons_for_a_gap_are_those_of_the_server() -> None:
+def test_the_gap_reasons_match_the_server() -> None:
     rows = re.findall(r"(?m)^\| `(\w+)` \|", section(PROTOCOL, "What the server sends"))
     assert rows == ["reason", *get_args(server_frames.GapReason)]

@@ -177,14 +177,14 @@ def test_header_names_may_come_in_any_case(generation_id: str, callback: Callbac
     assert callback.handle(event, Context())["statusCode"] == 200
 
 
-def test_invoked_directly_it_takes_the_same_object_without_a_signature(
+def test_a_direct_invocation_takes_the_same_object_without_a_signature(
     sns: FakeSns, generation_id: str, callback: Callback
 ) -> None:
     answer = callback.handle(json.loads(body_of(generation_id)), Context())
     assert (answer["statusCode"], len(sns.events)) == (200, 1)
 
 
-def test_each_bad_request_is_told_what_is_wrong_and_nothing_is_written(
+def test_each_bad_request_gets_its_error_and_writes_nothing(
     sns: FakeSns, database: Any, generation_id: str, call: Call
 ) -> None:
     good = body_of(generation_id)
@@ -212,7 +212,7 @@ def test_sns_is_tried_three_times(
     assert outbox(database)[0][1]
 
 
-def test_when_sns_refuses_the_answer_is_200_and_the_outbox_keeps_the_event(
+def test_when_sns_fails_the_response_is_200_and_the_outbox_keeps_the_event(
     sns: FakeSns, database: Any, generation_id: str, capsys: pytest.CaptureFixture[str], call: Call
 ) -> None:
     sns.refusals = 9
@@ -224,7 +224,7 @@ def test_when_sns_refuses_the_answer_is_200_and_the_outbox_keeps_the_event(
     assert '"PublishFailures":1' in capsys.readouterr().out
 
 
-def test_when_the_database_is_down_the_provider_is_asked_to_call_again(
+def test_when_the_database_is_down_the_provider_is_asked_to_retry(
     sns: FakeSns, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nowhere = "postgresql://herald@127.0.0.1:1/herald"
@@ -244,7 +244,7 @@ def unreadable() -> str:
     raise ServiceError("secretsmanager", 400, "AccessDeniedException")
 
 
-def test_a_database_whose_secret_cannot_be_read_is_a_database_that_is_down(
+def test_an_unreadable_database_secret_counts_as_a_database_that_is_down(
     sns: FakeSns, capsys: pytest.CaptureFixture[str]
 ) -> None:
     call = partial(send, callback_with(sns, database_at(unreadable)))
@@ -254,7 +254,7 @@ def test_a_database_whose_secret_cannot_be_read_is_a_database_that_is_down(
     assert '"DatabaseFailures":1' in capsys.readouterr().out
 
 
-def test_a_webhook_that_cannot_be_verified_is_asked_for_again(
+def test_when_the_webhook_secret_is_unreadable_the_provider_is_asked_to_retry(
     sns: FakeSns, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nowhere = database_at(lambda: "postgresql://herald@127.0.0.1:1/herald")
@@ -265,7 +265,7 @@ def test_a_webhook_that_cannot_be_verified_is_asked_for_again(
     assert "AccessDeniedException" in capsys.readouterr().out
 
 
-def test_when_the_database_fails_after_telling_the_owner_the_owner_gets_the_notice(
+def test_when_the_database_fails_after_the_owner_was_read_the_owner_gets_the_notice(
     sns: FakeSns, database: Any, generation_id: str, call: Call
 ) -> None:
     database.execute("ALTER TABLE outbox RENAME TO elsewhere")

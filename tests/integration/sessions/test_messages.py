@@ -95,7 +95,7 @@ def expire(dynamodb: Any, *offsets: int, of_epoch: str = EPOCH) -> None:
 # --- $connect and $disconnect ---
 
 
-def test_connect_keeps_the_connection_and_echoes_the_protocol_alone(
+def test_connect_stores_the_connection_and_echoes_only_the_protocol(
     dynamodb: Any, runtime: Runtime
 ) -> None:
     offered = {"Sec-WebSocket-Protocol": "herald.v1, bearer.abc.def.ghi"}
@@ -106,17 +106,19 @@ def test_connect_keeps_the_connection_and_echoes_the_protocol_alone(
     assert abs(int(item["expires_at"]["N"]) - time.time() - 7800) < 5
 
 
-def test_connect_without_subprotocols_is_fine(runtime: Runtime) -> None:
+def test_connect_without_subprotocols_is_accepted(runtime: Runtime) -> None:
     assert runtime.connect.handle(websocket()) == {"statusCode": 200, "headers": {}}
 
 
-def test_connect_for_another_protocol_is_refused(dynamodb: Any, runtime: Runtime) -> None:
+def test_connect_with_an_unsupported_subprotocol_is_refused(
+    dynamodb: Any, runtime: Runtime
+) -> None:
     answer = runtime.connect.handle(websocket(headers={"Sec-WebSocket-Protocol": "herald.v9"}))
     assert answer["statusCode"] == 400
     assert dynamodb.scan(TableName="connections")["Count"] == 0
 
 
-def test_disconnect_forgets_the_connection(
+def test_disconnect_removes_the_connection(
     dynamodb: Any, runtime: Runtime, connections: Connections
 ) -> None:
     connections.put(connected("alice", "c1="))
@@ -128,7 +130,7 @@ def test_disconnect_forgets_the_connection(
 # --- hello ---
 
 
-def test_hello_on_an_empty_stream_names_it_all_the_same(say: Any) -> None:
+def test_hello_on_an_empty_stream_is_welcomed_without_an_epoch(say: Any) -> None:
     [welcome] = say(hello())
     assert welcome["type"] == "welcome"
     assert welcome["re"] == 1
@@ -140,7 +142,7 @@ def test_hello_on_an_empty_stream_names_it_all_the_same(say: Any) -> None:
     assert 880_000 < welcome["token_ms"] <= 900_000
 
 
-def test_hello_writes_the_row_if_connect_could_not(dynamodb: Any, say: Any) -> None:
+def test_hello_stores_the_connection_if_connect_could_not(dynamodb: Any, say: Any) -> None:
     say(hello())
     assert open_connections(dynamodb) == {"c1="}
 
@@ -151,7 +153,9 @@ def test_hello_without_resume_replays_nothing(say: Any, deliver_events: Deliver)
     assert welcome["stream"] == {"epoch": EPOCH, "head": 3}
 
 
-def test_hello_replays_exactly_what_was_missed_in_order(say: Any, deliver_events: Deliver) -> None:
+def test_hello_replays_exactly_the_missed_events_in_order(
+    say: Any, deliver_events: Deliver
+) -> None:
     deliver_events(1, 2, 3, 4)
     frames = say(hello(1))
     assert [frame["type"] for frame in frames] == ["welcome", "events", "caught_up"]
@@ -162,7 +166,7 @@ def test_hello_replays_exactly_what_was_missed_in_order(say: Any, deliver_events
     assert (frames[2]["re"], frames[2]["offset"]) == (1, 4)
 
 
-def test_hello_at_the_head_has_recovered_with_nothing_to_replay(
+def test_hello_at_the_head_recovers_with_nothing_to_replay(
     say: Any, deliver_events: Deliver
 ) -> None:
     deliver_events(1, 2)
@@ -170,7 +174,7 @@ def test_hello_at_the_head_has_recovered_with_nothing_to_replay(
     assert (welcome["recovered"], welcome["replaying"], caught_up["offset"]) == (True, 0, 2)
 
 
-def test_resume_from_zero_without_an_epoch_replays_everything_kept(
+def test_resume_from_zero_without_an_epoch_replays_every_retained_event(
     dynamodb: Any, say: Any, deliver_events: Deliver
 ) -> None:
     deliver_events(1, 2, 3)
@@ -179,26 +183,24 @@ def test_resume_from_zero_without_an_epoch_replays_everything_kept(
     assert say({"action": "hello", "resume": {"epoch": None, "offset": 0}})[-1]["offset"] == 3
 
 
-def test_resume_from_zero_on_an_empty_stream_has_recovered(say: Any) -> None:
+def test_resume_from_zero_on_an_empty_stream_recovers(say: Any) -> None:
     [welcome, caught_up] = say(hello(0, None))
     assert (welcome["recovered"], caught_up["offset"]) == (True, 0)
 
 
-def test_a_hole_in_what_is_kept_is_an_event_on_its_way_not_a_gap(
-    say: Any, deliver_events: Deliver
-) -> None:
+def test_a_hole_in_the_retained_events_is_not_a_gap(say: Any, deliver_events: Deliver) -> None:
     deliver_events(1, 2, 4)
     assert replayed(say(hello(2))) == [4]
 
 
-def test_a_hole_at_the_beginning_of_a_young_stream_is_no_gap(
+def test_a_hole_at_the_start_of_a_new_stream_is_not_a_gap(
     say: Any, deliver_events: Deliver
 ) -> None:
     deliver_events(2, 3)
     assert replayed(say(hello(0))) == [2, 3]
 
 
-def test_a_long_replay_is_cut_into_frames_that_fit(say: Any, deliver: Deliver) -> None:
+def test_a_long_replay_is_split_into_frames_that_fit(say: Any, deliver: Deliver) -> None:
     texts = [event("alice", offset, prompt="p" * 15_000) for offset in range(1, 8)]
     deliver(*texts)
     frames = say(hello(0))
@@ -213,24 +215,24 @@ def gap_of(frames: list[Any]) -> Any:
     return gap
 
 
-def test_a_cursor_of_another_epoch_is_a_gap(say: Any, deliver_events: Deliver) -> None:
+def test_a_cursor_from_another_epoch_gets_a_gap(say: Any, deliver_events: Deliver) -> None:
     deliver_events(1, 2)
     gap = gap_of(say(hello(1, NOBODY)))
     assert (gap["reason"], gap["epoch"], gap["head"]) == ("epoch_changed", EPOCH, 2)
     assert gap["requested"] == {"epoch": NOBODY, "offset": 1}
 
 
-def test_a_cursor_of_a_stream_that_is_not_there_is_a_gap(say: Any) -> None:
+def test_a_cursor_for_a_stream_that_does_not_exist_gets_a_gap(say: Any) -> None:
     gap = gap_of(say(hello(41)))
     assert (gap["reason"], gap["epoch"], gap["head"]) == ("epoch_changed", None, 0)
 
 
-def test_a_cursor_ahead_of_the_stream_is_a_gap(say: Any, deliver_events: Deliver) -> None:
+def test_a_cursor_ahead_of_the_stream_gets_a_gap(say: Any, deliver_events: Deliver) -> None:
     deliver_events(1, 2)
     assert gap_of(say(hello(3)))["reason"] == "ahead"
 
 
-def test_a_cursor_older_than_what_is_kept_is_a_gap(
+def test_a_cursor_older_than_the_retained_events_gets_a_gap(
     dynamodb: Any, say: Any, deliver_events: Deliver
 ) -> None:
     old = epoch(age_seconds=30 * 86_400)
@@ -241,7 +243,7 @@ def test_a_cursor_older_than_what_is_kept_is_a_gap(
     assert replayed(say(hello(2, old))) == [3, 4], "earliest - 1 is served"
 
 
-def test_when_all_has_expired_the_head_still_tells_of_the_loss(
+def test_the_head_still_reveals_the_loss_when_every_event_has_expired(
     dynamodb: Any, say: Any, deliver_events: Deliver
 ) -> None:
     old = epoch(age_seconds=30 * 86_400)
@@ -252,7 +254,7 @@ def test_when_all_has_expired_the_head_still_tells_of_the_loss(
     assert say(hello(2, old))[0]["recovered"], "nothing was missed"
 
 
-def test_more_than_the_limit_is_a_gap_and_the_limit_is_served(
+def test_a_replay_up_to_the_limit_is_served_and_a_longer_one_is_a_gap(
     say: Any, deliver_events: Deliver
 ) -> None:
     for start in range(1, REPLAY_LIMIT + 2, 100):
@@ -267,7 +269,7 @@ def test_another_users_events_are_never_replayed(say: Any, deliver_events: Deliv
     assert replayed(say(hello(0, None))) == []
 
 
-def test_notices_of_the_last_hour_come_with_hello(say: Any, deliver: Deliver) -> None:
+def test_hello_returns_the_notices_of_the_last_hour(say: Any, deliver: Deliver) -> None:
     notice = generation_events.build_notice("g1", "alice", stage="test", now=datetime.now(UTC))
     deliver(notice)
     [welcome, sent] = say(hello())
@@ -275,7 +277,7 @@ def test_notices_of_the_last_hour_come_with_hello(say: Any, deliver: Deliver) ->
     assert [(item["offset"], item["replayed"]) for item in sent["items"]] == [(None, True)]
 
 
-def test_a_notice_that_its_result_has_superseded_is_not_sent_again(
+def test_a_notice_superseded_by_its_result_is_not_sent_again(
     say: Any, deliver_events: Deliver, deliver: Deliver
 ) -> None:
     finished = json.loads(event("alice", 2))["subject"]
@@ -289,7 +291,7 @@ def test_a_notice_that_its_result_has_superseded_is_not_sent_again(
     assert [item["event"]["subject"] for item in sent["items"]] == ["still-waiting"]
 
 
-def test_a_client_that_leaves_during_its_replay_is_no_error(
+def test_a_client_that_leaves_during_its_replay_is_not_an_error(
     say: Any, gateway: Gateway, deliver_events: Deliver
 ) -> None:
     deliver_events(1, 2)
@@ -297,7 +299,7 @@ def test_a_client_that_leaves_during_its_replay_is_no_error(
     assert say(hello(0)) == []
 
 
-def test_when_posting_fails_the_client_is_told_to_try_again(
+def test_when_posting_fails_the_client_is_asked_to_retry(
     say: Any, gateway: Gateway, deliver_events: Deliver
 ) -> None:
     deliver_events(1, 2)
@@ -306,7 +308,7 @@ def test_when_posting_fails_the_client_is_told_to_try_again(
     assert (error["code"], error["re"], error["retry_after_ms"]) == (4100, 1, 2000)
 
 
-def test_when_the_inbox_cannot_be_read_the_client_is_told_to_try_again(
+def test_when_the_inbox_cannot_be_read_the_client_is_asked_to_retry(
     dynamodb: Any, say: Any
 ) -> None:
     dynamodb.delete_table(TableName="inbox")
@@ -317,7 +319,7 @@ def test_when_the_inbox_cannot_be_read_the_client_is_told_to_try_again(
 # --- ping, history ---
 
 
-def test_ping_tells_the_head(say: Any, deliver_events: Deliver) -> None:
+def test_pong_reports_the_head(say: Any, deliver_events: Deliver) -> None:
     assert say({"action": "ping", "id": 2}) == [{"type": "pong", "re": 2, "epoch": None, "head": 0}]
     deliver_events(1)
     [pong] = say({"action": "ping", "id": 3, "epoch": EPOCH, "offset": 0})
@@ -331,7 +333,7 @@ def test_history_replays_up_to_its_limit(say: Any, deliver_events: Deliver) -> N
     assert frames[-1] == {"type": "caught_up", "re": 3, "offset": 3}
 
 
-def test_history_brings_back_a_row_that_was_lost(
+def test_history_restores_the_row_of_an_open_connection(
     dynamodb: Any, say: Any, deliver_events: Deliver
 ) -> None:
     """A 410 that was not true deletes the row of a connection that is open."""
@@ -340,7 +342,7 @@ def test_history_brings_back_a_row_that_was_lost(
     assert open_connections(dynamodb) == {"c1="}
 
 
-def test_history_of_what_has_expired_is_a_gap(
+def test_history_of_expired_events_gets_a_gap(
     dynamodb: Any, say: Any, deliver_events: Deliver
 ) -> None:
     old = epoch(age_seconds=30 * 86_400)
@@ -359,18 +361,18 @@ def token(sub: str = "alice", seconds: int = 600) -> str:
     return jwt.encode(claims, JWT_SECRET, "HS256")
 
 
-def test_an_ended_token_closes_the_connection(say: Any, gateway: Gateway) -> None:
+def test_an_expired_token_closes_the_connection(say: Any, gateway: Gateway) -> None:
     [close] = say({"action": "ping"}, token_expires_at=int(time.time()) - 1)
     assert (close["type"], close["code"], close["reconnect"]) == ("close", 4202, "now")
     assert gateway.ended == ["c1="]
 
 
-def test_a_credential_without_end_never_closes_it(say: Any) -> None:
+def test_a_credential_without_expiry_never_closes_the_connection(say: Any) -> None:
     [welcome] = say(hello(), token_expires_at=NEVER)
     assert welcome["token_ms"] is None
 
 
-def test_a_fresh_token_keeps_the_connection_past_the_first_ones_end(say: Any) -> None:
+def test_a_fresh_token_keeps_the_connection_open_after_the_first_expires(say: Any) -> None:
     ended = int(time.time()) - 1
     [ok] = say({"action": "auth", "id": 4, "token": token()}, token_expires_at=ended)
     assert (ok["type"], ok["re"]) == ("auth_ok", 4)
@@ -379,7 +381,7 @@ def test_a_fresh_token_keeps_the_connection_past_the_first_ones_end(say: Any) ->
     assert say(hello(), token_expires_at=ended)[0]["token_ms"] > 590_000
 
 
-def test_hello_does_not_undo_a_fresh_token(say: Any, connections: Connections) -> None:
+def test_hello_does_not_overwrite_a_fresh_token(say: Any, connections: Connections) -> None:
     say({"action": "auth", "token": token(seconds=3600)})
     say(hello())
     kept = connections.get("alice", "c1=")
@@ -393,7 +395,7 @@ def test_a_token_of_another_user_closes_the_connection(say: Any, gateway: Gatewa
     assert gateway.ended == ["c1="]
 
 
-def test_a_token_that_does_not_hold_is_refused_and_the_connection_stays(
+def test_an_invalid_token_is_refused_and_the_connection_stays_open(
     say: Any, gateway: Gateway
 ) -> None:
     [error] = say({"action": "auth", "id": 4, "token": token(seconds=-60)})
@@ -406,7 +408,7 @@ def test_a_token_that_does_not_hold_is_refused_and_the_connection_stays(
 
 
 @pytest.mark.parametrize("frame", ["", "nonsense", "[]", '{"action":"shout","id":9}', None])
-def test_a_bad_frame_gets_an_error_and_the_connection_stays(
+def test_a_bad_frame_gets_an_error_and_the_connection_stays_open(
     say: Any, gateway: Gateway, frame: Any
 ) -> None:
     [error] = say(frame)

@@ -53,7 +53,7 @@ def studio(settings: Settings, store: Store) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_a_generation_is_pending_at_once_and_the_provider_begins(
+def test_a_new_generation_is_pending_and_the_provider_starts(
     client: httpx.Client, started: list[tuple[UUID, str]]
 ) -> None:
     answer = client.post("/api/generations", json={"prompt": "  a fox  ", "user": "alice"})
@@ -108,7 +108,7 @@ def test_a_bad_field_is_named_and_nothing_is_stored(
         (b'{"prompt":"' + b"x" * 20_000 + b'"}', "application/json", 413),
     ],
 )
-def test_what_is_no_request_is_refused(
+def test_malformed_requests_are_rejected(
     client: httpx.Client, content: bytes, kind: str, status: int
 ) -> None:
     answer = client.post("/api/generations", content=content, headers={"content-type": kind})
@@ -116,7 +116,7 @@ def test_what_is_no_request_is_refused(
     assert answer.json()["error"]["message"]
 
 
-def test_a_token_is_a_quarter_of_an_hour_of_one_user(
+def test_a_token_is_valid_for_one_user_for_fifteen_minutes(
     client: httpx.Client, settings: Settings
 ) -> None:
     answer = client.get("/api/token", params={"user": "alice"}).json()
@@ -133,7 +133,9 @@ def test_a_token_is_a_quarter_of_an_hour_of_one_user(
     assert client.get("/api/token").json()["error"]["field"] == "user"
 
 
-def test_the_page_runs_its_own_files_only_and_talks_to_herald_only(client: httpx.Client) -> None:
+def test_the_page_runs_only_its_own_scripts_and_connects_only_to_herald(
+    client: httpx.Client,
+) -> None:
     answer = client.get("/")
     assert 'content="ws://herald.test:8080/local?a=1&amp;b=2"' in answer.text
     assert "{{" not in answer.text
@@ -163,7 +165,7 @@ def test_every_file_of_the_page_is_served(client: httpx.Client) -> None:
     assert {"/herald/herald.js", "/herald/stream.js", "/static/gallery.js"} <= seen
 
 
-def test_an_image_that_is_not_there_and_a_path_that_is_none(client: httpx.Client) -> None:
+def test_missing_images_and_invalid_paths_are_404(client: httpx.Client) -> None:
     missing = "/images/00000000-0000-4000-8000-000000000000.png"
     assert client.get(missing).status_code == 404
     assert client.get("/images/..%2fsettings.py").status_code == 404
@@ -174,7 +176,7 @@ def test_healthz_answers(client: httpx.Client) -> None:
     assert client.get("/healthz").text == "ok\n"
 
 
-def test_a_database_that_is_down_is_a_503_that_may_be_retried(
+def test_a_database_that_is_down_is_a_503_with_retry_after(
     settings: Settings, started: list[Any]
 ) -> None:
     with studio(settings, PostgresStore(settings.database_url)) as client:

@@ -70,7 +70,7 @@ def refused(code: str) -> Response:
     return Response(400, json.dumps({"__type": f"com.amazonaws#{code}"}).encode())
 
 
-def test_what_dynamodb_had_no_room_for_fails_and_the_rest_is_delivered() -> None:
+def test_unprocessed_writes_fail_and_the_rest_is_delivered() -> None:
     def write(puts: Puts) -> Response:
         left = [put for put in puts if owner(put) == "bob"][:1]
         return Response(200, json.dumps({"UnprocessedItems": {"inbox": left}}).encode())
@@ -88,7 +88,7 @@ def test_what_dynamodb_had_no_room_for_fails_and_the_rest_is_delivered() -> None
         Response(413, b""),
     ],
 )
-def test_a_batch_with_an_item_that_dynamodb_rejects_is_written_one_by_one(
+def test_a_batch_with_a_rejected_item_is_written_item_by_item(
     answer: Response,
 ) -> None:
     def write(puts: Puts) -> Response:
@@ -105,7 +105,7 @@ def test_a_batch_with_an_item_that_dynamodb_rejects_is_written_one_by_one(
     ]
 
 
-def test_users_whose_connections_dynamodb_had_no_room_for_fail_alone() -> None:
+def test_users_with_unprocessed_reads_fail_alone() -> None:
     engine = ScriptedEngine(lambda puts: STORED)
     left = {"connections": {"Keys": [{"user_id": {"S": "bob"}}]}}
     engine.read = Response(200, json.dumps({"Responses": {}, "UnprocessedKeys": left}).encode())
@@ -149,5 +149,5 @@ def test_a_batch_refused_for_another_reason_is_not_split(code: str) -> None:
         (503, b"", True),
     ],
 )
-def test_only_what_may_pass_is_tried_again(status: int, body: bytes, again: bool) -> None:
+def test_only_temporary_failures_are_retried(status: int, body: bytes, again: bool) -> None:
     assert worth_a_retry(status, body) is again

@@ -98,7 +98,7 @@ def test_a_picture_is_painted_and_reported_with_a_standard_signature(settings: S
         assert (image.format, image.size) == ("PNG", (1024, 1024))
 
 
-def test_a_prompt_that_asks_for_it_fails(settings: Settings) -> None:
+def test_a_prompt_that_asks_for_a_failure_fails(settings: Settings) -> None:
     body, _, _ = generate(settings, "Please FAIL now")
     assert body["status"] == "ERROR"
     assert body["imageUrl"] is None
@@ -107,7 +107,7 @@ def test_a_prompt_that_asks_for_it_fails(settings: Settings) -> None:
     assert not list(settings.images.iterdir())
 
 
-def test_it_tries_again_with_the_same_id_until_it_is_accepted(settings: Settings) -> None:
+def test_a_webhook_is_retried_with_the_same_id_until_it_is_accepted(settings: Settings) -> None:
     accepted, endpoint = report(
         settings,
         httpx.Response(503),
@@ -133,7 +133,7 @@ def test_retry_after_is_honoured(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 413, 422])
-def test_a_refusal_is_final(settings: Settings, status: int) -> None:
+def test_a_rejected_webhook_is_not_retried(settings: Settings, status: int) -> None:
     accepted, endpoint = report(settings, httpx.Response(status))
     assert not accepted
     assert len(endpoint.requests) == 1
@@ -146,7 +146,7 @@ def test_it_gives_up_after_ten_attempts(settings: Settings) -> None:
     assert max(endpoint.pauses) <= 30
 
 
-def test_closing_ends_what_is_under_way(settings: Settings) -> None:
+def test_closing_cancels_work_in_progress(settings: Settings) -> None:
     async def run() -> int:
         endpoint = Endpoint()
         waiting = asyncio.Event()
