@@ -1,4 +1,4 @@
-"""The scripted client keeps its cursor as protocol.md says; a judge must not be wrong itself."""
+"""The recording client follows protocol.md; the checker relies on it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def event(number: int, offset: int | None, epoch: str | None = OLD) -> dict[str,
 
 
 class Script:
-    """A server that answers hello, pings and history as told, and notes what it is asked."""
+    """A server that answers hello and history by a script and records what it receives."""
 
     def __init__(self, *hellos: list[dict[str, Any]], history: list[dict[str, Any]]) -> None:
         self._hellos = itertools.chain(hellos, itertools.repeat([]))
@@ -96,7 +96,7 @@ class Script:
 
 
 def play(background: Background, script: Script, until: Any) -> tuple[Client, History]:
-    """A client against the script, until the condition on it holds."""
+    """Run a client against the script until the condition on it is true."""
     history = History()
 
     async def start() -> tuple[Any, Client]:
@@ -153,8 +153,8 @@ def test_it_records_gaps_and_new_epochs(background: Background) -> None:
     pong = {"type": "pong", "epoch": NEW, "head": 4}
     script = Script([welcome(9), gap, pong], history=[])
     client, history = play(background, script, lambda client: client.cursor.epoch == NEW)
-    told = [(op.data["after"], op.data["head"], op.data["reason"]) for op in history.of("gap")]
-    assert told == [(0, 9, "limit"), (0, 4, "epoch_changed")]
+    gaps = [(op.data["after"], op.data["head"], op.data["reason"]) for op in history.of("gap")]
+    assert gaps == [(0, 9, "limit"), (0, 4, "epoch_changed")]
     assert client.cursor.resume() == {"epoch": NEW, "offset": 4}
 
 

@@ -1,4 +1,4 @@
-"""The schedule is a function of its seed, and leaves every message one good receive."""
+"""The schedule depends only on its seed and leaves every message one undisturbed receive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The proxy does what its triggers say, and nothing else."""
+"""The proxy does what its triggers say and nothing else."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def background() -> Iterator[Background]:
 
 @pytest.fixture
 def echo() -> Iterator[tuple[str, int]]:
-    """A server that answers each chunk with itself."""
+    """A server that echoes each chunk."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
