@@ -19,7 +19,7 @@ def epoch(age_seconds: float = EPOCH_AGE_SECONDS, tail: int = 1) -> str:
 
 
 def event(user_id: str = "alice", offset: int = 1, of_epoch: str = "", prompt: str = "p") -> str:
-    """An event as published."""
+    """An event as Herald publishes it."""
     now = datetime.now(UTC)
     row: Any = {
         "id": f"00000000-0000-4000-8000-{offset:012d}",
@@ -76,14 +76,14 @@ def websocket(
     headers: dict[str, str] | None = None,
 ) -> Any:
     """A WebSocket event of API Gateway, with the authorizer's context."""
-    ends = int(time.time()) + 900 if token_expires_at is None else token_expires_at
+    expires = int(time.time()) + 900 if token_expires_at is None else token_expires_at
     return {
         "headers": headers or {},
         "body": frame if frame is None or isinstance(frame, str) else json.dumps(frame),
         "requestContext": {
             "connectionId": connection_id,
             "connectedAt": int(time.time() * 1000),
-            "authorizer": {"user_id": user_id, "token_expires_at": str(ends)},
+            "authorizer": {"user_id": user_id, "token_expires_at": str(expires)},
         },
     }
 
@@ -101,7 +101,7 @@ def connected(
 
 
 def open_connections(client: Any) -> set[str]:
-    """The ids in the table of connections."""
+    """The ids in the connections table."""
     items = client.scan(TableName="connections")["Items"]
     return {
         name.removeprefix(PREFIX)

@@ -1,4 +1,4 @@
-"""What the page makes of what Herald seldom says: gaps, notices, silence; a scripted Herald."""
+"""How the page handles gaps, notices and silence, against a scripted Herald."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_picture_that_is_pending_after_a_reload_arrives_by_event(
     finally:
         herald[0].gate.set()
     studio.expect_picture(card, via="live")
-    assert studio.loads_since == 1, "one look at the state for each page load"
+    assert studio.loads_since == 1, "the state is loaded once per page load"
 
 
 def test_a_result_recorded_on_a_later_attempt_is_shown(

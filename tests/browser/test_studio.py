@@ -1,4 +1,4 @@
-"""What a person sees: pictures arrive by event, after a reload and after a lost connection too."""
+"""What the user sees: pictures arrive by event, also after a reload or a lost connection."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_picture_arrives_by_event(visit: Callable[[str], StudioPage], user: st
     (frame,) = studio.events(card)
     assert frame["event"]["data"]["status"] == "COMPLETE"
     assert frame["event"]["userid"] == user
-    assert studio.loads_since == 0, "the page must not ask for what the event brings"
+    assert studio.loads_since == 0, "the page must not load what the event contains"
     expect(card).to_contain_text("event in")
 
 
@@ -62,7 +62,7 @@ def test_events_missed_while_offline_are_replayed(
     away.press("Come back")
     away.expect_picture(card, via="replay")
     away.expect_state("live")
-    assert away.loads_since == 0, "recovered by replay, not by loading the state again"
+    assert away.loads_since == 0, "recovered by replay, not by reloading the state"
     expect(away.log("Gap")).to_have_count(0)
 
 
@@ -75,7 +75,7 @@ def test_a_dropped_connection_is_restored(visit: Callable[[str], StudioPage], us
     expect(card).to_have_attribute("data-status", "COMPLETE")
     studio.expect_state("live")
     assert len({frame["event"]["id"] for frame in studio.events(card)}) == 1
-    assert studio.log("COMPLETE · Deep sea cathedral").count() == 1, "handed on once"
+    assert studio.log("COMPLETE · Deep sea cathedral").count() == 1, "delivered once"
     assert studio.loads_since == 0
 
 

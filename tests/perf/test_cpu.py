@@ -1,6 +1,6 @@
-"""The engine's CPU time beside its peers', as ratios with a wide margin: never wall time.
+"""The engine's CPU time compared with its peers', as ratios with a wide margin; never wall time.
 
-`make bench` measures the same carefully; this only notices when something has become much dearer.
+`make bench` measures the same more carefully; these tests only catch large regressions.
 """
 
 import os
@@ -22,7 +22,7 @@ ROUNDS = 3
 
 @pytest.fixture(scope="module")
 def measured() -> dict[str, float]:
-    """CPU microseconds per post, medians of interleaved rounds."""
+    """CPU microseconds per post: medians of interleaved rounds."""
     stand.build()
     runs: dict[str, list[float]] = {"floor": [], "herald": [], "boto3_loop": []}
     with stand.standin(gone_every=100) as url:
@@ -59,7 +59,7 @@ def test_the_authorizers_own_modules_import_nothing_heavy() -> None:
 
 
 def loaded(code: str, **environment: str) -> set[str]:
-    """The modules that a fresh process has loaded after some code."""
+    """The modules that a fresh process has loaded after running some code."""
     printed = subprocess.check_output(
         [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
         cwd=ROOT,

@@ -23,7 +23,7 @@ Connect = Callable[..., None]
 
 @pytest.fixture
 def run(runtime: Runtime) -> Run:
-    """Deliver some messages; returns the ids of those that failed."""
+    """Deliver messages; returns the ids of those that failed."""
 
     def invoke(*bodies: str, receives: int = 1, seconds: float = 30) -> list[str]:
         answer = runtime.deliver.handle(sqs(*bodies, receives=receives), Context(seconds))
@@ -67,7 +67,7 @@ def test_an_event_is_stored_and_posted_to_its_owners_connections_only(
     assert stored[f"{EPOCH}/{42:016d}"]["event"]["S"] == text
     assert 0 <= time.time() + 7 * 86_400 - int(stored[f"{EPOCH}/{42:016d}"]["expires_at"]["N"]) < 9
     head = stored[f"head/{EPOCH}/{42:016d}"]
-    assert int(head["expires_at"]["N"]) > time.time() + 400 * 86_400, "it outlives the events"
+    assert int(head["expires_at"]["N"]) > time.time() + 400 * 86_400, "the head outlives the events"
     for connection_id in ("a1=", "a2="):
         [frame] = frames(gateway, connection_id)
         assert (frame["type"], frame["epoch"], frame["offset"]) == ("event", EPOCH, 42)
@@ -161,11 +161,11 @@ def test_a_gone_connection_is_removed_unless_it_is_new(
     dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
 ) -> None:
     connect("alice", "old=", age_seconds=60)
-    connect("alice", "young=", age_seconds=1)
+    connect("alice", "new=", age_seconds=1)
     connect("alice", "open=")
-    gateway.statuses = {"old=": [410], "young=": [410]}
+    gateway.statuses = {"old=": [410], "new=": [410]}
     assert run(event("alice", 1)) == []
-    assert open_connections(dynamodb) == {"young=", "open="}
+    assert open_connections(dynamodb) == {"new=", "open="}
     assert len(frames(gateway, "open=")) == 1
 
 
@@ -194,12 +194,12 @@ def test_forbidden_posts_fail_the_messages_and_keep_the_connection(
 def test_a_connection_whose_token_has_expired_is_notified_and_closed(
     dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
 ) -> None:
-    connect("alice", "ended=", token_expires_at=int(time.time()) - 1)
+    connect("alice", "expired=", token_expires_at=int(time.time()) - 1)
     connect("alice", "open=", token_expires_at=int(time.time()) + 60)
     assert run(event("alice", 1)) == []
-    [close] = frames(gateway, "ended=")
+    [close] = frames(gateway, "expired=")
     assert (close["type"], close["code"], close["reconnect"]) == ("close", 4202, "now")
-    assert gateway.ended == ["ended="]
+    assert gateway.closed == ["expired="]
     assert open_connections(dynamodb) == {"open="}
     assert len(frames(gateway, "open=")) == 1
 
@@ -223,7 +223,9 @@ def test_nothing_is_posted_to_a_user_whose_connections_are_all_closed(
     connections.forget("nobody", "x=")
     assert run(event("alice", 1)) == []
     assert gateway.posted == {}
-    assert dynamodb.scan(TableName="connections")["Count"] == 1, "nothing was made of nobody"
+    assert dynamodb.scan(TableName="connections")["Count"] == 1, (
+        "no row was created for an unknown user"
+    )
 
 
 def test_when_the_inbox_cannot_be_written_the_message_fails_and_nothing_is_pushed(

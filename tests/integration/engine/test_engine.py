@@ -1,4 +1,4 @@
-"""Requests, answers and the connections that carry them."""
+"""Requests, responses and the connections that carry them."""
 
 import select
 import threading
@@ -85,7 +85,7 @@ def test_a_response_before_the_request_is_fully_sent_is_accepted(running: Engine
         for _ in range(2):
             result = running.call(post(to, bytes(20_000_000), attempts=1), 5)
             assert result == Response(413, b"too large", "")
-    assert server.connections == 2  # a half-sent request leaves no usable connection
+    assert server.connections == 2  # a connection with a half-sent request is not reused
 
 
 def test_connections_are_reused_across_runs(running: Engine) -> None:

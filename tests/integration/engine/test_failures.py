@@ -1,4 +1,4 @@
-"""What fails, and what is tried again."""
+"""Failures, and which of them are retried."""
 
 import socket
 import time

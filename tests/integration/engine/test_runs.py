@@ -1,4 +1,4 @@
-"""Many requests in one run: independence, deadline, callbacks, pace."""
+"""Many requests in one run: independence, deadline, callbacks, rate."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The engine over TLS, with an authority made for the test."""
+"""The engine over TLS, with a certificate authority made for the tests."""
 
 import datetime
 import ipaddress
@@ -20,7 +20,7 @@ from tests.integration.engine.scripted import OK, OKAY, Peer, Server, answer, ea
 
 
 class Authority:
-    """A certificate authority and what it signs."""
+    """A certificate authority and its certificates."""
 
     def __init__(self, folder: pathlib.Path) -> None:
         self._folder = folder
@@ -168,7 +168,7 @@ def test_a_certificate_for_another_host_is_untrusted(running: Engine, authority:
     assert result.status == 0
     assert result.reason.startswith("untrusted: ")
     assert "IP address mismatch" in result.reason
-    assert server.connections == 1  # another try would end the same
+    assert server.connections == 1  # not retried
     assert server.requests == []
 
 
@@ -206,7 +206,7 @@ def test_a_handshake_that_hangs_is_a_timeout(running: Engine) -> None:
         )
         assert running.call(post(to, attempts=2, idempotent=False), 5).reason == "timeout"
         assert all(server.ended.acquire(timeout=5) for _ in range(2))
-    assert server.connections == 2  # nothing was sent, so another try is safe
+    assert server.connections == 2  # nothing was sent, so a retry is safe
 
 
 def test_a_body_cut_off_without_a_tls_close_is_incomplete(
@@ -215,13 +215,13 @@ def test_a_body_cut_off_without_a_tls_close_is_incomplete(
     def cut(peer: Peer) -> None:
         peer.read()
         peer.send(b"HTTP/1.1 200 OK\r\n\r\nhalf a bo")
-        peer.connection.close()  # FIN without close_notify: anybody on the way could do that
+        peer.connection.close()  # FIN without close_notify: anyone on the path could send that
 
     with Server(cut, tls=context) as server:
         assert running.call(post(at(server)), 5).reason.startswith("reset: ")
 
 
-# Whom it trusts
+# --- trust ---
 
 
 def roots(bundle: str | pathlib.Path) -> set[bytes]:

@@ -1,4 +1,4 @@
-"""The publisher: from a signed webhook to the database and SNS, and what it answers."""
+"""The callback: from a signed webhook to the database, SNS and its response."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ SECRET = "whsec_" + base64.b64encode(b"w" * 32).decode()
 
 
 class FakeSns:
-    """SNS, as far as the publisher asks; refuses the next `refusals` events."""
+    """As much of SNS as the publisher uses; rejects the next `refusals` events."""
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
@@ -54,7 +54,7 @@ def sns() -> FakeSns:
 def callback_with(
     sns: FakeSns, database: Database, secrets: Callable[[], str] = lambda: SECRET
 ) -> Callback:
-    """The function, without waits between its tries."""
+    """The function, without waits between attempts."""
     arns = ("generation-complete", "error-notifications")
     publisher = Publisher(cast(Any, sns), *arns, sleep=lambda seconds: None)
     return Callback("test", database, publisher, secrets)
@@ -74,7 +74,7 @@ def callback(sns: FakeSns, fresh_database: str) -> Iterator[Callback]:
 
 @pytest.fixture
 def call(callback: Callback) -> Call:
-    """Send a signed webhook; returns status, body and headers of the answer."""
+    """Send a signed webhook; returns the response's status, body and headers."""
     return partial(send, callback)
 
 
@@ -235,7 +235,7 @@ def test_when_the_database_is_down_the_provider_is_asked_to_retry(
     [notice] = [json.loads(message["Message"]) for message in sns.events]
     assert (notice["type"], notice["subject"]) == ("herald.generation.error", generation_id)
     assert "sequence" not in notice
-    assert "userid" not in notice, "nobody could tell whose it is"
+    assert "userid" not in notice, "the owner is unknown"
     assert len(sns.alerts) == 1
     assert '"DatabaseFailures":1' in capsys.readouterr().out
 
@@ -261,7 +261,7 @@ def test_when_the_webhook_secret_is_unreadable_the_provider_is_asked_to_retry(
     call = partial(send, callback_with(sns, nowhere, unreadable))
     status, answer, headers = call(body_of(str(uuid.uuid4())))
     assert (status, answer["error"], headers["retry-after"]) == (503, "not_recorded", "10")
-    assert not sns.events, "whoever sent it is not known"
+    assert not sns.events, "an unverified webhook publishes nothing"
     assert "AccessDeniedException" in capsys.readouterr().out
 
 
@@ -274,7 +274,7 @@ def test_when_the_database_fails_after_the_owner_was_read_the_owner_gets_the_not
     assert notice["userid"] == "alice"
     database.execute("ALTER TABLE elsewhere RENAME TO outbox")
     status, answer, _ = call(body_of(generation_id))
-    assert (status, answer["outcome"]) == (200, "recorded"), "the next try supersedes the notice"
+    assert (status, answer["outcome"]) == (200, "recorded"), "the retry supersedes the notice"
 
 
 def test_secrets_and_prompts_are_not_logged(

@@ -38,7 +38,7 @@ def database(fresh_database: str) -> Iterator[Database]:
 
 @pytest.fixture
 def admin(fresh_database: str) -> Iterator[Any]:
-    """A second connection, to look and to meddle."""
+    """A second connection, to inspect and modify rows."""
     connection = psycopg2.connect(fresh_database, cursor_factory=RealDictCursor)
     connection.autocommit = True
     with connection.cursor() as cursor:
@@ -157,7 +157,7 @@ def test_concurrent_results_of_one_user_get_contiguous_offsets(
     pools = [Database(lambda: fresh_database) for _ in range(4)]
 
     def work(worker: int) -> None:
-        for generation_id in ids:  # every worker tries every one: only one can win
+        for generation_id in ids:  # all workers record every result; only one can win
             record(pools[worker], complete(generation_id), f"{worker}-{generation_id}")
 
     with ThreadPoolExecutor(4) as threads:
@@ -181,7 +181,7 @@ def test_epochs_are_version_7_uuids_that_sort_by_age(admin: Any) -> None:
 
 
 class FakePublisher:
-    """Takes events like SNS; refuses those it is told to, or everything."""
+    """Accepts events like SNS; rejects those in `refuses`, or all while `down`."""
 
     def __init__(self) -> None:
         self.published: list[str] = []
@@ -204,7 +204,7 @@ class FakePublisher:
 
 
 def backlog(database: Database, admin: Any, pending: Pending, count: int) -> list[str]:
-    """Record results that nobody published, a while ago."""
+    """Record results as if a while ago; they are not published."""
     ids = [record(database, complete(pending())).event_id for _ in range(count)]
     admin.execute("UPDATE outbox SET created_at = created_at - interval '1 minute'")
     return ids

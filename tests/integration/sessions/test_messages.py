@@ -1,4 +1,4 @@
-"""The session: every client frame of herald.v1 and its answer, on DynamoDB over HTTP."""
+"""The session: every client frame of herald.v1 and its response, on DynamoDB over HTTP."""
 
 import json
 import time
@@ -29,12 +29,12 @@ pytestmark = pytest.mark.integration
 
 Deliver = Callable[..., None]
 
-NOBODY = "00000000-0000-7000-8000-000000000000"
+OTHER_EPOCH = "00000000-0000-7000-8000-000000000000"
 
 
 @pytest.fixture
 def say(gateway: Gateway, runtime: Runtime) -> Any:
-    """Send one frame; return all frames that come back, in order."""
+    """Send one frame; returns all frames that come back, in order."""
 
     def send(frame: Any, **who: Any) -> list[Any]:
         before = len(gateway.posted.get(who.get("connection_id", "c1="), []))
@@ -50,7 +50,7 @@ def say(gateway: Gateway, runtime: Runtime) -> Any:
 
 @pytest.fixture
 def deliver(runtime: Runtime) -> Deliver:
-    """Deliver some events as published."""
+    """Deliver published events."""
 
     def invoke(*texts: str) -> None:
         assert runtime.deliver.handle(sqs(*texts), Context()) == {"batchItemFailures": []}
@@ -82,7 +82,7 @@ def replayed(frames: list[Any]) -> list[int]:
 
 
 def expire(dynamodb: Any, *offsets: int, of_epoch: str = EPOCH) -> None:
-    """Let stored events be past their time, though DynamoDB has not deleted them yet."""
+    """Make stored events expire that DynamoDB has not deleted yet."""
     for offset in offsets:
         dynamodb.update_item(
             TableName="inbox",
@@ -217,9 +217,9 @@ def gap_of(frames: list[Any]) -> Any:
 
 def test_a_cursor_from_another_epoch_gets_a_gap(say: Any, deliver_events: Deliver) -> None:
     deliver_events(1, 2)
-    gap = gap_of(say(hello(1, NOBODY)))
+    gap = gap_of(say(hello(1, OTHER_EPOCH)))
     assert (gap["reason"], gap["epoch"], gap["head"]) == ("epoch_changed", EPOCH, 2)
-    assert gap["requested"] == {"epoch": NOBODY, "offset": 1}
+    assert gap["requested"] == {"epoch": OTHER_EPOCH, "offset": 1}
 
 
 def test_a_cursor_for_a_stream_that_does_not_exist_gets_a_gap(say: Any) -> None:
@@ -240,7 +240,9 @@ def test_a_cursor_older_than_the_retained_events_gets_a_gap(
     expire(dynamodb, 1, 2, of_epoch=old)
     gap = gap_of(say(hello(1, old)))
     assert (gap["reason"], gap["earliest"], gap["head"]) == ("expired", 3, 4)
-    assert replayed(say(hello(2, old))) == [3, 4], "earliest - 1 is served"
+    assert replayed(say(hello(2, old))) == [3, 4], (
+        "a cursor just before the earliest event is served"
+    )
 
 
 def test_the_head_still_reveals_the_loss_when_every_event_has_expired(
@@ -251,7 +253,7 @@ def test_the_head_still_reveals_the_loss_when_every_event_has_expired(
     expire(dynamodb, 1, 2, of_epoch=old)
     gap = gap_of(say(hello(1, old)))
     assert (gap["reason"], gap["earliest"], gap["head"]) == ("expired", 3, 2)
-    assert say(hello(2, old))[0]["recovered"], "nothing was missed"
+    assert say(hello(2, old))[0]["recovered"], "no event was missed"
 
 
 def test_a_replay_up_to_the_limit_is_served_and_a_longer_one_is_a_gap(
@@ -336,7 +338,7 @@ def test_history_replays_up_to_its_limit(say: Any, deliver_events: Deliver) -> N
 def test_history_restores_the_row_of_an_open_connection(
     dynamodb: Any, say: Any, deliver_events: Deliver
 ) -> None:
-    """A 410 that was not true deletes the row of a connection that is open."""
+    """A mistaken 410 deletes the row of an open connection."""
     deliver_events(1)
     say({"action": "history", "since": 0})
     assert open_connections(dynamodb) == {"c1="}
@@ -364,7 +366,7 @@ def token(sub: str = "alice", seconds: int = 600) -> str:
 def test_an_expired_token_closes_the_connection(say: Any, gateway: Gateway) -> None:
     [close] = say({"action": "ping"}, token_expires_at=int(time.time()) - 1)
     assert (close["type"], close["code"], close["reconnect"]) == ("close", 4202, "now")
-    assert gateway.ended == ["c1="]
+    assert gateway.closed == ["c1="]
 
 
 def test_a_credential_without_expiry_never_closes_the_connection(say: Any) -> None:
@@ -373,12 +375,12 @@ def test_a_credential_without_expiry_never_closes_the_connection(say: Any) -> No
 
 
 def test_a_fresh_token_keeps_the_connection_open_after_the_first_expires(say: Any) -> None:
-    ended = int(time.time()) - 1
-    [ok] = say({"action": "auth", "id": 4, "token": token()}, token_expires_at=ended)
+    expired = int(time.time()) - 1
+    [ok] = say({"action": "auth", "id": 4, "token": token()}, token_expires_at=expired)
     assert (ok["type"], ok["re"]) == ("auth_ok", 4)
     assert 590_000 < ok["token_ms"] <= 600_000
-    assert say({"action": "ping"}, token_expires_at=ended)[0]["type"] == "pong"
-    assert say(hello(), token_expires_at=ended)[0]["token_ms"] > 590_000
+    assert say({"action": "ping"}, token_expires_at=expired)[0]["type"] == "pong"
+    assert say(hello(), token_expires_at=expired)[0]["token_ms"] > 590_000
 
 
 def test_hello_does_not_overwrite_a_fresh_token(say: Any, connections: Connections) -> None:
@@ -392,7 +394,7 @@ def test_hello_does_not_overwrite_a_fresh_token(say: Any, connections: Connectio
 def test_a_token_of_another_user_closes_the_connection(say: Any, gateway: Gateway) -> None:
     [close] = say({"action": "auth", "token": token("bob")})
     assert (close["code"], close["reconnect"]) == (4003, "never")
-    assert gateway.ended == ["c1="]
+    assert gateway.closed == ["c1="]
 
 
 def test_an_invalid_token_is_refused_and_the_connection_stays_open(
@@ -401,7 +403,7 @@ def test_an_invalid_token_is_refused_and_the_connection_stays_open(
     [error] = say({"action": "auth", "id": 4, "token": token(seconds=-60)})
     assert (error["code"], error["name"], error["re"]) == (4009, "unauthorized", 4)
     assert error["message"].startswith("token:")
-    assert gateway.ended == []
+    assert gateway.closed == []
 
 
 # --- bad frames ---
@@ -413,4 +415,4 @@ def test_a_bad_frame_gets_an_error_and_the_connection_stays_open(
 ) -> None:
     [error] = say(frame)
     assert (error["type"], error["code"], error["name"]) == ("error", 4012, "bad_frame")
-    assert gateway.ended == []
+    assert gateway.closed == []

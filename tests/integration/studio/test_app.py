@@ -28,7 +28,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[UUID, str]]:
-    """What the provider was asked to paint, instead of painting it."""
+    """The pictures requested from the provider, which paints none."""
     calls: list[tuple[UUID, str]] = []
     monkeypatch.setattr(Provider, "start", lambda _, *call: calls.append(call))
     return calls
