@@ -1,6 +1,4 @@
-"""The documents say what the code does: runbooks, examples, links, targets and names are compared
-with it.
-"""
+"""The documentation agrees with the code: runbooks, examples, links, make targets and names."""
 
 from __future__ import annotations
 
@@ -38,17 +36,17 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def spans(text: str) -> set[str]:
-    """Return what stands in backticks outside the code blocks."""
+    """Return the inline code, without the code blocks."""
     return set(re.findall(r"`([^`\n]+)`", _FENCE.sub("", text)))
 
 
 def section(text: str, title: str) -> str:
-    """Return what stands below a heading of the second level, up to the next one."""
+    """Return the text below a second-level heading, up to the next one."""
     return re.split(r"(?m)^## ", text.split(f"\n## {title}\n", 1)[1], maxsplit=1)[0]
 
 
 def anchors(text: str) -> set[str]:
-    """Return the fragments that lead to a document's headings."""
+    """Return the link fragments of a document's headings."""
     headings = re.findall(r"(?m)^#+ (.+)$", _FENCE.sub("", text))
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -57,14 +55,14 @@ def anchors(text: str) -> set[str]:
 
 
 def alarm_keys(texts: list[str]) -> set[str]:
-    """Return the keys of the tables of alarms in HCL files, up to the "/"."""
+    """Return the keys of the alarm tables in HCL files, up to the "/"."""
     found: set[str] = set()
     for text in texts:
         for block in hcl2.loads(text)["locals"]:
             for name, value in block.items():
                 if isinstance(value, dict):
                     found |= {key.strip('"') for key in value if not key.startswith("__")}
-                elif isinstance(value, str):  # an expression that makes a table
+                elif isinstance(value, str):  # an expression that builds a table
                     keys = re.findall(r'"?([a-z]+(?:-[a-z]+)+)[^"\s]*"? =>? \{', value)
                     assert len(keys) == value.count('action = "'), f"{name}: a key is not read"
                     found |= set(keys)
@@ -153,10 +151,10 @@ def sources() -> str:
 def test_every_environment_variable_named_exists(sources: str) -> None:
     named = set(re.findall(r"\b(?:HERALD|TF|AWS)_[A-Z_]+\b", "".join(DOCUMENTS.values())))
     assert "HERALD_DATABASE_URL" in named
-    # Endpoints are named by service (chalicelib/aws.py); the other is boto3's own.
+    # Endpoints are named after services (chalicelib/aws/service.py); the region is boto3's own.
     known = {"AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL_SNS"}
     unknown = {name for name in named - known if not re.search(rf"\b{name}\b", sources)}
-    prefix = "HERALD_"  # a function's setting is the field of its name
+    prefix = "HERALD_"  # a function's setting is the field with the rest of the name
     fields = {name for name in unknown if f"    {name.removeprefix(prefix).lower()}: " in sources}
     assert unknown == fields
 
@@ -201,7 +199,7 @@ def test_every_relative_link_leads_somewhere() -> None:
             assert not fragment or fragment in anchors(goal.read_text()), f"{name}: {link}"
 
 
-# --- security.md: the rights as they are ---
+# --- security.md: the rights match the policies ---
 
 
 def test_the_table_of_rights_matches_the_policies() -> None:
@@ -225,7 +223,7 @@ def test_the_table_of_rights_matches_the_policies() -> None:
         assert {action for row in rows for action in spans(row)} == granted, function
 
 
-# --- protocol.md: every example is what the server reads or sends ---
+# --- protocol.md: every example matches the server's frames ---
 
 Frame = dict[str, Any]
 EXAMPLES: list[Frame] = [json.loads(body) for body in blocks(PROTOCOL, "json")]

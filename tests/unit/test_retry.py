@@ -1,4 +1,4 @@
-"""The one retry policy."""
+"""The retry policy."""
 
 import time
 
@@ -27,16 +27,16 @@ def far() -> float:
 
 def test_a_failing_call_is_tried_three_times_with_pauses() -> None:
     pauses: list[float] = []
-    told: list[int] = []
+    reported: list[int] = []
     flaky = Flaky(2)
     result = retry(
         flaky,
         on=ConnectionError,
         deadline=far(),
         sleep=pauses.append,
-        failed=lambda tries, exc: told.append(tries),
+        failed=lambda tries, exc: reported.append(tries),
     )
-    assert (result, flaky.calls, told, len(pauses)) == ("done", 3, [1, 2], 2)
+    assert (result, flaky.calls, reported, len(pauses)) == ("done", 3, [1, 2], 2)
 
 
 def test_the_last_error_is_raised() -> None:

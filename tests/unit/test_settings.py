@@ -1,4 +1,4 @@
-"""Settings: read from the environment, refused by name, never at import."""
+"""Settings: read from the environment, never at import; errors name the variable."""
 
 import pytest
 

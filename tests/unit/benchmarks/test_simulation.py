@@ -1,4 +1,4 @@
-"""The simulation against queueing theory, against single clients, and against the document."""
+"""The simulation compared with queueing theory, single clients and docs/scaling.md."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def no_chains(rng: Random, size: int) -> list[float]:
 
 
 def path(copies: int, **more: object) -> Path:
-    """A path of one station whose service is the post."""
+    """A path with a single station, the post."""
     usual = Path(
         to_function=at_once, chains=no_chains, post=at_once, cold=at_once,
         copies=copies, copies_at_first=copies, batch=1,
@@ -82,7 +82,7 @@ def test_arrivals_come_at_their_rates() -> None:
 
 def test_waiting_events_are_taken_in_full_batches() -> None:
     result = Simulation([0.0] * 1000, path(1, batch=10, post=lambda rng: 0.01), Random(1)).run()
-    # The first event finds the copy free and goes alone.
+    # The first event finds the copy idle and is a batch of its own.
     assert result.batches == 101
     assert max(result.latencies) == pytest.approx(1.01)
 
@@ -150,7 +150,7 @@ def test_percentiles_are_taken_from_the_values() -> None:
 
 
 def followed(users: int, rate: float, rng: Random) -> list[float]:
-    """The same return client by client, where only new connections are limited."""
+    """The same storm client by client, with only new connections limited."""
     tries = [(rng.uniform(*reconnects.window(1)), number, 1) for number in range(users)]
     heapq.heapify(tries)
     bucket, back = Bucket(rate, rate), []
@@ -314,17 +314,17 @@ def test_the_other_documented_tables_match_the_simulation() -> None:
 
 def test_the_capacity_of_an_account_is_documented() -> None:
     usual, one = Settings(), Workload(1)
-    beside = burst(one).frames_beside_events
+    other_frames = burst(one).frames_beside_events
     quota = usual.api_gateway_requests_per_second
     carried = {
-        quota / (beside + 2 * one.events),
-        quota / (beside + 2 * one.burst * one.events),
+        quota / (other_frames + 2 * one.events),
+        quota / (other_frames + 2 * one.burst * one.events),
         usual.new_connections_per_second / one.connects,
     }
     text = " ".join(simulation.DOCUMENT.read_text().split())
     for users in carried:
         assert f"{round(users, -4):,.0f}" in text
-    assert f"one every {round(1 / beside, -1):.0f} seconds" in text
+    assert f"one every {round(1 / other_frames, -1):.0f} seconds" in text
 
 
 def test_the_documented_plots_match_the_simulation() -> None:

@@ -1,4 +1,4 @@
-"""What DynamoDB may answer to a batch of writes, from an engine that answers by a script."""
+"""Delivery with DynamoDB's possible responses, given by a scripted engine."""
 
 import json
 from collections import deque
@@ -17,20 +17,20 @@ from tests.builders import Context, event, sqs
 
 ENVIRON = {"AWS_REGION": "eu-central-1"}
 STORED = Response(200, b'{"UnprocessedItems":{}}')
-NOBODY = Response(200, b'{"Responses":{"connections":[]},"UnprocessedKeys":{}}')
+NO_CONNECTIONS = Response(200, b'{"Responses":{"connections":[]},"UnprocessedKeys":{}}')
 
 
 Puts = list[dict[str, Any]]
 
 
 class ScriptedEngine:
-    """Answers BatchWriteItem from a script and finds no connections; keeps what was written."""
+    """Answers BatchWriteItem by a script, finds no connections, records the writes."""
 
     def __init__(self, write: Callable[[Puts], Response]) -> None:
         self._write = write
         self._waiting: deque[tuple[Request, Callable[[Response], None]]] = deque()
         self.writes: list[list[str]] = []
-        self.read = NOBODY
+        self.read = NO_CONNECTIONS
 
     def submit(self, request: Request, then: Callable[[Response], None]) -> None:
         self._waiting.append((request, then))
@@ -56,7 +56,7 @@ def owner(put: dict[str, Any]) -> str:
 
 
 def run(engine: ScriptedEngine) -> list[str]:
-    scripted = cast(Engine, engine)  # as much of it as is used
+    scripted = cast(Engine, engine)  # the part of its interface that is used
     dynamodb = Service(scripted, DYNAMODB, ENVIRON)
     gateway = Gateway("http://127.0.0.1:1/test", ENVIRON)
     tables = (Connections(dynamodb, "connections"), Inbox(dynamodb, "inbox", 7))

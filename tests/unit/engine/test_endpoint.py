@@ -1,4 +1,4 @@
-"""Where requests go: URLs, addresses and pace, on a clock of the test's own."""
+"""Endpoints: URLs, addresses and rate, on a clock controlled by the test."""
 
 import socket
 

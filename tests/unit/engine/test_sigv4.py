@@ -1,4 +1,4 @@
-"""The signer against botocore's, which AWS itself maintains."""
+"""The signer compared with botocore's, which AWS maintains."""
 
 import datetime
 import random

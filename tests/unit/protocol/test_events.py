@@ -1,4 +1,4 @@
-"""The event: its schema, its one id, its bounds, and what is no event."""
+"""Events: schema, id, limits, and invalid ones."""
 
 import json
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ EPOCH = "0199f3a0-0000-7000-8000-000000000001"
 
 
 def generation(**changes: Any) -> Any:
-    """A generation's database row with its result."""
+    """A finished generation's database row."""
     return {
         "id": "11111111-1111-4111-8111-111111111111",
         "user_id": "alice",

@@ -1,4 +1,4 @@
-"""The frames of herald.v1, the client's and the server's."""
+"""The frames of herald.v1, from clients and from the server."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is said about an event outside its encrypted text."""
+"""The message attributes, which are outside the encrypted event."""
 
 from chalicelib.recording.publishing import message_attributes
 from tests.unit.protocol.test_events import build

@@ -1,4 +1,4 @@
-"""The provider's webhook: signatures, and bodies good and bad."""
+"""The provider's webhook: signatures, valid and invalid bodies."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""The authorizer: where a credential is looked for, and what API Gateway is answered."""
+"""The authorizer: where it finds the credential, and its response to API Gateway."""
 
 import time
 from typing import Any
@@ -53,7 +53,7 @@ def test_an_api_key_is_accepted() -> None:
 @pytest.mark.parametrize(
     "headers",
     [
-        {},  # the token in the query string does not count
+        {},  # the token in the query string is ignored
         {"Authorization": "Basic YTpi"},
         {"Authorization": "Bearer nonsense"},
         {"Sec_WebSocket_Protocol": "herald.v1"},

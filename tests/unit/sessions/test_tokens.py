@@ -35,8 +35,8 @@ def token(**changes: Any) -> str:
 
 
 def test_a_token_is_valid_for_its_user_until_it_expires() -> None:
-    ends = int(time.time()) + 100
-    assert verify(token(exp=ends)) == Identity("alice", ends, "jwt")
+    expires = int(time.time()) + 100
+    assert verify(token(exp=expires)) == Identity("alice", expires, "jwt")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_pem_public_key_verifies_tokens() -> None:
 
 
 class Issuer:
-    """A JWKS URL's answers, counted, and a clock."""
+    """A JWKS URL that counts its requests, and a clock."""
 
     def __init__(self) -> None:
         self.keys = {"one": rsa.generate_private_key(65537, 2048)}
@@ -142,7 +142,7 @@ def test_keys_are_cached_and_refetched_for_a_new_kid_at_most_once_a_minute(
     for _ in range(5):
         with pytest.raises(Unauthorized):
             issuer.verify(issuer.token("unknown"))
-    assert issuer.fetched == 1, "a minute has not passed"
+    assert issuer.fetched == 1, "no second fetch within a minute"
     issuer.keys["two"] = rsa.generate_private_key(65537, 2048)
     issuer.now += 61
     assert issuer.verify(issuer.token("two")).user_id == "alice"
