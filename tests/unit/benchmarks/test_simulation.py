@@ -314,17 +314,17 @@ def test_the_other_documented_tables_match_the_simulation() -> None:
 
 def test_the_capacity_of_an_account_is_documented() -> None:
     usual, one = Settings(), Workload(1)
-    other_frames = burst(one).frames_beside_events
+    other_requests = burst(one).other_requests
     quota = usual.api_gateway_requests_per_second
     carried = {
-        quota / (other_frames + 2 * one.events),
-        quota / (other_frames + 2 * one.burst * one.events),
+        quota / (other_requests + 2 * one.events),
+        quota / (other_requests + 2 * one.burst * one.events),
         usual.new_connections_per_second / one.connects,
     }
     text = " ".join(simulation.DOCUMENT.read_text().split())
     for users in carried:
         assert f"{round(users, -4):,.0f}" in text
-    assert f"one every {round(1 / other_frames, -1):.0f} seconds" in text
+    assert f"one every {round(1 / other_requests, -1):.0f} seconds" in text
 
 
 def test_the_documented_plots_match_the_simulation() -> None:
