@@ -16,6 +16,6 @@ engine = create_engine(
 with engine.connect() as connection:
     context.configure(connection=connection, version_table="herald_migrations")
     with context.begin_transaction():
-        # If two deployments run at once, the second waits and then finds nothing to do.
+        # Of two deployments at once, the second waits and then finds nothing to do.
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7203211)")
         context.run_migrations()

@@ -1,4 +1,4 @@
-"""Fixtures for several suites: the applied stack, and temporary databases.
+"""Fixtures that suites share: the applied stack, and throw-away databases.
 
 `stack` boots one stack for the whole run in build/test-stack; HERALD_STACK_ENV=<a stack.env> uses
 one that is already up (`make up`) and leaves it alone.
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # pytest tears fixtures down on Ctrl-C but not on SIGTERM: treat both the same.
+    # Fixtures are torn down on Ctrl-C but not on SIGTERM: treat both alike.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # pytest-terraform aborts the run if terraform is not on PATH; its tests use their own.
+    # pytest-terraform aborts the run if terraform is not on PATH; its tests set their own.
     if not shutil.which("terraform"):
         config.option.dest_tf_binary = "terraform"
 
@@ -43,7 +43,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
         return
     started = Stack(BUILD / "test-stack")
     try:
-        # This takes a minute, so its progress is shown in spite of pytest's capturing.
+        # It takes a minute: show its progress despite pytest's capturing.
         capture = request.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
             print()
@@ -70,7 +70,7 @@ def database(stack_env: dict[str, str]) -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A PostgreSQL server for this run; its database `herald` has the current schema."""
+    """A PostgreSQL server of this run; its database `herald` has the current schema."""
     server = launcher.create()
     try:
         migrate(server.dsn(), tmp_path_factory.mktemp("migrate") / "log")

@@ -87,7 +87,7 @@ def test_users_see_their_own_generations_newest_first(client: httpx.Client) -> N
         ({"prompt": "a fox", "user": "../alice"}, "user"),
     ],
 )
-def test_a_bad_field_is_named_and_nothing_is_stored(
+def test_an_invalid_field_is_named_and_nothing_is_stored(
     client: httpx.Client, store: MemoryStore, started: list[Any], body: dict[str, Any], field: str
 ) -> None:
     answer = client.post("/api/generations", json=body)
@@ -108,7 +108,7 @@ def test_a_bad_field_is_named_and_nothing_is_stored(
         (b'{"prompt":"' + b"x" * 20_000 + b'"}', "application/json", 413),
     ],
 )
-def test_malformed_requests_are_rejected(
+def test_a_malformed_request_is_rejected(
     client: httpx.Client, content: bytes, kind: str, status: int
 ) -> None:
     answer = client.post("/api/generations", content=content, headers={"content-type": kind})
@@ -116,7 +116,7 @@ def test_malformed_requests_are_rejected(
     assert answer.json()["error"]["message"]
 
 
-def test_a_token_is_valid_for_one_user_for_fifteen_minutes(
+def test_a_token_is_for_one_user_and_expires_after_15_minutes(
     client: httpx.Client, settings: Settings
 ) -> None:
     answer = client.get("/api/token", params={"user": "alice"}).json()
@@ -133,7 +133,7 @@ def test_a_token_is_valid_for_one_user_for_fifteen_minutes(
     assert client.get("/api/token").json()["error"]["field"] == "user"
 
 
-def test_the_page_runs_only_its_own_scripts_and_connects_only_to_herald(
+def test_the_page_runs_only_its_own_files_and_connects_only_to_herald(
     client: httpx.Client,
 ) -> None:
     answer = client.get("/")
@@ -165,7 +165,7 @@ def test_every_file_of_the_page_is_served(client: httpx.Client) -> None:
     assert {"/herald/herald.js", "/herald/stream.js", "/static/gallery.js"} <= seen
 
 
-def test_missing_images_and_invalid_paths_are_404(client: httpx.Client) -> None:
+def test_missing_images_and_unknown_paths_are_404(client: httpx.Client) -> None:
     missing = "/images/00000000-0000-4000-8000-000000000000.png"
     assert client.get(missing).status_code == 404
     assert client.get("/images/..%2fsettings.py").status_code == 404

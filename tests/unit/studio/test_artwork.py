@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_seed_always_paints_the_same_picture_and_another_seed_a_different_one() -> None:
+def test_the_seed_alone_decides_the_picture() -> None:
     first, again, other = (artwork.paint(seed) for seed in ("a fox", "a fox", "two cats"))
     assert ImageChops.difference(first, again).getbbox() is None
     assert ImageChops.difference(first, other).getbbox() is not None

@@ -98,7 +98,7 @@ def test_a_picture_is_painted_and_reported_with_a_standard_signature(settings: S
         assert (image.format, image.size) == ("PNG", (1024, 1024))
 
 
-def test_a_prompt_that_asks_for_a_failure_fails(settings: Settings) -> None:
+def test_a_prompt_with_fail_in_it_fails(settings: Settings) -> None:
     body, _, _ = generate(settings, "Please FAIL now")
     assert body["status"] == "ERROR"
     assert body["imageUrl"] is None
@@ -139,14 +139,14 @@ def test_a_rejected_webhook_is_not_retried(settings: Settings, status: int) -> N
     assert len(endpoint.requests) == 1
 
 
-def test_it_gives_up_after_ten_attempts(settings: Settings) -> None:
+def test_a_webhook_is_given_up_after_ten_attempts(settings: Settings) -> None:
     accepted, endpoint = report(settings, *[httpx.Response(500)] * 20)
     assert not accepted
     assert len(endpoint.requests) == 10
     assert max(endpoint.pauses) <= 30
 
 
-def test_closing_cancels_work_in_progress(settings: Settings) -> None:
+def test_closing_cancels_running_generations(settings: Settings) -> None:
     async def run() -> int:
         endpoint = Endpoint()
         waiting = asyncio.Event()
