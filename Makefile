@@ -43,10 +43,11 @@ token: setup ## Print a JWT for USER=alice that the running stack accepts
 test: lint test-tools ## Everything: linters, types, formats, and all tests in one run
 	@$(PYTEST)
 
-lint: setup ## ruff, mypy --strict, terraform fmt
+lint: setup ## ruff, mypy --strict, import-linter, terraform fmt
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-cache
 	@$(PYTHON) -m tooling.terraform fmt -check -diff -recursive infra
 
 format: setup ## Format Python and Terraform, fix what ruff can fix

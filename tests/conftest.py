@@ -61,7 +61,7 @@ def stack_env(stack: Stack) -> dict[str, str]:
 
 @pytest.fixture
 def database(stack_env: dict[str, str]) -> Iterator[Any]:
-    """A psycopg2 connection, in autocommit, to the stack's PostgreSQL."""
+    """A psycopg2 connection in autocommit mode to the stack's PostgreSQL."""
     connection = psycopg2.connect(stack_env["HERALD_DATABASE_URL"])
     connection.autocommit = True
     yield connection
@@ -81,7 +81,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 def fresh_database(postgres: Postgres) -> Iterator[str]:
-    """The DSN of an empty database with the current schema, for one test alone."""
+    """The DSN of an empty database with the current schema, for a single test."""
     name = f"test_{uuid.uuid4().hex}"
     admin = psycopg2.connect(postgres.dsn("postgres"))
     admin.autocommit = True

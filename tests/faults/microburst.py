@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Microburst:
-    """One proxy in front of `upstream`: without rules it passes everything on.
+    """One proxy in front of `upstream`; without rules it passes everything on.
 
     `http` for the AWS endpoint, `postgres` for the database.
     """
@@ -55,7 +55,7 @@ class Microburst:
 
     @contextlib.contextmanager
     def fault(self, **rule: Any) -> Iterator[None]:
-        """Inject what the rule says (microburst's own words) for the time of the block."""
+        """Inject a fault, as a microburst rule, for the duration of the block."""
         number = self.add(rule)
         try:
             yield
@@ -63,7 +63,7 @@ class Microburst:
             self.remove(number)
 
     def add(self, rule: Rule) -> int:
-        """Begin to inject; return the number to end it with."""
+        """Start injecting a fault; return the number that `remove` takes."""
         with self._lock:
             number = next(self._numbers)
             self._rules[number] = rule
@@ -82,7 +82,7 @@ class Microburst:
             httpx.delete(f"{self._control}/fired").raise_for_status()
 
     def fired(self) -> list[dict[str, Any]]:
-        """What was injected since the last `clear`."""
+        """The faults injected since the last `clear`."""
         found: list[dict[str, Any]] = httpx.get(f"{self._control}/fired?limit=1000").json()
         return found
 

@@ -25,8 +25,11 @@ def environ(function: str, **changes: str) -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def _region(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")  # boto3 reads nothing else
+def _boto3(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Lambda: boto3 finds its region and its credentials in the process's environment."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
 
 
 @pytest.mark.parametrize("function", settings.FUNCTIONS)

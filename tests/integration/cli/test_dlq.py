@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration import builders
+from tests import builders
 from tests.integration.cli.conftest import Proxy, Queues, run, start
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from chalicelib.recording.database import Database
 from chalicelib.store.inbox import Head, head_row
 from cli import new_epoch
 from cli.console import CommandError
-from tests.integration import builders
+from tests import builders
 from tests.integration.cli.conftest import run
 
 if TYPE_CHECKING:

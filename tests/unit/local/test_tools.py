@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-import socket
-
 import jwt
-import pytest
 
-from local import ports, tokens
-
-
-def test_a_reserved_port_is_not_given_to_anybody_else() -> None:
-    with ports.reserve_port() as reservation:
-        with socket.socket() as other, pytest.raises(OSError, match="in use"):
-            other.bind(reservation.getsockname())
-        address = reservation.getsockname()
-    with socket.socket() as other:
-        other.bind(address)
+from local import tokens
 
 
 def test_a_token_has_the_claims_that_herald_needs() -> None:

@@ -26,7 +26,7 @@ def test_a_picture_is_square_and_not_flat(seed: str) -> None:
     assert max(ImageStat.Stat(image).stddev) > 15
 
 
-def test_a_saved_picture_is_whole(tmp_path: Path) -> None:
+def test_a_saved_picture_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     artwork.save(artwork.paint("a fox"), path)
     with Image.open(path) as image:

@@ -1,4 +1,4 @@
-"""The provider's webhooks: signed, complete, and repeated until they are accepted."""
+"""The provider's webhooks: signed, complete, and retried until they are accepted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Answer = httpx.Response | Exception
 
 
 class Endpoint:
-    """Herald's callback as the provider sees it; gives the scripted answers, then 200."""
+    """Herald's callback as the provider sees it: the scripted responses, then 200."""
 
     def __init__(self, *answers: Answer) -> None:
         self._answers = list(answers)
@@ -40,7 +40,7 @@ class Endpoint:
         return answer
 
     async def pause(self, seconds: float) -> None:
-        """Time that passes at once."""
+        """Record the pause without waiting."""
         self.pauses.append(seconds)
 
     def provider(self, settings: Settings) -> Provider:
@@ -49,7 +49,7 @@ class Endpoint:
 
 
 def report(settings: Settings, *answers: Answer) -> tuple[bool, Endpoint]:
-    """Report one result to an endpoint that gives these answers."""
+    """Report one result to an endpoint with these responses."""
 
     async def run() -> tuple[bool, Endpoint]:
         endpoint = Endpoint(*answers)
@@ -63,7 +63,7 @@ def report(settings: Settings, *answers: Answer) -> tuple[bool, Endpoint]:
 
 
 def generate(settings: Settings, prompt: str) -> tuple[dict[str, Any], httpx.Request, Endpoint]:
-    """Let a generation run to its webhook; the body, the request and the endpoint."""
+    """Run a generation up to its webhook; return the body, the request and the endpoint."""
     generation_id = uuid4()
 
     async def run() -> Endpoint:
@@ -161,7 +161,7 @@ def test_closing_cancels_running_generations(settings: Settings) -> None:
         await waiting.wait()
         await provider.close()
         others: Callable[[], int] = lambda: len(asyncio.all_tasks())  # noqa: E731
-        assert others() == 1, "only this one is left"
+        assert others() == 1, "no task but this one is left"
         return len(endpoint.requests)
 
     assert asyncio.run(run()) == 0

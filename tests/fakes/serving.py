@@ -1,4 +1,4 @@
-"""Serves ASGI applications on free ports of this machine, in threads."""
+"""Serves ASGI applications on free local ports, in threads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def listener() -> socket.socket:
-    """A socket that listens on a free port of 127.0.0.1, so that its address is known early."""
+    """Listen on a free port of 127.0.0.1, so that the address is known before the server runs."""
     return socket.create_server(("127.0.0.1", 0))
 
 

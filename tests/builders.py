@@ -1,4 +1,4 @@
-"""Events, queue messages and WebSocket events, as the functions get them."""
+"""Events, messages and contexts as Lambda passes them to the functions."""
 
 import json
 import time
@@ -19,7 +19,7 @@ def epoch(age_seconds: float = EPOCH_AGE_SECONDS, tail: int = 1) -> str:
 
 
 def event(user_id: str = "alice", offset: int = 1, of_epoch: str = "", prompt: str = "p") -> str:
-    """An event as published."""
+    """An event as Herald publishes it."""
     now = datetime.now(UTC)
     row: Any = {
         "id": f"00000000-0000-4000-8000-{offset:012d}",
@@ -39,6 +39,16 @@ def event(user_id: str = "alice", offset: int = 1, of_epoch: str = "", prompt: s
 
 
 EPOCH = epoch()
+
+
+class Context:
+    """Lambda's context object, with this much time left."""
+
+    def __init__(self, seconds: float = 30) -> None:
+        self.seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1000)
 
 
 def sqs(*bodies: str, receives: int = 1) -> Any:
@@ -66,14 +76,14 @@ def websocket(
     headers: dict[str, str] | None = None,
 ) -> Any:
     """A WebSocket event of API Gateway, with the authorizer's context."""
-    ends = int(time.time()) + 900 if token_expires_at is None else token_expires_at
+    expires = int(time.time()) + 900 if token_expires_at is None else token_expires_at
     return {
         "headers": headers or {},
         "body": frame if frame is None or isinstance(frame, str) else json.dumps(frame),
         "requestContext": {
             "connectionId": connection_id,
             "connectedAt": int(time.time() * 1000),
-            "authorizer": {"user_id": user_id, "token_expires_at": str(ends)},
+            "authorizer": {"user_id": user_id, "token_expires_at": str(expires)},
         },
     }
 
@@ -91,7 +101,7 @@ def connected(
 
 
 def open_connections(client: Any) -> set[str]:
-    """The ids in the table of connections."""
+    """The ids in the connections table."""
     items = client.scan(TableName="connections")["Items"]
     return {
         name.removeprefix(PREFIX)

@@ -12,21 +12,23 @@ import pytest
 
 from local.studio.app import create_app
 from local.studio.provider import Provider
-from local.studio.settings import Settings, SettingsError
 from local.studio.store import PostgresStore
-from tests.unit.studio.serving import listener, port, serving
+from tests.fakes.serving import listener, port, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from uuid import UUID
 
+    from local.studio.settings import Settings
     from local.studio.store import Store
-    from tests.unit.studio.fake_herald import MemoryStore
+    from tests.fakes.herald import MemoryStore
+
+pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[UUID, str]]:
-    """What the provider was asked to paint, instead of painting it."""
+    """The pictures requested from the provider, which paints none."""
     calls: list[tuple[UUID, str]] = []
     monkeypatch.setattr(Provider, "start", lambda _, *call: calls.append(call))
     return calls
@@ -183,8 +185,3 @@ def test_a_database_that_is_down_is_a_503_with_retry_after(
     assert answer.headers["retry-after"] == "1"
     assert "database" in answer.json()["error"]["message"]
     assert not started
-
-
-def test_all_missing_settings_are_named() -> None:
-    with pytest.raises(SettingsError, match=r"HERALD_CALLBACK_URL, .*HERALD_STUDIO_URL"):
-        Settings.from_environment({"HERALD_DATABASE_URL": "postgresql://x"})

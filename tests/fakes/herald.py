@@ -1,4 +1,4 @@
-"""A small Herald for tests of the studio: checks the webhook, keeps a stream, speaks herald.v1."""
+"""A small Herald for the studio's tests: verifies webhooks, keeps streams, speaks herald.v1."""
 
 from __future__ import annotations
 
@@ -51,8 +51,10 @@ class MemoryStore:
 
 
 class FakeHerald:
-    """Streams in memory; `answers` are given to the next webhooks, with a notice to the owner,
-    instead of accepting them; while it is `refusing` nobody can connect; webhooks wait for `gate`.
+    """Herald with its streams in memory.
+
+    The next webhooks get the responses in `answers`, with a notice to the owner, and are accepted
+    once those are used up. While it is `refusing`, no client can connect; webhooks wait for `gate`.
     """
 
     def __init__(self, settings: Settings, store: MemoryStore) -> None:
@@ -74,7 +76,7 @@ class FakeHerald:
         )
 
     def expire(self, user: str) -> None:
-        """Keep nothing of what was published to a user so far."""
+        """Forget everything published to a user so far."""
         self._expired[user] = len(self._streams[user])
 
     async def _callback(self, request: Request) -> Response:
