@@ -44,7 +44,7 @@ class Deployment:
         """Initialise Terraform with the stage's backend; raises SetupError."""
         self.directory.mkdir(parents=True, exist_ok=True)
         backend = [f"-backend-config={setting}" for setting in _backend(self.stage)]
-        terraform.init(_INFRA, self._environment, "-reconfigure", *backend)
+        terraform.init(_INFRA, self._environment, "-reconfigure", "-lockfile=readonly", *backend)
 
     def plan(self, *, destroy: bool) -> bool:
         """Write the plan file and print the plan; return whether there is anything to do."""

@@ -20,8 +20,30 @@ if TYPE_CHECKING:
 
 _SOURCE = ROOT / "infra"
 
-# The one difference from AWS: where Terraform keeps its state.
-_BACKEND = 'terraform {\n  backend "local" {}\n}\n'
+# All differences from AWS, as override files; {url} is the emulator's address.
+_OVERRIDES = {
+    # The state is a file.
+    "backend_override.tf": """\
+terraform {
+  backend "local" {}
+}
+""",
+    # The emulator serves all APIs at one address, each under its own path.
+    "endpoints_override.tf": """\
+locals {
+  callback_endpoint   = "{url}/_aws/execute-api/${module.callback_api.api_id}/%24default"
+  management_endpoint = "{url}/_aws/execute-api/${module.websocket.api_id}/${var.stage}"
+}
+""",
+    # The emulator adds settings of HTTP APIs to the authorizer; every plan would remove them.
+    "modules/websocket/authorizer_override.tf": """\
+resource "aws_apigatewayv2_authorizer" "this" {
+  lifecycle {
+    ignore_changes = [authorizer_payload_format_version, jwt_configuration]
+  }
+}
+""",
+}
 
 _ADDRESSES = (
     "api_keys_table",
@@ -57,19 +79,18 @@ def apply(
         Terraform failed; the message quotes it.
     """
     directory = _copy(stack)
+    for name, text in _OVERRIDES.items():
+        (directory / name).write_text(text.replace("{url}", emulator.url))
     wired = {
         "lambda_runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
         "package_path": str(package.ARCHIVE),
-        # The emulator serves all APIs at one address, each under its own path.
-        "management_endpoint_format": f"{emulator.url}/_aws/execute-api/{{api_id}}/{{stage}}",
-        "callback_endpoint_format": f"{emulator.url}/_aws/execute-api/{{api_id}}/%24default",
         **variables,
     }
     (directory / "local.auto.tfvars.json").write_text(json.dumps(wired, indent=2))
     environment = _environment(stack, emulator)
     log = stack / "logs" / "terraform.log"
     with Step("Terraform init"):
-        terraform.init(directory, environment)
+        terraform.init(directory, environment, "-lockfile=readonly")
     with Step("Terraform apply") as step:
         count = terraform.apply(directory, environment, step, log)
         step.done(f"{count} resources")
@@ -110,7 +131,6 @@ def _copy(stack: Path) -> Path:
         target = directory / path.relative_to(_SOURCE)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-    (directory / "backend_override.tf").write_text(_BACKEND)
     return directory
 
 

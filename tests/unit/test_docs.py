@@ -203,6 +203,10 @@ def test_every_relative_link_leads_somewhere() -> None:
 
 
 def test_the_table_of_rights_matches_the_policies() -> None:
+    # A function declares the keys it uses; the module grants these actions on them.
+    policies = hcl2.loads((ROOT / "infra/modules/function/policies.tf").read_text())
+    key_actions = policies["locals"][0]["key_actions"]
+    assert set(key_actions) == {"decrypt", "encrypt"}
     for function in (
         "authorize",
         "callback",
@@ -212,13 +216,18 @@ def test_the_table_of_rights_matches_the_policies() -> None:
         "message",
         "relay",
     ):
-        blocks_of = hcl2.loads((ROOT / "infra" / f"{function}.tf").read_text())["data"]
-        (document,) = (kind[key][name] for kind in blocks_of for key in kind for name in kind[key])
+        file = hcl2.loads((ROOT / "infra" / f"{function}.tf").read_text())
+        (document,) = (
+            kind[key][name] for kind in file["data"] for key in kind for name in kind[key]
+        )
         granted = {
             action.strip('"')
             for statement in document["statement"]
             for action in statement["actions"]
         }
+        ((module,),) = (block.values() for block in file["module"])
+        for use, actions in key_actions.items():
+            granted |= {action.strip('"') for action in actions if module.get(use)}
         rows = re.findall(rf"(?m)^\| {function} \| (.+?) \|", SECURITY)
         assert {action for row in rows for action in spans(row)} == granted, function
 
