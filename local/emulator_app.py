@@ -1,7 +1,8 @@
-"""MiniStack behind what API Gateway does and it does not. Runs on `.venv-emulator` only.
+"""MiniStack behind a wrapper that adds what API Gateway does and it does not.
 
-Started as a file, so that nothing of this repository is importable by the functions it runs.
-Each correction names the difference; all were seen in ministack 1.5.33.
+It runs in `.venv-emulator` and is started as a file, so that the functions it runs cannot import
+anything from this repository. Each correction names the difference from AWS; all were seen in
+ministack 1.5.33.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
-# A client may not send a message over 32 KB in one frame either, but ASGI shows whole messages.
+# One frame is limited to 32 KB, too, but ASGI shows whole messages only.
 MAX_MESSAGE = 128 * 1024
 IDLE_SECONDS = float(os.environ.get("HERALD_EMULATOR_IDLE_SECONDS", "600"))
 LIFETIME_SECONDS = float(os.environ.get("HERALD_EMULATOR_LIFETIME_SECONDS", "7200"))
@@ -37,7 +38,7 @@ _GOING_AWAY, _TOO_BIG = 1001, 1009
 
 logger = logging.getLogger("herald.emulator")
 
-# What the authorizer and $connect answered for the handshake of this task.
+# The answers of the authorizer and $connect to the handshake of this task.
 _handshake: ContextVar[dict[str, Any] | None] = ContextVar("handshake", default=None)
 
 
@@ -47,13 +48,13 @@ async def app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> 
         connection = Connection(scope, receive, send)
         await ministack(scope, connection.receive, connection.send)
     elif scope["type"] == "http" and _too_large_post(scope):
-        await _refuse_post(send)
+        await _reject_post(send)
     else:
         await ministack(scope, receive, send)
 
 
 class Connection:
-    """One WebSocket: its subprotocol, how it is refused, and its limits of size and time."""
+    """One WebSocket: its subprotocol, how it is rejected, and its limits of size and time."""
 
     def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         self._offered: list[str] = list(scope.get("subprotocols") or [])
@@ -69,10 +70,10 @@ class Connection:
             return await self._receive()
         pending = asyncio.ensure_future(self._receive())
         try:
-            # What is sent moves the end of the idle time too: look again when it seems over.
+            # Sending resets the idle time, too, so check again once it seems to be over.
             while not pending.done():
-                ends = min(self._active + IDLE_SECONDS, self._opened + LIFETIME_SECONDS)
-                left = ends - time.monotonic()
+                deadline = min(self._active + IDLE_SECONDS, self._opened + LIFETIME_SECONDS)
+                left = deadline - time.monotonic()
                 if left <= 0:
                     return await self._close(_GOING_AWAY)
                 await asyncio.wait({pending}, timeout=left)
@@ -97,19 +98,19 @@ class Connection:
             self._closed = True
             status = self._answers.get("connect_status")
             if status and not self._answers.get("accepted"):
-                await self._refuse(status)  # MiniStack answers 403 whatever $connect returned
+                await self._reject(status)  # MiniStack answers 403 whatever $connect returned
                 return
         await self._send(message)
 
     def _subprotocol(self) -> str | None:
-        """The one $connect returned; MiniStack drops it, and browsers then close the socket."""
+        """Return the one from $connect; MiniStack drops it, and browsers then close the socket."""
         headers: dict[str, str] = self._answers.get("connect_headers") or {}
         for name, value in headers.items():
             if name.lower() == "sec-websocket-protocol" and value in self._offered:
                 return value
         return None
 
-    async def _refuse(self, status: int) -> None:
+    async def _reject(self, status: int) -> None:
         start = {"type": "websocket.http.response.start", "status": status, "headers": []}
         await self._send(start)
         await self._send({"type": "websocket.http.response.body", "body": b""})
@@ -125,14 +126,14 @@ def _size(message: Message) -> int:
 
 
 def _too_large_post(scope: MutableMapping[str, Any]) -> bool:
-    """MiniStack posts messages of any size to a connection; API Gateway refuses over 128 KB."""
+    """MiniStack posts messages of any size to a connection; API Gateway rejects over 128 KB."""
     if scope["method"] != "POST" or "/@connections/" not in scope["path"]:
         return False
     length = dict(scope["headers"]).get(b"content-length", b"0")
     return int(length) > MAX_MESSAGE
 
 
-async def _refuse_post(send: Send) -> None:
+async def _reject_post(send: Send) -> None:
     error = [(b"x-amzn-errortype", b"PayloadTooLargeException")]
     headers = [(b"content-type", b"application/json"), (b"connection", b"close"), *error]
     await send({"type": "http.response.start", "status": 413, "headers": headers})
@@ -141,24 +142,24 @@ async def _refuse_post(send: Send) -> None:
 
 
 def correct_ministack() -> None:
-    """Replace the few functions of MiniStack that answer otherwise than AWS."""
+    """Replace the few functions of MiniStack that do not answer as AWS does."""
     _note_connect_answer()
     _answer_unauthorized()
     _fail_batches_with_malformed_answers()
     _count_loopback_as_tls()
     _authorize_batches_as_single_calls()
-    # A message within 50 ms of the end of another batch waits for them to pass; not so on SQS.
+    # MiniStack delays a message that follows a batch within 50 ms; SQS does not.
     lambda_svc._ESM_IDLE_WAKE_GAP_SECONDS = 0.001
 
 
 def _note_connect_answer() -> None:
-    """Keep status and headers of $connect's answer, which the handshake's answer is made of."""
+    """Keep the status and headers that $connect returns, for the answer to the handshake."""
     invoke = apigateway._invoke_ws_lambda
 
     async def noted(*arguments: Any, **keywords: Any) -> Any:
         answer = await invoke(*arguments, **keywords)
         if int((answer or {}).get("statusCode", 200)) >= 500:
-            # MiniStack keeps no log of what WebSocket routes invoke.
+            # MiniStack does not log the functions of WebSocket routes.
             logger.warning("a WebSocket route's function failed: %s", (answer or {}).get("body"))
         handshake = _handshake.get()
         if handshake is not None and not handshake.get("accepted"):
@@ -195,7 +196,7 @@ def _answer_unauthorized() -> None:
 
 
 def _fail_batches_with_malformed_answers() -> None:
-    """AWS fails the batch when batchItemFailures is malformed; MiniStack counts it as handled."""
+    """AWS fails the batch when batchItemFailures is malformed; MiniStack accepts it."""
     run_batch, execute = lambda_svc._run_sqs_batch, lambda_svc._execute_function
     mapped: ContextVar[bool] = ContextVar("mapped", default=False)
 
@@ -219,7 +220,7 @@ def _fail_batches_with_malformed_answers() -> None:
 
 
 def _count_loopback_as_tls() -> None:
-    """Policies deny calls without TLS; ours never leave the machine, so they pass for encrypted."""
+    """Policies deny calls without TLS; ours stay on this machine, so they count as encrypted."""
     origin = iam_evaluator._request_origin
 
     class Encrypted:
@@ -233,7 +234,7 @@ def _count_loopback_as_tls() -> None:
 
 
 def _authorize_batches_as_single_calls() -> None:
-    """The right to a batch call is the right to the single one; MiniStack asks for an own one."""
+    """On AWS, the right to the single call covers batches; MiniStack wants a separate right."""
     extract = iam_actions.extract_iam_action
 
     def extracted(*arguments: Any, **keywords: Any) -> Any:
@@ -246,7 +247,7 @@ def _authorize_batches_as_single_calls() -> None:
 
 
 def well_formed(answer: Any, identifiers: list[str]) -> bool:
-    """Whether AWS takes `answer` as a partial batch response (an empty one is a full success)."""
+    """Whether AWS accepts `answer` as a partial batch response (an empty one is full success)."""
     if isinstance(answer, str | bytes):
         try:
             answer = json.loads(answer or "null")

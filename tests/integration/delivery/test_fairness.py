@@ -4,8 +4,8 @@ import pytest
 
 from chalicelib.runtime import Runtime
 from chalicelib.store.connections import Connections
-from tests.integration.builders import connected, event, sqs
-from tests.integration.conftest import Context, Gateway
+from tests.builders import Context, connected, event, sqs
+from tests.integration.conftest import Gateway
 
 pytestmark = pytest.mark.integration
 

@@ -27,7 +27,7 @@ def signed(body: bytes, *, secret: str = SECRET, webhook_id: str = "msg_1", age:
     }
 
 
-def test_a_signature_holds_for_either_secret_while_one_is_rotated() -> None:
+def test_a_signature_with_either_secret_is_valid_during_rotation() -> None:
     for secret in (SECRET, OTHER):
         headers = signed(b"{}", secret=secret)
         assert webhooks.verify(headers, b"{}", f"{SECRET}\n{OTHER}") == "msg_1"
