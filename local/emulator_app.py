@@ -61,6 +61,8 @@ async def _control(scope: MutableMapping[str, Any], receive: Receive, send: Send
     except Refused as refusal:
         await gate.refuse(scope, send, refusal)
         return
+    except gate.Gone:
+        return
     status = emulator_record.Status(send)
     try:
         if "/@connections/" in scope["path"] and len(body) > MAX_MESSAGE:

@@ -6,7 +6,6 @@ ports can be scanned, and the emulator runs code as whoever started it.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from typing import TYPE_CHECKING, Any
@@ -32,6 +31,10 @@ _MAX_BODY = 100 * 1024 * 1024  # a Lambda package is 50 MB before base64
 logger = logging.getLogger("herald.emulator")
 
 
+class Gone(Exception):
+    """The client has gone before its request was complete; there is nobody to answer."""
+
+
 def is_public(scope: MutableMapping[str, Any]) -> bool:
     """Whether this is an API's data plane, which decides by itself whom it serves.
 
@@ -53,7 +56,7 @@ def by_address(scope: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
 async def admit(scope: MutableMapping[str, Any], receive: Receive) -> tuple[Claim, bytes]:
     """Verify a request for the control plane; return who signed it, and its body.
 
-    Raises Refused.
+    Raises Refused and Gone.
     """
     _check_origin(scope)
     if scope["path"].startswith(_ADMINISTRATION):
@@ -130,7 +133,7 @@ async def _body(receive: Receive) -> bytes:
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            raise asyncio.CancelledError  # the client has gone; there is nobody to answer
+            raise Gone
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > _MAX_BODY:
