@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 import boto3
+import psutil
 import pytest
 from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
@@ -338,6 +339,16 @@ def test_the_emulators_own_interface_is_closed(aws: Aws) -> None:
             whole = signed(request, root(aws))
             assert asked(whole.url, dict(whole.headers.items()), b"{}", method).status == 403, path
     assert aws.emulator.client("lambda").list_functions()["Functions"]  # nothing was reset
+
+
+def test_it_listens_at_one_port_of_the_loopback_interface_alone(aws: Aws) -> None:
+    listening = {
+        (connection.laddr.ip, connection.laddr.port)
+        for process in processes.owned(aws.directory)
+        for connection in process.net_connections("inet")
+        if connection.status in (psutil.CONN_LISTEN, psutil.CONN_NONE)
+    }
+    assert listening == {("127.0.0.1", aws.emulator.port)}
 
 
 def test_a_socket_that_is_no_apis_is_refused(aws: Aws) -> None:
