@@ -19,6 +19,12 @@ from websockets.sync.client import ClientConnection, connect
 SECONDS = 20.0
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Last of all come the tests that look back at the run and end its stack."""
+    items.sort(key=lambda item: item.path.name == "test_zz_wire.py")
+
+
 class Page:
     """A WebSocket client that speaks herald.v1 as far as the tests tell it to."""
 

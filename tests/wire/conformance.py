@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.wire import decode, rules, shapes
+from tests.wire import decode, limits, rules, shapes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ class Report(NamedTuple):
 
 def check(requests: Iterable[Request]) -> Report:
     """Compare requests, in their order, with models and rules."""
-    state, found = rules.State(), Report([], Counter())
+    state, found = limits.State(), Report([], Counter())
     for request in requests:
         state.today = datetime.fromtimestamp(request.at, UTC).date()
         try:
@@ -36,7 +36,7 @@ def check(requests: Iterable[Request]) -> Report:
     return found
 
 
-def _violations(call: Call, state: rules.State) -> Iterator[str]:
+def _violations(call: Call, state: limits.State) -> Iterator[str]:
     yield from call.problems
     against_model = list(shapes.violations(call.operation.input_shape, call.parameters))
     yield from against_model

@@ -109,7 +109,9 @@ def _list(shape: Any, node: dict[str, Any], path: str, unknown: list[str]) -> li
     numbers = sorted(int(part) for part in node if part.isdecimal())
     if numbers != list(range(1, len(numbers) + 1)):
         unknown.append(f"{path} (its numbers are {numbers})")
-    return [_value(shape.member, node[str(number)], path, unknown) for number in numbers]
+    return [
+        _value(shape.member, node[str(number)], f"{path}.{number}", unknown) for number in numbers
+    ]
 
 
 def _map(shape: Any, node: dict[str, Any], path: str, unknown: list[str]) -> dict[Any, Any]:
@@ -121,6 +123,7 @@ def _map(shape: Any, node: dict[str, Any], path: str, unknown: list[str]) -> dic
     found = {}
     for part, entry in node.items():
         unknown += [f"{path}.{part}.{name}" for name in entry if name not in (key_name, value_name)]
-        key = _value(shape.key, entry.get(key_name, {}), path, unknown)
-        found[key] = _value(shape.value, entry.get(value_name, {}), path, unknown)
+        key = _value(shape.key, entry.get(key_name, {}), f"{path}.{part}.{key_name}", unknown)
+        where = f"{path}.{part}.{value_name}"
+        found[key] = _value(shape.value, entry.get(value_name, {}), where, unknown)
     return found
