@@ -38,14 +38,14 @@ def _measure(options: argparse.Namespace) -> dict[str, object]:
     found: dict[str, object] = {}
     if "posts" in options.only:
         if not posts.prepare_node():
-            print("No Node on this machine: its SDK is left out.")
+            print("No Node.js on this machine: skipping its SDK.")
             del posts.CLIENTS["node"]
         found["posts"] = posts.measure(options.rounds, options.scale, _say)
     if "handler" in options.only:
         found["handler"] = whole.measure(options.rounds, options.scale, _say)
     if "imports" in options.only:
         found["imports"] = cold.measure(2 * options.rounds, _say)
-    path = BUILD / "path.json"  # by benchmarks.path, which needs a running stack
+    path = BUILD / "path.json"  # written by benchmarks.path, which needs a running stack
     if path.is_file():
         found["path"] = json.loads(path.read_text())
     return found
@@ -63,10 +63,10 @@ def _machine() -> str:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--scale", type=float, default=1.0, help="of the posts in each run")
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor for the number of posts")
     parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS)
-    parser.add_argument("--no-plots", action="store_true", help="leave docs/bench/ as it is")
+    parser.add_argument("--no-plots", action="store_true", help="do not write docs/bench/")
     return parser.parse_args()
 
 

@@ -1,7 +1,7 @@
-"""What limits Herald: its settings, the load that users make, and how the two compare.
+"""The limits of Herald: its settings, the load that users create, and how the two compare.
 
-The numbers of Settings are defaults of infra/variables.tf and AWS's default quotas; Load says what
-each of them has to carry. Rates are by the second.
+Settings has the defaults of infra/variables.tf and AWS's default quotas; Workload says how much
+each of them has to carry. Rates are per second.
 """
 
 import math
@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 from chalicelib.protocol.server_frames import LIFETIME_MS, PING_MS
 
-SPREAD = 0.1  # clients renew a connection within the last tenth of its life
-RENEWAL = LIFETIME_MS / 1000 * (1 - SPREAD / 2)  # seconds, in the mean
-ROOM = 0.7  # of a limit is what one plans to use
-QUICKEST_RETURN = 0.5  # seconds over which clients spread their first try
+SPREAD = 0.1  # clients replace a connection within the last tenth of its lifetime
+RENEWAL = LIFETIME_MS / 1000 * (1 - SPREAD / 2)  # seconds, on average
+ROOM = 0.7  # the share of a limit to plan with
+QUICKEST_RETURN = 0.5  # seconds over which clients spread their first attempt
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What can be raised: Terraform's variables, then quotas, then the user's own database."""
+    """Limits that can be raised: Terraform variables, AWS quotas, and the database."""
 
     callback_rate_limit: float = 200
     websocket_rate_limit: float = 2_000
@@ -34,12 +34,12 @@ class Settings:
 
     @property
     def callback_burst(self) -> float:
-        """Webhooks that may come at once: callback_burst_limit stays twice the rate."""
+        """Webhooks allowed at once: callback_burst_limit is always twice the rate."""
         return 2 * self.callback_rate_limit
 
     @property
     def websocket_burst(self) -> float:
-        """Client requests that may come at once: websocket_burst_limit stays half the rate."""
+        """Client requests allowed at once: websocket_burst_limit is always half the rate."""
         return self.websocket_rate_limit / 2
 
 
@@ -61,16 +61,16 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Workload:
-    """Connected users and what they do; assumed, and flags of the simulation."""
+    """Connected users and their activity, all assumed."""
 
     users: float
-    events_per_hour: float = 6.0  # of a connected user
-    burst: float = 5.0  # times the mean, for twenty seconds
-    reloads_per_hour: float = 1.0  # connections made anew, beside the renewal before two hours
+    events_per_hour: float = 6.0  # per connected user
+    burst: float = 5.0  # multiple of the mean rate, for twenty seconds
+    reloads_per_hour: float = 1.0  # new connections, besides the renewal before two hours
 
     @property
     def events(self) -> float:
-        """Events per second in the mean."""
+        """Events per second on average."""
         return self.users * self.events_per_hour / 3600
 
     @property
@@ -85,7 +85,7 @@ class Workload:
 
 
 class Busy(NamedTuple):
-    """Seconds that a function is taken by one call, as API Gateway or SQS sees it."""
+    """Seconds that one call occupies a function, as API Gateway or SQS sees it."""
 
     callback: float = 0.045
     authorize: float = 0.010
@@ -96,11 +96,11 @@ class Busy(NamedTuple):
 
 
 BUSY = Busy()
-POSTS_OF_A_HELLO = 2  # welcome and one frame of what was missed; caught_up is the route's answer
+POSTS_OF_A_HELLO = 2  # welcome and one frame of missed events; caught_up is the route response
 
 
 class Rates(NamedTuple):
-    """What comes in a second."""
+    """Arrivals per second."""
 
     events: float
     connects: float
@@ -108,12 +108,12 @@ class Rates(NamedTuple):
 
     @property
     def client_requests(self) -> float:
-        """Connects, hellos, ends and pings."""
+        """Connects, hellos, disconnects and pings."""
         return 3 * self.connects + self.pings
 
     @property
-    def frames_beside_events(self) -> float:
-        """Requests at the account's quota that are neither webhooks nor posts of events."""
+    def other_requests(self) -> float:
+        """Requests that count against the account's quota but are not webhooks or event posts."""
         return self.client_requests + POSTS_OF_A_HELLO * self.connects
 
 
@@ -123,13 +123,13 @@ def burst(load: Workload) -> Rates:
 
 
 def storm(load: Workload, settings: Settings) -> Rates:
-    """Return the rates while everybody comes back as fast as the quota lets them."""
+    """Return the rates while all clients reconnect as fast as the quota allows."""
     fastest = min(settings.new_connections_per_second, load.users / QUICKEST_RETURN)
     return Rates(load.events, fastest, load.pings)
 
 
 def needs(rates: Rates, settings: Settings, batch_seconds: float) -> dict[str, float]:
-    """Return what each setting has to be at least, if a full batch takes `batch_seconds`."""
+    """Return the minimum of each setting, if a full batch takes `batch_seconds`."""
     events, connects, pings = rates
     copies = max(events / BATCH * batch_seconds, events / settings.posts_per_second)
     callbacks = events * BUSY.callback
@@ -138,7 +138,7 @@ def needs(rates: Rates, settings: Settings, batch_seconds: float) -> dict[str, f
         "callback_rate_limit": events,
         "websocket_rate_limit": rates.client_requests,
         "deliver_maximum_concurrency": copies,
-        "api_gateway_requests_per_second": 2 * events + rates.frames_beside_events,
+        "api_gateway_requests_per_second": 2 * events + rates.other_requests,
         "new_connections_per_second": connects,
         "lambda_concurrency": callbacks + copies + sessions + pings * BUSY.ping,
         "sns_publishes_per_second": events,
@@ -149,7 +149,7 @@ def needs(rates: Rates, settings: Settings, batch_seconds: float) -> dict[str, f
 
 
 def use(load: Workload, settings: Settings, batch_seconds: float) -> dict[str, float]:
-    """Return the share of each setting that a burst of events takes."""
+    """Return the share of each setting that a burst of events uses."""
     wanted = needs(burst(load), settings, batch_seconds)
     return {name: number / getattr(settings, name) for name, number in wanted.items()}
 
@@ -157,7 +157,7 @@ def use(load: Workload, settings: Settings, batch_seconds: float) -> dict[str, f
 def raised(
     load: Workload, settings: Settings, batch_seconds: float, *, back_within: float
 ) -> Settings:
-    """Return settings with room for a burst, and for everybody's return within the seconds."""
+    """Return settings with headroom for a burst, and for all to reconnect in `back_within`."""
     if load.users / settings.new_connections_per_second > back_within:
         wanted = rounded(load.users / back_within)
         settings = replace(settings, new_connections_per_second=wanted)

@@ -1,6 +1,6 @@
-"""What a function imports before it can do its first work, beside the usual set.
+"""The imports of a function's cold start, compared with a typical set.
 
-A function is told its name by _HANDLER, as Lambda does: then it loads what it will need.
+_HANDLER names the function, as on Lambda; `import app` then loads what that function needs.
 """
 
 import os
@@ -32,7 +32,7 @@ for service in ("apigatewaymanagementapi", "dynamodb", "sns"):
 
 
 def measure(rounds: int, say: Callable[[str], None]) -> dict[str, list[float]]:
-    """CPU milliseconds of whole processes, in interleaved rounds after one that compiles."""
+    """CPU milliseconds of whole processes, in interleaved rounds after one to compile bytecode."""
     found: dict[str, list[float]] = {name: [] for name in CASES}
     for number in range(rounds + 1):
         for name, code in CASES.items():
@@ -45,7 +45,7 @@ def measure(rounds: int, say: Callable[[str], None]) -> dict[str, list[float]]:
             _, status, used = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             if process.returncode:
-                raise BenchmarkError(f"the imports of {name} failed")
+                raise BenchmarkError(f"importing {name} failed")
             if number:
                 found[name].append((used.ru_utime + used.ru_stime) * 1e3)
     for name, times in found.items():

@@ -1,8 +1,8 @@
 """The delivery path as a discrete-event simulation: webhook, queue, copies of deliver, posts.
 
-Event by event, because what matters here is not linear: batches form from what waits, a batch lasts
-as long as its slowest chain, copies are added over time, and buckets of tokens run dry. Client
-frames are many and alike; they only lessen the refill of the account's bucket.
+Event by event, because the behaviour is not linear: batches form from waiting messages, a batch
+takes as long as its slowest chain, copies are added over time, and token buckets run dry. Client
+frames are numerous and alike; they only reduce the refill of the account's bucket.
 """
 
 import heapq
@@ -17,7 +17,7 @@ from chalicelib.engine.endpoint import TokenBucket
 from chalicelib.engine.request import ATTEMPTS
 from chalicelib.retry import BASE_SECONDS, CAP_SECONDS
 
-WEBHOOK_RETRIES = (5.0,)  # seconds after a 429; the provider's next try comes minutes later
+WEBHOOK_RETRIES = (5.0,)  # seconds after a 429; the provider's next attempt comes minutes later
 NEVER = math.inf
 SOONEST = 1e-6  # seconds; a shorter wait could be lost in rounding
 
@@ -26,13 +26,13 @@ Chains = Callable[[Random, int], list[float]]  # seconds from the call to each e
 
 
 def lognormal(median: float, p99: float) -> Sampler:
-    """Return a sampler of times with a long tail, by their median and 99th percentile."""
+    """Return a sampler of long-tailed times with this median and 99th percentile."""
     mu, sigma = math.log(median), math.log(p99 / median) / 2.3263
     return lambda rng: rng.lognormvariate(mu, sigma)
 
 
 def store_and_read(round_trip: Sampler, *, batch_cpu: float, event_cpu: float) -> Chains:
-    """Return deliver's chains: the batch is stored at once, then each user goes its own way.
+    """Return deliver's chains: the batch is stored at once, then each user is handled alone.
 
     A user's connections are read when both the batch and the user's head are stored.
     """
@@ -48,7 +48,7 @@ def store_and_read(round_trip: Sampler, *, batch_cpu: float, event_cpu: float) -
 
 
 class Bucket:
-    """API Gateway's tokens: a rate, and how many may be taken at once."""
+    """API Gateway's token bucket: a rate, and a burst."""
 
     def __init__(self, rate: float, burst: float) -> None:
         self._rate = max(0.0, rate)
@@ -67,32 +67,32 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Path:
-    """What an event goes through. Times in seconds, rates by the second."""
+    """The path of an event. Times in seconds, rates per second."""
 
-    to_function: Sampler  # from the webhook to the call of deliver, if a copy is free
+    to_function: Sampler  # from the webhook to the call of deliver, if a copy is idle
     chains: Chains
     post: Sampler
-    cold: Sampler  # before the first call of a copy
+    cold: Sampler  # cold start, before a copy's first call
     copies: int  # at most
     batch: int = 10
     copies_at_first: int = 5
-    copies_a_second: float = 5.0  # more, while messages wait
+    copies_a_second: float = 5.0  # added while messages wait
     posts_per_second: float | None = None  # of one copy
     webhooks: tuple[float, float] = (NEVER, NEVER)  # rate and burst
-    requests: tuple[float, float] = (NEVER, NEVER)  # of the account, less what clients take
+    requests: tuple[float, float] = (NEVER, NEVER)  # of the account, minus client requests
 
 
 @dataclass
 class Outcome:
-    """What came of the events, in the order of their arrival."""
+    """The outcome of the events, in order of arrival."""
 
-    latencies: list[float]  # seconds; NEVER for what was left to a later retry or replay
-    refused: int = 0  # webhooks answered 429, each try
-    deferred: int = 0  # events whose webhook the provider repeats only minutes later
-    left: int = 0  # events whose post found no tokens: the client's cursor finds them
+    latencies: list[float]  # seconds; NEVER if left to a later retry or replay
+    refused: int = 0  # webhooks answered 429, counting every attempt
+    deferred: int = 0  # events whose webhook is retried only minutes later
+    left: int = 0  # events whose post got no token; the client's cursor recovers them
     most_copies: int = 0
     batches: int = 0
-    busy: float = 0.0  # seconds of all copies
+    busy: float = 0.0  # seconds, over all copies
 
 
 class _Copy:
@@ -102,7 +102,7 @@ class _Copy:
 
     def __init__(self, posts_per_second: float | None) -> None:
         self.bucket = TokenBucket(posts_per_second) if posts_per_second else None
-        self.posts = 0  # still to be done in this batch
+        self.posts = 0  # pending in this batch
         self.began = 0.0
 
 
@@ -110,7 +110,7 @@ _WEBHOOK, _READY, _POST, _POSTED = range(4)
 
 
 class Simulation:
-    """One run over given arrivals."""
+    """One run over the given arrivals."""
 
     def __init__(self, arrivals: Sequence[float], path: Path, rng: Random) -> None:
         self._arrivals = arrivals
@@ -119,7 +119,7 @@ class Simulation:
         self._heap: list[tuple[float, int, int, int, _Copy | None]] = []
         self._order = itertools.count()
         self._waiting: deque[int] = deque()
-        self._idle: list[_Copy] = []  # the one used last is used next
+        self._idle: list[_Copy] = []  # last in, first out
         self._busy = 0
         self._made = 0
         self._allowed = float(min(path.copies_at_first, path.copies))
@@ -130,7 +130,7 @@ class Simulation:
         self.outcome = Outcome([NEVER] * len(arrivals))
 
     def run(self) -> Outcome:
-        """Simulate until every event has arrived or was left."""
+        """Simulate until every event has arrived or was left to recovery."""
         upcoming = iter(enumerate(self._arrivals))
         self._next_arrival(upcoming)
         while self._heap:
@@ -233,7 +233,7 @@ def _bucket(limit: tuple[float, float]) -> Bucket | None:
 
 
 def poisson(phases: Iterable[tuple[float, float]], rng: Random) -> list[float]:
-    """Return the times of Poisson arrivals through phases of (seconds, rate)."""
+    """Return the times of Poisson arrivals for phases of (seconds, rate)."""
     times: list[float] = []
     began = 0.0
     for seconds, rate in phases:
@@ -246,5 +246,5 @@ def poisson(phases: Iterable[tuple[float, float]], rng: Random) -> list[float]:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value that the share of all does not exceed; the values are sorted."""
+    """Return the value that this share of the sorted values does not exceed."""
     return values[min(len(values) - 1, max(0, math.ceil(share * len(values)) - 1))]

@@ -1,10 +1,10 @@
-"""The whole handler, warm, on batches of an SQS event, beside the usual way (naive.py).
+"""The whole handler, warm, on batches of SQS messages, compared with the usual way (naive.py).
 
     python -m benchmarks.handler herald|naive 1|10|backlog TIMES
     python -m benchmarks.handler round_trips 0 TIMES
 
-In a process of its own; prints the cost as JSON. Every message has its own user with one open
-connection, which is the worst case for a batch. A backlog is ten full batches, one after another.
+Runs in its own process and prints the cost as JSON. Every message is for a different user with one
+open connection, the worst case for a batch. A backlog is ten full batches in sequence.
 """
 
 import importlib
@@ -23,11 +23,11 @@ from benchmarks.peers import Measured
 
 EPOCH = "0197e3f0-6c1e-7d53-8a44-2f0c5c0f7a11"
 WARM = 3
-SHAPES = {"1": (1, 1), "10": (10, 1), "backlog": (10, 10)}  # messages a batch, batches
+SHAPES = {"1": (1, 1), "10": (10, 1), "backlog": (10, 10)}  # messages per batch, batches
 
 
 class Context:
-    """A Lambda context with its time left."""
+    """A Lambda context with time left."""
 
     aws_request_id = "00000000-0000-0000-0000-000000000000"
     function_name = "herald-bench-deliver"
@@ -37,7 +37,7 @@ class Context:
 
 
 def batch(size: int, invocation: int) -> dict[str, Any]:
-    """An SQS event of raw deliveries from SNS."""
+    """An SQS event with raw deliveries from SNS."""
     from chalicelib.recording import generation_events
 
     now = datetime.now(UTC)
@@ -75,7 +75,7 @@ def batch(size: int, invocation: int) -> dict[str, Any]:
 
 
 def measure(variant: str, shape: str, times: int) -> dict[str, float]:
-    """The median wall time of a shape's batches together, and their CPU time."""
+    """The median wall time of all batches of a shape, and their CPU time."""
     size, batches_each = SHAPES[shape]
     if variant == "herald":
         handle: Any = importlib.import_module("app").deliver
@@ -102,7 +102,7 @@ def measure(variant: str, shape: str, times: int) -> dict[str, float]:
 
 
 def round_trips(times: int) -> dict[str, float]:
-    """One store, one read, one post, each at its least: a bare socket that is open already."""
+    """One store, one read, one post at their minimum: on a bare socket that is already open."""
     query = "DynamoDB_20120810.Query"
     database = _round_trip(os.environ["AWS_ENDPOINT_URL_DYNAMODB"], query, times)
     gateway = _round_trip(os.environ["HERALD_MANAGEMENT_ENDPOINT"], "", times)

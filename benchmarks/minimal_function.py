@@ -1,6 +1,6 @@
-"""The least a function can do between a queue and a page: post with boto3, store nothing.
+"""A minimal function between a queue and a client: it posts with boto3 and stores nothing.
 
-What the path benchmark compares Herald with, on the same stack. The connection is in the message.
+The path benchmark compares Herald with it on the same stack. Messages name their connection.
 """
 
 import json

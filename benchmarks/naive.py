@@ -1,7 +1,7 @@
-"""The usual way of writing `deliver`: pydantic, boto3's resource, a loop. It does the same work.
+"""The usual way of writing `deliver`: pydantic, boto3 resources, a loop. It does the same work.
 
-Each event is validated, stored, the head moved forward, the user's connections read and the frame
-posted; a message that fails is reported alone.
+It validates and stores each event, moves the head, reads the user's connections and posts the
+frame; messages fail one by one.
 """
 
 import os
@@ -85,6 +85,6 @@ def deliver(event: Event) -> None:
         except management.exceptions.GoneException:
             connections.update_item(
                 Key={"user_id": event.userid},
-                UpdateExpression="REMOVE #page",
-                ExpressionAttributeNames={"#page": name},
+                UpdateExpression="REMOVE #connection",
+                ExpressionAttributeNames={"#connection": name},
             )

@@ -1,10 +1,10 @@
-"""The whole path on the applied stack, leg by leg, beside a minimal path on the same stack.
+"""The whole path on the applied stack, leg by leg, compared with a minimal path on that stack.
 
     python -m benchmarks.path STACK_ENV [--singles N] [--burst N] [--rounds N]
 
-Herald's path starts at the provider's webhook; the comparison starts where both begin, at SNS:
-topic → queue → function → page. The minimal function only posts with boto3 and stores nothing.
-Both paths are measured in turn, round by round. Prints tables and writes build/bench/path.json.
+Herald's path starts at the provider's webhook; the comparison starts at SNS, which both share:
+topic → queue → function → client. The minimal function only posts with boto3 and stores nothing.
+The two paths are measured in alternation. Prints tables and writes build/bench/path.json.
 """
 
 import argparse
@@ -24,49 +24,49 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import httpx
-import jwt
 import psycopg2
 from standardwebhooks import Webhook
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks import BUILD
 from chalicelib.recording import generation_events
+from local import tokens
 
 if TYPE_CHECKING:
     from chalicelib.recording.rows import Generation
 
-PAGES = 20
+CLIENTS = 20
 PATIENCE = 60.0
 EPOCH = "0197e3f0-6c1e-7d53-8a44-2f0c5c0f7a11"
 
 
-class Pages:
-    """Connected users, and when each event reached its page."""
+class Clients:
+    """Connected users, and when each event arrived."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
-        self.users = [f"bench-{uuid.uuid4().hex[:10]}" for _ in range(PAGES)]
+        self.users = [f"bench-{uuid.uuid4().hex[:10]}" for _ in range(CLIENTS)]
         self.connections: list[str] = []
         self.received: dict[str, float] = {}
         self._arrived = asyncio.Event()
 
     async def open(self, stack: AsyncExitStack) -> None:
         for user in self.users:
-            token = self._token(user)
-            page = await stack.enter_async_context(
+            token = tokens.issue(self._env, user)
+            client = await stack.enter_async_context(
                 connect(
                     self._env["HERALD_WEBSOCKET_URL"],
                     additional_headers={"Authorization": f"Bearer {token}"},
                     proxy=None,
                 )
             )
-            await page.send('{"action":"hello","id":1}')
-            self.connections.append(json.loads(await page.recv())["connection"])
-            task = asyncio.create_task(self._listen(page))
+            await client.send('{"action":"hello","id":1}')
+            self.connections.append(json.loads(await client.recv())["connection"])
+            task = asyncio.create_task(self._listen(client))
             stack.callback(task.cancel)
 
     async def all_of(self, ids: set[str]) -> list[float]:
-        """Wait for these events and return when each came, in seconds of time.time()."""
+        """Wait for these events and return the time.time() at which each arrived."""
         deadline = time.monotonic() + PATIENCE
         while not ids <= self.received.keys():
             self._arrived.clear()
@@ -76,8 +76,8 @@ class Pages:
             await asyncio.wait_for(self._arrived.wait(), left)
         return [self.received[event_id] for event_id in ids]
 
-    async def _listen(self, page: ClientConnection) -> None:
-        async for text in page:
+    async def _listen(self, client: ClientConnection) -> None:
+        async for text in client:
             now = time.time()
             frame = json.loads(text)
             for item in frame.get("items", [frame]):
@@ -86,15 +86,9 @@ class Pages:
                     self.received.setdefault(event_id, now)
             self._arrived.set()
 
-    def _token(self, user: str) -> str:
-        now = int(time.time())
-        claims = {"sub": user, "iat": now, "exp": now + 3600}
-        claims |= {"iss": self._env["HERALD_JWT_ISSUER"], "aud": self._env["HERALD_JWT_AUDIENCE"]}
-        return jwt.encode(claims, self._env["HERALD_JWT_SECRET"], "HS256")
-
 
 class Aws:
-    """The stack's services, and the minimal path beside Herald's."""
+    """The stack's services, and the minimal path."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
@@ -106,7 +100,7 @@ class Aws:
         self.topic = ""
 
     def make_minimal(self) -> None:
-        """Topic → queue → function with boto3, with the rights of each."""
+        """Create topic → queue → function, with the rights that each needs."""
         sqs, iam, functions = (self._client(name) for name in ("sqs", "iam", "lambda"))
         self._queue = sqs.create_queue(
             QueueName=self._name, Attributes={"VisibilityTimeout": "120"}
@@ -176,7 +170,7 @@ class Aws:
             self._client("sqs").delete_queue(QueueUrl=self._queue)
 
     def deliver_metrics(self, since: float) -> list[dict[str, Any]]:
-        """What `deliver` logged of its batches since then."""
+        """The metrics that `deliver` has logged per batch since then."""
         found = self.logs.filter_log_events(
             logGroupName=f"/aws/lambda/herald-{self._env['HERALD_STAGE']}-deliver",
             startTime=int(since * 1000),
@@ -199,25 +193,25 @@ def _policy(statement: Mapping[str, Any]) -> str:
 
 
 class Route:
-    """One of the two paths, from SNS to the page."""
+    """One of the two paths, from SNS to the client."""
 
-    def __init__(self, name: str, topic: str, message: Callable[[Pages, int], str]) -> None:
+    def __init__(self, name: str, topic: str, message: Callable[[Clients, int], str]) -> None:
         self.name = name
         self.topic = topic
         self._message = message
 
-    def batch(self, pages: Pages, numbers: range) -> list[tuple[str, str]]:
-        """Messages with their ids."""
-        messages = [self._message(pages, number) for number in numbers]
+    def batch(self, clients: Clients, numbers: range) -> list[tuple[str, str]]:
+        """Return messages with their ids."""
+        messages = [self._message(clients, number) for number in numbers]
         return [(json.loads(text)["id"], text) for text in messages]
 
 
-def herald_message(pages: Pages, number: int) -> str:
+def herald_message(clients: Clients, number: int) -> str:
     now = datetime.now(UTC)
     row: Generation = {
         "id": uuid.uuid4(),
         "version": 2,
-        "user_id": pages.users[number % PAGES],
+        "user_id": clients.users[number % CLIENTS],
         "status": "COMPLETE",
         "prompt": "a lighthouse on a cliff at dawn, oil on canvas, wide brush strokes",
         "image_url": "https://images.example.com/1.png",
@@ -231,24 +225,24 @@ def herald_message(pages: Pages, number: int) -> str:
     return generation_events.build(row, stage="bench", epoch=EPOCH, offset=number + 1)
 
 
-def minimal_message(pages: Pages, number: int) -> str:
-    event = json.loads(herald_message(pages, number))
-    return json.dumps({**event, "connection": pages.connections[number % PAGES]})
+def minimal_message(clients: Clients, number: int) -> str:
+    event = json.loads(herald_message(clients, number))
+    return json.dumps({**event, "connection": clients.connections[number % CLIENTS]})
 
 
-async def singles(aws: Aws, path: Route, pages: Pages, numbers: range) -> list[float]:
-    """Seconds from publish to page, one event after the other."""
+async def singles(aws: Aws, path: Route, clients: Clients, numbers: range) -> list[float]:
+    """Seconds from publish to arrival, one event at a time."""
     taken = []
-    for event_id, text in path.batch(pages, numbers):
+    for event_id, text in path.batch(clients, numbers):
         began = time.time()
         await asyncio.to_thread(aws.sns.publish, TopicArn=path.topic, Message=text)
-        taken.append((await pages.all_of({event_id}))[0] - began)
+        taken.append((await clients.all_of({event_id}))[0] - began)
     return taken
 
 
-async def burst(aws: Aws, path: Route, pages: Pages, numbers: range) -> float:
-    """Seconds from the first publish to the last event's arrival."""
-    batch = path.batch(pages, numbers)
+async def burst(aws: Aws, path: Route, clients: Clients, numbers: range) -> float:
+    """Seconds from the first publish to the last arrival."""
+    batch = path.batch(clients, numbers)
     began = time.time()
 
     def publish() -> None:
@@ -260,13 +254,13 @@ async def burst(aws: Aws, path: Route, pages: Pages, numbers: range) -> float:
             aws.sns.publish_batch(TopicArn=path.topic, PublishBatchRequestEntries=entries)
 
     await asyncio.to_thread(publish)
-    return max(await pages.all_of({event_id for event_id, _ in batch})) - began
+    return max(await clients.all_of({event_id for event_id, _ in batch})) - began
 
 
 async def legs(
-    env: Mapping[str, str], aws: Aws, pages: Pages, count: int
+    env: Mapping[str, str], aws: Aws, clients: Clients, count: int
 ) -> dict[str, list[float]]:
-    """Milliseconds from the webhook to each leg, for single webhooks one after the other."""
+    """Milliseconds from the webhook to the end of each leg, one webhook at a time."""
     found: dict[str, list[float]] = {
         name: []
         for name in (
@@ -285,7 +279,7 @@ async def legs(
             generation_id = str(uuid.uuid4())
             cursor.execute(
                 "INSERT INTO generations (id, user_id, prompt) VALUES (%s, %s, 'a lighthouse')",
-                (generation_id, pages.users[number % PAGES]),
+                (generation_id, clients.users[number % CLIENTS]),
             )
             body = json.dumps({"generationId": generation_id, "status": "ERROR"})
             now = datetime.now(UTC)
@@ -300,7 +294,7 @@ async def legs(
             )
             answered = time.time()
             event_id = answer.json()["eventId"]
-            [received] = await pages.all_of({event_id})
+            [received] = await clients.all_of({event_id})
             [batch] = await _batch_of(aws, began)
             cursor.execute(
                 "SELECT extract(epoch FROM published_at) FROM outbox WHERE id = %s", (event_id,)
@@ -338,30 +332,30 @@ def percentiles(values: list[float]) -> dict[str, float]:
 
 async def measure(env: Mapping[str, str], options: argparse.Namespace) -> dict[str, Any]:
     aws = Aws(env)
-    pages = Pages(env)
+    clients = Clients(env)
     async with AsyncExitStack() as stack:
         stack.callback(aws.remove_minimal)
         aws.make_minimal()
-        await pages.open(stack)
+        await clients.open(stack)
         herald = Route("herald", env["HERALD_TOPIC_ARN"], herald_message)
         paths = [herald, Route("minimal", aws.topic, minimal_message)]
         single_ms: dict[str, list[float]] = {path.name: [] for path in paths}
         burst_s: dict[str, list[float]] = {path.name: [] for path in paths}
         number = 0
-        for path in paths:  # warm
-            await singles(aws, path, pages, range(number, number := number + 10))
-            await burst(aws, path, pages, range(number, number := number + 100))
+        for path in paths:  # warm-up
+            await singles(aws, path, clients, range(number, number := number + 10))
+            await burst(aws, path, clients, range(number, number := number + 100))
         for round_number in range(options.rounds):
             for path in paths if round_number % 2 else reversed(paths):
                 print(f"→ round {round_number + 1}/{options.rounds}, {path.name}", flush=True)
                 taken = await singles(
-                    aws, path, pages, range(number, number := number + options.singles)
+                    aws, path, clients, range(number, number := number + options.singles)
                 )
                 single_ms[path.name] += [seconds * 1000 for seconds in taken]
                 burst_s[path.name].append(
-                    await burst(aws, path, pages, range(number, number := number + options.burst))
+                    await burst(aws, path, clients, range(number, number := number + options.burst))
                 )
-        by_leg = await legs(env, aws, pages, options.singles)
+        by_leg = await legs(env, aws, clients, options.singles)
     return {
         "legs_ms": {name: percentiles(values) for name, values in by_leg.items()},
         "single_ms": {name: percentiles(values) for name, values in single_ms.items()},
@@ -379,13 +373,13 @@ async def measure(env: Mapping[str, str], options: argparse.Namespace) -> dict[s
 
 
 def report(found: Mapping[str, Any], options: argparse.Namespace) -> None:
-    print("\nFrom the webhook to each leg, single events, ms")
+    print("\nFrom the webhook to the end of each leg, single events, ms")
     for name, row in found["legs_ms"].items():
         print(f"  {name:24} p50 {row['p50']:7.1f}   p95 {row['p95']:7.1f}   p99 {row['p99']:7.1f}")
-    print("\nFrom SNS to the page, single events, ms")
+    print("\nFrom SNS to the client, single events, ms")
     for name, row in found["single_ms"].items():
         print(f"  {name:24} p50 {row['p50']:7.1f}   p95 {row['p95']:7.1f}   p99 {row['p99']:7.1f}")
-    print(f"\nA burst of {options.burst} from SNS to the pages, seconds until the last")
+    print(f"\nA burst of {options.burst} from SNS to the clients, seconds until the last arrives")
     for name, row in found["burst_s"].items():
         print(f"  {name:24} {row['median']:.2f} ({row['min']:.2f}..{row['max']:.2f})")
     for key in ("path_p50_vs_minimal", f"burst{options.burst}_vs_minimal"):
@@ -396,7 +390,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.path", description=__doc__)
     parser.add_argument("stack_env", type=Path, help="stack.env of a running stack (make up)")
     parser.add_argument("--singles", type=int, default=30, help="single events per round")
-    parser.add_argument("--burst", type=int, default=500, help="events of a burst")
+    parser.add_argument("--burst", type=int, default=500, help="events per burst")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     lines = options.stack_env.read_text().splitlines()

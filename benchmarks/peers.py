@@ -1,9 +1,9 @@
-"""One client per process: posts as often as told and prints what it took, as JSON.
+"""One client per process: makes a number of posts and prints their cost as JSON.
 
     python -m benchmarks.peers VARIANT URL CONNECTIONS POSTS
 
-Every client is warm before it is measured: it has its models loaded and its connections open, as in
-an execution environment that has been invoked before.
+Every client is warmed up before it is measured, with its models loaded and its connections open, as
+in an execution environment that has been invoked before.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from typing import Any, Final
 from benchmarks import CLIENT_CORE, FRAME, connection_id
 
 SERVICE: Final = "apigatewaymanagementapi"
-INVOCATION = 10_000  # posts of one run of the engine
+INVOCATION = 10_000  # posts per run of the engine
 
 
 class Measured:
-    """The wall and CPU time between entering and leaving."""
+    """The wall and CPU time of a block."""
 
     def __enter__(self) -> "Measured":
         self._cpu, self._wall = _cpu(), time.perf_counter()
@@ -43,7 +43,7 @@ Peer = Callable[[str, int, int], tuple[Measured, Counter[int]]]
 
 
 def herald(url: str, connections: int, posts: int) -> tuple[Measured, Counter[int]]:
-    """The engine of this project."""
+    """Herald's engine."""
     from chalicelib.aws.gateway import Gateway
     from chalicelib.engine.engine import Engine, Response
 
@@ -84,7 +84,7 @@ def _boto3_post(client: Any, number: int) -> int:
 
 
 def boto3_loop(url: str, connections: int, posts: int) -> tuple[Measured, Counter[int]]:
-    """boto3's post_to_connection in a loop."""
+    """boto3 in a loop."""
     client = _boto3_client(url, 1)
     for number in range(10):
         _boto3_post(client, number)
@@ -96,7 +96,7 @@ def boto3_loop(url: str, connections: int, posts: int) -> tuple[Measured, Counte
 
 
 def boto3_threads(url: str, connections: int, posts: int) -> tuple[Measured, Counter[int]]:
-    """boto3 on a pool of threads with as many pooled connections."""
+    """boto3 on a thread pool, with one pooled connection per thread."""
     from concurrent.futures import ThreadPoolExecutor
 
     client = _boto3_client(url, connections)
@@ -108,7 +108,7 @@ def boto3_threads(url: str, connections: int, posts: int) -> tuple[Measured, Cou
 
 
 def aiobotocore(url: str, connections: int, posts: int) -> tuple[Measured, Counter[int]]:
-    """The SDK on asyncio."""
+    """aiobotocore, the SDK on asyncio."""
     return asyncio.run(_aiobotocore(url, connections, posts))
 
 

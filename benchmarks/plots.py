@@ -1,4 +1,4 @@
-"""Line charts as SVG, just enough for the documents."""
+"""Line charts as SVG, with just the features that the documentation needs."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # 
 
 
 class Series(NamedTuple):
-    """A named line; `dashed` for what is compared with."""
+    """A named line; `dashed` for a baseline."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -26,7 +26,7 @@ class Axis(NamedTuple):
     logarithmic: bool = False
 
     def place(self, value: float) -> float:
-        """Return where a value lies, from 0 to 1; values outside lie at the ends."""
+        """Return a value's position from 0 to 1; values outside the axis are clamped."""
         low, high = self.ticks[0][0], self.ticks[-1][0]
         value = min(high, max(low, value))
         if self.logarithmic:
@@ -35,7 +35,7 @@ class Axis(NamedTuple):
 
 
 def chart(title: str, across: Axis, up: Axis, lines: Sequence[Series]) -> str:
-    """Return a chart as the text of an SVG file, the same for the same input."""
+    """Return a chart as the text of an SVG file; the same input gives the same text."""
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
 
     def x(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Posts to open connections: the engine beside its peers, in interleaved rounds."""
+"""Posts to open connections: the engine and its peers, in interleaved rounds."""
 
 import shutil
 import subprocess
@@ -11,11 +11,11 @@ from benchmarks.stand import BenchmarkError, run, standin
 
 NODE = BUILD / "node"
 GONE_EVERY = 100
-DELAY_MS = 10.0  # of the service, in the scenario with TLS
+DELAY_MS = 10.0  # the service's delay in the TLS scenario
 
 
 class Client(NamedTuple):
-    """A client: how many connections it has, and how many posts it does plain and under TLS."""
+    """A client: its number of connections, and of posts over plain HTTP and over TLS."""
 
     title: str
     connections: int
@@ -36,7 +36,7 @@ CLIENTS = {
 
 
 def measure(rounds: int, scale: float, say: Callable[[str], None]) -> dict[str, Any]:
-    """Every client in turn, the order reversed in every other round; a list of runs for each."""
+    """Run every client in turn, in reverse order every other round; return its runs."""
     found: dict[str, Any] = {"plain": {}, "tls": {}}
     for number in range(rounds):
         for scenario, delay_ms in (("plain", 0.0), ("tls", DELAY_MS)):
@@ -74,12 +74,12 @@ def _run(name: str, url: str, connections: int, posts: int) -> dict[str, Any]:
         result = run([sys.executable, "-m", "benchmarks.peers", variant, *arguments])
     statuses = {int(status): count for status, count in result["statuses"].items()}
     if set(statuses) - {200, 410} or sum(statuses.values()) != posts:
-        raise BenchmarkError(f"{name} was not answered as it should be: {statuses}")
+        raise BenchmarkError(f"{name} got unexpected statuses: {statuses}")
     return result
 
 
 def prepare_node() -> bool:
-    """Install the AWS SDK of Node below build/; false where there is no Node."""
+    """Install the AWS SDK for Node.js in build/; return false without Node.js."""
     npm = shutil.which("npm")
     if not npm or not shutil.which("node"):
         return False

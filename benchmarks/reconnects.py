@@ -1,8 +1,8 @@
-"""Everybody comes back at once: the storm after an outage, as a fluid in small steps.
+"""All clients reconnect at once: the storm after an outage, as a fluid in small time steps.
 
-A million clients try many million times: too many to follow one by one, and so many that only how
-many there are matters. Those that wait are kept by the number of their try; its jitter spreads
-them evenly over a window, which costs two additions however many they are.
+A million clients make many millions of attempts: too many to follow one by one, so only their
+number is tracked. Waiting clients are grouped by attempt; the jitter spreads each group evenly over
+a window, which costs two additions whatever its size.
 """
 
 from dataclasses import dataclass, field
@@ -12,29 +12,29 @@ from chalicelib.protocol.server_frames import PING_MS
 
 STEP = 0.1  # seconds
 FIRST_DELAY, LONGEST_DELAY = 0.5, 20.0  # seconds; clients/js/herald.js
-LEVELS = 6  # from the sixth try on, the window is the longest
-NO_PONG = 10.0  # seconds that a client waits for the answer to a ping; clients/js/connection.js
-PING_AGAIN = 20.0  # seconds at most until it asks again, once
+LEVELS = 6  # from the sixth attempt on, the window no longer grows
+NO_PONG = 10.0  # seconds that a client waits for a pong; clients/js/connection.js
+PING_AGAIN = 20.0  # maximum seconds until its second and last ping
 
 
 def window(attempt: int) -> tuple[float, float]:
-    """Return the least and the greatest delay before a client's try, by the failures so far."""
+    """Return the minimum and maximum delay before a client's next attempt."""
     return FIRST_DELAY, min(LONGEST_DELAY, FIRST_DELAY * 2.0**attempt)
 
 
 @dataclass
 class Storm:
-    """How it went; shares of the users, by time."""
+    """The course of a storm, by time."""
 
     users: float
     times: list[float] = field(default_factory=list)
-    back: list[float] = field(default_factory=list)  # users with a connection that said hello
+    back: list[float] = field(default_factory=list)  # users whose connection has said hello
     tries: float = 0.0
     most_tries: float = 0.0  # per second
-    unanswered: float = 0.0  # pings and hellos that found no tokens
+    unanswered: float = 0.0  # pings and hellos that got no token
 
     def seconds_until(self, share: float) -> float | None:
-        """Return when the share was back and stayed, or None if that never was."""
+        """Return when this share was back for good, or None if it never was."""
         reached = None
         for when, back in zip(self.times, self.back, strict=True):
             if back < share * self.users:
@@ -45,21 +45,21 @@ class Storm:
 
 
 class _Window:
-    """Clients that act within windows of steps, spread evenly over each."""
+    """Clients that act within windows of time, spread evenly over each."""
 
     def __init__(self, steps: int) -> None:
         self._changes = [0.0] * (steps + 2)  # of the flow, by step
         self._flow = 0.0
 
     def add(self, clients: float, step: int, low: float, high: float) -> None:
-        """Let clients act from `low` to `high` seconds after a step."""
+        """Add clients that act from `low` to `high` seconds after a step."""
         first, last = step + round(low / STEP), step + round(high / STEP)
-        end = len(self._changes) - 1  # what is beyond the simulated time does not matter
+        end = len(self._changes) - 1  # times beyond the simulation do not matter
         self._changes[min(first, end)] += clients / (last - first)
         self._changes[min(last, end)] -= clients / (last - first)
 
     def due(self, step: int) -> float:
-        """Return how many act in this step; ask for each step once, in order."""
+        """Return how many act in this step; call it once per step, in order."""
         self._flow += self._changes[step]
         return max(0.0, self._flow)
 
@@ -69,7 +69,7 @@ class _Tokens:
         self._gain, self._burst, self._left = rate * STEP, burst, burst
 
     def share(self, wanted: float) -> float:
-        """Refill for a step, take what is wanted as far as it goes; return the share granted."""
+        """Refill for one step, take as many tokens as are left; return the share granted."""
         self._left = min(self._burst, self._left + self._gain)
         granted = min(wanted, self._left)
         self._left -= granted
@@ -77,14 +77,14 @@ class _Tokens:
 
 
 def storm(load: Workload, settings: Settings, *, seconds: float = 3600.0) -> Storm:
-    """Cut everybody's connection at once and follow them until all are back, or for so long.
+    """Cut every connection at once and simulate until all are back, or for `seconds`.
 
-    A try that is refused takes no tokens. A hello without tokens ends its connection, as does the
-    second ping in a row, once its client notices; both try again.
+    A refused attempt takes no tokens. A client whose hello gets no token reconnects once it
+    notices, and so does one whose pings get none twice in a row.
     """
     steps = int(seconds / STEP)
-    waiting = [_Window(steps) for _ in range(LEVELS + 1)]  # by the failures so far
-    unsure = _Window(steps)  # connected, but without a pong
+    waiting = [_Window(steps) for _ in range(LEVELS + 1)]  # by number of failures
+    unsure = _Window(steps)  # connected, with one pong missing
     waiting[1].add(load.users, 0, *window(1))
     fresh = _Tokens(settings.new_connections_per_second, settings.new_connections_per_second)
     stage = _Tokens(settings.websocket_rate_limit, settings.websocket_burst)
@@ -102,7 +102,7 @@ def storm(load: Workload, settings: Settings, *, seconds: float = 3600.0) -> Sto
         pings = first_pings + second_pings
         webhooks_and_posts = load.events * STEP * (1 + connected / load.users)
         accepted = fresh.share(tries)
-        frames = 2 * tries * accepted + pings  # connects and their hellos
+        frames = 2 * tries * accepted + pings  # the connects and their hellos
         through = stage.share(frames)
         posts = POSTS_OF_A_HELLO * tries * accepted * through
         through *= account.share(frames * through + posts + webhooks_and_posts)
@@ -110,7 +110,7 @@ def storm(load: Workload, settings: Settings, *, seconds: float = 3600.0) -> Sto
         for attempt, clients in enumerate(due):
             if not clients:
                 continue
-            # Through with the connect and through with the hello.
+            # Both the connect and the hello got their tokens.
             welcome = clients * accepted * through
             ready += welcome
             failures = min(attempt + 1, LEVELS)

@@ -1,6 +1,6 @@
-"""What is simulated: the times of each leg, quiet and busy arrivals, and what came of them.
+"""The simulated scenarios: the times of each leg, quiet and busy arrivals, and the results.
 
-Where a number comes from, and what is only assumed, stands beside it and in docs/scaling.md.
+The source of each number, or that it is assumed, is noted next to it and in docs/scaling.md.
 """
 
 from dataclasses import replace
@@ -20,7 +20,7 @@ from benchmarks.delivery_model import (
 )
 
 SEED = 1
-BACK_WITHIN = 300.0  # seconds in which everybody is to be back
+BACK_WITHIN = 300.0  # seconds within which all clients should be back
 SHARES = (0.5, 0.95, 0.99)
 WARM_UP = BURST = 20.0  # seconds
 ENOUGH = 20_000  # events, or ten minutes
@@ -54,7 +54,7 @@ def path_of(settings: Settings, client_requests: float) -> Path:
 
 @cache
 def batch_seconds(size: int = BATCH) -> float:
-    """Return the mean seconds of a warm copy for a batch of different users, one copy kept busy."""
+    """Return the mean seconds that a warm, busy copy takes for a batch of different users."""
     unlimited = Settings(deliver_maximum_concurrency=1, callback_rate_limit=1e9)
     path = replace(path_of(unlimited, 0.0), batch=size)
     outcome = Simulation([0.0] * 500 * size, path, Random(SEED)).run()
@@ -62,7 +62,7 @@ def batch_seconds(size: int = BATCH) -> float:
 
 
 class Run(NamedTuple):
-    """One scenario: the outcome, and the sorted latencies of what is measured in it."""
+    """One scenario: its outcome, and the sorted latencies of the measured events."""
 
     outcome: Outcome
     latencies: list[float]
@@ -73,12 +73,12 @@ class Run(NamedTuple):
 
     @property
     def late(self) -> float:
-        """The share that comes only with the provider's next try or the client's next question."""
+        """The share that arrives with the provider's next attempt or the client's next ping."""
         return (self.outcome.deferred + self.outcome.left) / len(self.outcome.latencies)
 
     @property
     def batch(self) -> float:
-        """Events in a call of deliver, in the mean."""
+        """Events per call of deliver, on average."""
         called = len(self.outcome.latencies) - self.outcome.deferred
         return called / max(1, self.outcome.batches)
 
@@ -90,7 +90,7 @@ def quiet(load: Workload, settings: Settings, seed: int = SEED) -> Run:
 
 
 def bursts(load: Workload, settings: Settings, seed: int = SEED) -> Run:
-    """Simulate bursts of twenty seconds between twenty quiet ones; only the bursts are measured."""
+    """Simulate bursts of twenty seconds with quiet phases between; measure only the bursts."""
     cycles = max(1, min(8, round(ENOUGH / (BURST * load.burst * load.events))))
     cycle = [(WARM_UP, load.events), (BURST, load.burst * load.events)]
     return _run(load, settings, cycle * cycles, seed)
@@ -99,7 +99,7 @@ def bursts(load: Workload, settings: Settings, seed: int = SEED) -> Run:
 def _run(load: Workload, settings: Settings, phases: list[tuple[float, float]], seed: int) -> Run:
     rng = Random(f"{seed} {load.users:g} {len(phases)}")
     arrivals = poisson(phases, rng)
-    path = path_of(settings, burst(load).frames_beside_events)
+    path = path_of(settings, burst(load).other_requests)
     outcome = Simulation(arrivals, path, rng).run()
     period = phases[0][0] + phases[1][0]
     measured = [
@@ -111,12 +111,12 @@ def _run(load: Workload, settings: Settings, phases: list[tuple[float, float]], 
 
 
 def better(load: Workload) -> Settings:
-    """Return the defaults with everything raised that this load needs."""
+    """Return the defaults, raised as far as this load needs."""
     return raised(load, Settings(), batch_seconds(), back_within=BACK_WITHIN)
 
 
 def variants(load: Workload) -> list[tuple[str, Settings]]:
-    """Return the settings worth a look: the defaults, the throttles raised, everything raised."""
+    """Return the settings to compare: the defaults, the throttles raised, everything raised."""
     usual, more = Settings(), better(load)
     throttles = replace(
         usual,

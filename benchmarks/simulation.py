@@ -249,7 +249,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for table in tables(arguments.users or SIZES, arguments.seed).values():
             print(table, end="\n\n")
         return
-    from ops.cost import markdown
+    from cli.cost.report import markdown
 
     made = tables(SIZES) | {"cost": markdown(SIZES)}
     DOCUMENT.write_text(written(DOCUMENT.read_text(), made))

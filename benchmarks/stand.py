@@ -1,4 +1,4 @@
-"""What the clients are measured against: the stand-in for AWS, and how a client is run."""
+"""The test bench: the service in place of AWS, and how a client is run against it."""
 
 import contextlib
 import datetime
@@ -21,11 +21,11 @@ CERTIFICATE, KEY = BUILD / "server.pem", BUILD / "server.key"
 
 
 class BenchmarkError(Exception):
-    """Something this machine lacks, or a client that failed; the message says what to do."""
+    """This machine lacks something, or a client failed; the message says what to do."""
 
 
 def build() -> None:
-    """Compile the stand-in and the floor, and make a certificate for 127.0.0.1."""
+    """Compile the service and the C client, and make a certificate for 127.0.0.1."""
     if len(os.sched_getaffinity(0)) < 2:
         raise BenchmarkError(
             "The benchmark needs two cores: one for the client, one for the server."
@@ -75,7 +75,7 @@ def _make_certificate() -> None:
 def standin(
     *, delay_ms: float = 0, tls: bool = False, gone_every: int = 0, throttle_every: int = 0
 ) -> Iterator[str]:
-    """Run the stand-in on its core; yields its URL."""
+    """Run the service in place of AWS on its core; yield its URL."""
     command = [str(BUILD / "standin"), str(delay_ms), str(gone_every), str(throttle_every)]
     if tls:
         command += [str(CERTIFICATE), str(KEY)]
@@ -90,7 +90,7 @@ def standin(
         port = process.stdout.readline().strip()
         yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
         assert process.stdin is not None
-        process.stdin.close()  # which ends it
+        process.stdin.close()  # stops it
 
 
 FUNCTION = {  # the settings of every function on the hot path
@@ -110,7 +110,7 @@ FUNCTION = {  # the settings of every function on the hot path
 
 
 def client_environment(**more: str) -> dict[str, str]:
-    """The environment of a measured process: a Lambda function's, as far as it matters."""
+    """The environment of a measured process: the relevant part of a Lambda function's."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return kept | {
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'app'}",
@@ -128,7 +128,7 @@ def client_environment(**more: str) -> dict[str, str]:
 
 
 def run(command: Sequence[str], *, cwd: Path = ROOT, **environment: str) -> Any:
-    """Run a client in a fresh process on its core; returns what it printed last, from JSON."""
+    """Run a client in a fresh process on its core; return the JSON of its last line."""
     done = subprocess.run(
         command,
         cwd=cwd,

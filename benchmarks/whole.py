@@ -1,4 +1,4 @@
-"""The whole handler in interleaved rounds: Herald's and the usual one, each in a fresh process."""
+"""Whole handlers in interleaved rounds: Herald's and the usual one, each in a fresh process."""
 
 import sys
 from collections.abc import Callable
@@ -7,11 +7,15 @@ from typing import Any
 from benchmarks.stand import FUNCTION, run, standin
 
 DATABASE_MS, GATEWAY_MS = 4.0, 10.0
-TIMES = {"1": (40, 10), "10": (40, 4), "backlog": (20, 1)}  # of Herald's and of the usual handler
+TIMES = {
+    "1": (40, 10),
+    "10": (40, 4),
+    "backlog": (20, 1),
+}  # runs of Herald's and of the usual handler
 
 
 def measure(rounds: int, scale: float, say: Callable[[str], None]) -> dict[str, list[Any]]:
-    """Runs for each handler and batch size, and the round trips that none can avoid."""
+    """Run each handler with each shape, and the round trips that none can avoid."""
     found: dict[str, list[Any]] = {}
     with (
         standin(delay_ms=GATEWAY_MS, tls=True) as gateway,

@@ -148,6 +148,11 @@ def load(kind: type[S], environ: Mapping[str, str]) -> S:
     return kind(**values)
 
 
+def fields(function: str) -> list[str]:
+    """Return the names of a function's settings."""
+    return list(FUNCTIONS[function].__annotations__)
+
+
 def variable(field: str) -> str:
     """Return the environment variable of a settings field."""
     return PREFIX + field.upper()

@@ -1,4 +1,4 @@
-# Bucket, key and region are given at init: terraform init -backend-config=envs/<stage>.s3.tfbackend
+# `make deploy` passes the bucket and key of the stage's state to `terraform init`.
 terraform {
   backend "s3" {
     encrypt      = true

@@ -1,38 +1,20 @@
-# $connect: remembers the connection.
-
-data "aws_iam_policy_document" "connect" {
-  statement {
-    sid       = "Remember"
-    actions   = ["dynamodb:UpdateItem"]
-    resources = [module.storage.connections_table_arn]
-  }
-
-  statement {
-    sid       = "UseEncryptedTable"
-    actions   = ["kms:Decrypt"]
-    resources = [module.keys.storage_key_arn]
-
-    condition {
-      test     = "StringEquals"
-      variable = "kms:ViaService"
-      values   = [local.via.dynamodb]
-    }
-  }
-}
+# $connect: stores the connection.
 
 module "connect" {
   source = "./modules/function"
 
-  name        = "${local.name}-connect"
-  description = "Remembers a connection"
+  name        = "connect"
+  description = "Stores a connection"
   handler     = "app.connect"
-  memory_size = var.sizes.connect.memory_size
-  timeout     = var.sizes.connect.timeout
-  policy      = data.aws_iam_policy_document.connect.json
+  shared      = local.function
+  size        = var.sizes.connect
 
-  environment = merge(local.common_environment, {
+  policy  = data.aws_iam_policy_document.connect.json
+  decrypt = { storage = ["dynamodb"] }
+
+  environment = {
     HERALD_CONNECTIONS_TABLE = module.storage.connections_table_name
-  }, var.extra_environment)
+  }
 
   invokers = {
     websocket = {
@@ -40,11 +22,12 @@ module "connect" {
       source_arn = "${module.websocket.execution_arn}/${var.stage}/$connect"
     }
   }
+}
 
-  environment_key_arn = module.keys.environment_key_arn
-  log_retention_days  = var.log_retention_days
-  logs_key_arn        = module.keys.logs_key_arn
-  package_path        = var.package_path
-  runtime             = var.lambda_runtime
-  tracing             = var.tracing
+data "aws_iam_policy_document" "connect" {
+  statement {
+    sid       = "StoreConnection"
+    actions   = ["dynamodb:UpdateItem"]
+    resources = [module.storage.connections_table_arn]
+  }
 }

@@ -1,38 +1,20 @@
-# $disconnect: forgets the connection.
-
-data "aws_iam_policy_document" "disconnect" {
-  statement {
-    sid       = "Forget"
-    actions   = ["dynamodb:UpdateItem"]
-    resources = [module.storage.connections_table_arn]
-  }
-
-  statement {
-    sid       = "UseEncryptedTable"
-    actions   = ["kms:Decrypt"]
-    resources = [module.keys.storage_key_arn]
-
-    condition {
-      test     = "StringEquals"
-      variable = "kms:ViaService"
-      values   = [local.via.dynamodb]
-    }
-  }
-}
+# $disconnect: deletes the connection.
 
 module "disconnect" {
   source = "./modules/function"
 
-  name        = "${local.name}-disconnect"
-  description = "Forgets a connection"
+  name        = "disconnect"
+  description = "Deletes a connection"
   handler     = "app.disconnect"
-  memory_size = var.sizes.disconnect.memory_size
-  timeout     = var.sizes.disconnect.timeout
-  policy      = data.aws_iam_policy_document.disconnect.json
+  shared      = local.function
+  size        = var.sizes.disconnect
 
-  environment = merge(local.common_environment, {
+  policy  = data.aws_iam_policy_document.disconnect.json
+  decrypt = { storage = ["dynamodb"] }
+
+  environment = {
     HERALD_CONNECTIONS_TABLE = module.storage.connections_table_name
-  }, var.extra_environment)
+  }
 
   invokers = {
     websocket = {
@@ -40,11 +22,12 @@ module "disconnect" {
       source_arn = "${module.websocket.execution_arn}/${var.stage}/$disconnect"
     }
   }
+}
 
-  environment_key_arn = module.keys.environment_key_arn
-  log_retention_days  = var.log_retention_days
-  logs_key_arn        = module.keys.logs_key_arn
-  package_path        = var.package_path
-  runtime             = var.lambda_runtime
-  tracing             = var.tracing
+data "aws_iam_policy_document" "disconnect" {
+  statement {
+    sid       = "DeleteConnection"
+    actions   = ["dynamodb:UpdateItem"]
+    resources = [module.storage.connections_table_arn]
+  }
 }

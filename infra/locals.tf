@@ -4,37 +4,46 @@ data "aws_region" "current" {}
 locals {
   name       = "herald-${var.stage}"
   region     = data.aws_region.current.name
-  dns_suffix = data.aws_partition.current.dns_suffix
+  api_domain = "execute-api.${local.region}.${data.aws_partition.current.dns_suffix}"
 
   topic_name       = "${var.name_prefix}generation-complete"
   error_topic_name = "${var.name_prefix}error-notifications"
   callback_path    = "/callbacks/generations"
 
   function_log_prefix = "/aws/lambda/${local.name}-"
-  # API Gateway's log delivery keeps its resource policy short for names under /aws/vendedlogs/.
+  # CloudWatch Logs' policy for log delivery has limited length; names with this prefix need no entry in it.
   access_log_prefix = "/aws/vendedlogs/${local.name}-"
 
-  management_endpoint = replace(replace(replace(replace(var.management_endpoint_format,
-    "{api_id}", module.websocket.api_id),
-    "{region}", local.region),
-    "{dns_suffix}", local.dns_suffix),
-  "{stage}", var.stage)
-  callback_endpoint = replace(replace(replace(var.callback_endpoint_format,
-    "{api_id}", module.callback_api.api_id),
-    "{region}", local.region),
-  "{dns_suffix}", local.dns_suffix)
+  callback_endpoint   = coalesce(var.callback_endpoint, "https://${module.callback_api.api_id}.${local.api_domain}")
+  management_endpoint = coalesce(var.management_endpoint, "https://${module.websocket.api_id}.${local.api_domain}/${var.stage}")
 
-  # kms:ViaService: the keys are only used through the service that holds the data.
-  via = {
-    for service in ["dynamodb", "secretsmanager", "sns", "sqs"] :
-    service => "${service}.${local.region}.${local.dns_suffix}"
+  # To post to a connection and to close it, on this stage only.
+  connection_arns = [
+    for method in ["DELETE", "POST"] :
+    "${module.websocket.execution_arn}/${var.stage}/${method}/@connections/*"
+  ]
+
+  # What all functions have in common: each takes it as `shared`.
+  function = {
+    name_prefix = local.name
+    environment = {
+      HERALD_LOG_LEVEL = var.log_level
+      HERALD_STAGE     = var.stage
+    }
+    environment_overrides = var.extra_environment
+    keys = {
+      environment = module.keys.environment_key_arn
+      logs        = module.keys.logs_key_arn
+      messaging   = module.keys.messaging_key_arn
+      storage     = module.keys.storage_key_arn
+    }
+    log_retention_days = var.log_retention_days
+    package_path       = var.package_path
+    runtime            = var.lambda_runtime
+    tracing            = var.tracing
   }
 
-  common_environment = {
-    HERALD_LOG_LEVEL = var.log_level
-    HERALD_STAGE     = var.stage
-  }
-
+  # For the functions that verify tokens.
   token_environment = {
     HERALD_JWT_ALGORITHM  = var.jwt_algorithm
     HERALD_JWT_AUDIENCE   = var.jwt_audience

@@ -1,5 +1,5 @@
-# What the functions share. Each function has a file of its own: callback.tf, relay.tf, deliver.tf,
-# authorize.tf, connect.tf, message.tf, disconnect.tf.
+# What the functions share. Each function has its own file: callback.tf, relay.tf, deliver.tf,
+# authorize.tf, connect.tf, message.tf and disconnect.tf.
 
 module "keys" {
   source = "./modules/keys"
@@ -67,7 +67,7 @@ module "relay_schedule" {
   source = "./modules/schedule"
 
   name                = "${local.name}-relay"
-  description         = "Publishes what the callback could not"
+  description         = "Publishes events that callback could not publish"
   schedule_expression = "rate(1 minute)"
   function_arn        = module.relay.arn
 }

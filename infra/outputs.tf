@@ -1,10 +1,10 @@
 output "alarm_runbooks" {
-  description = "Headings of docs/operations.md that the alarms point to."
+  description = "Headings in docs/operations.md to which the alarms link."
   value       = module.alarms.runbooks
 }
 
 output "api_keys_table" {
-  description = "Table of API keys."
+  description = "Name of the table of API keys."
   value       = module.storage.api_keys_table_name
 }
 
@@ -14,32 +14,32 @@ output "callback_api_id" {
 }
 
 output "callback_url" {
-  description = "URL to give to the generation provider."
+  description = "URL to which the generation provider sends webhooks."
   value       = "${local.callback_endpoint}${local.callback_path}"
 }
 
 output "connections_table" {
-  description = "Table of open connections."
+  description = "Name of the table of open connections."
   value       = module.storage.connections_table_name
 }
 
 output "database_secret_arn" {
-  description = "Secret that holds the PostgreSQL DSN."
+  description = "ARN of the secret with the PostgreSQL DSN."
   value       = module.storage.database_secret_arn
 }
 
 output "dlq_url" {
-  description = "Dead-letter queue of events that deliver failed on."
+  description = "URL of the dead-letter queue of events that deliver could not process."
   value       = module.messaging.dead_letter_queue_url
 }
 
 output "error_topic_arn" {
-  description = "Topic for operators."
+  description = "ARN of the topic on which operators are notified."
   value       = module.messaging.error_topic_arn
 }
 
 output "function_names" {
-  description = "Lambda function of each handler."
+  description = "Name of each Lambda function, by handler."
   value = {
     authorize  = module.authorize.function_name
     callback   = module.callback.function_name
@@ -52,37 +52,37 @@ output "function_names" {
 }
 
 output "inbox_table" {
-  description = "Table of events to replay."
+  description = "Name of the table of events that can be replayed."
   value       = module.storage.inbox_table_name
 }
 
 output "jwt_secret_arn" {
-  description = "Secret that verifies tokens."
+  description = "ARN of the secret with which tokens are verified."
   value       = module.storage.jwt_secret_arn
 }
 
 output "management_endpoint" {
-  description = "Endpoint through which pages are posted to."
+  description = "URL through which functions post to connections."
   value       = local.management_endpoint
 }
 
 output "queue_url" {
-  description = "Queue that deliver consumes."
+  description = "URL of the queue from which deliver receives events."
   value       = module.messaging.queue_url
 }
 
 output "subscription_dlq_url" {
-  description = "Dead-letter queue of events that SNS could not put into the queue."
+  description = "URL of the dead-letter queue of events that SNS could not put into the queue."
   value       = module.messaging.subscription_dead_letter_queue_url
 }
 
 output "topic_arn" {
-  description = "Topic of completed generations."
+  description = "ARN of the topic to which events are published."
   value       = module.messaging.topic_arn
 }
 
 output "webhook_secret_arn" {
-  description = "Secret that verifies webhooks."
+  description = "ARN of the secret with which webhooks are verified."
   value       = module.storage.webhook_secret_arn
 }
 
@@ -92,6 +92,6 @@ output "websocket_api_id" {
 }
 
 output "websocket_url" {
-  description = "URL to which pages connect."
+  description = "URL to which clients connect."
   value       = replace(local.management_endpoint, "/^http/", "ws")
 }

@@ -1,4 +1,4 @@
-# Region, credentials and endpoints come from the standard AWS environment variables.
+# Region and credentials come from the standard AWS environment variables.
 provider "aws" {
   default_tags {
     tags = merge({ Application = "herald", Stage = var.stage }, var.tags)

@@ -2,17 +2,17 @@
 
 variable "stage" {
   type        = string
-  description = "Name of this deployment; part of every name and of the WebSocket URL."
+  description = "Name of this deployment; it is part of most names and of the WebSocket URL."
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,19}$", var.stage))
-    error_message = "Use 1 to 20 lower-case letters, digits and hyphens, starting with a letter."
+    error_message = "Use 1 to 20 lower-case letters, digits and hyphens; start with a letter."
   }
 }
 
 variable "name_prefix" {
   type        = string
-  description = "Prefix of topic and queue names, to hold several stages in one account, for example \"dev-\"."
+  description = "Prefix of topic and queue names, for example \"dev-\": a second stage in the same account and Region needs one."
   default     = ""
 
   validation {
@@ -23,7 +23,7 @@ variable "name_prefix" {
 
 variable "tags" {
   type        = map(string)
-  description = "Tags for everything, beside Application and Stage."
+  description = "Tags for all resources, in addition to Application and Stage."
   default     = {}
 }
 
@@ -31,23 +31,23 @@ variable "tags" {
 
 variable "package_path" {
   type        = string
-  description = "Deployment package, relative to this folder."
+  description = "Path of the deployment package, relative to this folder."
   default     = "../build/package/deployment.zip"
 
   validation {
     condition     = fileexists(var.package_path)
-    error_message = "There is no deployment package: run `make package` first."
+    error_message = "There is no deployment package at this path: run `make package` first."
   }
 }
 
 variable "lambda_runtime" {
   type        = string
-  description = "Lambda runtime: the Python version that built the package."
+  description = "Lambda runtime: the Python version with which the package was built."
   default     = "python3.11"
 
   validation {
     condition     = can(regex("^python3\\.1[1-9]$", var.lambda_runtime))
-    error_message = "Herald runs on python3.11 or newer."
+    error_message = "Herald needs python3.11 or newer."
   }
 }
 
@@ -61,25 +61,25 @@ variable "sizes" {
     message    = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 15) }), {})
     relay      = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 50) }), {})
   })
-  description = "Memory (MB; one full core at 1769) and timeout (seconds) of each function."
+  description = "Memory in MB (one full core at 1769) and timeout in seconds of each function."
   default     = {}
 
   validation {
     condition = alltrue([
       for handler in ["authorize", "callback", "connect", "disconnect", "message"] : var.sizes[handler].timeout <= 29
     ])
-    error_message = "API Gateway waits at most 29 seconds: shorten the timeouts of authorize, callback, connect, disconnect, message."
+    error_message = "API Gateway waits 29 seconds at most: use a timeout of 29 or less for authorize, callback, connect, disconnect and message."
   }
 
   validation {
     condition     = var.sizes.relay.timeout < 60
-    error_message = "The relay runs every minute: its timeout must be under 60 seconds."
+    error_message = "The relay runs every minute: use a timeout of less than 60 seconds."
   }
 }
 
 variable "log_level" {
   type        = string
-  description = "Least severe log line that is written."
+  description = "Lowest level that is logged."
   default     = "INFO"
 
   validation {
@@ -90,30 +90,30 @@ variable "log_level" {
 
 variable "extra_environment" {
   type        = map(string)
-  description = "Environment variables for every function, for example AWS_ENDPOINT_URL_SNS for a VPC endpoint."
+  description = "Environment variables of every function, for example AWS_ENDPOINT_URL_SNS for a VPC endpoint; they win over Herald's own."
   default     = {}
 }
 
 variable "tracing" {
   type        = bool
-  description = "Send traces of every function to AWS X-Ray."
+  description = "Send traces of all functions to AWS X-Ray."
   default     = false
 }
 
 variable "vpc_subnet_ids" {
   type        = list(string)
-  description = "Subnets from which callback and relay reach a private database; none keeps them outside any VPC."
+  description = "Subnets from which callback and relay reach a private database; leave empty to run them outside any VPC."
   default     = []
 }
 
 variable "vpc_security_group_ids" {
   type        = list(string)
-  description = "Security groups of callback and relay inside the VPC."
+  description = "Security groups of callback and relay in the VPC."
   default     = []
 
   validation {
     condition     = (length(var.vpc_subnet_ids) == 0) == (length(var.vpc_security_group_ids) == 0)
-    error_message = "Give both vpc_subnet_ids and vpc_security_group_ids, or neither."
+    error_message = "Set both vpc_subnet_ids and vpc_security_group_ids, or neither."
   }
 }
 
@@ -121,7 +121,7 @@ variable "vpc_security_group_ids" {
 
 variable "max_receive_count" {
   type        = number
-  description = "Times deliver receives a message before it moves to the dead-letter queue."
+  description = "Number of times deliver receives a message before the message moves to the dead-letter queue."
   default     = 3
 
   validation {
@@ -132,46 +132,46 @@ variable "max_receive_count" {
 
 variable "deliver_batch_size" {
   type        = number
-  description = "Messages that one call of deliver gets at most."
+  description = "Maximum number of messages in one invocation of deliver."
   default     = 10
 
   validation {
     condition     = var.deliver_batch_size >= 1 && var.deliver_batch_size <= 10 && floor(var.deliver_batch_size) == var.deliver_batch_size
-    error_message = "Use a whole number from 1 to 10: more would need a batching window, which delays events."
+    error_message = "Use a whole number from 1 to 10: larger batches need a batching window, which delays events."
   }
 }
 
 variable "deliver_maximum_concurrency" {
   type        = number
-  description = "Copies of deliver the queue runs at once; more wait in the queue instead of being throttled."
+  description = "Maximum number of deliver invocations at a time; further messages wait in the queue."
   default     = 10
 
   validation {
     condition     = var.deliver_maximum_concurrency >= 2 && var.deliver_maximum_concurrency <= 1000
-    error_message = "SQS event sources accept 2 to 1000."
+    error_message = "Lambda accepts 2 to 1000 for a queue."
   }
 }
 
 variable "posts_per_second" {
   type        = number
-  description = "Posts to pages per second and copy of deliver."
+  description = "Maximum number of posts to clients per second in one execution environment of deliver."
   default     = 500
 
   validation {
     condition     = var.posts_per_second >= 1 && var.posts_per_second * var.deliver_maximum_concurrency <= var.api_gateway_requests_per_second
-    error_message = "posts_per_second × deliver_maximum_concurrency exceeds api_gateway_requests_per_second: lower one of them, or raise the quota."
+    error_message = "posts_per_second × deliver_maximum_concurrency exceeds api_gateway_requests_per_second: reduce one of the two, or increase the quota."
   }
 }
 
 variable "api_gateway_requests_per_second" {
   type        = number
-  description = "The account's API Gateway quota in this Region, which posts share with everything else; 2500 in some Regions."
+  description = "The account's API Gateway quota in this Region (2500 in some Regions). Posts share it with all other requests."
   default     = 10000
 }
 
 variable "inbox_retention_days" {
   type        = number
-  description = "Days an event can be replayed to a returning page."
+  description = "Number of days for which an event can be replayed."
   default     = 7
 
   validation {
@@ -182,7 +182,7 @@ variable "inbox_retention_days" {
 
 variable "outbox_retention_days" {
   type        = number
-  description = "Days a published event stays in the outbox."
+  description = "Number of days for which a published event stays in the outbox."
   default     = 7
 
   validation {
@@ -195,18 +195,18 @@ variable "outbox_retention_days" {
 
 variable "allowed_origins" {
   type        = list(string)
-  description = "Origins whose pages may connect, for example https://app.example.com; clients without an Origin are not browsers."
+  description = "Origins whose web pages may connect, for example https://app.example.com. Clients that are not browsers send no Origin and need no entry."
   default     = []
 
   validation {
     condition     = alltrue([for origin in var.allowed_origins : can(regex("^https?://[^/,*]+$", origin))])
-    error_message = "Write origins as the browser sends them: scheme and host, a port if needed, no path, no wildcard."
+    error_message = "Write origins as browsers send them: scheme, host and, if not the default, port; no path and no wildcard."
   }
 }
 
 variable "jwt_algorithm" {
   type        = string
-  description = "The one algorithm tokens are signed with."
+  description = "The one algorithm with which tokens are signed."
   default     = "HS256"
 
   validation {
@@ -217,18 +217,18 @@ variable "jwt_algorithm" {
 
 variable "jwt_issuer" {
   type        = string
-  description = "Required `iss` of a token."
+  description = "Required `iss` claim of a token."
 }
 
 variable "jwt_audience" {
   type        = string
-  description = "Required `aud` of a token."
+  description = "Required `aud` claim of a token."
   default     = "herald"
 }
 
 variable "jwt_jwks_url" {
   type        = string
-  description = "Where the issuer publishes its keys; empty when the key is in the jwt secret."
+  description = "URL at which the issuer publishes its keys; empty if the key is in the jwt secret."
   default     = ""
 
   validation {
@@ -239,91 +239,91 @@ variable "jwt_jwks_url" {
 
 # Endpoints
 
-variable "management_endpoint_format" {
+variable "management_endpoint" {
   type        = string
-  description = "Where deliver and message post to pages; {api_id}, {region}, {dns_suffix} and {stage} are filled in. Change it for custom domains."
-  default     = "https://{api_id}.execute-api.{region}.{dns_suffix}/{stage}"
+  description = "URL of the WebSocket API if it has a custom domain, for example https://events.example.com. Clients connect to it over wss, and functions post through it."
+  default     = null
 
   validation {
-    condition     = can(regex("^https?://", var.management_endpoint_format))
-    error_message = "Write a URL that starts with https:// or http://."
+    condition     = var.management_endpoint == null || can(regex("^https://[^/]+(/[^/]+)*$", var.management_endpoint))
+    error_message = "Use a URL that starts with https:// and does not end with a slash."
   }
 }
 
-variable "callback_endpoint_format" {
+variable "callback_endpoint" {
   type        = string
-  description = "Where the HTTP API is reached; {api_id}, {region} and {dns_suffix} are filled in. Change it for custom domains."
-  default     = "https://{api_id}.execute-api.{region}.{dns_suffix}"
+  description = "URL of the HTTP API if it has a custom domain, for example https://hooks.example.com."
+  default     = null
 
   validation {
-    condition     = can(regex("^https?://", var.callback_endpoint_format))
-    error_message = "Write a URL that starts with https:// or http://."
+    condition     = var.callback_endpoint == null || can(regex("^https://[^/]+(/[^/]+)*$", var.callback_endpoint))
+    error_message = "Use a URL that starts with https:// and does not end with a slash."
   }
 }
 
 variable "websocket_rate_limit" {
   type        = number
-  description = "Steady requests per second (connects, frames, disconnects) over all clients."
+  description = "Steady rate of WebSocket requests (connects, frames, disconnects) per second, over all clients."
   default     = 2000
 }
 
 variable "websocket_burst_limit" {
   type        = number
-  description = "Requests that may come at once above websocket_rate_limit."
+  description = "Number of WebSocket requests by which a burst may exceed the steady rate."
   default     = 1000
 }
 
 variable "callback_rate_limit" {
   type        = number
-  description = "Steady webhooks per second."
+  description = "Steady rate of webhooks per second."
   default     = 200
 }
 
 variable "callback_burst_limit" {
   type        = number
-  description = "Webhooks that may come at once above callback_rate_limit."
+  description = "Number of webhooks by which a burst may exceed the steady rate."
   default     = 400
 }
 
 variable "manage_api_gateway_account" {
   type        = bool
-  description = "Set the account's API Gateway logging role, of which there is one per Region; false where it is set already."
+  description = "Set API Gateway's logging role, of which an account has one per Region; false if it is already set."
   default     = true
 }
 
-# Keeping and deleting
+# Retention and deletion
 
 variable "log_retention_days" {
   type        = number
-  description = "Days logs are kept."
+  description = "Number of days for which logs are kept."
   default     = 30
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731], var.log_retention_days)
-    error_message = "CloudWatch Logs accepts 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545 or 731."
+    error_message = "Allowed values: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731."
   }
 }
 
 variable "deletion_protection" {
   type        = bool
-  description = "Refuse to delete the tables."
+  description = "Protect the tables against deletion."
   default     = false
 }
 
 variable "key_deletion_days" {
   type        = number
-  description = "Days a deleted KMS key can be restored."
+  description = "Number of days for which a deleted KMS key can be restored, 7 to 30."
   default     = 30
 }
 
 variable "secret_recovery_days" {
   type        = number
-  description = "Days a deleted secret can be restored, during which its name stays taken; 0 deletes at once."
+  description = "Number of days for which a deleted secret can be restored, 7 to 30, and its name stays reserved; 0 deletes it at once."
   default     = 7
 }
 
 variable "alarm_email" {
   type        = string
-  description = "Address that is told about alarms once it confirms the subscription; null for none."
+  description = "Email address that is notified of alarms, once it has confirmed the subscription; null for none."
   default     = null
 }

@@ -1,49 +1,88 @@
-"""The one-machine stack: `python -m local up|down|demo|status|token|logs|package|terraform`."""
+"""The one-machine stack: `python -m local up|down|demo|status|token|logs`."""
 
-from __future__ import annotations
-
-import argparse
 import os
 import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
-from local import BUILD, demo, package, processes, stack, terraform, tokens
-from local.environments import SetupError
-from local.stack import Stack
+import typer
+
+from tooling import BUILD, SetupError, stack_env
+from tooling.program import Program
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from local.stack import Stack
+
+app = typer.Typer(
+    cls=Program,
+    help="Herald on one machine: PostgreSQL, an AWS emulator, the applied Terraform, the studio.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
 
 
-def up(arguments: argparse.Namespace) -> int:
-    started = Stack(arguments.stack).up()
+@app.callback()
+def choose(
+    context: typer.Context,
+    stack: Annotated[
+        Path, typer.Option(metavar="DIRECTORY", help="The directory of the stack.")
+    ] = stack_env.STACK,
+) -> None:
+    """Choose the stack that the command is about."""
+    # Whatever stops us, a stack that we are starting goes down with us.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    context.obj = stack
+
+
+@app.command()
+def up(context: typer.Context) -> int:
+    """Start the stack in the background, or bring it up to date."""
+    herald = _stack(context.obj)
+    started = herald.up()
     print("The stack is up." if started else "The stack is running and up to date.")
-    _print_addresses(Stack(arguments.stack))
+    _print_addresses(herald)
     return 0
 
 
-def down(arguments: argparse.Namespace) -> int:
+@app.command()
+def down(
+    context: typer.Context,
+    all_stacks: Annotated[bool, typer.Option("--all", help="Every stack below build/.")] = False,
+) -> int:
+    """Stop the stack and delete its data."""
     directories = [state.parent for state in sorted(BUILD.glob("*/state.json"))]
-    for directory in directories if arguments.all else [arguments.stack]:
-        count = Stack(directory).down()
-        print(f"{directory.name}: " + (f"ended {count} processes" if count else "was not running"))
+    for directory in directories if all_stacks else [context.obj]:
+        count = _stack(directory).down()
+        what = f"stopped {count} processes" if count else "was not running"
+        print(f"{directory.name}: {what}")
     return 0
 
 
-def run_demo(arguments: argparse.Namespace) -> int:
-    herald = Stack(arguments.stack)
+@app.command()
+def demo(
+    context: typer.Context,
+    once: Annotated[
+        bool, typer.Option("--once", help="Exit after the first notification.")
+    ] = False,
+) -> int:
+    """Start the stack, send one generation through it, and stay up until Ctrl-C."""
+    from local.demo import deliver_one
+
+    herald = _stack(context.obj)
     started = herald.up(owned=True)
     try:
         environment = herald.environment()
-        print(demo.deliver_one(environment), flush=True)
-        if arguments.once:
+        print(deliver_one(environment), flush=True)
+        if once:
             return 0
-        again = demo.deliver_one(environment)  # the functions are warm now
+        again = deliver_one(environment)  # the functions are warm now
         print(f"The same again, with warm functions:\n{again.legs()}\n", flush=True)
-        print(f"Try it yourself: {environment['HERALD_STUDIO_URL']}   (Ctrl-C ends the stack)")
+        url = environment["HERALD_STUDIO_URL"]
+        print(f"Try it yourself: {url}   (Ctrl-C stops the stack)", flush=True)
         return _wait(herald)
     finally:
         if started:
@@ -51,11 +90,64 @@ def run_demo(arguments: argparse.Namespace) -> int:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
             herald.down()
-            print("\nThe stack has ended; nothing is left running.")
+            print("\nThe stack is down; nothing is left running.")
 
 
-def _wait(herald: Stack) -> int:
-    """Wait for Ctrl-C; return 1 when the stack dies before."""
+@app.command()
+def status(context: typer.Context) -> int:
+    """Show what is running, and its addresses."""
+    from local import processes
+
+    herald = _stack(context.obj)
+    count = len(processes.owned(herald.directory))
+    if not herald.healthy():
+        left = f", but {count} of its processes are still running" if count else ""
+        print(f"The stack is not up{left}.")
+        return 1
+    print(f"The stack is up: {count} processes and PostgreSQL.")
+    _print_addresses(herald)
+    return 0
+
+
+@app.command()
+def token(
+    context: typer.Context,
+    user: Annotated[str, typer.Argument(help="The user it is for.")],
+    seconds: Annotated[int, typer.Option(min=1, metavar="N", help="Its lifetime.")] = 3600,
+) -> int:
+    """Print a JWT that the running stack accepts."""
+    from local import tokens
+
+    print(tokens.issue(_stack(context.obj).environment(), user, seconds))
+    return 0
+
+
+@app.command()
+def logs(
+    context: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(help="emulator, studio, terraform …; default: all.", show_default=False),
+    ] = "",
+    follow: Annotated[bool, typer.Option("--follow", help="Print what is added, too.")] = False,
+) -> int:
+    """Print the ends of the stack's logs."""
+    directory = context.obj / "logs"
+    files = sorted(directory.glob(f"{name}*.log"))
+    if not files:
+        raise SetupError(f"There are no such logs in {directory}.")
+    options = ["-F"] if follow else ["-n", "40"]
+    os.execvp("tail", ["tail", *options, *map(str, files)])  # noqa: S606
+
+
+def _stack(directory: Path) -> "Stack":
+    from local.stack import Stack
+
+    return Stack(directory)
+
+
+def _wait(herald: "Stack") -> int:
+    """Wait for Ctrl-C; return 1 if the stack dies first."""
     never = threading.Event()
     while herald.healthy():
         never.wait(3.0)
@@ -63,18 +155,7 @@ def _wait(herald: Stack) -> int:
     return 1
 
 
-def status(arguments: argparse.Namespace) -> int:
-    herald = Stack(arguments.stack)
-    if not herald.healthy():
-        left = len(processes.owned(herald.directory))
-        print(f"The stack is not up{f', but {left} processes of it are left' if left else ''}.")
-        return 1
-    print(f"The stack is up, {len(processes.owned(herald.directory))} processes and PostgreSQL.")
-    _print_addresses(herald)
-    return 0
-
-
-def _print_addresses(herald: Stack) -> None:
+def _print_addresses(herald: "Stack") -> None:
     environment = herald.environment()
     for title, name in [
         ("Studio", "HERALD_STUDIO_URL"),
@@ -86,72 +167,9 @@ def _print_addresses(herald: Stack) -> None:
     print(f"  {'All':10} {os.path.relpath(herald.env_file)}")
 
 
-def token(arguments: argparse.Namespace) -> int:
-    print(tokens.issue(Stack(arguments.stack).environment(), arguments.user, arguments.seconds))
-    return 0
-
-
-def logs(arguments: argparse.Namespace) -> int:
-    files = sorted((arguments.stack / "logs").glob(f"{arguments.name}*.log"))
-    if not files:
-        raise SetupError(f"There are no such logs in {arguments.stack / 'logs'}.")
-    options = ["-F"] if arguments.follow else ["-n", "40"]
-    os.execvp("tail", ["tail", *options, *map(str, files)])  # noqa: S606
-
-
-def build_package(_: argparse.Namespace) -> int:
-    package.build()
-    print(os.path.relpath(package.ARCHIVE))
-    return 0
-
-
-def parser() -> argparse.ArgumentParser:
-    root = argparse.ArgumentParser(prog="python -m local", description="Herald on one machine.")
-    root.add_argument("--stack", type=Path, default=stack.DEFAULT, help="directory of the stack")
-    commands = root.add_subparsers(dest="command", required=True, metavar="command")
-
-    def command(name: str, run: Callable[[argparse.Namespace], int], text: str) -> Any:
-        added = commands.add_parser(name, help=text, description=text)
-        added.set_defaults(run=run)
-        return added
-
-    command("up", up, "boot the stack in the background, or bring it up to date")
-    ended = command("down", down, "end the stack and remove its data")
-    ended.add_argument("--all", action="store_true", help="every stack below build/")
-    shown = command("demo", run_demo, "boot the stack and send one generation through it")
-    shown.add_argument("--once", action="store_true", help="exit after the first notification")
-    command("status", status, "show what runs and where")
-    issued = command("token", token, "print a JWT that the running stack accepts")
-    issued.add_argument("user", help="the user it is for")
-    issued.add_argument("--seconds", type=float, default=3600, help="its lifetime (3600)")
-    read = command("logs", logs, "print the ends of the stack's logs")
-    read.add_argument("name", nargs="?", default="", help="emulator, studio, terraform …")
-    read.add_argument("--follow", action="store_true", help="go on printing")
-    command("package", build_package, "build the Lambda package")
-    commands.add_parser("terraform", help="run terraform with the project's provider mirror")
-    return root
-
-
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def main() -> int:
-    if sys.argv[1:2] == ["terraform"]:  # its arguments are not ours to parse
-        return terraform.main(sys.argv[2:])
-    arguments = parser().parse_args()
-    # Whatever asks us to stop, the stack is ended on the way out.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
-    try:
-        code: int = arguments.run(arguments)
-        return code
-    except SetupError as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    app(prog_name="python -m local")

@@ -15,7 +15,7 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from local import tokens
-from local.environments import SetupError
+from tooling import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ _PATIENCE = 15.0  # seconds until the notification counts as lost
 
 
 class Delivery(NamedTuple):
-    """What the client received, and how long each leg took, in seconds."""
+    """The event as the client received it, and each leg's duration in seconds."""
 
     frame: dict[str, Any]
     connected: float
@@ -36,10 +36,10 @@ class Delivery(NamedTuple):
 
     def __str__(self) -> str:
         received = json.dumps(self.frame, indent=2)
-        return f"\nWhat the WebSocket client received:\n{received}\n\n{self.legs()}\n"
+        return f"\nThe WebSocket client received:\n{received}\n\n{self.legs()}\n"
 
     def legs(self) -> str:
-        """The latency of each leg, a line each."""
+        """Return the latency of each leg, a line for each."""
         return "\n".join(
             f"  {leg:22} {seconds * 1000:6.0f} ms{since}"
             for leg, seconds, since in [
@@ -53,19 +53,22 @@ class Delivery(NamedTuple):
 def deliver_one(environment: Mapping[str, str]) -> Delivery:
     """Record a generation, connect as its owner, call the webhook, wait for the event.
 
-    Raises SetupError when a leg fails or the event does not arrive.
+    Raises
+    ------
+    SetupError
+        A leg fails, or the event does not arrive.
     """
     generation = _insert_pending(environment)
     began = time.monotonic()
     try:
-        with _open(environment) as page:
-            page.send(json.dumps({"action": "hello", "id": 1}))
-            _await(page, lambda frame: frame["type"] == "welcome")
+        with _open(environment) as client:
+            client.send(json.dumps({"action": "hello", "id": 1}))
+            _await(client, lambda frame: frame["type"] == "welcome")
             connected = time.monotonic() - began
             sent = time.monotonic()
             _call_webhook(environment, generation)
             answered = time.monotonic() - sent
-            frame = _await(page, lambda frame: _concerns(frame, generation))
+            frame = _await(client, lambda frame: _concerns(frame, generation))
             return Delivery(frame, connected, answered, time.monotonic() - sent)
     except (WebSocketException, OSError, httpx.HTTPError) as error:
         raise SetupError(f"The demo failed: {type(error).__name__}: {error}") from error
@@ -78,11 +81,11 @@ def _open(environment: Mapping[str, str]) -> ClientConnection:
     return connect(url, subprotocols=subprotocols, origin=origin, proxy=None, open_timeout=20)
 
 
-def _await(page: ClientConnection, wanted: Any) -> dict[str, Any]:
+def _await(client: ClientConnection, wanted: Any) -> dict[str, Any]:
     deadline = time.monotonic() + _PATIENCE
     while (left := deadline - time.monotonic()) > 0:
         try:
-            frame: dict[str, Any] = json.loads(page.recv(timeout=left))
+            frame: dict[str, Any] = json.loads(client.recv(timeout=left))
         except TimeoutError:
             break
         if wanted(frame):
@@ -95,7 +98,7 @@ def _concerns(frame: dict[str, Any], generation: str) -> bool:
 
 
 def _insert_pending(environment: Mapping[str, str]) -> str:
-    """What the integrator does when a user asks for a picture."""
+    """Insert a PENDING row, as the integrator does when a user asks for a picture."""
     generation = str(uuid.uuid4())
     connection = psycopg2.connect(environment["HERALD_DATABASE_URL"])
     try:
@@ -111,7 +114,7 @@ def _insert_pending(environment: Mapping[str, str]) -> str:
 
 
 def _call_webhook(environment: Mapping[str, str], generation: str) -> None:
-    """What the generation provider does when the picture is there."""
+    """Report the result, as the generation provider does when the picture is ready."""
     body = json.dumps(
         {
             "generationId": generation,

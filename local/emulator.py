@@ -1,4 +1,4 @@
-"""The AWS emulator of a stack: MiniStack behind our wrapper, in an environment of its own."""
+"""The AWS emulator of a stack: MiniStack behind our wrapper, in its own Python environment."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 
-from local import ROOT, environments, processes
+from local import processes
 from local.ports import free_port
+from tooling import ROOT, environments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ _SERVICES = (
 
 
 class Emulator(NamedTuple):
-    """A running emulator: its port and the key pair that is the account's root there."""
+    """A running emulator: its port, and the access key of the account's root user."""
 
     port: int
     access_key: str
@@ -34,7 +35,7 @@ class Emulator(NamedTuple):
         return f"http://127.0.0.1:{self.port}"
 
     def aws_environment(self) -> dict[str, str]:
-        """What an AWS SDK, Terraform included, needs to talk to this emulator and nothing else."""
+        """Return the variables that lead an AWS SDK or Terraform to this emulator."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_REGION": REGION,
@@ -43,7 +44,7 @@ class Emulator(NamedTuple):
         }
 
     def client(self, service: str, url: str | None = None) -> Any:
-        """A boto3 client as the account's root, for the emulator or an API's `url` on it."""
+        """Return a boto3 client as the account's root user, for the emulator or an API's `url`."""
         keys = {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret_key}
         make: Any = boto3.client
         return make(service, endpoint_url=url or self.url, region_name=REGION, **keys)
@@ -67,9 +68,12 @@ def answers(url: str) -> bool:
 
 
 def start(stack: Path, settings: Mapping[str, str]) -> Emulator:
-    """Start an emulator for the stack in directory `stack`; `settings` join its environment.
+    """Start an emulator for the stack in directory `stack`; `settings` extend its environment.
 
-    Raises SetupError with the end of its log when it does not come up.
+    Raises
+    ------
+    SetupError
+        It does not start; the message quotes the end of its log.
     """
     python = environments.ensure("emulator")
     emulator = Emulator(free_port(), f"AKIA{secrets.token_hex(8).upper()}", secrets.token_hex(20))
@@ -83,19 +87,19 @@ def start(stack: Path, settings: Mapping[str, str]) -> Emulator:
             "GATEWAY_PORT": str(emulator.port),
             "MINISTACK_REGION": REGION,
             "SERVICES": _SERVICES,
-            "AUTH": "true",  # IAM is enforced: a missing permission fails here as on AWS
+            "AUTH": "true",  # enforces IAM: a missing permission fails as on AWS
             "BIND_HOST": "127.0.0.1",
-            "IOT_MTLS_ENABLED": "0",  # it would listen on all interfaces whatever BIND_HOST says
+            "IOT_MTLS_ENABLED": "0",  # it would listen on all interfaces, despite BIND_HOST
             "SFTP_ENABLED": "0",
             "LAMBDA_EXECUTOR": "local",
             "HERALD_EMULATOR_RECORD": str(requests_file(stack)),
-            "DOCKER_HOST": f"unix://{scratch}/none",  # it looks for Docker to clean up at start
+            "DOCKER_HOST": f"unix://{scratch}/none",  # no clean-up of Docker containers at start
             "TMPDIR": str(scratch),
             **settings,
         },
     )
     log = stack / "logs" / "emulator.log"
-    # -P: the file's directory must not be importable; local/ would hide standard modules.
+    # -P: local/ must not be importable, since its modules would hide others.
     command = [str(python), "-P", str(ROOT / "local" / "emulator_app.py"), str(emulator.port)]
     process = processes.start(command, environment=environment, directory=scratch, log=log)
     processes.await_ready(process, emulator.healthy, name="emulator", log=log)

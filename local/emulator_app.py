@@ -1,6 +1,7 @@
-"""MiniStack behind what AWS does and it does not. Runs on `.venv-emulator` only.
+"""MiniStack behind a wrapper that adds what AWS does and it does not.
 
-Started as a file, so that nothing of this repository is importable by the functions it runs.
+It runs in `.venv-emulator` and is started as a file, so that the functions it runs cannot import
+anything from this repository.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The few functions of MiniStack that answer otherwise than AWS, replaced.
+"""The few functions of MiniStack that do not answer as AWS does, replaced.
 
-Each correction names the difference; all were seen in ministack 1.5.33.
+Each correction names the difference from AWS; all were seen in ministack 1.5.33.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ logger = logging.getLogger("herald.emulator")
 
 
 def correct_ministack() -> None:
-    """Replace the few functions of MiniStack that answer otherwise than AWS."""
+    """Replace the few functions of MiniStack that do not answer as AWS does."""
     _note_connect_answer()
     _answer_unauthorized()
     _fail_batches_with_malformed_answers()
@@ -35,18 +35,18 @@ def correct_ministack() -> None:
     _authorize_batches_as_single_calls()
     _draw_function_credentials()
     _refuse_what_sqs_refuses()
-    # A message within 50 ms of the end of another batch waits for them to pass; not so on SQS.
+    # MiniStack delays a message that follows a batch within 50 ms; SQS does not.
     lambda_svc._ESM_IDLE_WAKE_GAP_SECONDS = 0.001
 
 
 def _note_connect_answer() -> None:
-    """Keep status and headers of $connect's answer, which the handshake's answer is made of."""
+    """Keep the status and headers that $connect returns, for the answer to the handshake."""
     invoke = apigateway._invoke_ws_lambda
 
     async def noted(*arguments: Any, **keywords: Any) -> Any:
         answer = await invoke(*arguments, **keywords)
         if int((answer or {}).get("statusCode", 200)) >= 500:
-            # MiniStack keeps no log of what WebSocket routes invoke.
+            # MiniStack does not log the functions of WebSocket routes.
             logger.warning("a WebSocket route's function failed: %s", (answer or {}).get("body"))
         answers = handshake.get()
         if answers is not None and not answers.get("accepted"):
@@ -83,7 +83,7 @@ def _answer_unauthorized() -> None:
 
 
 def _fail_batches_with_malformed_answers() -> None:
-    """AWS fails the batch when batchItemFailures is malformed; MiniStack counts it as handled."""
+    """AWS fails the batch when batchItemFailures is malformed; MiniStack accepts it."""
     run_batch, execute = lambda_svc._run_sqs_batch, lambda_svc._execute_function
     mapped: ContextVar[bool] = ContextVar("mapped", default=False)
 
@@ -107,7 +107,7 @@ def _fail_batches_with_malformed_answers() -> None:
 
 
 def _count_loopback_as_tls() -> None:
-    """Policies deny calls without TLS; ours never leave the machine, so they pass for encrypted."""
+    """Policies deny calls without TLS; ours stay on this machine, so they count as encrypted."""
     origin = iam_evaluator._request_origin
 
     class Encrypted:
@@ -121,7 +121,7 @@ def _count_loopback_as_tls() -> None:
 
 
 def _authorize_batches_as_single_calls() -> None:
-    """The right to a batch call is the right to the single one; MiniStack asks for an own one."""
+    """On AWS, the right to the single call covers batches; MiniStack wants a separate right."""
     extract = iam_actions.extract_iam_action
 
     def extracted(*arguments: Any, **keywords: Any) -> Any:
@@ -194,7 +194,7 @@ def _refused_by_sqs(body: str, attributes: dict[str, Any]) -> str | None:
 
 
 def well_formed(answer: Any, identifiers: list[str]) -> bool:
-    """Whether AWS takes `answer` as a partial batch response (an empty one is a full success)."""
+    """Whether AWS accepts `answer` as a partial batch response (an empty one is full success)."""
     if isinstance(answer, str | bytes):
         try:
             answer = json.loads(answer or "null")

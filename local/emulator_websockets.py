@@ -1,4 +1,4 @@
-"""API Gateway's WebSocket connections: subprotocol, refusals, limits of size and time."""
+"""API Gateway's WebSocket connections: subprotocol, rejections, limits of size and time."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
-# A client may not send a message over 32 KB in one frame either, but ASGI shows whole messages.
+# One frame is limited to 32 KB, too, but ASGI shows whole messages only.
 MAX_MESSAGE = 128 * 1024
 IDLE_SECONDS = float(os.environ.get("HERALD_EMULATOR_IDLE_SECONDS", "600"))
 LIFETIME_SECONDS = float(os.environ.get("HERALD_EMULATOR_LIFETIME_SECONDS", "7200"))
 _GOING_AWAY, _TOO_BIG = 1001, 1009
 
-# What the authorizer and $connect answered for the handshake of this task.
+# The answers of the authorizer and $connect to the handshake of this task.
 handshake: ContextVar[dict[str, Any] | None] = ContextVar("handshake", default=None)
 
 
 class Connection:
-    """One WebSocket: its subprotocol, how it is refused, and its limits of size and time."""
+    """One WebSocket: its subprotocol, how it is rejected, and its limits of size and time."""
 
     def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         self._offered: list[str] = list(scope.get("subprotocols") or [])
@@ -43,10 +43,10 @@ class Connection:
             return await self._receive()
         pending = asyncio.ensure_future(self._receive())
         try:
-            # What is sent moves the end of the idle time too: look again when it seems over.
+            # Sending resets the idle time, too, so check again once it seems to be over.
             while not pending.done():
-                ends = min(self._active + IDLE_SECONDS, self._opened + LIFETIME_SECONDS)
-                left = ends - time.monotonic()
+                deadline = min(self._active + IDLE_SECONDS, self._opened + LIFETIME_SECONDS)
+                left = deadline - time.monotonic()
                 if left <= 0:
                     return await self._close(_GOING_AWAY)
                 await asyncio.wait({pending}, timeout=left)
@@ -71,19 +71,19 @@ class Connection:
             self._closed = True
             status = self._answers.get("connect_status")
             if status and not self._answers.get("accepted"):
-                await self._refuse(status)  # MiniStack answers 403 whatever $connect returned
+                await self._reject(status)  # MiniStack answers 403 whatever $connect returned
                 return
         await self._send(message)
 
     def _subprotocol(self) -> str | None:
-        """The one $connect returned; MiniStack drops it, and browsers then close the socket."""
+        """Return the one from $connect; MiniStack drops it, and browsers then close the socket."""
         headers: dict[str, str] = self._answers.get("connect_headers") or {}
         for name, value in headers.items():
             if name.lower() == "sec-websocket-protocol" and value in self._offered:
                 return value
         return None
 
-    async def _refuse(self, status: int) -> None:
+    async def _reject(self, status: int) -> None:
         start = {"type": "websocket.http.response.start", "status": status, "headers": []}
         await self._send(start)
         await self._send({"type": "websocket.http.response.body", "body": b""})

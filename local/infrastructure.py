@@ -1,4 +1,4 @@
-"""The project's own Terraform, applied to a stack's emulator, and the secrets' values beside it."""
+"""The project's Terraform, applied to a stack's emulator, and the values of its secrets."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
-from local import ROOT, package, processes, terraform
-from local.progress import Step
+from local import processes
+from tooling import ROOT, package, terraform
+from tooling.progress import Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,12 +20,48 @@ if TYPE_CHECKING:
 
 _SOURCE = ROOT / "infra"
 
-# The one thing that must differ from AWS: where Terraform keeps its state.
-_BACKEND = 'terraform {\n  backend "local" {}\n}\n'
+# All differences from AWS, as override files; {url} is the emulator's address.
+_OVERRIDES = {
+    # The state is a file.
+    "backend_override.tf": """\
+terraform {
+  backend "local" {}
+}
+""",
+    # The emulator serves all APIs at one address, each under its own path.
+    "endpoints_override.tf": """\
+locals {
+  callback_endpoint   = "{url}/_aws/execute-api/${module.callback_api.api_id}/%24default"
+  management_endpoint = "{url}/_aws/execute-api/${module.websocket.api_id}/${var.stage}"
+}
+""",
+    # The emulator adds settings of HTTP APIs to the authorizer; every plan would remove them.
+    "modules/websocket/authorizer_override.tf": """\
+resource "aws_apigatewayv2_authorizer" "this" {
+  lifecycle {
+    ignore_changes = [authorizer_payload_format_version, jwt_configuration]
+  }
+}
+""",
+}
+
+_ADDRESSES = (
+    "api_keys_table",
+    "callback_url",
+    "connections_table",
+    "dlq_url",
+    "error_topic_arn",
+    "inbox_table",
+    "management_endpoint",
+    "queue_url",
+    "subscription_dlq_url",
+    "topic_arn",
+    "websocket_url",
+)
 
 
 def fingerprint() -> str:
-    """A hash over every file that is applied."""
+    """Hash every file that is applied."""
     digest = hashlib.sha256()
     for path in _files():
         digest.update(str(path.relative_to(_SOURCE)).encode() + b"\0" + path.read_bytes() + b"\0")
@@ -34,21 +71,26 @@ def fingerprint() -> str:
 def apply(
     stack: Path, emulator: Emulator, variables: Mapping[str, Any], secrets: Mapping[str, str]
 ) -> None:
-    """Apply infra/ to `emulator` and set the values of `secrets`; raises SetupError."""
+    """Apply infra/ to `emulator` and set the values of `secrets`.
+
+    Raises
+    ------
+    SetupError
+        Terraform failed; the message quotes it.
+    """
     directory = _copy(stack)
+    for name, text in _OVERRIDES.items():
+        (directory / name).write_text(text.replace("{url}", emulator.url))
     wired = {
         "lambda_runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
         "package_path": str(package.ARCHIVE),
-        # The emulator serves every API under a path of its one address.
-        "management_endpoint_format": f"{emulator.url}/_aws/execute-api/{{api_id}}/{{stage}}",
-        "callback_endpoint_format": f"{emulator.url}/_aws/execute-api/{{api_id}}/%24default",
         **variables,
     }
     (directory / "local.auto.tfvars.json").write_text(json.dumps(wired, indent=2))
     environment = _environment(stack, emulator)
     log = stack / "logs" / "terraform.log"
     with Step("Terraform init"):
-        terraform.init(directory, environment)
+        terraform.init(directory, environment, "-lockfile=readonly")
     with Step("Terraform apply") as step:
         count = terraform.apply(directory, environment, step, log)
         step.done(f"{count} resources")
@@ -60,18 +102,13 @@ def apply(
 
 
 def addresses(stack: Path) -> dict[str, str]:
-    """The outputs under the names that stack.env has for them."""
+    """Return the outputs under their names in stack.env."""
     outputs = json.loads((stack / "outputs.json").read_text())
-    names = [
-        "api_keys_table", "callback_url", "connections_table", "dlq_url", "error_topic_arn",
-        "inbox_table", "management_endpoint", "queue_url", "subscription_dlq_url", "topic_arn",
-        "websocket_url",
-    ]  # fmt: skip
-    return {f"HERALD_{name.upper()}": outputs[name] for name in names}
+    return {f"HERALD_{name.upper()}": outputs[name] for name in _ADDRESSES}
 
 
 def forget(stack: Path) -> None:
-    """Drop the Terraform state: what it describes went with the emulator."""
+    """Delete the Terraform state: its resources are gone with the emulator."""
     for path in (stack / "infra").glob("terraform.tfstate*"):
         path.unlink()
     (stack / "infra" / ".terraform.tfstate.lock.info").unlink(missing_ok=True)
@@ -85,7 +122,7 @@ def _files() -> Iterator[Path]:
 
 
 def _copy(stack: Path) -> Path:
-    """Copy infra/ into the stack, so that neither state nor override touches the sources."""
+    """Copy infra/ into the stack: state and override stay out of the sources."""
     directory = stack / "infra"
     for old in directory.rglob("*.tf"):
         if ".terraform" not in old.parts:
@@ -94,7 +131,6 @@ def _copy(stack: Path) -> Path:
         target = directory / path.relative_to(_SOURCE)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-    (directory / "backend_override.tf").write_text(_BACKEND)
     return directory
 
 

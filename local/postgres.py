@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL server from whatever binaries this machine has, as root or as a user."""
+"""A throw-away PostgreSQL server from the programs that this machine has, as root or as a user."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from local import environments
-from local.environments import SetupError
 from local.ports import free_port
+from tooling import SetupError, environments, logs
 
-# The data does not outlive the stack: no durability, little memory, and no socket file (its
-# path has a length limit that a deep checkout would exceed).
+# The data does not outlive the stack: no durability, little memory. And no socket file: a deep
+# checkout would exceed the length limit of its path.
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -33,7 +32,7 @@ _SETTINGS = {
 
 
 class Postgres(NamedTuple):
-    """One server: where its programs and its data are, and how to reach it."""
+    """One server: its programs, its data, and how to reach it."""
 
     programs: Path
     directory: Path
@@ -49,7 +48,7 @@ class Postgres(NamedTuple):
         return f"postgresql://{self.user}:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def initialise(self) -> None:
-        """Make the data directory, start the server, create the database `herald`."""
+        """Create the data directory, start the server, create the database `herald`."""
         password_file = self._write_password()
         if identity := _identity():
             # From here on `nobody` may put anything in here: as root we write nothing more.
@@ -93,12 +92,12 @@ class Postgres(NamedTuple):
         return self._has_data() and self._call("pg_ctl", "status").returncode == 0
 
     def remove(self) -> None:
-        """Stop the server, in whatever state it is, and delete its data."""
+        """Stop the server, whatever its state, and delete its data."""
         if not self.directory.is_dir():
             return
         if self._has_data():
             self._call("pg_ctl", "-w", "-m", "immediate", "stop")
-        # An interrupted initdb leaves a server that pg_ctl does not stop.
+        # pg_ctl does not stop the server that an interrupted initdb leaves behind.
         left = [process for process in psutil.process_iter() if self._works_here(process)]
         for process in left:
             process.kill()
@@ -117,7 +116,7 @@ class Postgres(NamedTuple):
     def _run(self, program: str, *arguments: str) -> None:
         result = self._call(program, *arguments)
         if result.returncode != 0:
-            said = "\n".join((result.stdout + self._read_log()).splitlines()[-15:])
+            said = logs.last_lines(result.stdout + self._read_log())
             raise SetupError(f"PostgreSQL: {program} {arguments[-1]} failed.\n{said}")
 
     def _read_log(self) -> str:
@@ -130,7 +129,7 @@ class Postgres(NamedTuple):
 
     def _call(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(self.programs / program), "-D", str(self.directory / "data"), *arguments]
-        # Not a pipe: the server would inherit it and keep it open.
+        # Not a pipe: the server would inherit it and hold it open.
         with tempfile.TemporaryFile("w+") as output:
             code = subprocess.call(
                 command,
@@ -146,16 +145,15 @@ class Postgres(NamedTuple):
 
 
 def plan() -> Postgres:
-    """Choose programs, directory, port and password of a new server, without starting anything."""
-    # Under the temporary directory, because the user that the server drops to cannot enter a
-    # checkout in root's home.
+    """Choose a new server's programs, directory, port and password, without starting it."""
+    # In the temporary directory: the user that the server runs as may not enter root's home.
     directory = Path(tempfile.mkdtemp(prefix="herald-pg-"))
     programs = _usable(find_programs(), directory)
     return Postgres(programs, directory, free_port(), secrets.token_hex(16))
 
 
 def create() -> Postgres:
-    """Make and start a new server; raises SetupError, with nothing left behind."""
+    """Create and start a new server; on failure, raises SetupError and leaves nothing behind."""
     server = plan()
     try:
         server.initialise()
@@ -166,7 +164,7 @@ def create() -> Postgres:
 
 
 def find_programs() -> Path:
-    """The directory with initdb and pg_ctl: PG_BIN, the system's, else the wheel's."""
+    """Return the directory of initdb and pg_ctl: PG_BIN, the system's, or the wheel's."""
     if named := os.environ.get("PG_BIN"):
         if _complete(Path(named)):
             return Path(named)
@@ -197,12 +195,12 @@ def _wheel() -> Path:
     python = environments.ensure("postgres")
     found = sorted(python.parent.parent.glob("lib/python*/site-packages/*/pginstall*/**/initdb"))
     if not found:
-        raise SetupError("No PostgreSQL programs: install PostgreSQL or name its bin in PG_BIN.")
+        raise SetupError("No PostgreSQL found: install it, or set PG_BIN to its bin directory.")
     return found[-1].parent
 
 
 def _identity() -> dict[str, Any]:
-    """Popen's arguments to run as `nobody` when we are root, which PostgreSQL refuses to be."""
+    """Return Popen's arguments to run as `nobody` if we are root, which PostgreSQL refuses."""
     if os.geteuid() != 0:
         return {}
     nobody = pwd.getpwnam("nobody")
@@ -210,7 +208,7 @@ def _identity() -> dict[str, Any]:
 
 
 def _usable(programs: Path, directory: Path) -> Path:
-    """The programs, copied beside the data when they lie where `nobody` may not go."""
+    """Return the programs; copied next to the data if `nobody` cannot reach them."""
     identity = _identity()
     if not identity:
         return programs

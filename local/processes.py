@@ -1,7 +1,7 @@
-"""The processes of a stack: started detached, found again by a mark in their environment.
+"""The processes of a stack: started detached, and found again by a mark in their environment.
 
-The mark is inherited by everything they start and cannot be mistaken for a recycled process id,
-so a stack whose launcher was killed can still be ended, and nothing else is ever touched.
+Everything they start inherits the mark, and unlike a process id it is never reused. So a stack
+whose launcher was killed can still be stopped, and no other process is ever touched.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from local.environments import SetupError
+from tooling import SetupError, logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 MARK = "HERALD_STACK_DIRECTORY"
 
-# Our own children, kept until they have ended: a forgotten Popen warns while its process runs.
+# Our own children, kept until they exit: Popen warns when it is forgotten before.
 _children: list[subprocess.Popen[bytes]] = []
 
-# What a server may see of our environment: functions run inside the emulator see all it sees.
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
+# The variables a server inherits: functions in the emulator see its whole environment.
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
 
 
 def clean_environment(stack: Path, extra: Mapping[str, str]) -> dict[str, str]:
-    """A small environment with the stack's mark, for a server of the stack."""
-    inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    """Return a small environment with the stack's mark, for a server of the stack."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return {**inherited, MARK: str(stack), **extra}
 
 
 def start(
     command: Sequence[str], *, environment: Mapping[str, str], directory: Path, log: Path
 ) -> subprocess.Popen[bytes]:
-    """Start a server in a session of its own, with its output appended to `log`."""
+    """Start a server in its own session, its output appended to `log`."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
@@ -62,7 +62,10 @@ def await_ready(
 ) -> None:
     """Wait until `ready()`.
 
-    Raises SetupError with the log's end when the process ends or `timeout` seconds pass.
+    Raises
+    ------
+    SetupError
+        The process exits, or `timeout` seconds pass; the message quotes the end of the log.
     """
     deadline = time.monotonic() + timeout
     while not ready():
@@ -70,13 +73,12 @@ def await_ready(
         if code is None and time.monotonic() < deadline:
             time.sleep(0.05)
             continue
-        how = "did not answer in time" if code is None else f"ended with {code}"
-        end = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise SetupError(f"The {name} {how}. The end of {log}:\n{end}")
+        problem = "did not answer in time" if code is None else f"exited with {code}"
+        raise SetupError(f"The {name} {problem}. {logs.ending(log)}")
 
 
 def owned(stack: Path) -> list[psutil.Process]:
-    """The living processes that carry the mark of `stack`, our own one and its parents aside."""
+    """Return the running processes with the mark of `stack`, except our own and its parents."""
     ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     found = []
     for process in psutil.process_iter():
@@ -89,13 +91,13 @@ def owned(stack: Path) -> list[psutil.Process]:
     return found
 
 
-def end(stack: Path, grace: float = 2.0) -> int:
-    """End every process of `stack`, politely first; return how many there were."""
+def stop(stack: Path, grace: float = 2.0) -> int:
+    """Terminate every process of `stack`, kill the rest; return how many there were."""
     processes = owned(stack)
     for process in processes:
         _signal(process, "terminate")
     _, stubborn = psutil.wait_procs(processes, timeout=grace)
-    # Workers may have been started while their parent was being asked to stop.
+    # A parent may have started workers while it was being terminated.
     for process in [*stubborn, *owned(stack)]:
         _signal(process, "kill")
     psutil.wait_procs(stubborn, timeout=grace)

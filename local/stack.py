@@ -1,8 +1,8 @@
-"""The life of one stack on this machine: all parts up and wired, or nothing of it left.
+"""The life of one stack on this machine: all its parts are up and connected, or none is left.
 
-A stack is a directory. Its `state.json` says what was started, its `stack.env` is there exactly
-while it is ready for use, its lock is held by whoever changes it. Emulator and database keep
-nothing, so a stack that lost a part is ended and begun anew.
+A stack is a directory. Its `state.json` says what was started; its `stack.env` exists exactly while
+the stack is ready for use; whoever changes the stack holds its lock. Emulator and database keep no
+data, so a stack that has lost a part is removed and started again.
 """
 
 from __future__ import annotations
@@ -10,89 +10,33 @@ from __future__ import annotations
 import base64
 import contextlib
 import fcntl
-import json
 import os
 import secrets
 import shutil
-import subprocess
 import sys
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from local import (
-    BUILD,
-    ROOT,
-    emulator,
-    environments,
-    infrastructure,
-    package,
-    postgres,
-    processes,
-    terraform,
-)
-from local.emulator import Emulator, answers
-from local.environments import SetupError
+from local import emulator, infrastructure, postgres, processes
+from local.emulator import answers
 from local.ports import reserve_port
-from local.postgres import Postgres
-from local.progress import Step
+from local.state import State, write_private
+from tooling import ROOT, environments, migrations, package, stack_env, terraform
+from tooling.progress import Step
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-DEFAULT = BUILD / "local"
+    from local.postgres import Postgres
+
 STAGE = "local"
 ISSUER = "herald-studio"
 AUDIENCE = "herald"
-COPIES = 4  # of deliver at once: more than a laptop has cores for only make the batches smaller
-
-
-@dataclass
-class State:
-    """What was started, as kept in state.json; enough to end it and to change it."""
-
-    postgres: Postgres | None = None
-    emulator: Emulator | None = None
-    studio_port: int = 0
-    secrets: dict[str, str] = field(default_factory=dict)
-    applied: str = ""  # fingerprint of the package and the Terraform files that are in place
-    owner: tuple[int, float] | None = None  # the foreground process it shall not outlive
-
-    @classmethod
-    def load(cls, path: Path) -> State | None:
-        try:
-            kept = json.loads(path.read_text())
-        except (FileNotFoundError, ValueError):
-            return None
-        if server := kept["postgres"]:
-            programs, directory, *rest = server
-            kept["postgres"] = Postgres(Path(programs), Path(directory), *rest)
-        if aws := kept["emulator"]:
-            kept["emulator"] = Emulator(*aws)
-        return cls(**kept)
-
-    def save(self, path: Path) -> None:
-        write_private(path, json.dumps(self.__dict__, default=str, indent=2))
-
-    def servers(self) -> tuple[Postgres, Emulator]:
-        """Both servers; raises SetupError when one was never started."""
-        if self.postgres is None or self.emulator is None:
-            raise SetupError("The stack is not up: run `make up` first.")
-        return self.postgres, self.emulator
-
-    def abandoned(self) -> bool:
-        """Whether the process that it belonged to is gone."""
-        if self.owner is None:
-            return False
-        pid, created = self.owner
-        try:
-            return psutil.Process(pid).create_time() != created
-        except psutil.NoSuchProcess:
-            return True
+COPIES = 4  # of deliver at once; more than a laptop's cores only make the batches smaller
 
 
 class Stack:
@@ -100,7 +44,7 @@ class Stack:
 
     def __init__(
         self,
-        directory: Path = DEFAULT,
+        directory: Path = stack_env.STACK,
         *,
         settings: Mapping[str, str] | None = None,
         variables: Mapping[str, Any] | None = None,
@@ -116,43 +60,44 @@ class Stack:
 
     @property
     def postgres(self) -> Postgres:
-        """The running stack's database server, to stop and start it."""
+        """Return the running stack's database server, to stop and start it."""
         return (State.load(self._state_file) or State()).servers()[0]
 
     def environment(self) -> dict[str, str]:
-        """The addresses and secrets of the running stack; raises SetupError when it is not up."""
-        return read_env(self.env_file)
+        """Return the running stack's addresses and secrets; raises SetupError if it is not up."""
+        return stack_env.read(self.env_file)
 
     def up(self, *, owned: bool = False) -> bool:
-        """Bring the stack up, or up to date; return whether it had to be started.
+        """Start the stack, or bring it up to date; return whether it had to be started.
 
-        With `owned` the next `up` ends it when this process is gone by then. Whatever goes wrong,
-        Ctrl-C included, nothing is left running.
+        With `owned`, the next `up` replaces it if this process has exited by then. Whatever goes
+        wrong, Ctrl-C included, nothing is left running.
         """
         with self._locked():
             state = State.load(self._state_file)
             if state and self._healthy(state) and not state.abandoned():
                 self._update(state)
                 return False
-            self._end(state)
+            self._stop(state)
             state = State()
             if owned:
                 state.owner = (os.getpid(), psutil.Process().create_time())
             try:
                 self._start(state)
             except BaseException:
-                self._end(State.load(self._state_file))
+                self._stop(State.load(self._state_file))
                 raise
             return True
 
     def down(self) -> int:
-        """End the stack and delete its data; return how many processes there were."""
+        """Stop the stack and delete its data; return how many processes there were."""
         if not self.directory.exists():
             return 0
         with self._locked():
-            return self._end(State.load(self._state_file))
+            return self._stop(State.load(self._state_file))
 
     def healthy(self) -> bool:
+        """Whether every part of the stack answers."""
         state = State.load(self._state_file)
         return state is not None and self._healthy(state)
 
@@ -200,11 +145,11 @@ class Stack:
 
     def _start_postgres(self, state: State) -> None:
         with Step("PostgreSQL") as step:
-            # Written down before it is started: it is found even when this process is killed.
+            # Saved before it is started, so that it is found even if this process is killed.
             state.postgres = postgres.plan()
             state.save(self._state_file)
             state.postgres.initialise()
-            migrate(state.postgres.dsn(), self.directory / "logs" / "migrate.log")
+            migrations.upgrade(state.postgres.dsn())
             step.done(f"127.0.0.1:{state.postgres.port}, migrated")
 
     def _start_studio(self, state: State, reservation: socket.socket) -> None:
@@ -226,7 +171,7 @@ class Stack:
         self._write_env(state)
 
     def _update(self, state: State) -> None:
-        """Apply the package and the Terraform files again where they changed."""
+        """Apply the package and the Terraform files again if they have changed."""
         archive = package.build()
         if state.applied == self._fingerprint(archive):
             return
@@ -276,50 +221,19 @@ class Stack:
         lines = [f"{name}={value}\n" for name, value in sorted(self._environment(state).items())]
         write_private(self.env_file, "".join(lines))
 
-    def _end(self, state: State | None) -> int:
-        """End what is left of the stack, whoever started it."""
+    def _stop(self, state: State | None) -> int:
+        """Stop what is left of the stack, whoever started it; return how many processes."""
         self.env_file.unlink(missing_ok=True)
-        ended = processes.end(self.directory)
+        stopped = processes.stop(self.directory)
         if state and state.postgres:
-            ended += state.postgres.running()
+            stopped += state.postgres.running()
             state.postgres.remove()
         infrastructure.forget(self.directory)
         for name in ("tmp", "images"):
             shutil.rmtree(self.directory / name, ignore_errors=True)
         self._state_file.unlink(missing_ok=True)
-        return ended
+        return stopped
 
 
 def studio_url(port: int) -> str:
     return f"http://127.0.0.1:{port}"
-
-
-def migrate(dsn: str, log: Path) -> None:
-    """Bring a database to the current schema; raises SetupError with alembic's words."""
-    command = [sys.executable, "-m", "alembic", "-c", "migrations/alembic.ini", "upgrade", "head"]
-    environment = {**os.environ, "HERALD_DATABASE_URL": dsn}
-    with log.open("a") as output:
-        code = subprocess.call(
-            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
-        )
-    if code != 0:
-        end = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        raise SetupError(f"The migrations failed. The end of {log}:\n{end}")
-
-
-def read_env(path: Path) -> dict[str, str]:
-    """The KEY=value lines of a stack.env; raises SetupError when there is none."""
-    try:
-        lines = path.read_text().splitlines()
-    except FileNotFoundError:
-        raise SetupError("The stack is not up: run `make up` first.") from None
-    return dict(line.split("=", 1) for line in lines if "=" in line)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write `text` atomically to a file that only we can read."""
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)
-    new.touch(mode=0o600)
-    new.write_text(text)
-    new.replace(path)

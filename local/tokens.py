@@ -1,9 +1,9 @@
-"""Tokens for the pages of a stack, as the integrator's login would issue them."""
+"""Tokens for the users of a stack, as the integrator's login would issue them."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jwt
 
@@ -11,14 +11,30 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+class Issuer(NamedTuple):
+    """The issuer that a stack trusts."""
+
+    secret: str
+    name: str
+    audience: str
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Issuer:
+        """Return the issuer of the stack whose stack.env is given."""
+        fields = ("HERALD_JWT_SECRET", "HERALD_JWT_ISSUER", "HERALD_JWT_AUDIENCE")
+        return cls(*(environment[field] for field in fields))
+
+    def token(self, user: str, lifetime: float = 3600.0) -> str:
+        """Return a JWT for `user` that is valid for `lifetime` seconds."""
+        now = int(time.time())
+        return self.sign(sub=user, iat=now, exp=now + int(lifetime))
+
+    def sign(self, **claims: Any) -> str:
+        """Return a JWT with these claims; issuer and audience are added unless given."""
+        every = {"iss": self.name, "aud": self.audience, **claims}
+        return jwt.encode(every, self.secret, algorithm="HS256")
+
+
 def issue(environment: Mapping[str, str], user: str, lifetime: float = 3600.0) -> str:
-    """A JWT for `user` that the stack of `environment` accepts for `lifetime` seconds."""
-    now = int(time.time())
-    claims = {
-        "sub": user,
-        "iss": environment["HERALD_JWT_ISSUER"],
-        "aud": environment["HERALD_JWT_AUDIENCE"],
-        "iat": now,
-        "exp": now + int(lifetime),
-    }
-    return jwt.encode(claims, environment["HERALD_JWT_SECRET"], algorithm="HS256")
+    """Return a JWT for `user` that a stack accepts for `lifetime` seconds."""
+    return Issuer.of(environment).token(user, lifetime)

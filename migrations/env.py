@@ -1,21 +1,23 @@
-"""Alembic's entry: the database is HERALD_DATABASE_URL, the migrations are plain SQL."""
+"""Alembic's entry point: the migrations are plain SQL, applied in one transaction.
+
+The database is the one that tooling/migrations.py was called with; HERALD_DATABASE_URL when alembic
+is run by hand.
+"""
 
 import os
 import sys
 
 from alembic import context
-from sqlalchemy import create_engine, pool
 
-url = os.environ.get("HERALD_DATABASE_URL", "")
-if not url:
+from tooling import migrations
+
+dsn = context.config.attributes.get("dsn") or os.environ.get("HERALD_DATABASE_URL")
+if not dsn:
     sys.exit("HERALD_DATABASE_URL is not set: postgresql://user:password@host:5432/database")
 
-engine = create_engine(
-    url.replace("postgresql://", "postgresql+psycopg2://", 1), poolclass=pool.NullPool
-)
-with engine.connect() as connection:
-    context.configure(connection=connection, version_table="herald_migrations")
+with migrations.engine(dsn).connect() as connection:
+    context.configure(connection=connection, version_table=migrations.VERSION_TABLE)
     with context.begin_transaction():
-        # Two deployments at once: the second waits, then finds nothing to do.
+        # Of two deployments at once, the second waits and then finds nothing to do.
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7203211)")
         context.run_migrations()

@@ -1,4 +1,4 @@
-"""What suites share: the applied stack, and throw-away databases.
+"""Fixtures that suites share: the applied stack, and throw-away databases.
 
 `stack` boots one stack for the whole run in build/test-stack; HERALD_STACK_ENV=<a stack.env> uses
 one that is already up (`make up`) and leaves it alone.
@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 import pytest
 
-from local import BUILD
 from local import postgres as launcher
-from local.stack import Stack, migrate
+from local.stack import Stack
+from tooling import BUILD, migrations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Fixtures are torn down on Ctrl-C but not on SIGTERM: make it the same.
+    # Fixtures are torn down on Ctrl-C but not on SIGTERM: treat both alike.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # pytest-terraform ends the whole run where there is no terraform on PATH; its tests set theirs.
+    # pytest-terraform aborts the run if terraform is not on PATH; its tests set their own.
     if not shutil.which("terraform"):
         config.option.dest_tf_binary = "terraform"
 
@@ -43,7 +43,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
         return
     started = Stack(BUILD / "test-stack")
     try:
-        # It takes a minute: its progress is shown, whatever pytest captures.
+        # It takes a minute: show its progress despite pytest's capturing.
         capture = request.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
             print()
@@ -61,7 +61,7 @@ def stack_env(stack: Stack) -> dict[str, str]:
 
 @pytest.fixture
 def database(stack_env: dict[str, str]) -> Iterator[Any]:
-    """A psycopg2 connection, in autocommit, to the stack's PostgreSQL."""
+    """A psycopg2 connection in autocommit mode to the stack's PostgreSQL."""
     connection = psycopg2.connect(stack_env["HERALD_DATABASE_URL"])
     connection.autocommit = True
     yield connection
@@ -69,11 +69,11 @@ def database(stack_env: dict[str, str]) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server of this run; its database `herald` has the current schema."""
     server = launcher.create()
     try:
-        migrate(server.dsn(), tmp_path_factory.mktemp("migrate") / "log")
+        migrations.upgrade(server.dsn())
         yield server
     finally:
         server.remove()
@@ -81,7 +81,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 @pytest.fixture
 def fresh_database(postgres: Postgres) -> Iterator[str]:
-    """The DSN of an empty database with the current schema, for one test alone."""
+    """The DSN of an empty database with the current schema, for a single test."""
     name = f"test_{uuid.uuid4().hex}"
     admin = psycopg2.connect(postgres.dsn("postgres"))
     admin.autocommit = True

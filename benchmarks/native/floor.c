@@ -1,6 +1,6 @@
 /*
- * The floor: the least a client can do to sign and post, in C over epoll. One request at a time per
- * connection, HMAC-SHA256 with the key's two blocks prepared, no error handling to speak of.
+ * The floor: a minimal client that signs and posts, in C over epoll. One request at a time per
+ * connection, HMAC-SHA256 with precomputed key blocks, almost no error handling.
  *
  *   floor PORT CONNECTIONS POSTS BODY_BYTES TOKEN_BYTES
  *

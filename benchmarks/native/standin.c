@@ -4,7 +4,7 @@
  *
  *   standin DELAY_MS GONE_EVERY THROTTLE_EVERY [CERTIFICATE KEY]
  *
- * Listens on a free port of 127.0.0.1, prints it, and ends when its standard input is closed.
+ * Listens on a free port of 127.0.0.1, prints it, and exits when its standard input is closed.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -32,7 +32,7 @@ typedef struct {
     SSL *tls;
     char *in;
     size_t used, room;
-    unsigned generation; /* tells a delayed answer whether its connection is still the same */
+    unsigned generation; /* shows a delayed answer whether its connection is still the same */
     int want_write;
     char out[ANSWER];
     size_t out_size, out_sent;
@@ -53,7 +53,7 @@ static SSL_CTX *context;
 static uint64_t delay;
 static unsigned long gone_every, throttle_every, posts;
 
-/* Every answer waits equally long, so those waiting form a queue. */
+/* All answers have the same delay, so the waiting ones form a queue. */
 static Pending *queue;
 static size_t queue_room = 1024, queue_head, queue_size;
 
@@ -165,7 +165,7 @@ static size_t database(char *out, const char *operation, const char *body, size_
     static const char json[] = "application/x-amz-json-1.0";
     static unsigned long ids;
     if (strncmp(operation, "BatchGetItem", 12) == 0 || strncmp(operation, "GetItem", 7) == 0) {
-        /* An item with one open page for every user that is asked for. */
+        /* An item with one open connection for every user requested. */
         static char items[ANSWER];
         int several = *operation == 'B';
         size_t used = (size_t)snprintf(items, sizeof items,
@@ -200,7 +200,7 @@ static size_t compose(char *out, const char *head, size_t head_size, const char 
     return with_body(out, 200, json, "");
 }
 
-/* The requests that are complete; a client sends one at a time. */
+/* Handles the complete requests; a client sends one at a time. */
 static int serve(Connection *c) {
     char *end;
     while ((end = memmem(c->in, c->used, "\r\n\r\n", 4))) {

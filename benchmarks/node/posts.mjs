@@ -1,4 +1,4 @@
-// The AWS SDK v3 of Node: node posts.mjs URL CONNECTIONS POSTS prints what it took, as JSON.
+// The AWS SDK v3 for Node.js: `node posts.mjs URL CONNECTIONS POSTS` prints the cost as JSON.
 import {
   ApiGatewayManagementApiClient,
   PostToConnectionCommand,

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from chalicelib.aws.dynamodb import number_of, text_of, to_item
@@ -42,9 +43,12 @@ def fingerprint(key: str) -> str:
 class ApiKeys:
     """The keys of one table."""
 
-    def __init__(self, dynamodb: Service, table: str) -> None:
+    def __init__(
+        self, dynamodb: Service, table: str, clock: Callable[[], float] = time.time
+    ) -> None:
         self._dynamodb = dynamodb
         self._table = table
+        self._clock = clock
 
     def verify(self, key: str) -> ApiKeyOwner:
         """Return the owner of a key.
@@ -68,6 +72,6 @@ class ApiKeys:
         if not hmac.compare_digest(fingerprint(key), text_of(item, "key_sha256")):
             raise Unauthorized("the API key is unknown or wrong")
         expires_at = number_of(item, "expires_at", NEVER)
-        if expires_at != NEVER and expires_at <= time.time():
+        if expires_at != NEVER and expires_at <= self._clock():
             raise Unauthorized("the API key has expired")
         return ApiKeyOwner(text_of(item, "user_id"), expires_at)

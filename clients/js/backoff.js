@@ -1,4 +1,4 @@
-/** Delays that double up to a ceiling, spread over their whole range so that clients do not come back together. */
+/** Exponential backoff with jitter over the whole range, so that clients do not reconnect in step. */
 export class Backoff {
   /** Failures in a row. */
   attempt = 0;
@@ -13,7 +13,7 @@ export class Backoff {
     this.#random = random;
   }
 
-  /** The next delay in milliseconds: between `min` and the doubled ceiling, never over `max`. */
+  /** The next delay in milliseconds: at least `min`, at most `min` doubled once per failure, never more than `max`. */
   next() {
     this.attempt += 1;
     const ceiling = Math.min(this.#max, this.#min * 2 ** this.attempt);

@@ -12,13 +12,13 @@ const ROTATION_SPREAD = 0.1;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * One WebSocket from hello to its end: requests and answers, keep-alive, the token's renewal.
+ * One WebSocket from hello to close: requests and responses, keep-alive, token renewal.
  *
- * It is ready once it is welcomed and its replay is complete (or known to be impossible).
+ * It is ready after the welcome, once its replay is complete or known to be impossible.
  */
 export class Connection {
   welcomed = false;
-  /** @type {number | null} When the replay was complete. */
+  /** @type {number | null} When it became ready. */
   readyAt = null;
   #platform;
   #owner;
@@ -57,7 +57,7 @@ export class Connection {
   }
 
   /**
-   * Sends a frame; `answered` gets the frame that answers it, or null when none came in time.
+   * Sends a frame; `answered` gets the response, or null if none arrives in time.
    *
    * @param {string} action
    * @param {object} fields
@@ -72,10 +72,10 @@ export class Connection {
   }
 
   /**
-   * Asks whether the other side is there and where the stream's head is.
+   * Checks that the server is still there, and asks for the stream's head.
    *
-   * Whatever arrives shows that it is there. Where nothing does, `tries` above one asks again: a throttle may have taken
-   * the ping of a good connection, and giving that up would only add to what is throttled.
+   * Any frame proves that it is. If none arrives and `tries` is above one, it pings again: the ping may have been
+   * throttled on a healthy connection, and reconnecting would only add to the load.
    */
   ping(tries = 1) {
     if (!this.welcomed || this.#ended) return;
@@ -87,13 +87,13 @@ export class Connection {
     });
   }
 
-  /** The same, unless something arrived just now. */
+  /** Pings, unless a frame arrived just now. */
   check() {
     if (this.#platform.now() - this.#heardAt > QUIET_MS) this.ping();
   }
 
   /**
-   * Ends it once and tells the owner.
+   * Closes the connection and notifies the owner, once.
    *
    * @param {Ending} ending
    */
@@ -103,7 +103,7 @@ export class Connection {
     this.#owner.ended(this, ending);
   }
 
-  /** Ends it silently. */
+  /** Closes the connection without notifying the owner. */
   close() {
     this.#ended = true;
     for (const { timer } of this.#requests.values()) this.#platform.clearTimeout(timer);
@@ -119,7 +119,7 @@ export class Connection {
     const resume = this.#owner.position();
     this.#settled = resume === null;
     const fields = resume ? { resume } : {};
-    // The deadline is that of progress, so the answer's own is no failure.
+    // The progress timer is the deadline here, so a response that times out is not a failure.
     this.#helloId = this.request("hello", fields, (answer) => {
       if (answer?.type === "error") this.end(refusal(answer));
     });
@@ -136,7 +136,7 @@ export class Connection {
     }
     this.#heardAt = this.#platform.now();
     if (typeof frame?.type !== "string") {
-      // API Gateway answers a failed route with a message of its own, which has no type.
+      // When a route fails, API Gateway sends its own message, which has no type.
       if (!this.welcomed) this.end({ reconnect: "backoff", reason: "hello failed" });
       return;
     }
@@ -159,13 +159,13 @@ export class Connection {
     this.welcomed = true;
     if (frame.recovered && !frame.replaying) this.#settled = true;
     this.#every(frame.ping_ms, () => this.ping(PING_TRIES));
-    // Pages that came back together after an outage shall not do so again two hours later.
+    // Clients that reconnected together after an outage must not do so again two hours later.
     const lifetime = frame.lifetime_ms * (1 - ROTATION_SPREAD * this.#platform.random());
     this.#startTimer("lifetime", lifetime, () => this.#owner.rotate(this));
     this.#renewToken(frame.token_ms);
   }
 
-  /** @param {number | null | undefined} lifetime of the present token in milliseconds; none when it never ends */
+  /** @param {number | null | undefined} lifetime of the current token in milliseconds; none if it never expires */
   #renewToken(lifetime) {
     if (!lifetime) return;
     this.#startTimer("token", lifetime * AUTH_AT, async () => {
@@ -173,17 +173,17 @@ export class Connection {
         const token = await this.#owner.token();
         if (this.#ended) return;
         this.request("auth", { token }, (answer) => {
-          if (answer?.type !== "auth_ok") return this.#renewTokenAgain();
+          if (answer?.type !== "auth_ok") return this.#retryRenewal();
           this.#authBackoff.reset();
           this.#renewToken(answer.token_ms);
         });
       } catch {
-        if (!this.#ended) this.#renewTokenAgain();
+        if (!this.#ended) this.#retryRenewal();
       }
     });
   }
 
-  #renewTokenAgain() {
+  #retryRenewal() {
     this.#renewToken(this.#authBackoff.next() / AUTH_AT);
   }
 
@@ -199,7 +199,7 @@ export class Connection {
     request.answered(frame);
   }
 
-  /** Until it is ready, something has to arrive all the time. */
+  /** Until the connection is ready, frames must keep arriving. */
   #expectProgress() {
     this.#startTimer("progress", ANSWER_MS, () => this.end({ reconnect: "backoff", reason: "no answer to hello" }));
   }

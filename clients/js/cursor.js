@@ -6,32 +6,32 @@ const MAX_SKIPPED = 100;
 const MAX_EARLY = 1_000;
 
 /**
- * A reader's position in one stream: everything up to `highest` was received except `holes`.
+ * A reader's position in one stream: everything up to `highest` has been received, except `holes`.
  *
- * Holding what is missing instead of what came early keeps the out-of-order set small and storable.
+ * Storing the missing ranges rather than the events that came early keeps the position small.
  */
 export class Cursor {
-  /** Whether a position has been taken; until then events are only collected. */
+  /** Whether the position is known; until then events are only collected. */
   known = false;
-  /** @type {string | null} The stream's incarnation; null while the stream has no event. */
+  /** @type {string | null} The stream's epoch; null while the stream has no event. */
   epoch = null;
   highest = 0;
-  /** Where reading began: what lies at or below it was never ours to receive, so it may still come as late. */
+  /** Where reading began. An event at or below it was not missed; if it arrives all the same, it is late. */
   floor = 0;
   /** @type {Hole[]} Missing ranges, ascending. */
   holes = [];
-  /** @type {Range[]} Holes given up; their events are still welcome. */
+  /** @type {Range[]} Holes given up; their events are still accepted. */
   skipped = [];
   /** @type {{ epoch: string, offset: number }[]} Events of a stream whose position is not known yet. */
   #early = [];
 
-  /** The highest contiguous offset: all up to it has been handled. */
+  /** The highest contiguous offset: every event up to it has been handled. */
   get offset() {
     return this.holes.length > 0 ? this.holes[0].from - 1 : this.highest;
   }
 
   /**
-   * What an event at this place is to the reader; changes nothing.
+   * Classifies an event by its position; changes nothing.
    *
    * @param {string} epoch
    * @param {number} offset
@@ -47,7 +47,7 @@ export class Cursor {
   }
 
   /**
-   * Counts an event as handled.
+   * Records an event as handled.
    *
    * @param {string} epoch
    * @param {number} offset
@@ -70,9 +70,9 @@ export class Cursor {
   }
 
   /**
-   * Takes note that the stream reaches `head`: what is missing up to it becomes a hole, due to be asked for at `due`.
+   * Records that the stream reaches `head`: missing offsets up to it become a hole, to be requested at `due`.
    *
-   * @param {string | null} epoch that of the cursor, or the first one where the stream was empty
+   * @param {string | null} epoch the cursor's, or the first one of a stream that was empty
    * @param {number} head
    * @param {number} now
    * @param {number} due
@@ -85,14 +85,14 @@ export class Cursor {
   }
 
   /**
-   * Continues from `head`, whatever lies below: a new reader, a gap, a new epoch.
+   * Continues from `head` regardless of earlier events: for a new reader, a gap or a new epoch.
    *
    * @param {string | null} epoch
    * @param {number} head
    * @param {number} now
    */
   adopt(epoch, head, now) {
-    // A live event may have overtaken the frame that names the head; a head below our cursor takes us back.
+    // A live event may have overtaken the frame with the head; a head below the cursor moves it back.
     const ahead = epoch === this.epoch && this.offset <= head;
     this.known = true;
     this.epoch = epoch;
@@ -109,7 +109,7 @@ export class Cursor {
   }
 
   /**
-   * Gives up the holes that opened at or before `since`, and the oldest when there are too many.
+   * Gives up the holes that opened at or before `since`, and the oldest ones if there are too many.
    *
    * @param {number} since
    * @returns {Hole[]} the holes given up
@@ -167,7 +167,7 @@ function without(ranges, offset) {
   });
 }
 
-/** The latest ids seen, at most `limit` of them. */
+/** The most recent ids, at most `limit` of them. */
 export class RecentIds {
   #ids = new Set();
   #limit;
@@ -177,7 +177,7 @@ export class RecentIds {
   }
 
   /**
-   * Remembers an id; false when it was there already.
+   * Remembers an id; returns false if it was known.
    *
    * @param {string} id
    */

@@ -2,7 +2,7 @@
 
 import { Backoff } from "./backoff.js";
 import { Connection } from "./connection.js";
-import { surroundings } from "./platform.js";
+import { defaultPlatform } from "./platform.js";
 import { Stream } from "./stream.js";
 
 const RECONNECT = { min: 500, max: 20_000 };
@@ -10,9 +10,9 @@ const STABLE_MS = 10_000;
 const TOKEN_MS = 15_000;
 
 /**
- * A user's events from Herald, each handed on exactly once; what cannot be had any more is told as a gap.
+ * Delivers a user's events exactly once each; events that can no longer be recovered are reported as a gap.
  *
- * Connects by itself and keeps connected until `close()`. The wire protocol is herald.v1.
+ * Connects on its own and stays connected until `close()`. The wire protocol is herald.v1.
  *
  * @implements {HeraldClient}
  */
@@ -21,9 +21,9 @@ export class Herald {
   #state = "offline";
   /** @type {Connection | null} The connection that is ready. */
   #current = null;
-  /** @type {Connection | null} The one on its way: the first, or the successor of the current. */
+  /** @type {Connection | null} The one being established: the first, or the replacement of the current one. */
   #next = null;
-  /** Counts the attempts to dial, so that one overtaken while it waited for a token ends silently. */
+  /** Numbers the dials, so that one superseded while it waited for a token stops silently. */
   #dialled = 0;
   #dialling = false;
   #open = true;
@@ -37,7 +37,7 @@ export class Herald {
   #platform;
   #backoff;
   #stream;
-  /** The server asked for peace until then. */
+  /** The server asked us to back off until then. */
   #notBefore = 0;
   #wake = () => this.#wakeUp();
 
@@ -45,7 +45,7 @@ export class Herald {
   constructor(options) {
     const { url, user = "", durable = false, platform, onEvent, onState, onLoad, onGap, onError } = options;
     this.#options = options;
-    this.#platform = { ...surroundings(), ...platform };
+    this.#platform = { ...defaultPlatform(), ...platform };
     this.#backoff = new Backoff({ ...RECONNECT, random: this.#platform.random });
     this.#stream = new Stream({
       platform: this.#platform,
@@ -64,11 +64,11 @@ export class Herald {
     }
     this.#platform.window?.addEventListener("online", this.#wake);
     this.#platform.document?.addEventListener("visibilitychange", this.#wake);
-    // The caller gets the chance to attach handlers first.
+    // Let the caller attach handlers first.
     queueMicrotask(() => this.#open && !this.#busy() && this.#dial());
   }
 
-  /** What the connection is doing: connecting, live, catching_up or offline. */
+  /** The connection's state: connecting, live, catching_up or offline. */
   get state() {
     return this.#state;
   }
@@ -79,7 +79,7 @@ export class Herald {
   }
 
   /**
-   * Calls `handler` at every such event; returns the function that ends it.
+   * Calls `handler` for every event of this name; returns a function that removes the handler.
    *
    * @template {keyof Handlers} N
    * @param {N} name
@@ -92,7 +92,7 @@ export class Herald {
     return () => void handlers.delete(handler);
   }
 
-  /** Connects again after `close()` or after a refusal, and at once where a reconnect was waiting. */
+  /** Reconnects after `close()` or a refusal; if a reconnect is already scheduled, connects at once. */
   connect() {
     this.#open = true;
     if (this.#busy()) return;
@@ -100,7 +100,7 @@ export class Herald {
     this.#dial();
   }
 
-  /** Ends the connection for good; the position is kept. */
+  /** Closes the connection until `connect()` is called; the position is kept. */
   close() {
     this.#open = false;
     this.#dialled += 1;
@@ -112,7 +112,7 @@ export class Herald {
     this.#report();
   }
 
-  /** Forgets this client wholly, with its listeners on the page. */
+  /** Closes the connection and removes every handler and listener. */
   dispose() {
     this.close();
     this.#handlers.clear();
@@ -159,7 +159,7 @@ export class Herald {
   /** @returns {Promise<string>} */
   #token() {
     return new Promise((resolve, reject) => {
-      const late = () => reject(new Error(`token() gave nothing within ${TOKEN_MS / 1000} s`));
+      const late = () => reject(new Error(`token() did not return a token within ${TOKEN_MS / 1000} s`));
       const timer = this.#platform.setTimeout(late, TOKEN_MS);
       const settle = () => this.#platform.clearTimeout(timer);
       Promise.resolve().then(this.#options.token).then(resolve, reject).finally(settle);
@@ -196,11 +196,11 @@ export class Herald {
   #retry(ending) {
     const { reconnect, retryAfterMs = 0, code, reason } = ending;
     if (reconnect === "never") {
-      this.#emit("error", { name: reason, message: "Herald asks not to reconnect", code });
+      this.#emit("error", { name: reason, message: "Herald asked the client not to reconnect", code });
       return this.close();
     }
     if (this.#dialling || this.#next) return this.#report();
-    // "now" is for a connection that has served; one refused again and again backs off all the same.
+    // Reconnect at once only after a successful connection; one that is refused repeatedly backs off.
     const first = reconnect === "now" && this.#backoff.attempt === 0;
     const delay = this.#backoff.next();
     this.#disarm();
@@ -209,7 +209,7 @@ export class Herald {
     this.#report();
   }
 
-  /** The network is back or the page is seen again: reconnect at once, or make sure that the connection lives. */
+  /** The network is back or the tab is visible again: reconnect at once, or check that the connection is alive. */
   #wakeUp() {
     if (!this.#open || this.#platform.document?.visibilityState === "hidden") return;
     if (this.#current) this.#current.check();
@@ -261,7 +261,7 @@ export class Herald {
       try {
         handler(...args);
       } catch (error) {
-        // One handler's fault must not cost another, nor the position.
+        // An error in one handler must not affect the others or the position.
         queueMicrotask(() => {
           throw error;
         });

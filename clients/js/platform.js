@@ -1,11 +1,11 @@
 /** @import { Platform } from './types.js' */
 
 /**
- * What the client takes from its surroundings; every part can be replaced, tests replace all.
+ * What the client takes from its environment. Every part can be replaced; tests replace them all.
  *
  * @returns {Platform}
  */
-export function surroundings() {
+export function defaultPlatform() {
   return {
     WebSocket: /** @type {Platform["WebSocket"]} */ (/** @type {unknown} */ (globalThis.WebSocket)),
     setTimeout: (callback, ms) => globalThis.setTimeout(callback, ms),
@@ -20,7 +20,7 @@ export function surroundings() {
 }
 
 /**
- * Even reading the property throws where the user forbids storage.
+ * Where the user has blocked storage, even reading the property throws.
  *
  * @param {"sessionStorage" | "localStorage"} name
  */

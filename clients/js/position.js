@@ -4,9 +4,10 @@
  */
 
 /**
- * Keeps a cursor over page loads: per tab in sessionStorage, and where wanted per user in localStorage.
+ * Keeps a cursor across page loads: per tab in sessionStorage and, if `durable`, per user in localStorage.
  *
- * A tab reads the user's position only to begin: a shared cursor would hide one tab's loss behind another's progress.
+ * A tab reads the user's position only when it starts: a shared cursor would hide one tab's losses behind another's
+ * progress.
  */
 export class Position {
   #cursor;
@@ -37,7 +38,7 @@ export class Position {
     const { epoch, offset } = this.#cursor;
     const older = (stored?.epoch ?? "") > (epoch ?? "") || (stored?.epoch === epoch && stored.highest > offset);
     if (stored && older) return;
-    // A new tab starts at the contiguous offset: it has none of what this tab received beyond.
+    // A new tab starts at the contiguous offset: it has not seen the events that this tab received beyond it.
     const start = { epoch, highest: offset, floor: offset, holes: [], skipped: [] };
     write(this.#platform.localStorage, this.#key, start);
   }
@@ -57,7 +58,7 @@ export class Position {
 }
 
 /**
- * A full or forbidden storage costs the position after a reload, never an event now.
+ * If storage is full or blocked, a reload loses the position, but no event is lost now.
  *
  * @param {Storage | null} storage
  * @param {string} key
@@ -67,7 +68,7 @@ function write(storage, key, snapshot) {
   try {
     storage?.setItem(key, JSON.stringify(snapshot));
   } catch {
-    // Nothing to do: the cursor in memory stays right.
+    // Nothing to do: the cursor in memory stays correct.
   }
 }
 

@@ -10,9 +10,10 @@ const RETRY = { min: 2_000, max: 60_000 };
 const LIMIT = 100;
 
 /**
- * Fills the holes of a cursor: asks for each when it is due, again with backoff, and after ten minutes steps over it.
+ * Fills the holes of a cursor: requests each when it is due, retries with backoff, and skips it after ten minutes.
  *
- * One request at a time; a hole inside the retained range is an event still on its way, so an empty answer is no error.
+ * One request at a time. A hole within the retained range is an event still in flight, so an empty response is no
+ * error.
  */
 export class Recovery {
   #cursor;
@@ -36,7 +37,7 @@ export class Recovery {
     this.#stepOver = stepOver;
   }
 
-  /** A connection is there to ask on. */
+  /** A connection is ready for requests. */
   start() {
     this.#running = true;
     this.#asking = false;
@@ -48,7 +49,7 @@ export class Recovery {
     this.#disarm();
   }
 
-  /** Sets the timer for the hole that is due first; to be called whenever the cursor has changed. */
+  /** Sets the timer for the hole that is due first; call it whenever the cursor has changed. */
   update() {
     this.#disarm();
     if (!this.#running || this.#asking || this.#cursor.holes.length === 0) return;
@@ -76,7 +77,7 @@ export class Recovery {
   }
 
   /**
-   * What was asked for and did not come waits longer; what lies beyond the answer stays due.
+   * Delays the next request for holes that were requested in vain; holes beyond the response stay due.
    *
    * @param {number} first
    * @param {number} last

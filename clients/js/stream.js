@@ -7,7 +7,7 @@ import { Cursor, GRACE_MS, RecentIds } from "./cursor.js";
 import { Position } from "./position.js";
 import { Recovery } from "./recovery.js";
 
-/** The user's stream as it arrives, over whatever connections: order, duplicates, holes, gaps and the stored position. */
+/** The user's stream across connections: order, duplicates, holes, gaps and the stored position. */
 export class Stream {
   #platform;
   #onEvent;
@@ -32,14 +32,14 @@ export class Stream {
     this.#store.load();
   }
 
-  /** The stream's epoch (none while it has no event) and the contiguous offset; null until a welcome names them. */
+  /** The stream's epoch (omitted while it has no event) and the contiguous offset; null before the first welcome. */
   get position() {
     const { known, epoch, offset } = this.#cursor;
     if (!known) return null;
     return epoch === null ? { offset } : { epoch, offset };
   }
 
-  /** A connection is ready: what is missing can be asked for. */
+  /** A connection is ready: missing events can be requested. */
   start() {
     this.#recovery.start();
   }
@@ -50,7 +50,7 @@ export class Stream {
 
   /**
    * @param {Frame} frame
-   * @param {Connection} connection the one it came on
+   * @param {Connection} connection the one it arrived on
    */
   receive(frame, connection) {
     switch (frame.type) {
@@ -79,14 +79,14 @@ export class Stream {
     if (place === "duplicate") return;
     if (this.#seen.add(event.id)) this.#onEvent(event, { epoch, offset, replayed });
     if (notice) return;
-    // Only now: the position says what the application has handled.
+    // Not before: the position covers only events that the application has handled.
     this.#cursor.receive(epoch, offset, this.#platform.now());
     this.#moved();
     if (place === "newer_epoch") connection.ping();
   }
 
   /**
-   * A new reader begins at the head and then loads its state; one that resumes now knows how much is to come.
+   * A new reader starts at the head and then loads its state; one that resumes learns how much is missing.
    *
    * @param {string | null} epoch
    * @param {number} head
@@ -98,7 +98,7 @@ export class Stream {
   }
 
   /**
-   * The server's head against what arrived: this is how a loss shows that nobody noticed.
+   * Compares the server's head with what has arrived, which reveals losses that nothing else has shown.
    *
    * @param {string | null} epoch
    * @param {number} head
@@ -116,11 +116,11 @@ export class Stream {
   /**
    * @param {string | null} epoch
    * @param {number} head
-   * @param {number} wait before what is missing is asked for, in milliseconds
+   * @param {number} wait before missing events are requested, in milliseconds
    */
   #learn(epoch, head, wait) {
     const { known, epoch: own } = this.#cursor;
-    // Another epoch is a gap's business, or a newer event's.
+    // Another epoch is handled as a gap, or by an event that carries it.
     if (!known || epoch === null || (own !== null && epoch !== own)) return;
     const now = this.#platform.now();
     this.#cursor.learn(epoch, head, now, now + wait);

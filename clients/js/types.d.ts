@@ -1,8 +1,8 @@
-/** What the application sees of Herald, and the frames of herald.v1 as the client reads them. */
+/** The client's public interface, and the frames of herald.v1 as the client reads them. */
 
 export type State = "connecting" | "live" | "catching_up" | "offline";
 
-/** A generation's result as Herald publishes it; a notice knows little more than status and error. */
+/** A generation's result as Herald publishes it; a notice has little more than status and error. */
 export interface Generation {
   prompt: string | null;
   status: "PENDING" | "COMPLETE" | "ERROR";
@@ -14,7 +14,7 @@ export interface Generation {
   updatedAt: string;
   /** With status ERROR only. */
   error?: { code: string; message: string };
-  /** The prompt was shortened to fit a frame. */
+  /** True if the prompt was shortened to fit a frame. */
   truncated?: boolean;
 }
 
@@ -33,26 +33,26 @@ export interface HeraldEvent {
   data: Generation;
 }
 
-/** Where an event stands in its stream; both are null for a notice outside the stream. */
+/** An event's position in its stream; epoch and offset are null for a notice, which is outside the stream. */
 export interface Place {
   epoch: string | null;
   offset: number | null;
   replayed: boolean;
 }
 
-/** Without an epoch: at the beginning of a stream that has no event yet. */
+/** A position in the stream; without an epoch, the start of a stream that has no event yet. */
 export interface StreamPosition {
   epoch?: string;
   offset: number;
 }
 
-/** Events that cannot be had any more: reload the state they would have changed. */
+/** Events that can no longer be recovered: reload the state they would have changed. */
 export interface Gap {
   requested: { epoch?: string | null; offset: number };
   epoch: string | null;
   earliest: number | null;
   head: number;
-  /** `missing`: an event of the retained range that did not come within ten minutes. */
+  /** `missing`: an event within the retained range did not arrive within ten minutes. */
   reason: "expired" | "epoch_changed" | "ahead" | "limit" | "missing";
 }
 
@@ -64,30 +64,30 @@ export interface HeraldError {
 }
 
 export interface Handlers {
-  /** Each event once, as it comes; a late one may follow its successors. */
+  /** Called once per event, in order of arrival; a late event may follow newer ones. */
   event: (event: HeraldEvent, place: Place) => void;
   state: (state: State) => void;
-  /** The position is taken: load the application's own state now, at the start and after each gap. */
+  /** The position is known: load your own state now. Called at the start and after each gap. */
   load: (reason: "start" | "gap") => void;
   gap: (gap: Gap) => void;
   error: (error: HeraldError) => void;
 }
 
 export interface HeraldOptions {
-  /** wss://… of the deployment's WebSocket API, with its stage. */
+  /** The wss:// URL of the deployment's WebSocket API, including its stage. */
   url: string;
-  /** Gives a fresh JWT; called for every connect and before the present token ends. */
+  /** Returns a fresh JWT; called for every connection and before the current token expires. */
   token: () => string | Promise<string>;
-  /** Tells the positions of several users of one browser apart. */
+  /** Keeps the stored positions of several users of one browser apart. */
   user?: string;
-  /** Let a new tab begin where this user's tabs last were, instead of from now. */
+  /** If true, a new tab starts where this user's tabs last were, not at the head of the stream. */
   durable?: boolean;
   onEvent?: Handlers["event"];
   onState?: Handlers["state"];
   onLoad?: Handlers["load"];
   onGap?: Handlers["gap"];
   onError?: Handlers["error"];
-  /** Replaces parts of the surroundings: another WebSocket, a test's clock. */
+  /** Replaces parts of the environment, such as the WebSocket class or the clock. */
   platform?: Partial<Platform>;
 }
 
@@ -95,13 +95,13 @@ export interface HeraldClient {
   readonly state: State;
   /** The stream's epoch and the contiguous offset handled so far; null before the first welcome. */
   readonly position: StreamPosition | null;
-  /** Calls `handler` at every such event; returns the function that ends it. */
+  /** Calls `handler` for every event of this name; returns a function that removes the handler. */
   on<N extends keyof Handlers>(name: N, handler: Handlers[N]): () => void;
-  /** Connects again after `close()` or a refusal, and at once where a reconnect was waiting. */
+  /** Reconnects after `close()` or a refusal; if a reconnect is already scheduled, connects at once. */
   connect(): void;
-  /** Ends the connection; the position is kept. */
+  /** Closes the connection; the position is kept. */
   close(): void;
-  /** Closes and forgets every handler and listener. */
+  /** Closes the connection and removes every handler and listener. */
   dispose(): void;
 }
 
@@ -139,7 +139,7 @@ export interface Range {
 }
 
 export interface Hole extends Range {
-  /** When it opened, when to ask for it next (epoch milliseconds), and how often it was asked for. */
+  /** When it opened, when to request it next (epoch milliseconds), and how often it was requested. */
   since: number;
   due: number;
   tries: number;

@@ -1,3 +1,5 @@
+# An example of a stage for production. manage_api_gateway_account is false because another stage in this
+# account and Region (dev) already sets API Gateway's logging role.
 stage = "prod"
 
 jwt_algorithm   = "RS256"

@@ -1,4 +1,4 @@
-# Offline: the real provider, no call to AWS.
+# Offline: the real provider, which never calls AWS.
 provider "aws" {
   region                      = "eu-central-1"
   access_key                  = "test"
@@ -8,35 +8,35 @@ provider "aws" {
   skip_requesting_account_id  = true
 }
 
-# The shared modules are replaced by what they give, so that a right reads "action resource".
+# The shared modules are replaced by short ARNs, so that a right can be written as "action resource".
 override_module {
   target = module.keys
   outputs = {
-    environment_key_arn = "key/environment"
-    logs_key_arn        = "key/logs"
-    messaging_key_arn   = "key/messaging"
-    storage_key_arn     = "key/storage"
+    environment_key_arn = "arn:aws:test:eu-central-1:123456789012:key/environment"
+    logs_key_arn        = "arn:aws:test:eu-central-1:123456789012:key/logs"
+    messaging_key_arn   = "arn:aws:test:eu-central-1:123456789012:key/messaging"
+    storage_key_arn     = "arn:aws:test:eu-central-1:123456789012:key/storage"
   }
 }
 
 override_module {
   target = module.messaging
   outputs = {
-    error_topic_arn = "topic/error-notifications"
-    queue_arn       = "queue/generation-complete-queue"
-    topic_arn       = "topic/generation-complete"
+    error_topic_arn = "arn:aws:test:eu-central-1:123456789012:topic/error-notifications"
+    queue_arn       = "arn:aws:test:eu-central-1:123456789012:queue/generation-complete-queue"
+    topic_arn       = "arn:aws:test:eu-central-1:123456789012:topic/generation-complete"
   }
 }
 
 override_module {
   target = module.storage
   outputs = {
-    api_keys_table_arn    = "table/api-keys"
-    connections_table_arn = "table/connections"
-    database_secret_arn   = "secret/database"
-    inbox_table_arn       = "table/inbox"
-    jwt_secret_arn        = "secret/jwt"
-    webhook_secret_arn    = "secret/webhook"
+    api_keys_table_arn    = "arn:aws:test:eu-central-1:123456789012:table/api-keys"
+    connections_table_arn = "arn:aws:test:eu-central-1:123456789012:table/connections"
+    database_secret_arn   = "arn:aws:test:eu-central-1:123456789012:secret/database"
+    inbox_table_arn       = "arn:aws:test:eu-central-1:123456789012:table/inbox"
+    jwt_secret_arn        = "arn:aws:test:eu-central-1:123456789012:secret/jwt"
+    webhook_secret_arn    = "arn:aws:test:eu-central-1:123456789012:secret/webhook"
   }
 }
 
@@ -44,8 +44,8 @@ override_module {
   target = module.websocket
   outputs = {
     api_id         = "abc123"
-    authorizer_arn = "api/authorizers/authorizer"
-    execution_arn  = "api"
+    authorizer_arn = "arn:aws:test:eu-central-1:123456789012:api/authorizers/authorizer"
+    execution_arn  = "arn:aws:test:eu-central-1:123456789012:api"
   }
 }
 
@@ -53,7 +53,7 @@ override_module {
   target = module.callback_api
   outputs = {
     api_id        = "def456"
-    execution_arn = "callback-api"
+    execution_arn = "arn:aws:test:eu-central-1:123456789012:callback-api"
   }
 }
 
@@ -65,56 +65,28 @@ override_module {
   target = module.alarms
 }
 
-override_module {
-  target = module.authorize
-}
-
-override_module {
-  target = module.callback
-}
-
-override_module {
-  target = module.connect
-}
-
-override_module {
-  target = module.deliver
-}
-
-override_module {
-  target = module.disconnect
-}
-
-override_module {
-  target = module.message
-}
-
-override_module {
-  target = module.relay
-}
-
 variables {
   stage        = "test"
-  package_path = "main.tf" # only has to exist
+  package_path = "main.tf" # only hashed here
   jwt_issuer   = "https://login.example.com"
 }
 
 run "rights_and_addresses" {
   command = plan
 
-  # Each right as "action resource", and the service through which a key may be used.
+  # Each right as "action resource", with the services through which a key may be used.
   assert {
     condition = {
       for name, document in {
-        authorize  = data.aws_iam_policy_document.authorize.json
-        callback   = data.aws_iam_policy_document.callback.json
-        connect    = data.aws_iam_policy_document.connect.json
-        deliver    = data.aws_iam_policy_document.deliver.json
-        disconnect = data.aws_iam_policy_document.disconnect.json
-        message    = data.aws_iam_policy_document.message.json
-        relay      = data.aws_iam_policy_document.relay.json
+        authorize  = module.authorize.policy
+        callback   = module.callback.policy
+        connect    = module.connect.policy
+        deliver    = module.deliver.policy
+        disconnect = module.disconnect.policy
+        message    = module.message.policy
+        relay      = module.relay.policy
         } : name => toset(flatten([
-          for statement in jsondecode(document).Statement : [
+          for statement in jsondecode(replace(document, "arn:aws:test:eu-central-1:123456789012:", "")).Statement : [
             for pair in setproduct(flatten([statement.Effect]), flatten([statement.Action]), flatten([statement.Resource])) :
             join(" ", concat(pair, try(flatten([statement.Condition.StringEquals["kms:ViaService"]]), [])))
           ]
@@ -177,18 +149,48 @@ run "rights_and_addresses" {
 
   assert {
     condition     = output.management_endpoint == "https://abc123.execute-api.eu-central-1.amazonaws.com/test"
-    error_message = "Pages are posted to through the API's own endpoint and stage."
+    error_message = "Functions must post through the API's own endpoint and stage."
   }
 
   assert {
     condition     = output.websocket_url == "wss://abc123.execute-api.eu-central-1.amazonaws.com/test"
-    error_message = "Pages connect over wss."
+    error_message = "Clients must connect over wss."
   }
 
   assert {
     condition     = output.callback_url == "https://def456.execute-api.eu-central-1.amazonaws.com/callbacks/generations"
-    error_message = "The provider posts to /callbacks/generations."
+    error_message = "The provider must post to /callbacks/generations."
   }
+}
+
+run "custom_domains" {
+  command = plan
+
+  variables {
+    management_endpoint = "https://events.example.com/live"
+    callback_endpoint   = "https://hooks.example.com"
+  }
+
+  assert {
+    condition     = output.management_endpoint == "https://events.example.com/live" && output.websocket_url == "wss://events.example.com/live"
+    error_message = "Clients must connect, and functions must post, to the custom domain."
+  }
+
+  assert {
+    condition     = output.callback_url == "https://hooks.example.com/callbacks/generations"
+    error_message = "The provider must post to the custom domain."
+  }
+}
+
+run "endpoints_are_checked" {
+  command = plan
+
+  variables {
+    management_endpoint = "wss://events.example.com"
+    callback_endpoint   = "https://hooks.example.com/"
+  }
+
+  expect_failures = [var.management_endpoint, var.callback_endpoint]
 }
 
 run "package_is_missing" {
@@ -212,7 +214,7 @@ run "posts_stay_within_the_quota" {
   expect_failures = [var.posts_per_second]
 }
 
-run "relay_ends_before_the_next_one" {
+run "relay_times_out_before_the_next_run" {
   command = plan
 
   variables {

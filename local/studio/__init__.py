@@ -1,1 +1,1 @@
-"""The studio: stands in for the integrator, with its page and its generation provider."""
+"""The studio plays the integrator: a page for the user, and a generation provider."""

@@ -1,4 +1,4 @@
-"""The studio's web application: the page, its state, the users' tokens and the pictures."""
+"""The studio's web application: the page, its state, the users' tokens, the pictures."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import asyncio
 import html
 import json
 import re
-import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
-import jwt
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
@@ -23,6 +21,7 @@ from starlette.staticfiles import StaticFiles
 from local.studio.provider import Provider
 from local.studio.settings import Settings
 from local.studio.store import PostgresStore, Store, StoreError
+from local.tokens import Issuer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,8 +38,8 @@ _LARGEST_BODY = 16_384
 _TOKEN_SECONDS = 900
 
 
-class Refused(Exception):
-    """A request that cannot be served, and the field that is the reason."""
+class Rejected(Exception):
+    """A request that is not served; `field` names what is wrong with it."""
 
     def __init__(self, status: int, message: str, field: str | None = None) -> None:
         super().__init__(message)
@@ -49,7 +48,7 @@ class Refused(Exception):
 
 
 def create_app(settings: Settings | None = None, store: Store | None = None) -> Starlette:
-    """The application; without arguments it reads the environment when it starts, not before."""
+    """Return the application; without arguments, it reads the environment when it starts."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -72,7 +71,7 @@ def create_app(settings: Settings | None = None, store: Store | None = None) -> 
             Mount("/herald", StaticFiles(directory=_CLIENT)),
         ],
         exception_handlers={
-            Refused: _refused,
+            Rejected: _rejected,
             StoreError: _unavailable,
             HTTPException: _http_error,
         },
@@ -95,9 +94,9 @@ async def _generate(request: Request) -> Response:
     body = await _body(request)
     prompt = body.get("prompt")
     if not isinstance(prompt, str) or not prompt.strip():
-        raise Refused(422, "prompt must be a text that is not empty", "prompt")
+        raise Rejected(422, "prompt must be a non-empty string", "prompt")
     if len(prompt) > _LONGEST_PROMPT or "\x00" in prompt:
-        raise Refused(422, f"prompt must have at most {_LONGEST_PROMPT} characters", "prompt")
+        raise Rejected(422, f"prompt must have at most {_LONGEST_PROMPT} characters", "prompt")
     user, generation_id = _user(body.get("user")), uuid4()
     store: Store = request.app.state.store
     generation = await asyncio.to_thread(store.insert, generation_id, user, prompt.strip())
@@ -112,16 +111,10 @@ async def _generations(request: Request) -> Response:
 
 
 async def _token(request: Request) -> Response:
-    """Anybody may be anybody here: a real application asks its own session who the user is."""
-    settings, now = _settings(request), int(time.time())
-    claims = {
-        "sub": _user(request.query_params.get("user")),
-        "iss": settings.jwt_issuer,
-        "aud": settings.jwt_audience,
-        "iat": now,
-        "exp": now + _TOKEN_SECONDS,
-    }
-    token = jwt.encode(claims, settings.jwt_secret, algorithm="HS256")
+    """Issue a token for any user: a real application knows the user from its own session."""
+    settings = _settings(request)
+    issuer = Issuer(settings.jwt_secret, settings.jwt_issuer, settings.jwt_audience)
+    token = issuer.token(_user(request.query_params.get("user")), _TOKEN_SECONDS)
     return JSONResponse({"token": token, "expiresIn": _TOKEN_SECONDS})
 
 
@@ -135,27 +128,27 @@ async def _image(request: Request) -> Response:
 
 def _user(user: object) -> str:
     if not isinstance(user, str) or not _USER.fullmatch(user):
-        raise Refused(
+        raise Rejected(
             422, "user must be 1 to 64 letters, digits, dots, dashes, underscores or @", "user"
         )
     return user
 
 
 async def _body(request: Request) -> dict[str, Any]:
-    # A form of another site cannot send this type, so it cannot create generations here.
+    # Another site's form cannot send this type, so it cannot create generations here.
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        raise Refused(415, "send the request as application/json")
+        raise Rejected(415, "send the request as application/json")
     raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
         if len(raw) > _LARGEST_BODY:
-            raise Refused(413, f"the request must have at most {_LARGEST_BODY} bytes")
+            raise Rejected(413, f"the request must have at most {_LARGEST_BODY} bytes")
     try:
         body = json.loads(raw)
     except ValueError as exc:
-        raise Refused(422, "the request is not JSON") from exc
+        raise Rejected(422, "the request is not JSON") from exc
     if not isinstance(body, dict):
-        raise Refused(422, "the request must be a JSON object")
+        raise Rejected(422, "the request must be a JSON object")
     return body
 
 
@@ -168,8 +161,8 @@ def _error(status: int, message: str, **more: Any) -> Response:
     return JSONResponse({"error": {"message": message, **more}}, status_code=status)
 
 
-async def _refused(_: Request, exc: Exception) -> Response:
-    assert isinstance(exc, Refused)  # noqa: S101
+async def _rejected(_: Request, exc: Exception) -> Response:
+    assert isinstance(exc, Rejected)  # noqa: S101
     return _error(exc.status, str(exc), **({"field": exc.field} if exc.field else {}))
 
 
@@ -187,13 +180,13 @@ async def _http_error(_: Request, exc: Exception) -> Response:
 
 
 class _Headers:
-    """Lets the browser run only the page's own files and talk to nobody but Herald."""
+    """Allows the page only its own files, and connections only to Herald."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Add the headers to every answer that does not bring its own."""
+        """Add the headers to every response that does not have its own."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,4 +1,4 @@
-"""Generative pictures: the same prompt and seed always paint the same one."""
+"""Generative pictures: the same seed always gives the same picture."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Colour = tuple[int, int, int]
 
 
 def paint(seed: str) -> Image.Image:
-    """A picture of SIZE by SIZE pixels for a seed such as a prompt."""
+    """Return a picture of SIZE by SIZE pixels for a seed, such as a prompt."""
     chance = random.Random(seed)
     scene = chance.choice([_ridges, _ridges, _currents, _orbits])
     return scene(chance, chance.random())
 
 
 def save(image: Image.Image, path: Path) -> None:
-    """Write a PNG so that nobody ever reads half of one."""
+    """Write a PNG; nobody ever reads an incomplete one."""
     partial = path.with_suffix(".part")
     image.save(partial, format="PNG", compress_level=4)
     partial.replace(path)
@@ -169,7 +169,7 @@ def _glow(image: Image.Image, centre: tuple[float, float], radius: float, colour
 
 
 def _gradient(top: Colour, bottom: Colour, start: int = 0) -> Image.Image:
-    """From one colour at `start` to the other at the lower edge."""
+    """Return a gradient from one colour at `start` to the other at the lower edge."""
     ramp = Image.linear_gradient("L").resize((SIZE, SIZE - start)) if start < SIZE else None
     mask = Image.new("L", (SIZE, SIZE), 0)
     if ramp is not None:

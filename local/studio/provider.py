@@ -1,4 +1,4 @@
-"""The generation provider: paints, then reports by signed webhook until that is accepted."""
+"""The generation provider: paints, then reports by a signed webhook until it is accepted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WAIT_FOR_ANSWER = 30.0
 
 
 class Provider:
-    """Starts generations and sees each of them to its end, or to `close`."""
+    """Starts generations, paints their pictures and reports the results."""
 
     def __init__(
         self,
@@ -46,13 +46,13 @@ class Provider:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, generation_id: UUID, prompt: str) -> None:
-        """Begin a generation in the background."""
+        """Start a generation in the background."""
         task = asyncio.create_task(self._generate(generation_id, prompt))
         self._tasks.add(task)
         task.add_done_callback(self._finished)
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Cancel the running generations."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -62,7 +62,7 @@ class Provider:
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (failure := task.exception()):
-            logger.error("a generation ended without a result", exc_info=failure)
+            logger.error("a generation failed without a result", exc_info=failure)
 
     async def _generate(self, generation_id: UUID, prompt: str) -> None:
         await self._pause(random.uniform(1.0, 2.0))
@@ -88,7 +88,7 @@ class Provider:
         return result
 
     async def report(self, result: dict[str, Any]) -> bool:
-        """Call the webhook until it is accepted, refused or tried ten times; true when accepted."""
+        """Call the webhook until it is accepted or rejected; True if accepted within ten calls."""
         body = json.dumps(result, separators=(",", ":"))
         message_id = f"msg_{uuid4().hex}"
         delay = _FIRST_DELAY
@@ -97,17 +97,17 @@ class Provider:
             if 200 <= status < 300:
                 return True
             if 400 <= status < 500 and status not in (408, 425, 429):
-                logger.error("webhook %s refused with %d", message_id, status)
+                logger.error("webhook %s was rejected with %d", message_id, status)
                 return False
             logger.warning("webhook %s: answer %d to attempt %d", message_id, status, attempt)
             if attempt < _ATTEMPTS:
                 await self._pause(max(retry_after, random.uniform(delay / 2, delay)))
             delay = min(delay * 2, _LONGEST_DELAY)
-        logger.error("webhook %s given up after %d attempts", message_id, _ATTEMPTS)
+        logger.error("webhook %s failed after %d attempts", message_id, _ATTEMPTS)
         return False
 
     async def _call(self, message_id: str, body: str) -> tuple[int, float]:
-        """One attempt: the status (0 without an answer) and the seconds of Retry-After."""
+        """Call once; return the status (0 without a response) and Retry-After in seconds."""
         now = datetime.now(UTC)
         headers = {
             "content-type": "application/json",

@@ -1,4 +1,4 @@
-"""What the studio is told by its environment."""
+"""The studio's settings, from the environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _IMAGES = Path(__file__).parents[2] / "build" / "local" / "images"
 
 
 class SettingsError(Exception):
-    """The environment lacks something the studio needs."""
+    """A variable that the studio needs is not set."""
 
 
 @dataclass(frozen=True)

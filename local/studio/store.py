@@ -16,9 +16,17 @@ _COLUMNS = (
     " created_at, updated_at"
 )
 _NAMES = (
-    "id", "prompt", "status", "imageUrl", "imageHeight", "imageWidth", "coreModel", "error",
-    "createdAt", "updatedAt",
-)  # fmt: skip
+    "id",
+    "prompt",
+    "status",
+    "imageUrl",
+    "imageHeight",
+    "imageWidth",
+    "coreModel",
+    "error",
+    "createdAt",
+    "updatedAt",
+)
 _LATEST = 60
 
 
@@ -27,17 +35,17 @@ class StoreError(Exception):
 
 
 class Store(Protocol):
-    """Where the application keeps its generations; blocking, to be called in a thread."""
+    """Where the application keeps its generations. The calls block: use a thread."""
 
     def insert(self, generation_id: UUID, user: str, prompt: str) -> dict[str, Any]:
         """Add a PENDING generation and return it."""
 
     def latest(self, user: str) -> list[dict[str, Any]]:
-        """The user's latest generations, newest first."""
+        """Return the user's latest generations, newest first."""
 
 
 class PostgresStore:
-    """The integrator inserts PENDING rows; Herald gives them their result."""
+    """The table in PostgreSQL: the integrator inserts PENDING rows, Herald adds the results."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -51,7 +59,7 @@ class PostgresStore:
         return self._rows(statement, (str(generation_id), user, prompt))[0]
 
     def latest(self, user: str) -> list[dict[str, Any]]:
-        """The user's latest 60 generations, newest first; raises StoreError."""
+        """Return the user's latest 60 generations, newest first; raises StoreError."""
         statement = (
             f"SELECT {_COLUMNS} FROM generations WHERE user_id = %s"  # noqa: S608
             " ORDER BY created_at DESC, id LIMIT %s"
@@ -62,7 +70,7 @@ class PostgresStore:
         import psycopg2
 
         try:
-            # A connection per call survives a restart of the database without further care.
+            # A connection for each call: nothing to do when the database restarts.
             with closing(self._connect()) as database, database, database.cursor() as cursor:
                 cursor.execute(statement, values)
                 return [_public(row) for row in cursor.fetchall()]
@@ -85,5 +93,5 @@ def _public(row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds, as in Herald's events."""
+    """Return a time as in Herald's events: RFC 3339 in UTC with milliseconds."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -9,7 +9,7 @@ down_revision = None
 def upgrade() -> None:
     op.execute(
         """
-        -- A UUIDv7 (RFC 9562): epochs sort by age, and an epoch tells when its stream began.
+        -- A UUIDv7 (RFC 9562): epochs sort by age, and an epoch shows when its stream began.
         CREATE FUNCTION herald_epoch() RETURNS uuid LANGUAGE sql VOLATILE AS $$
             SELECT (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0')
                     || '7' || substr(random_part, 14, 3)
@@ -18,7 +18,7 @@ def upgrade() -> None:
             FROM (SELECT replace(gen_random_uuid()::text, '-', '') AS random_part) AS source
         $$;
 
-        -- The integrator inserts PENDING rows; Herald gives them their result.
+        -- The integrator inserts PENDING rows; Herald adds the results.
         CREATE TABLE generations (
             id           uuid PRIMARY KEY,
             user_id      text NOT NULL CHECK (user_id <> ''),
@@ -36,14 +36,14 @@ def upgrade() -> None:
         );
         CREATE INDEX generations_by_user ON generations (user_id, created_at DESC);
 
-        -- After restoring a backup, give every stream a new epoch: `make new-epoch`.
+        -- After restoring a backup, give every stream a new epoch: `./herald new-epoch`.
         CREATE TABLE streams (
             user_id     text PRIMARY KEY,
             epoch       uuid NOT NULL DEFAULT herald_epoch(),
             last_offset bigint NOT NULL CHECK (last_offset >= 0)
         );
 
-        -- json, not jsonb: what is published first and what the relay publishes are the same bytes.
+        -- json, not jsonb: the relay publishes the same bytes as the callback.
         CREATE TABLE outbox (
             id           uuid PRIMARY KEY,
             event        json NOT NULL,

@@ -1,4 +1,4 @@
-"""A headless Chromium from the machine, and pages of the studio."""
+"""A headless Chromium, and pages of the studio."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from local.environments import find_chromium
 from tests.browser.studio import StudioPage
+from tooling.environments import find_chromium
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,11 +28,13 @@ _FLAGS = [
 expect.set_options(timeout=30_000)
 
 
-# Not for the session: Playwright keeps an event loop running, and later tests want their own.
+# Not session-scoped: Playwright keeps an event loop running, and later tests need their own.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     executable = find_chromium()
-    assert executable, "no Chromium: `make browser` installs it as root, or name one in CHROMIUM"
+    assert executable, (
+        "no Chromium: run `make browser` as root to install it, or set CHROMIUM to one"
+    )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=_FLAGS)
         yield browser
@@ -41,7 +43,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def user() -> str:
-    """A user of this test alone."""
+    """A user for this test alone."""
     return f"browser-{uuid4().hex[:12]}"
 
 
@@ -53,7 +55,7 @@ def studio_url(stack_env: dict[str, str]) -> str:
 
 @pytest.fixture
 def visit(browser: Browser, studio_url: str) -> Iterator[Callable[[str], StudioPage]]:
-    """Opens the studio for a user, each time in a browser of its own; fails on page errors."""
+    """Opens the studio for a user, each time in a new browser context; fails on page errors."""
     pages: list[StudioPage] = []
 
     def open_page(user: str) -> StudioPage:

@@ -1,4 +1,4 @@
-"""The studio's page as its user sees it, with what went over the wire below it."""
+"""The studio's page as its user sees it, with the frames on the wire."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class StudioPage:
-    """One page, live; it records every Herald frame and every look at the application's state."""
+    """One open page; it records every Herald frame and every load of the application's state."""
 
     def __init__(self, page: Page, url: str, user: str) -> None:
         self.page = page
@@ -27,7 +27,7 @@ class StudioPage:
         page.on("request", self._count)
 
     def open(self, state: str = "live") -> None:
-        """Load the page and wait for its connection's state and for the application's own."""
+        """Load the page and wait for its connection and for the application's state."""
         self.page.goto(self._address)
         self.expect_state(state)
         expect(self.page.locator("#log li").first).to_contain_text("State loaded")
@@ -35,7 +35,7 @@ class StudioPage:
 
     @property
     def loads_since(self) -> int:
-        """How often the page looked at the state since it was opened."""
+        """How often the page has loaded the state since it was opened."""
         return self.state_loads - self.loads_at_first
 
     def generate(self, prompt: str) -> Locator:
@@ -50,11 +50,11 @@ class StudioPage:
         return self.page.get_by_role("listitem").filter(has=heading)
 
     def log(self, text: str) -> Locator:
-        """The lines of the event log with a text."""
+        """The lines of the event log that contain a text."""
         return self.page.locator("#log li").filter(has_text=text)
 
     def press(self, button: str) -> None:
-        """Press a button by its words."""
+        """Press a button by its label."""
         self.page.get_by_role("button", name=button, exact=True).click()
 
     def expect_state(self, state: str) -> None:
@@ -62,7 +62,7 @@ class StudioPage:
         expect(self.page.locator("#state")).to_have_attribute("data-state", state)
 
     def expect_picture(self, card: Locator, *, via: str | None = None) -> None:
-        """Wait until a card shows its picture, decoded, that came on the path named."""
+        """Wait until a card shows its picture, decoded and received by the given path."""
         expect(card).to_have_attribute("data-status", "COMPLETE")
         if via:
             expect(card).to_have_attribute("data-via", via)
@@ -72,7 +72,7 @@ class StudioPage:
         expect(picture).to_have_js_property("naturalWidth", 1024)
 
     def events(self, card: Locator) -> list[dict[str, Any]]:
-        """The event frames about a card's generation, as they came over the WebSocket."""
+        """The event frames about a card's generation, as received over the WebSocket."""
         items = [item for frame in self.frames for item in frame.get("items", [frame])]
         subject = card.get_attribute("data-id")
         return [item for item in items if item.get("event", {}).get("subject") == subject]

@@ -90,7 +90,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
         _create_function(started, "known")
         yield started
     finally:
-        processes.end(directory)
+        processes.stop(directory)
 
 
 def _create_function(aws: Emulator, name: str) -> None:

@@ -1,8 +1,7 @@
-"""What the page makes of what Herald seldom says: gaps, notices, silence; a scripted Herald."""
+"""How the page handles gaps, notices and silence, against a scripted Herald."""
 
 from __future__ import annotations
 
-import base64
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,10 +9,10 @@ import pytest
 from playwright.sync_api import expect
 
 from local.studio.app import create_app
-from local.studio.settings import Settings
 from tests.browser.studio import StudioPage
-from tests.unit.studio.fake_herald import FakeHerald, MemoryStore
-from tests.unit.studio.serving import listener, port, serving
+from tests.fakes.herald import FakeHerald, MemoryStore
+from tests.fakes.serving import listener, port, serving
+from tests.fakes.studio import studio_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,22 +20,14 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
+    from local.studio.settings import Settings
+
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(
-        database_url="unused",
-        callback_url="",
-        webhook_secret="whsec_" + base64.b64encode(b"a webhook secret of the tests").decode(),
-        websocket_url="",
-        jwt_secret="a secret of the tests, 32 bytes long",
-        jwt_issuer="studio",
-        jwt_audience="herald",
-        studio_url="",
-        images=tmp_path,
-    )
+    return studio_settings(tmp_path)
 
 
 @pytest.fixture
@@ -61,7 +52,7 @@ def studio_url(herald: tuple[FakeHerald, str]) -> str:
     return herald[1]
 
 
-def test_a_gap_is_told_and_the_state_loaded_again(
+def test_a_gap_is_shown_and_the_state_is_reloaded(
     visit: Callable[[str], StudioPage], herald: tuple[FakeHerald, str]
 ) -> None:
     away, witness = visit("alice"), visit("alice")
@@ -92,10 +83,10 @@ def test_a_picture_that_is_pending_after_a_reload_arrives_by_event(
     finally:
         herald[0].gate.set()
     studio.expect_picture(card, via="live")
-    assert studio.loads_since == 1, "one look at the state for each page load"
+    assert studio.loads_since == 1, "the state is loaded once per page load"
 
 
-def test_a_result_that_was_not_recorded_at_first_is_shown_in_the_end(
+def test_a_result_recorded_on_a_later_attempt_is_shown(
     visit: Callable[[str], StudioPage], herald: tuple[FakeHerald, str]
 ) -> None:
     herald[0].answers.append((503, {"retry-after": "1"}))
@@ -108,7 +99,7 @@ def test_a_result_that_was_not_recorded_at_first_is_shown_in_the_end(
     assert len({headers["webhook-id"] for headers in herald[0].webhooks}) == 1
 
 
-def test_without_herald_the_page_shows_what_the_application_knows_and_recovers(
+def test_while_herald_is_down_the_page_shows_the_applications_state_and_recovers(
     browser: Browser, visit: Callable[[str], StudioPage], herald: tuple[FakeHerald, str]
 ) -> None:
     fake, url = herald
@@ -124,7 +115,7 @@ def test_without_herald_the_page_shows_what_the_application_knows_and_recovers(
     context.close()
 
 
-def test_signing_in_as_somebody_else_changes_pictures_and_events(
+def test_signing_in_as_another_user_switches_pictures_and_events(
     visit: Callable[[str], StudioPage], herald: tuple[FakeHerald, str]
 ) -> None:
     studio = visit("alice")
@@ -142,14 +133,14 @@ def test_signing_in_as_somebody_else_changes_pictures_and_events(
     expect(studio.log("Gap")).to_have_count(0)
 
 
-def test_a_refused_prompt_says_why_and_stays_to_be_mended(
+def test_a_rejected_prompt_shows_why_and_stays_in_its_field(
     visit: Callable[[str], StudioPage],
 ) -> None:
     studio = visit("alice")
     field = studio.page.get_by_label("Prompt")
     field.fill("   ")
     field.press("Enter")
-    expect(studio.page.get_by_role("alert")).to_contain_text("prompt must be a text")
+    expect(studio.page.get_by_role("alert")).to_contain_text("prompt must be a non-empty string")
     expect(field).to_have_value("   ")
     field.fill("Two cats")
     field.press("Enter")

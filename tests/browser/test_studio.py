@@ -1,4 +1,4 @@
-"""What a person sees: pictures arrive by event, after a reload and after a lost connection too."""
+"""What the user sees: pictures arrive by event, also after a reload or a lost connection."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def test_a_picture_arrives_by_event(visit: Callable[[str], StudioPage], user: st
     (frame,) = studio.events(card)
     assert frame["event"]["data"]["status"] == "COMPLETE"
     assert frame["event"]["userid"] == user
-    assert studio.loads_since == 0, "the page must not ask for what the event brings"
+    assert studio.loads_since == 0, "the page must not load what the event contains"
     expect(card).to_contain_text("event in")
 
 
-def test_a_reload_keeps_the_picture_and_goes_on(
+def test_a_reload_keeps_the_picture_and_later_events_arrive(
     visit: Callable[[str], StudioPage], user: str
 ) -> None:
     studio = visit(user)
@@ -38,7 +38,7 @@ def test_a_reload_keeps_the_picture_and_goes_on(
     studio.expect_picture(studio.generate("An orchard on the moon"), via="live")
 
 
-def test_a_reload_while_it_is_painted_loses_nothing(
+def test_a_reload_during_a_generation_loses_nothing(
     visit: Callable[[str], StudioPage], user: str
 ) -> None:
     studio = visit(user)
@@ -48,7 +48,7 @@ def test_a_reload_while_it_is_painted_loses_nothing(
     studio.expect_picture(studio.card("Paper boats"))
 
 
-def test_what_was_missed_without_connection_is_replayed(
+def test_events_missed_while_offline_are_replayed(
     visit: Callable[[str], StudioPage], user: str
 ) -> None:
     away, witness = visit(user), visit(user)
@@ -62,13 +62,11 @@ def test_what_was_missed_without_connection_is_replayed(
     away.press("Come back")
     away.expect_picture(card, via="replay")
     away.expect_state("live")
-    assert away.loads_since == 0, "recovered by replay, not by loading the state again"
+    assert away.loads_since == 0, "recovered by replay, not by reloading the state"
     expect(away.log("Gap")).to_have_count(0)
 
 
-def test_a_dropped_connection_comes_back_by_itself(
-    visit: Callable[[str], StudioPage], user: str
-) -> None:
+def test_a_dropped_connection_is_restored(visit: Callable[[str], StudioPage], user: str) -> None:
     studio = visit(user)
     card = studio.generate("Deep sea cathedral")
     expect(card).to_have_attribute("data-status", "PENDING")
@@ -77,11 +75,13 @@ def test_a_dropped_connection_comes_back_by_itself(
     expect(card).to_have_attribute("data-status", "COMPLETE")
     studio.expect_state("live")
     assert len({frame["event"]["id"] for frame in studio.events(card)}) == 1
-    assert studio.log("COMPLETE · Deep sea cathedral").count() == 1, "handed on once"
+    assert studio.log("COMPLETE · Deep sea cathedral").count() == 1, "delivered once"
     assert studio.loads_since == 0
 
 
-def test_users_do_not_see_each_other(visit: Callable[[str], StudioPage], user: str) -> None:
+def test_users_do_not_see_each_others_pictures(
+    visit: Callable[[str], StudioPage], user: str
+) -> None:
     alice, bob = visit(f"{user}-a"), visit(f"{user}-b")
     hers = alice.generate("A red fox in the snow")
     his = bob.generate("Winter market")
@@ -104,7 +104,7 @@ def test_an_error_shows_its_message(visit: Callable[[str], StudioPage], user: st
     assert frame["event"]["data"]["error"]["code"] == "PAINTER_REFUSED"
 
 
-def test_two_tabs_both_get_the_picture(
+def test_both_tabs_of_a_user_show_the_picture(
     visit: Callable[[str], StudioPage], studio_url: str, user: str
 ) -> None:
     first = visit(user)

@@ -1,4 +1,4 @@
-"""Users, providers and pages for the end-to-end tests: nothing here is Herald's own code."""
+"""Users, their tabs and the provider for the end-to-end tests, without Herald's own code."""
 
 import json
 import time
@@ -10,11 +10,12 @@ from typing import Any
 
 import boto3
 import httpx
-import jwt
 import psycopg2
 import pytest
 from standardwebhooks import Webhook
 from websockets.sync.client import ClientConnection, connect
+
+from local.tokens import Issuer
 
 SECONDS = 20.0
 
@@ -25,8 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name == "test_zz_wire.py")
 
 
-class Page:
-    """A WebSocket client that speaks herald.v1 as far as the tests tell it to."""
+class Tab:
+    """A WebSocket client of herald.v1 that the tests drive frame by frame."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
@@ -47,7 +48,7 @@ class Page:
         return welcome
 
     def events(self, count: int) -> list[dict[str, Any]]:
-        """Return the next so many event frames, whichever way they were packed."""
+        """Return the next `count` event frames, however they were packed."""
         found: list[dict[str, Any]] = []
         while len(found) < count:
             frame = self.hear()
@@ -56,14 +57,14 @@ class Page:
         return found
 
     def silent(self) -> bool:
-        """Whether nothing is on its way: what the server sent before this ping's pong is here."""
+        """Whether no event is pending: earlier frames arrive before the pong."""
         self.say(action="ping", id="silence")
         frame = self.hear()
         return (frame["type"], frame.get("re")) == ("pong", "silence")
 
 
 class User:
-    """One of the integrator's users: his token, his generations, his pages."""
+    """One of the integrator's users: their token, generations and tabs."""
 
     def __init__(self, herald: "Herald", name: str) -> None:
         self.name = name
@@ -72,8 +73,8 @@ class User:
     def token(self, **claims: Any) -> str:
         return self._herald.token(sub=self.name, **claims)
 
-    def page(self, **options: Any) -> Page:
-        """Open a page, without hello; options as for Herald.open."""
+    def tab(self, **options: Any) -> Tab:
+        """Open a tab without saying hello; options as for Herald.open."""
         return self._herald.open(self.token(), **options)
 
     def generation(self, prompt: str = "a lighthouse") -> str:
@@ -86,7 +87,7 @@ class User:
         return generation_id
 
     def finished(self, prompt: str = "a lighthouse") -> str:
-        """A generation whose webhook was taken; returns its id."""
+        """Finish a generation through its webhook; return its id."""
         generation_id = self.generation(prompt)
         answer = self._herald.webhook(generation_id)
         assert answer.status_code == 200, answer.text
@@ -96,34 +97,27 @@ class User:
 class Herald:
     """The stack as its users see it."""
 
-    def __init__(self, env: Mapping[str, str], database: Any, pages: ExitStack) -> None:
+    def __init__(self, env: Mapping[str, str], database: Any, tabs: ExitStack) -> None:
         self.env = env
         self.database = database
-        self._pages = pages
-        self._http = pages.enter_context(httpx.Client(timeout=30))
+        self._tabs = tabs
+        self._http = tabs.enter_context(httpx.Client(timeout=30))
 
     def user(self) -> User:
         return User(self, f"user-{uuid.uuid4().hex[:12]}")
 
     def token(self, **claims: Any) -> str:
         now = int(time.time())
-        all_claims = {
-            "iss": self.env["HERALD_JWT_ISSUER"],
-            "aud": self.env["HERALD_JWT_AUDIENCE"],
-            "iat": now,
-            "exp": now + 900,
-            **claims,
-        }
-        return jwt.encode(all_claims, self.env["HERALD_JWT_SECRET"], "HS256")
+        return Issuer.of(self.env).sign(**{"iat": now, "exp": now + 900, **claims})
 
-    def open(self, token: str | None, *, by: str = "subprotocol", **options: Any) -> Page:
-        """Open a WebSocket with a token as a browser (subprotocol) or another client carries it."""
+    def open(self, token: str | None, *, by: str = "subprotocol", **options: Any) -> Tab:
+        """Open a WebSocket; the token is sent as a subprotocol, as in browsers, or as a header."""
         if by == "subprotocol" and token:
             options["subprotocols"] = ["herald.v1", f"bearer.{token}"]
         elif token:
             options["additional_headers"] = {"Authorization": f"Bearer {token}"}
         socket = connect(self.env["HERALD_WEBSOCKET_URL"], proxy=None, **options)
-        return Page(self._pages.enter_context(socket))
+        return Tab(self._tabs.enter_context(socket))
 
     def webhook(
         self,
@@ -177,8 +171,8 @@ class Herald:
 def herald(stack_env: Mapping[str, str]) -> Iterator[Herald]:
     connection = psycopg2.connect(stack_env["HERALD_DATABASE_URL"])
     connection.autocommit = True
-    with ExitStack() as pages, connection.cursor() as cursor:
-        yield Herald(stack_env, cursor, pages)
+    with ExitStack() as tabs, connection.cursor() as cursor:
+        yield Herald(stack_env, cursor, tabs)
     connection.close()
 
 
@@ -193,9 +187,9 @@ def bob(herald: Herald) -> User:
 
 
 def eventually(condition: Callable[[], Any], seconds: float = SECONDS) -> Any:
-    """Wait until the condition holds and return its value."""
+    """Wait until the condition is true and return its value."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
-        assert time.monotonic() < deadline, "it did not come true in time"
+        assert time.monotonic() < deadline, f"the condition was not met within {seconds:g} s"
         time.sleep(0.05)
     return value

@@ -1,4 +1,4 @@
-"""From the provider's webhook to the owner's pages, and to nobody else's."""
+"""From the provider's webhook to the owner's tabs, and nobody else's."""
 
 import json
 from pathlib import Path
@@ -13,14 +13,14 @@ pytestmark = pytest.mark.e2e
 EVENTS = Path(__file__).parents[1] / "events"
 
 
-def test_a_webhook_becomes_an_event_on_its_owners_page(alice: User, herald: Herald) -> None:
-    page = alice.page()
-    assert page.socket.subprotocol == "herald.v1", "the credential is never echoed"
-    page.hello()
+def test_a_webhook_becomes_an_event_in_its_owners_tab(alice: User, herald: Herald) -> None:
+    tab = alice.tab()
+    assert tab.socket.subprotocol == "herald.v1", "the credential is never echoed"
+    tab.hello()
     generation_id = alice.generation("a fox in the snow")
     answer = herald.webhook(generation_id)
     assert (answer.status_code, answer.json()["outcome"]) == (200, "recorded")
-    [frame] = page.events(1)
+    [frame] = tab.events(1)
     [(epoch, last_offset)] = herald.query(
         "SELECT epoch::text, last_offset FROM streams WHERE user_id = %s", alice.name
     )
@@ -41,67 +41,69 @@ def test_a_webhook_becomes_an_event_on_its_owners_page(alice: User, herald: Hera
     )
 
 
-def test_only_the_owner_gets_it(alice: User, bob: User) -> None:
-    alices, bobs = alice.page(), bob.page()
+def test_only_the_owner_receives_the_event(alice: User, bob: User) -> None:
+    alices, bobs = alice.tab(), bob.tab()
     alices.hello()
     bobs.hello()
     generation_id = alice.finished()
     assert alices.events(1)[0]["event"]["subject"] == generation_id
     assert bobs.silent()
-    assert bob.page().hello({"offset": 0})["stream"]["head"] == 0
+    assert bob.tab().hello({"offset": 0})["stream"]["head"] == 0
 
 
-def test_two_tabs_both_get_it(alice: User) -> None:
-    tabs = [alice.page(), alice.page()]
+def test_both_tabs_of_a_user_receive_the_event(alice: User) -> None:
+    tabs = [alice.tab(), alice.tab()]
     for tab in tabs:
         tab.hello()
     generation_id = alice.finished()
     assert [tab.events(1)[0]["event"]["subject"] for tab in tabs] == [generation_id] * 2
 
 
-def test_a_page_that_never_said_hello_gets_live_events(alice: User) -> None:
-    page = alice.page()
+def test_a_client_that_never_said_hello_receives_live_events(alice: User) -> None:
+    tab = alice.tab()
     generation_id = alice.finished()
-    assert page.events(1)[0]["event"]["subject"] == generation_id
+    assert tab.events(1)[0]["event"]["subject"] == generation_id
 
 
-def test_a_failed_generation_is_told_with_its_reason(alice: User, herald: Herald) -> None:
-    page = alice.page()
-    page.hello()
+def test_a_failed_generation_is_delivered_with_its_reason(alice: User, herald: Herald) -> None:
+    tab = alice.tab()
+    tab.hello()
     failure = {"code": "nsfw", "message": "The prompt was refused."}
     body = {"generationId": alice.generation(), "status": "ERROR", "error": failure}
     assert herald.webhook("", body=json.dumps(body)).status_code == 200
-    [frame] = page.events(1)
+    [frame] = tab.events(1)
     assert frame["event"]["type"] == "herald.generation.error"
     assert frame["event"]["data"]["error"] == failure
 
 
-def test_invoked_directly_the_callback_takes_the_same_object(alice: User, herald: Herald) -> None:
-    page = alice.page()
-    page.hello()
+def test_a_direct_invocation_of_the_callback_takes_the_same_object(
+    alice: User, herald: Herald
+) -> None:
+    tab = alice.tab()
+    tab.hello()
     body = {"generationId": alice.generation(), "status": "ERROR"}
     answer = herald.client("lambda").invoke(
         FunctionName="herald-local-callback", Payload=json.dumps(body)
     )
     assert json.loads(answer["Payload"].read())["statusCode"] == 200
-    assert page.events(1)[0]["event"]["data"]["status"] == "ERROR"
+    assert tab.events(1)[0]["event"]["data"]["status"] == "ERROR"
 
 
 def test_a_long_prompt_is_shortened_to_fit_a_frame(alice: User) -> None:
-    page = alice.page()
-    page.hello()
+    tab = alice.tab()
+    tab.hello()
     alice.finished(prompt="ü" * 40_000)
-    data = page.events(1)[0]["event"]["data"]
+    data = tab.events(1)[0]["event"]["data"]
     assert data["truncated"]
     assert 10_000 < len(data["prompt"]) < 20_000
 
 
-def test_the_relay_delivers_what_was_never_published(alice: User, herald: Herald) -> None:
-    """A result recorded by a callback that died before it could publish."""
-    page = alice.page()
-    page.hello()
+def test_the_relay_delivers_events_that_were_never_published(alice: User, herald: Herald) -> None:
+    """A callback may die after recording a result and before publishing it."""
+    tab = alice.tab()
+    tab.hello()
     first = alice.finished()
-    template = page.events(1)[0]["event"]
+    template = tab.events(1)[0]["event"]
     [(epoch, last)] = herald.query(
         "UPDATE streams SET last_offset = last_offset + 1 WHERE user_id = %s"
         " RETURNING epoch::text, last_offset",
@@ -115,27 +117,27 @@ def test_the_relay_delivers_what_was_never_published(alice: User, herald: Herald
     answer = herald.client("lambda").invoke(
         FunctionName="herald-local-relay", Payload=(EVENTS / "schedule.json").read_text()
     )
-    assert "FunctionError" not in answer  # the schedule's relay may have been first
-    [frame] = page.events(1)
+    assert "FunctionError" not in answer  # the scheduled relay may have published it first
+    [frame] = tab.events(1)
     assert (frame["offset"], frame["event"]["id"]) == (2, unpublished["id"])
     assert frame["event"]["subject"] == first
 
 
-def test_poison_goes_to_the_dlq_after_three_receives_and_its_neighbours_arrive(
+def test_a_poison_message_goes_to_the_dlq_after_three_receives_and_others_are_delivered(
     alice: User, herald: Herald
 ) -> None:
-    page = alice.page()
-    page.hello()
+    tab = alice.tab()
+    tab.hello()
     sqs = herald.client("sqs")
     queue, dlq = herald.env["HERALD_QUEUE_URL"], herald.env["HERALD_DLQ_URL"]
     visibility = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])
-    # Nobody waits six minutes for three receives.
+    # The real timeout would make three receives take six minutes.
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
     poison = f"poison for {alice.name}"
     try:
         sqs.send_message(QueueUrl=queue, MessageBody=poison)
         generation_ids = [alice.finished() for _ in range(3)]
-        arrived = [frame["event"]["subject"] for frame in page.events(3)]
+        arrived = [frame["event"]["subject"] for frame in tab.events(3)]
         assert sorted(arrived) == sorted(generation_ids)
         [dead] = eventually(lambda: taken(sqs, dlq, poison), seconds=60)
         assert int(dead["Attributes"]["ApproximateReceiveCount"]) >= 3
@@ -144,7 +146,7 @@ def test_poison_goes_to_the_dlq_after_three_receives_and_its_neighbours_arrive(
 
 
 def taken(sqs: Any, queue_url: str, body: str) -> list[Any]:
-    """Take the messages with this body out of a queue; put the others back."""
+    """Take the messages with this body from a queue and release the others."""
     found = sqs.receive_message(
         QueueUrl=queue_url, MaxNumberOfMessages=10, AttributeNames=["All"], WaitTimeSeconds=1
     ).get("Messages", [])

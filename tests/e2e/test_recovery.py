@@ -1,43 +1,43 @@
-"""What a page missed while it was away: exactly that, in order, or a gap."""
+"""A returning tab gets exactly the events it missed, in order, or a gap."""
 
 import time
 import uuid
 
 import pytest
 
-from tests.e2e.conftest import Herald, Page, User, eventually
+from tests.e2e.conftest import Herald, Tab, User, eventually
 
 pytestmark = pytest.mark.e2e
 
 
-def delivered(user: User, head: int) -> Page:
-    """A new page, opened once the stream's events up to the given head are in the inbox."""
-    watcher = user.page()
+def delivered(user: User, head: int) -> Tab:
+    """Open a tab once the stream's events up to `head` are in the inbox."""
+    watcher = user.tab()
 
     def there() -> bool:
         watcher.say(action="ping")
         while (frame := watcher.hear())["type"] != "pong":
-            pass  # live events come meanwhile
+            pass  # a live event
         return bool(frame["head"] >= head)
 
     eventually(there)
     watcher.socket.close()
-    return user.page()
+    return user.tab()
 
 
-def test_a_page_that_was_away_gets_exactly_what_it_missed_in_order(alice: User) -> None:
-    page = alice.page()
-    welcome = page.hello()
+def test_a_returning_client_receives_exactly_the_missed_events_in_order(alice: User) -> None:
+    tab = alice.tab()
+    welcome = tab.hello()
     assert welcome["stream"] == {"epoch": None, "head": 0}
     alice.finished()
-    [seen] = page.events(1)
+    [seen] = tab.events(1)
     cursor = {"epoch": seen["epoch"], "offset": seen["offset"]}
-    page.socket.close()
+    tab.socket.close()
 
     missed = [alice.finished() for _ in range(3)]
     delivered(alice, 4)
 
-    back = alice.page()
+    back = alice.tab()
     welcome = back.hello(cursor)
     assert (welcome["recovered"], welcome["replaying"]) == (True, 3)
     assert welcome["stream"] == {"epoch": seen["epoch"], "head": 4}
@@ -49,8 +49,8 @@ def test_a_page_that_was_away_gets_exactly_what_it_missed_in_order(alice: User) 
     assert back.silent()
 
 
-def test_a_cursor_that_is_too_old_is_a_gap(alice: User, herald: Herald) -> None:
-    # The stream began long ago, and the first of its two events has expired.
+def test_a_cursor_that_is_too_old_gets_a_gap(alice: User, herald: Herald) -> None:
+    # An old stream whose first event, of two, has expired.
     began = f"{int((time.time() - 30 * 86_400) * 1000):012x}"
     epoch = f"{began[:8]}-{began[8:]}-7000-8000-{uuid.uuid4().hex[:12]}"
     for position, item in (
@@ -63,7 +63,7 @@ def test_a_cursor_that_is_too_old_is_a_gap(alice: User, herald: Herald) -> None:
             Item={**key, "expires_at": {"N": "99999999999"}, **item},
         )
 
-    back = alice.page()
+    back = alice.tab()
     welcome = back.hello({"epoch": epoch, "offset": 0})
     assert (welcome["recovered"], welcome["replaying"]) == (False, 0)
     gap = back.hear()
@@ -71,37 +71,39 @@ def test_a_cursor_that_is_too_old_is_a_gap(alice: User, herald: Herald) -> None:
     assert gap["requested"] == {"epoch": epoch, "offset": 0}
 
 
-def test_a_cursor_of_another_epoch_is_a_gap(alice: User) -> None:
+def test_a_cursor_from_another_epoch_gets_a_gap(alice: User) -> None:
     alice.finished()
-    page = delivered(alice, 1)
-    page.hello({"epoch": "01890000-0000-7000-8000-000000000000", "offset": 1})
-    assert page.hear()["reason"] == "epoch_changed"
+    tab = delivered(alice, 1)
+    tab.hello({"epoch": "01890000-0000-7000-8000-000000000000", "offset": 1})
+    assert tab.hear()["reason"] == "epoch_changed"
 
 
-def test_history_brings_back_what_a_pong_shows_missing(alice: User) -> None:
+def test_history_returns_the_events_that_a_pong_shows_missing(alice: User) -> None:
     wanted = [alice.finished() for _ in range(2)]
-    page = delivered(alice, 2)
-    page.say(action="history", id=3, since=0)
-    assert [frame["event"]["subject"] for frame in page.events(2)] == wanted
-    assert page.hear() == {"type": "caught_up", "re": 3, "offset": 2}
+    tab = delivered(alice, 2)
+    tab.say(action="history", id=3, since=0)
+    assert [frame["event"]["subject"] for frame in tab.events(2)] == wanted
+    assert tab.hear() == {"type": "caught_up", "re": 3, "offset": 2}
 
 
-def test_events_keep_coming_after_a_replay(alice: User) -> None:
+def test_live_events_continue_after_a_replay(alice: User) -> None:
     first = alice.finished()
     delivered(alice, 1)
-    page = alice.page()
-    page.hello({"offset": 0})
-    assert page.events(1)[0]["event"]["subject"] == first
-    assert page.hear()["type"] == "caught_up"
+    tab = alice.tab()
+    tab.hello({"offset": 0})
+    assert tab.events(1)[0]["event"]["subject"] == first
+    assert tab.hear()["type"] == "caught_up"
     second = alice.finished()
-    [frame] = page.events(1)
+    [frame] = tab.events(1)
     assert (frame["event"]["subject"], frame["offset"], frame["replayed"]) == (second, 2, False)
 
 
-def test_a_connection_that_broke_without_a_word_is_forgotten(alice: User, herald: Herald) -> None:
-    page = alice.page()
-    page.hello()
-    page.socket.socket.shutdown(2)
+def test_a_connection_that_broke_without_a_close_frame_is_removed(
+    alice: User, herald: Herald
+) -> None:
+    tab = alice.tab()
+    tab.hello()
+    tab.socket.socket.shutdown(2)
     dynamodb = herald.client("dynamodb")
 
     def rows() -> int:

@@ -1,4 +1,4 @@
-"""Who and what is refused, how it is told, and that nothing is written."""
+"""Refused callers and requests: the response, and that nothing is written."""
 
 import json
 import time
@@ -34,16 +34,16 @@ def test_a_forged_signature_is_401(alice: User, herald: Herald) -> None:
 
 
 def test_a_replayed_webhook_id_is_200_and_changes_nothing(alice: User, herald: Herald) -> None:
-    page = alice.page()
-    page.hello()
+    tab = alice.tab()
+    tab.hello()
     generation_id, webhook_id = alice.generation(), f"msg_{uuid.uuid4().hex}"
     assert herald.webhook(generation_id, webhook_id=webhook_id).json()["outcome"] == "recorded"
-    page.events(1)
+    tab.events(1)
     again = herald.webhook(generation_id, webhook_id=webhook_id)
     assert (again.status_code, again.json()["outcome"]) == (200, "duplicate")
     unchanged = herald.webhook(generation_id, status="ERROR", imageUrl=None)
     assert (unchanged.status_code, unchanged.json()["outcome"]) == (200, "unchanged")
-    assert page.silent()
+    assert tab.silent()
     assert herald.query("SELECT last_offset FROM streams WHERE user_id = %s", alice.name) == [(1,)]
 
 
@@ -58,7 +58,7 @@ def test_a_replayed_webhook_id_is_200_and_changes_nothing(alice: User, herald: H
         ({"padding": "x" * 40_000}, 413, None),
     ],
 )
-def test_a_bad_body_is_refused_by_field(
+def test_a_bad_body_is_rejected_naming_the_field(
     alice: User, herald: Herald, change: dict[str, Any], status: int, field: str | None
 ) -> None:
     generation_id = alice.generation()
@@ -83,7 +83,7 @@ def test_a_bad_body_is_refused_by_field(
     assert herald.query("SELECT 1 FROM webhook_receipts WHERE id = %s", webhook_id) == []
 
 
-def test_what_is_not_json_is_422(herald: Herald) -> None:
+def test_a_body_that_is_not_json_is_422(herald: Herald) -> None:
     answer = herald.webhook("", body="not json")
     assert (answer.status_code, answer.json()["field"]) == (422, "body")
 
@@ -100,7 +100,7 @@ def test_what_is_not_json_is_422(herald: Herald) -> None:
     ],
 )
 @pytest.mark.parametrize("by", ["subprotocol", "header"])
-def test_no_or_a_bad_credential_is_401(
+def test_a_missing_or_invalid_credential_is_401(
     herald: Herald, name: str, token: Callable[[Herald], str | None], by: str
 ) -> None:
     with pytest.raises(InvalidStatus) as refused:
@@ -108,7 +108,7 @@ def test_no_or_a_bad_credential_is_401(
     assert refused.value.response.status_code == 401
 
 
-def test_a_token_in_the_query_string_does_not_count(alice: User, herald: Herald) -> None:
+def test_a_token_in_the_query_string_is_ignored(alice: User, herald: Herald) -> None:
     from websockets.sync.client import connect
 
     url = f"{herald.env['HERALD_WEBSOCKET_URL']}?token={alice.token()}"
@@ -117,14 +117,14 @@ def test_a_token_in_the_query_string_does_not_count(alice: User, herald: Herald)
     assert refused.value.response.status_code == 401
 
 
-def test_a_strange_origin_is_403_and_the_studios_is_fine(alice: User, herald: Herald) -> None:
+def test_an_unknown_origin_is_403_and_the_studios_is_allowed(alice: User, herald: Herald) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        alice.page(origin="https://evil.example")
+        alice.tab(origin="https://evil.example")
     assert refused.value.response.status_code == 403
-    assert alice.page(origin=herald.env["HERALD_STUDIO_URL"]).hello()
+    assert alice.tab(origin=herald.env["HERALD_STUDIO_URL"]).hello()
 
 
-def test_another_protocol_is_refused(alice: User, herald: Herald) -> None:
+def test_an_unsupported_subprotocol_is_refused(alice: User, herald: Herald) -> None:
     from websockets.sync.client import connect
 
     with pytest.raises(InvalidStatus) as refused:
@@ -136,18 +136,18 @@ def test_another_protocol_is_refused(alice: User, herald: Herald) -> None:
     assert refused.value.response.status_code == 400
 
 
-def test_another_users_stream_cannot_be_asked_for(alice: User, bob: User) -> None:
-    """The stream is the token's: a cursor of another's only leads to a gap."""
-    bobs = bob.page()
+def test_another_users_stream_cannot_be_read(alice: User, bob: User) -> None:
+    """The token decides whose stream is read: another user's cursor only leads to a gap."""
+    bobs = bob.tab()
     bobs.hello()
     bob.finished()
     [seen] = bobs.events(1)
-    page = alice.page()
-    page.hello({"epoch": seen["epoch"], "offset": 0})
-    gap = page.hear()
+    tab = alice.tab()
+    tab.hello({"epoch": seen["epoch"], "offset": 0})
+    gap = tab.hear()
     assert (gap["reason"], gap["epoch"], gap["head"]) == ("epoch_changed", None, 0)
-    page.say(action="history", id=2, since=0)
-    assert page.hear() == {"type": "caught_up", "re": 2, "offset": 0}
+    tab.say(action="history", id=2, since=0)
+    assert tab.hear() == {"type": "caught_up", "re": 2, "offset": 0}
 
 
 def test_an_api_key_opens_its_owners_stream(alice: User, herald: Herald) -> None:
@@ -162,42 +162,44 @@ def test_an_api_key_opens_its_owners_stream(alice: User, herald: Herald) -> None
             "key_sha256": {"S": hashlib.sha256(key.encode()).hexdigest()},
         },
     )
-    page = herald.open(None, additional_headers={"x-api-key": key})
-    assert page.hello()["token_ms"] is None
+    tab = herald.open(None, additional_headers={"x-api-key": key})
+    assert tab.hello()["token_ms"] is None
     generation_id = alice.finished()
-    assert page.events(1)[0]["event"]["subject"] == generation_id
+    assert tab.events(1)[0]["event"]["subject"] == generation_id
     with pytest.raises(InvalidStatus):
         herald.open(None, additional_headers={"x-api-key": key + "x"})
 
 
-def test_a_bad_frame_gets_an_error_and_the_page_goes_on(alice: User) -> None:
-    page = alice.page()
-    page.say(action="dance", id=9)
-    error = page.hear()
+def test_a_bad_frame_gets_an_error_and_the_connection_stays_open(alice: User) -> None:
+    tab = alice.tab()
+    tab.say(action="dance", id=9)
+    error = tab.hear()
     assert (error["type"], error["re"], error["code"]) == ("error", 9, 4012)
-    page.socket.send("not json")
-    assert page.hear()["type"] == "error"
-    assert page.hello()
+    tab.socket.send("not json")
+    assert tab.hear()["type"] == "error"
+    assert tab.hello()
 
 
-def test_a_token_that_ends_while_connected_closes_the_page(alice: User, herald: Herald) -> None:
-    # Within the leeway the authorizer still lets it in; the session ends with the token.
-    page = herald.open(alice.token(exp=int(time.time()) - 2))
-    page.say(action="ping", id=1)
-    close = page.hear()
+def test_a_token_that_expires_while_connected_closes_the_connection(
+    alice: User, herald: Herald
+) -> None:
+    # The authorizer accepts it within the leeway, but the session expires with the token.
+    tab = herald.open(alice.token(exp=int(time.time()) - 2))
+    tab.say(action="ping", id=1)
+    close = tab.hear()
     assert (close["type"], close["code"], close["reconnect"]) == ("close", 4202, "now")
     from websockets.exceptions import ConnectionClosed
 
     with pytest.raises(ConnectionClosed):
-        page.hear()
+        tab.hear()
 
 
-def test_a_fresh_token_keeps_the_page_open(alice: User, bob: User, herald: Herald) -> None:
-    page = herald.open(alice.token(exp=int(time.time()) - 2))
-    page.say(action="auth", id=4, token=alice.token())
-    ok = page.hear()
+def test_a_fresh_token_keeps_the_connection_open(alice: User, bob: User, herald: Herald) -> None:
+    tab = herald.open(alice.token(exp=int(time.time()) - 2))
+    tab.say(action="auth", id=4, token=alice.token())
+    ok = tab.hear()
     assert (ok["type"], ok["re"]) == ("auth_ok", 4)
     generation_id = alice.finished()
-    assert page.events(1)[0]["event"]["subject"] == generation_id
-    page.say(action="auth", id=5, token=bob.token())
-    assert page.hear()["code"] == 4003
+    assert tab.events(1)[0]["event"]["subject"] == generation_id
+    tab.say(action="auth", id=5, token=bob.token())
+    assert tab.hear()["code"] == 4003

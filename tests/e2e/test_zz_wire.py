@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local import emulator, processes, terraform
+from local import emulator, processes
 from tests.wire import conformance, policy, records
+from tooling import terraform
 
 if TYPE_CHECKING:
     from local.stack import Stack

@@ -1,1 +1,1 @@
-"""Every fault of the path is injected, and a history checker looks for what was lost."""
+"""Injects every fault on the delivery path; a history checker looks for losses."""

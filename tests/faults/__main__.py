@@ -1,7 +1,7 @@
 """The fault suite: `python -m tests.faults [--seed S] [--generations N]`.
 
-Every single fault, then a long run under a seeded schedule of all of them. The last line says what
-came of it; exit code 0 only when nothing was lost, seen twice or otherwise wrong.
+Each fault on its own, then a long run under a seeded schedule of all of them. The last line
+summarizes the run; the exit code is 0 only if nothing was lost, duplicated or otherwise wrong.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def main(words: Sequence[str] | None = None) -> int:
     tests = _HERE / "test_history.py" if arguments.only_history else _HERE
     code = pytest.main([str(tests), "-q", *arguments.pytest], plugins=[_Named(wanted)])
     if wanted.verdict is None:
-        print("The long run did not come to its end.")
+        print("The long run did not finish.")
         return 1
     print(report.table(wanted.verdict, seed))
     print(report.summary(wanted.verdict))
@@ -46,7 +46,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 class _Named:
-    """Makes the wish known to the test under a name."""
+    """Registers the requested run as a plugin, where the test finds it by name."""
 
     def __init__(self, wanted: LongRun) -> None:
         self._wanted = wanted
@@ -57,11 +57,19 @@ class _Named:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--seed", type=int, help="of the schedule (default: a new one, printed)")
-    parser.add_argument("--generations", type=int, default=_GENERATIONS, metavar="N")
-    parser.add_argument("--only-history", action="store_true", help="only the long run")
-    parser.add_argument("--check", type=Path, metavar="FILE", help="judge a saved history again")
-    parser.add_argument("pytest", nargs="*", help="more arguments for pytest, after --")
+    parser.add_argument(
+        "--seed", type=int, help="seed of the schedule (default: a random one, printed)"
+    )
+    parser.add_argument(
+        "--generations",
+        type=int,
+        default=_GENERATIONS,
+        metavar="N",
+        help="generations of the long run",
+    )
+    parser.add_argument("--only-history", action="store_true", help="run only the long run")
+    parser.add_argument("--check", type=Path, metavar="FILE", help="check a saved history again")
+    parser.add_argument("pytest", nargs="*", help="further arguments for pytest, after --")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""A subscriber of error-notifications: what operators would be told."""
+"""A subscriber to error-notifications: the alerts that operators would get."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _QUEUE = "fault-suite-alerts"
 
 
 class Alerts:
-    """A queue behind the error topic."""
+    """A queue subscribed to the error topic."""
 
     def __init__(self, stack: FaultStack) -> None:
         self._stack = stack
@@ -39,7 +39,7 @@ class Alerts:
         self._seen: list[str] = []
 
     def expect(self, *words: str, seconds: float = 20.0) -> None:
-        """Wait for an alert that has all the words in it."""
+        """Wait for an alert that contains all the words."""
 
         def found() -> bool:
             sqs = self._stack.client("sqs")
@@ -49,7 +49,7 @@ class Alerts:
                 sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
             return any(all(word in alert for word in words) for alert in self._seen)
 
-        eventually(found, f"an alert with {words}", seconds)
+        eventually(found, f"an alert containing {words}", seconds)
 
     def close(self) -> None:
         self._stack.client("sns").unsubscribe(SubscriptionArn=self._subscription)

@@ -1,4 +1,4 @@
-"""One event loop in a thread: proxies and clients live on it while a test does its steps."""
+"""An event loop in a thread: proxies and clients run on it while a test takes its steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Background:
-    """An event loop that runs beside the tests."""
+    """An event loop that runs alongside the tests."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -50,7 +50,7 @@ class Background:
 
 
 def eventually(condition: Callable[[], T], what: str, seconds: float = 20.0) -> T:
-    """Wait until the condition holds and return what it gave; fails, saying what did not come."""
+    """Wait until the condition is true and return its value; fail naming `what` if it is not."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         if time.monotonic() > deadline:

@@ -32,17 +32,17 @@ SETTLE_SECONDS = 90.0
 
 
 class Order(NamedTuple):
-    """A generation that the provider will report: when (seconds), and how."""
+    """A generation that the provider will report: when (in seconds) and with which result."""
 
     generation: str
     user: str
     status: str
     at: float
-    calls: tuple[str, ...]  # a webhook-id for each call: a provider may call more than once
+    calls: tuple[str, ...]  # one webhook-id per call; a provider may call more than once
 
 
 class Campaign:
-    """A run: `run` on the background loop gives its history."""
+    """One run; `run`, on the background loop, returns its history."""
 
     def __init__(self, stack: FaultStack, seed: int, generations: int) -> None:
         self._stack = stack
@@ -93,7 +93,7 @@ class Campaign:
     # --- before ---
 
     def _prepare(self) -> None:
-        """Start every function once, empty the dead-letter queue, insert all generations."""
+        """Warm up every function, empty the dead-letter queue and insert all generations."""
         self._stack.warm_up()
         self._stack.drain()
         rows = [
@@ -117,7 +117,7 @@ class Campaign:
                     group.create_task(self._report(order, webhook_id))
 
     async def _report(self, order: Order, webhook_id: str) -> None:
-        """Call until it is accepted, as providers do for hours."""
+        """Call until the webhook is accepted, as providers do for hours."""
         await asyncio.sleep(order.at)
         text = json.dumps(result(order.generation, order.status))
         patience = time.monotonic() + SETTLE_SECONDS
@@ -145,7 +145,7 @@ class Campaign:
     # --- the relay ---
 
     async def _keep_relaying(self) -> None:
-        """The schedule, faster; what it cannot do now it does the next time."""
+        """Run the relay like its schedule, but more often; the next run makes up for a failure."""
         while True:
             with suppress(ClientError, RuntimeError, psycopg2.Error):
                 await asyncio.to_thread(self._stack.relay)
@@ -170,13 +170,13 @@ class Campaign:
             await asyncio.sleep(0.25)
 
     def _at_rest(self) -> bool:
-        """Nothing on its way, and every client where its stream ends."""
+        """Whether nothing is in flight and every client has reached the end of its stream."""
         ends = {row["user_id"]: row["last_offset"] for row in self._streams()}
         there = all(
             client.cursor.offset == ends.get(client.user, 0) and client.welcomed
             for client in self._clients
         )
-        if not there or self._stack.waiting() or self._moved_back():
+        if not there or self._stack.waiting() or self._redriven():
             return False
         unpublished = self._stack.query(
             "SELECT count(*) FROM outbox WHERE published_at IS NULL AND event->>'userid' = ANY(%s)",
@@ -184,11 +184,11 @@ class Campaign:
         )
         return bool(unpublished[0]["count"] == 0)
 
-    def _moved_back(self) -> int:
-        """Move events out of the dead-letter queue, as an operator does; return how many.
+    def _redriven(self) -> int:
+        """Redrive events from the dead-letter queue, as an operator does; return how many.
 
-        Three faults in a row, or a machine so slow that a receive outlasts the short visibility
-        timeout, bring an event there. It is not lost, but it takes a person.
+        An event ends up there after three faults in a row, or if the machine is so slow that a
+        receive exceeds the short visibility timeout. It is not lost, but needs an operator.
         """
         poisoned = sum(1 for _ in self.history.of("poisoned"))
         count = self._stack.waiting("HERALD_DLQ_URL") - poisoned
@@ -205,7 +205,7 @@ class Campaign:
         )
 
     def _look(self) -> None:
-        """Write down how everything ended."""
+        """Record the final state."""
         add = self.history.add
         rows = self._stack.query(
             "SELECT id::text, user_id, status FROM generations WHERE user_id = ANY(%s)",
@@ -238,7 +238,7 @@ class Campaign:
 
 def _order(source: random.Random, user: str, at: float) -> Order:
     ids = [f"msg_{uuid.uuid4().hex}" for _ in range(2)]
-    # Most providers call once; some call twice, under the same id or under another.
+    # Most providers call once; some call twice, with the same id or a different one.
     calls = source.choices([ids[:1], [ids[0], ids[0]], ids], weights=[8, 1, 1])[0]
     status = source.choices(["COMPLETE", "ERROR"], weights=[9, 1])[0]
     return Order(str(uuid.uuid4()), user, status, at + source.uniform(0, 0.4), tuple(calls))

@@ -1,6 +1,6 @@
-"""Judges a history: every 2xx callback led to exactly one event in each of its owner's clients.
+"""Checks a history: each 2xx callback led to exactly one event in each of its owner's clients.
 
-Nothing here knows how Herald works; only what it promises.
+The checker knows only what Herald promises, not how it works.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TERMINAL = ("COMPLETE", "ERROR")
 
 
 class Violation(NamedTuple):
-    """A broken invariant: its name, and what was found."""
+    """A broken invariant: its name and the evidence."""
 
     rule: str
     found: str
@@ -27,7 +27,7 @@ class Violation(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What a history shows. A loss or a duplicate is counted per client and generation."""
+    """The result of a check. Losses and duplicates are counted per client and generation."""
 
     generations: int
     faults: Counter[str]
@@ -47,7 +47,7 @@ class Verdict(NamedTuple):
 
 
 class _Facts:
-    """The history, sorted for the questions below."""
+    """The history, indexed for the checks below."""
 
     def __init__(self, history: History) -> None:
         self.history = history
@@ -61,7 +61,7 @@ class _Facts:
         self.outbox: dict[str, list[dict[str, object]]] = defaultdict(list)
         for op in history.of("outbox"):
             self.outbox[op.data["generation"]].append(op.data)
-        # A notice (no offset) says that a result is not there yet: it is no result.
+        # A notice has no offset and says that the result is not recorded yet: it is not a result.
         self.handled: dict[tuple[str, str], list[Operation]] = defaultdict(list)
         for op in history.of("handled"):
             if op.data["offset"] is not None:
@@ -69,7 +69,7 @@ class _Facts:
 
 
 def check(history: History) -> Verdict:
-    """Judge a history."""
+    """Check a history."""
     facts = _Facts(history)
     missing = list(_silent_losses(facts))
     twice = list(_seen_twice(facts))
@@ -107,7 +107,7 @@ def check(history: History) -> Verdict:
 
 
 def _unrecorded(facts: _Facts) -> Iterator[Violation]:
-    """Each 2xx callback is one terminal row; each terminal row was called for."""
+    """Each 2xx callback has a terminal row, and each terminal row had a callback."""
     for generation in sorted(facts.accepted):
         row = facts.rows.get(generation)
         if row is None or row["status"] not in TERMINAL:
@@ -121,7 +121,7 @@ def _unrecorded(facts: _Facts) -> Iterator[Violation]:
 
 
 def _silent_losses(facts: _Facts) -> Iterator[Violation]:
-    """Each of the owner's clients handled the event or was told of a gap that covers it."""
+    """Each of the owner's clients handled the event or was notified of a gap that covers it."""
     gaps: dict[str, list[Operation]] = defaultdict(list)
     for op in facts.history.of("gap"):
         gaps[op.process].append(op)
@@ -141,7 +141,7 @@ def _covers(gap: Operation, place: dict[str, object]) -> bool:
 
 
 def _seen_twice(facts: _Facts) -> Iterator[Violation]:
-    """No application handled two events for one result, whatever their ids."""
+    """No application handled two events for one result, regardless of their ids."""
     for (client, generation), seen in sorted(facts.handled.items()):
         for again in seen[1:]:
             found = f"{client} handled {generation} again at {again.at:.3f} s"
@@ -149,7 +149,7 @@ def _seen_twice(facts: _Facts) -> Iterator[Violation]:
 
 
 def _late_notices(facts: _Facts) -> int:
-    """How often an application was told "not recorded yet" after it had the result."""
+    """How often an application got a "not recorded yet" notice after the result."""
     count = 0
     known: set[tuple[str, str]] = set()
     for op in facts.history.of("handled"):
@@ -162,7 +162,7 @@ def _late_notices(facts: _Facts) -> int:
 
 
 def _misdelivered(facts: _Facts) -> Iterator[Violation]:
-    """Nobody saw another's event; what counts is the database's owner, not the event's word."""
+    """No user saw another's event; the owner is the one in the database, not in the event."""
     for kind in ("received", "handled"):
         for op in facts.history.of(kind):
             generation, user = op.data["generation"], facts.clients.get(op.process)
@@ -173,7 +173,7 @@ def _misdelivered(facts: _Facts) -> Iterator[Violation]:
 
 
 def _contents(facts: _Facts) -> Iterator[Violation]:
-    """Each result is one event, under one id and place, and says what the row says."""
+    """Each result is one event, with one id and position, and agrees with its row."""
     for (client, generation), seen in sorted(facts.handled.items()):
         row, places = facts.rows.get(generation), facts.outbox.get(generation, [])
         known = {(place["event"], place["epoch"], place["offset"]) for place in places}
@@ -182,12 +182,14 @@ def _contents(facts: _Facts) -> Iterator[Violation]:
                 found = f"{client} handled {generation} as {op.data['event']}, not in the outbox"
                 yield Violation("unknown event", found)
             if row is not None and row["status"] != op.data["status"]:
-                found = f"{client} was told {op.data['status']} of {generation}: {row['status']}"
+                found = (
+                    f"{client} saw {op.data['status']} for {generation}, which is {row['status']}"
+                )
                 yield Violation("wrong content", found)
 
 
 def _streams(facts: _Facts) -> Iterator[Violation]:
-    """A stream's offsets are 1, 2, 3 … up to what the sequencer says, each for one result."""
+    """A stream's offsets are 1, 2, 3 … up to its last offset, each for one result."""
     offsets: dict[tuple[str, str], list[int]] = defaultdict(list)
     for op in facts.history.of("outbox"):
         if op.data["offset"] is not None:
@@ -207,7 +209,7 @@ def _streams(facts: _Facts) -> Iterator[Violation]:
 
 
 def _left_over(facts: _Facts) -> Iterator[Violation]:
-    """Each terminal row has its outbox row; nothing waits in outbox or queue."""
+    """Each terminal row has its outbox row; outbox and queue are empty in the end."""
     for generation, row in sorted(facts.rows.items()):
         if row["status"] in TERMINAL and len(facts.outbox.get(generation, [])) != 1:
             count = len(facts.outbox.get(generation, []))
@@ -220,14 +222,14 @@ def _left_over(facts: _Facts) -> Iterator[Violation]:
         if op.data["messages"]:
             yield Violation("queue not empty", f"{op.data['queue']}: {op.data['messages']}")
     if not any(True for _ in facts.history.of("settled")):
-        yield Violation("did not settle", "faults were healed, but the system did not come to rest")
+        yield Violation("did not settle", "all faults were removed, but the system did not settle")
 
 
 def _dead_letters(facts: _Facts) -> Iterator[Violation]:
-    """The dead-letter queues hold what was poisoned, all of it and nothing else."""
+    """The dead-letter queues contain exactly the poison messages."""
     poisoned = Counter(op.data["body"] for op in facts.history.of("poisoned"))
     dead = Counter(op.data["body"] for op in facts.history.of("dead"))
     for body in (dead - poisoned).elements():
-        yield Violation("dead letter that was no poison", body[:200])
+        yield Violation("dead letter that is not poison", body[:200])
     for body in (poisoned - dead).elements():
         yield Violation("poison that is not in the dead-letter queue", body[:200])

@@ -1,6 +1,6 @@
 """A client of herald.v1 that records everything: cursor, dedupe, holes, gaps, reconnects.
 
-Written from the protocol alone, not from Herald's client libraries, so that it judges them too.
+Written from the protocol alone, not from Herald's client libraries, to be independent of them.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 Frame = dict[str, Any]
 
-HOLE_SECONDS = 0.5  # protocol.md says 2 s; a test need not wait for it
+HOLE_SECONDS = 0.5  # 2 s in protocol.md; shorter here, to save time
 LONGEST_PAUSE = 4.0
 ANSWER_SECONDS = 10.0
 MOST_ASKED = 100  # events in one history frame
 
 
 class Cursor:
-    """What of a stream has arrived: all up to `offset`, and `above` beyond a hole."""
+    """The events received: all up to `offset`, and those in `above`, beyond a hole."""
 
     def __init__(self) -> None:
         self.epoch: str | None = None
         self.offset = 0
-        self.head = 0  # the highest offset that is known to exist
+        self.head = 0  # the highest offset known to exist
         self.above: set[int] = set()
 
     @property
@@ -42,24 +42,24 @@ class Cursor:
 
     @property
     def first_hole(self) -> int:
-        """How many offsets are missing after `offset`, up to the next that has arrived."""
+        """How many offsets are missing between `offset` and the next one received."""
         return min(self.above, default=self.head + 1) - 1 - self.offset
 
     def resume(self) -> Frame:
-        """The cursor as hello says it; from the beginning while no stream is known."""
+        """The cursor as sent in hello; from the start while no epoch is known."""
         if self.epoch is None:
             return {"offset": 0}
         return {"epoch": self.epoch, "offset": self.offset}
 
     def learn(self, epoch: str | None, head: int) -> None:
-        """The stream reaches `head`; the first epoch heard of is read from its beginning."""
+        """Record that the stream reaches `head`; the first epoch is read from its start."""
         if self.epoch is None:
             self.epoch = epoch
         if epoch == self.epoch:
             self.head = max(self.head, head)
 
     def receive(self, epoch: str, offset: int) -> None:
-        """An event arrived, in whatever order."""
+        """Record an event, in any order."""
         self.learn(epoch, offset)
         if epoch != self.epoch or offset <= self.offset:
             return
@@ -69,7 +69,7 @@ class Cursor:
             self.above.discard(self.offset)
 
     def jump(self, epoch: str | None, head: int) -> None:
-        """Go on from `head`: the application loads its state itself."""
+        """Continue from `head`: the application reloads its own state."""
         if epoch != self.epoch:
             self.above = set()
         self.epoch, self.offset, self.head = epoch, head, max(head, *self.above, 0)
@@ -80,9 +80,9 @@ class Cursor:
 
 
 class Client:
-    """One page: stays connected until it is stopped, and hands each event on once.
+    """One tab: stays connected until it is stopped, and handles each event once.
 
-    `token` is asked at every connect. `between` is called between two connections and may wait.
+    `token` is called for every connection.
     """
 
     def __init__(
@@ -99,12 +99,12 @@ class Client:
         self.name = name
         self.user = user
         self.cursor = Cursor()
-        self.handled: list[Frame] = []  # event frames as the application got them
-        self.frames: list[Frame] = []  # everything that came, replays unpacked
+        self.handled: list[Frame] = []  # event frames as the application saw them
+        self.frames: list[Frame] = []  # every frame received, replays unpacked
         self.connections = 0
         self.welcomed = False
         self.offline = asyncio.Event()
-        self.offline.set()  # set: free to connect
+        self.offline.set()  # set: may connect
         self._url = url
         self._token = token
         self._history = history
@@ -117,7 +117,7 @@ class Client:
         self._hello = 0
         self._answered = asyncio.Event()
 
-    # --- what a test does with it; all on the loop's thread ---
+    # --- the controls for tests; all on the loop's thread ---
 
     def start(self) -> None:
         self._history.add("campaign", "client", client=self.name, user=self.user)
@@ -129,12 +129,12 @@ class Client:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def cut(self) -> None:
-        """Lose the network: no close frame, no goodbye."""
+        """Lose the network, without a close frame."""
         if self._socket is not None:
             self._socket.transport.abort()
 
     def go_offline(self) -> None:
-        """Lose the network and stay away until `come_back`."""
+        """Lose the network and stay offline until `come_back`."""
         self.offline.clear()
         self.cut()
 
@@ -142,19 +142,19 @@ class Client:
         self.offline.set()
 
     def stop_reading(self) -> None:
-        """Be a page whose machine is too slow: the socket stays open, nothing is read."""
+        """Behave like a machine that is too slow: the socket stays open, nothing is read."""
         if self._socket is not None:
             self._socket.transport.pause_reading()
 
     async def send(self, action: str, **fields: Any) -> None:
-        """Send a frame of one's own."""
+        """Send a frame."""
         self._number += 1
         if self._socket is not None:
             text = json.dumps({"action": action, "id": self._number, **fields})
             await self._socket.send(text)
 
     def results(self) -> list[str]:
-        """The generations whose result the application has seen, in its order."""
+        """The generations whose results the application has seen, in order."""
         return [frame["event"]["subject"] for frame in self.handled if frame["offset"] is not None]
 
     def of(self, kind: str) -> list[Frame]:
@@ -201,13 +201,13 @@ class Client:
             frame = json.loads(await socket.recv())
             self._take(frame)
             if frame["type"] == "error" and frame["re"] == self._hello:
-                raise TimeoutError("hello was refused; the next connection tries again")
+                raise TimeoutError("hello was refused; the next connection retries it")
 
     async def _greet(self) -> None:
-        """End a connection whose hello stays without an answer."""
+        """Close a connection whose hello gets no response."""
         await asyncio.sleep(ANSWER_SECONDS)
         if not self.welcomed:
-            raise TimeoutError("no answer to hello")
+            raise TimeoutError("no response to hello")
         await asyncio.Future()
 
     async def _ping(self) -> None:
@@ -217,12 +217,14 @@ class Client:
             await self.send("ping", **place)
 
     async def _fill(self) -> None:
-        """Ask for what has been missing for a while, again with backoff while it does not come."""
+        """Request events that have been missing for a while, with backoff until they arrive."""
         while True:
             await asyncio.sleep(HOLE_SECONDS)
             pause, asked_from = 0.0, -1
             while self.welcomed and not self.cursor.complete:
-                if self.cursor.offset != asked_from:  # something came: the next hole, at once
+                if (
+                    self.cursor.offset != asked_from
+                ):  # an event arrived: request the next hole at once
                     pause, asked_from = HOLE_SECONDS, self.cursor.offset
                 missing = min(self.cursor.first_hole, MOST_ASKED)
                 self._answered.clear()
@@ -258,7 +260,7 @@ class Client:
 
     def _learn(self, epoch: str | None, head: int) -> None:
         known = self.cursor.epoch
-        if known and epoch and epoch > known:  # UUIDv7: they sort by age
+        if known and epoch and epoch > known:  # UUIDv7 sorts by age
             self._gap(epoch, head, "epoch_changed")
         else:
             self.cursor.learn(epoch, head)
@@ -289,7 +291,7 @@ class Client:
 
 @contextlib.asynccontextmanager
 async def running(*clients: Client) -> Any:
-    """Clients for the time of a block."""
+    """Run the clients for the duration of the block."""
     for client in clients:
         client.start()
     try:

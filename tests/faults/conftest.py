@@ -1,4 +1,4 @@
-"""The stack of the run with fault proxies in it, healed before and after each test."""
+"""The shared stack with fault proxies, healed before and after each test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.faults.alerts import Alerts
-from tests.faults.stack import FaultStack, Page, proxied
+from tests.faults.stack import FaultStack, Tab, proxied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="package")
 def proxied_stack(stack: Stack) -> Iterator[FaultStack]:
-    """The stack of the run with proxies in its paths, for the tests of this folder."""
+    """The shared stack with proxies on its paths, for the tests in this folder."""
     with proxied(stack) as stand:
         yield stand
 
 
 @pytest.fixture
 def fault_stack(proxied_stack: FaultStack) -> Iterator[FaultStack]:
-    """The applied stack; whatever a test breaks is mended after it."""
+    """The applied stack; faults that a test leaves are removed after it."""
     proxied_stack.heal()
     yield proxied_stack
     proxied_stack.heal()
@@ -33,27 +33,27 @@ def fault_stack(proxied_stack: FaultStack) -> Iterator[FaultStack]:
 
 @pytest.fixture
 def user() -> str:
-    """A user of this test alone."""
+    """A user for this test alone."""
     return f"user-{uuid4().hex[:12]}"
 
 
 @pytest.fixture
-def open_page(fault_stack: FaultStack) -> Iterator[Callable[..., Page]]:
-    """Opens pages, which are closed after the test."""
-    pages: list[Page] = []
+def open_tab(fault_stack: FaultStack) -> Iterator[Callable[..., Tab]]:
+    """Opens tabs and closes them after the test."""
+    tabs: list[Tab] = []
 
-    def opened(user: str, **options: Any) -> Page:
-        pages.append(fault_stack.page(user, **options))
-        return pages[-1]
+    def opened(user: str, **options: Any) -> Tab:
+        tabs.append(fault_stack.tab(user, **options))
+        return tabs[-1]
 
     yield opened
-    for page in pages:
-        page.close()
+    for tab in tabs:
+        tab.close()
 
 
 @pytest.fixture(scope="package")
 def alerts(proxied_stack: FaultStack) -> Iterator[Alerts]:
-    """What operators are told."""
+    """The alerts that operators get."""
     subscriber = Alerts(proxied_stack)
     yield subscriber
     subscriber.close()

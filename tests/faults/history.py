@@ -1,4 +1,4 @@
-"""What happened in a run, as one list of operations that a checker can read again later."""
+"""The history of a run: a list of operations that can be saved and checked again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Operation(NamedTuple):
-    """One thing that was done or seen: when (seconds into the run), by whom, what."""
+    """Something done or seen: when (seconds into the run), by which process, and what."""
 
     at: float
     process: str
@@ -21,20 +21,20 @@ class Operation(NamedTuple):
 
 
 class History:
-    """The operations of one run, in the order in which they were recorded.
+    """The operations of one run, in the order of recording.
 
     kind          process    data
     generation    provider   generation, user
-    callback      provider   generation, result, status (0: no answer came)
-    received      a client   event, generation, owner, epoch, offset, status: before its dedupe
-    handled       a client   the same: what its application saw
-    gap           a client   epoch, after, head, reason: the application was told
+    callback      provider   generation, result, status (0: no response)
+    received      a client   event, generation, owner, epoch, offset, status; before dedupe
+    handled       a client   the same; as its application saw it
+    gap           a client   epoch, after, head, reason; as reported to the application
     client        campaign   client, user
-    fault         nemesis    fault, phase ("begin", "end"), error where it could not be injected
-    poisoned      nemesis    body: put into the queue, no event
-    redriven      operator   messages: events moved back from the dead-letter queue
-    healed        nemesis    no more faults from here on
-    settled       campaign   everything came to rest (absent: it did not)
+    fault         nemesis    fault, phase ("begin", "end"), error if it could not be injected
+    poisoned      nemesis    body: an invalid message, put into the queue
+    redriven      operator   messages: events redriven from the dead-letter queue
+    healed        nemesis    no faults from here on
+    settled       campaign   nothing was in flight any more (absent if that never was)
     row           end        generation, user, status
     outbox        end        event, generation, user, epoch, offset, published
     stream        end        user, epoch, last_offset

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 
-from local import ROOT, processes
+from local import processes
 from local.emulator import answers
 from local.ports import free_port
+from tooling import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Microburst:
-    """One proxy in front of `upstream`: without rules it passes everything on.
+    """One proxy in front of `upstream`; without rules it passes everything on.
 
     `http` for the AWS endpoint, `postgres` for the database.
     """
@@ -54,7 +55,7 @@ class Microburst:
 
     @contextlib.contextmanager
     def fault(self, **rule: Any) -> Iterator[None]:
-        """Inject what the rule says (microburst's own words) for the time of the block."""
+        """Inject a fault, as a microburst rule, for the duration of the block."""
         number = self.add(rule)
         try:
             yield
@@ -62,7 +63,7 @@ class Microburst:
             self.remove(number)
 
     def add(self, rule: Rule) -> int:
-        """Begin to inject; return the number to end it with."""
+        """Start injecting a fault; return the number that `remove` takes."""
         with self._lock:
             number = next(self._numbers)
             self._rules[number] = rule
@@ -81,7 +82,7 @@ class Microburst:
             httpx.delete(f"{self._control}/fired").raise_for_status()
 
     def fired(self) -> list[dict[str, Any]]:
-        """What was injected since the last `clear`."""
+        """The faults injected since the last `clear`."""
         found: list[dict[str, Any]] = httpx.get(f"{self._control}/fired?limit=1000").json()
         return found
 

@@ -1,4 +1,4 @@
-"""microburst as it is, but for the Host header: the emulator checks signatures, which cover it."""
+"""microburst with one change: it keeps the Host header, which request signatures cover."""
 
 from __future__ import annotations
 

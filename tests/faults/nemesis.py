@@ -1,4 +1,4 @@
-"""Injects the faults of a schedule, each for its time."""
+"""Injects the faults of a schedule."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from tests.faults.microburst import Microburst
     from tests.faults.schedule import Fault
     from tests.faults.stack import FaultStack
-    from tests.faults.tap import Deed, Side, Tap
+    from tests.faults.tap import Action, Side, Tap
 
 _COMMITTED = rb"C....COMMIT\0"
 _STORE = rb"DynamoDB_20120810.BatchWriteItem"
-_READ_CONNECTIONS = rb"DynamoDB_20120810.Query.*-connections"  # deliver alone, after it has stored
+_READ_CONNECTIONS = rb"DynamoDB_20120810.Query.*-connections"  # deliver only, after it has stored
 _POST = rb"POST [^ ]*@connections/"
 
 _END_SESSIONS = (
@@ -33,7 +33,7 @@ _END_SESSIONS = (
 
 
 class Nemesis:
-    """The faults of one run, and who suffers them."""
+    """The faults of one run and their targets."""
 
     def __init__(
         self, stack: FaultStack, history: History, clients: Sequence[Client], users: Sequence[str]
@@ -43,7 +43,7 @@ class Nemesis:
         self._clients = clients
         self._users = list(users)
         aws = stack.aws
-        self._deeds: dict[str, Callable[[Fault], AbstractAsyncContextManager[None]]] = {
+        self._actions: dict[str, Callable[[Fault], AbstractAsyncContextManager[None]]] = {
             "database down": self._database_down,
             "database refusing connections": self._database_refusing,
             "database connections killed": self._repeated(self._kill_sessions, 0.3),
@@ -77,52 +77,54 @@ class Nemesis:
         }
 
     async def run(self, faults: Sequence[Fault]) -> None:
-        """Inject every fault at its time; returns when the last has ended."""
+        """Inject every fault at its time; return when the last one is over."""
         async with asyncio.TaskGroup() as group:
             for fault in faults:
                 group.create_task(self._inject(fault))
 
     async def _inject(self, fault: Fault) -> None:
         await asyncio.sleep(fault.at)
-        async with self._deeds[fault.kind](fault):
+        async with self._actions[fault.kind](fault):
             self._history.add("nemesis", "fault", fault=fault.kind, phase="begin")
             await asyncio.sleep(fault.seconds)
         self._history.add("nemesis", "fault", fault=fault.kind, phase="end")
 
-    # --- kinds of deeds ---
+    # --- kinds of actions ---
 
     def _ruled(self, proxy: Microburst, rule: rules.Rule) -> Any:
         @asynccontextmanager
-        async def deed(_: Fault) -> AsyncIterator[None]:
+        async def action(_: Fault) -> AsyncIterator[None]:
             number = await asyncio.to_thread(proxy.add, rule)
             try:
                 yield
             finally:
                 await asyncio.to_thread(proxy.remove, number)
 
-        return deed
+        return action
 
-    def _tapped(self, tap: Tap, side: Side, pattern: bytes, what: Deed, times: int | None) -> Any:
+    def _tapped(self, tap: Tap, side: Side, pattern: bytes, what: Action, times: int | None) -> Any:
         @asynccontextmanager
-        async def deed(_: Fault) -> AsyncIterator[None]:
+        async def action(_: Fault) -> AsyncIterator[None]:
             trigger = tap.on(side, pattern, what, times=times)
             try:
                 yield
             finally:
                 trigger.release()
 
-        return deed
+        return action
 
     def _repeated(self, act: Any, pause: float) -> Any:
-        """Do it again and again until the fault's time is over."""
+        """Repeat an action until the fault is over."""
 
         @asynccontextmanager
-        async def deed(fault: Fault) -> AsyncIterator[None]:
+        async def action(fault: Fault) -> AsyncIterator[None]:
             source = random.Random(fault.salt)
 
             async def again() -> None:
                 while True:
-                    with suppress(psycopg2.Error):  # another lane may have stopped the database
+                    with suppress(
+                        psycopg2.Error
+                    ):  # another lane of faults may have stopped the database
                         await act(source)
                     await asyncio.sleep(pause)
 
@@ -133,9 +135,9 @@ class Nemesis:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
 
-        return deed
+        return action
 
-    # --- single deeds ---
+    # --- single actions ---
 
     @asynccontextmanager
     async def _database_down(self, _: Fault) -> AsyncIterator[None]:
@@ -170,7 +172,7 @@ class Nemesis:
             await asyncio.to_thread(functions.delete_function_concurrency, FunctionName=name)
 
     async def _duplicate(self, source: random.Random) -> None:
-        """Bring recent events again, some of them later."""
+        """Send recent events again, some with a delay."""
         rows = await asyncio.to_thread(
             self._stack.query,
             "SELECT event::text FROM outbox WHERE event->>'userid' = ANY(%s)"

@@ -1,4 +1,4 @@
-"""What a run showed: a table for people, and one last line for whoever greps."""
+"""The report of a run: a table for people and a last line for scripts."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.faults.checker import Verdict
 
-_SHOWN = 30  # violations; the history file has all
+_SHOWN = 30  # violations; the history file has all of them
 
 
 def summary(verdict: Verdict) -> str:
-    """The last line of a run."""
+    """The last line of the report."""
     return (
         f"{verdict.generations} generations, {verdict.faults.total()} faults, "
         f"{verdict.duplicates_after} duplicates seen by applications, {verdict.gaps} gaps, "
@@ -20,7 +20,7 @@ def summary(verdict: Verdict) -> str:
 
 
 def table(verdict: Verdict, seed: int) -> str:
-    """The whole report, without the last line."""
+    """The report without its last line."""
     recovery = "never" if verdict.recovery is None else f"{verdict.recovery:.1f} s"
     rows = [
         ("seed (SEED=… repeats the schedule)", str(seed)),
@@ -30,9 +30,9 @@ def table(verdict: Verdict, seed: int) -> str:
         ("event frames that reached clients", str(verdict.received)),
         ("duplicates before the clients' dedupe", str(verdict.duplicates_before)),
         ("duplicates seen by applications", str(verdict.duplicates_after)),
-        ("notices after their result", str(verdict.late_notices)),
-        ("events moved back from the dead letters", str(verdict.redriven)),
-        ("gaps told", str(verdict.gaps)),
+        ("notices that arrived after their result", str(verdict.late_notices)),
+        ("events redriven from the dead-letter queue", str(verdict.redriven)),
+        ("gaps reported", str(verdict.gaps)),
         ("silent losses", str(verdict.losses)),
         ("time to recover after the last fault", recovery),
         ("invariants", "all hold" if verdict.holds else f"{len(verdict.violations)} violations"),

@@ -1,4 +1,4 @@
-"""Faults in microburst's words, named by what they mean."""
+"""microburst rules, named by the faults they cause."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
-# Kinds after which a message comes again. A message has three receives; what takes one of them is
-# spaced so that no message can lose all three: otherwise a dead letter would be no bug.
+# Faults that cost a message one of its three receives. They are spaced so that no message can lose
+# all three; a dead letter is therefore a bug.
 TAKES_A_RECEIVE = (
     "deliver killed before it stores",
     "deliver killed before it posts",
@@ -37,11 +37,11 @@ AFTER_THE_QUEUE = (
 )
 KINDS = TAKES_A_RECEIVE + BEFORE_THE_QUEUE + AFTER_THE_QUEUE
 
-SHORTEST, LONGEST = 1.0, 4.0  # seconds that a fault lasts
+SHORTEST, LONGEST = 1.0, 4.0  # duration of a fault in seconds
 
 
 class Fault(NamedTuple):
-    """One fault: from when, for how long, in seconds, and a number that its injection may use."""
+    """One fault: its start and duration in seconds, its kind, and a seed for its injection."""
 
     at: float
     seconds: float
@@ -50,10 +50,10 @@ class Fault(NamedTuple):
 
 
 def plan(seed: int, seconds: float, *, visibility: float) -> list[Fault]:
-    """Return the faults of a run of that length, by time.
+    """Return the faults of a run of that length, ordered by time.
 
-    Three lanes run at once. `visibility` is the queue's visibility timeout: among the faults that
-    take a receive, each is shorter than it, and no three fall into two of its lengths.
+    Three lanes run in parallel. `visibility` is the queue's visibility timeout: each fault that
+    costs a receive is shorter than it, and no three of them fall within twice its length.
     """
     source = random.Random(seed)
     faults = [
@@ -78,7 +78,7 @@ def _lane(
     pause: tuple[float, float],
     longest: float,
 ) -> list[Fault]:
-    """Faults one after the other, every kind once before any comes again."""
+    """Faults in sequence; every kind occurs once before any is repeated."""
     faults: list[Fault] = []
     deck: list[str] = []
     at = source.uniform(0.5, 2.0)

@@ -1,10 +1,10 @@
-"""The applied stack with fault proxies in every path, and what a test does to it.
+"""The applied stack with fault proxies on every path, and the controls for tests.
 
     functions ─▶ Tap ─▶ microburst ─▶ emulator      SNS, DynamoDB, Secrets Manager, @connections
     functions ─▶ Tap ─▶ microburst ─▶ PostgreSQL
     clients   ─▶ Tap ─▶ emulator                    WebSockets
 
-The proxies are idle until a test says otherwise, so that every other test can use the same stack.
+The proxies are idle until a test uses them, so every other test can share the stack.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ import psycopg2
 from psycopg2.extras import RealDictCursor
 from standardwebhooks.webhooks import Webhook
 
-from local import ROOT, processes, tokens
+from local import processes, tokens
 from tests.faults.background import Background, eventually
 from tests.faults.clients import Client
 from tests.faults.history import History
 from tests.faults.microburst import Microburst
 from tests.faults.tap import Address, Tap
+from tooling import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,11 +42,11 @@ if TYPE_CHECKING:
 
 HANDLERS = ("callback", "relay", "deliver", "authorize", "connect", "message", "disconnect")
 _SERVICES = ("DYNAMODB", "SECRETS_MANAGER", "SNS")
-VISIBILITY_SECONDS = 6  # AWS wants six times the function's timeout; a test need not wait for it
+VISIBILITY_SECONDS = 6  # AWS recommends six function timeouts; shorter here, to save time
 
 
 class Answer(NamedTuple):
-    """What a webhook was answered; status 0: nothing."""
+    """The response to a webhook; status 0 if there was none."""
 
     status: int
     body: dict[str, Any]
@@ -53,7 +54,7 @@ class Answer(NamedTuple):
 
 
 class FaultStack:
-    """A running stack, its proxies, and its insides."""
+    """A running stack, its proxies and its internals."""
 
     def __init__(self, stack: Stack, background: Background) -> None:
         self.stack = stack
@@ -66,11 +67,11 @@ class FaultStack:
         self.database = Microburst("postgres", postgres, stack.directory)
         self.aws_tap = Tap(("127.0.0.1", self.aws.port), websockets=emulator, kill=self.kill_client)
         self.database_tap = Tap(("127.0.0.1", self.database.port), kill=self.kill_client)
-        self._kept: dict[str, dict[str, str]] = {}  # the functions' own environments
+        self._kept: dict[str, dict[str, str]] = {}  # the functions' original environments
         self._kept_visibility = ""
 
     def insert_proxies(self) -> None:
-        """Lead every path through the proxies by settings, as for VPC endpoints."""
+        """Route every path through the proxies by settings, as for VPC endpoints."""
         self.background.run(self.aws_tap.start())
         self.background.run(self.database_tap.start())
         through = f"127.0.0.1:{self.aws_tap.port}"
@@ -85,7 +86,7 @@ class FaultStack:
             if url := own.get("HERALD_MANAGEMENT_ENDPOINT"):
                 changed["HERALD_MANAGEMENT_ENDPOINT"] = _through(url, through)
             self._configure(handler, changed)
-        # The local server is fast rather than durable; what is committed must survive a crash here.
+        # The local server trades durability for speed; here, commits must survive a crash.
         self.query("ALTER DATABASE herald SET synchronous_commit = on")
         dsn = self.env["HERALD_DATABASE_URL"]
         self._put_dsn(_through(dsn, f"127.0.0.1:{self.database_tap.port}"))
@@ -96,7 +97,7 @@ class FaultStack:
         self._set_visibility(str(VISIBILITY_SECONDS))
 
     def remove_proxies(self) -> None:
-        """Leave the stack as it was."""
+        """Restore the stack as it was."""
         self.heal()
         for handler, own in self._kept.items():
             self._configure(handler, own)
@@ -114,7 +115,7 @@ class FaultStack:
         return _through(self.env["HERALD_WEBSOCKET_URL"], f"127.0.0.1:{self.aws_tap.port}")
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the account's root, past the proxies."""
+        """A boto3 client with root credentials that bypasses the proxies."""
         return boto3.client(
             service,  # type: ignore[call-overload]
             endpoint_url=self.env["AWS_ENDPOINT_URL"],
@@ -124,7 +125,7 @@ class FaultStack:
         )
 
     def heal(self) -> None:
-        """End every fault that a test may have left; not on the loop's own thread."""
+        """End every fault that a test may have left; not callable on the loop's thread."""
         self.aws.clear()
         self.database.clear()
         self.background.call(self.aws_tap.clear)
@@ -135,7 +136,7 @@ class FaultStack:
     # --- the database ---
 
     def query(self, sql: str, *values: object) -> list[dict[str, Any]]:
-        """Run one statement, past the proxies, and return its rows."""
+        """Run one statement, bypassing the proxies, and return its rows."""
         connection = psycopg2.connect(
             self.env["HERALD_DATABASE_URL"], cursor_factory=RealDictCursor
         )
@@ -179,7 +180,7 @@ class FaultStack:
         body: dict[str, Any] | None = None,
         seconds: float = 30.0,
     ) -> Answer:
-        """Call the webhook as the provider does, once."""
+        """Call the webhook once, as the provider does."""
         text = json.dumps(body if body is not None else result(generation, status))
         signed = self.signed(text, webhook_id or f"msg_{uuid.uuid4()}", age)
         try:
@@ -191,7 +192,7 @@ class FaultStack:
         return Answer(got.status_code, _json(got.text), dict(got.headers))
 
     def signed(self, text: str, webhook_id: str, age: timedelta = timedelta()) -> dict[str, str]:
-        """The headers of Standard Webhooks for a body."""
+        """The Standard Webhooks headers for a body."""
         sent = datetime.now(UTC) - age
         signature = Webhook(self.env["HERALD_WEBHOOK_SECRET"]).sign(webhook_id, sent, text)
         return {
@@ -204,7 +205,7 @@ class FaultStack:
     # --- the functions ---
 
     def invoke(self, handler: str, event: object = None) -> dict[str, Any]:
-        """Invoke a function and return its answer; raises RuntimeError when it fails."""
+        """Invoke a function and return its response; raise RuntimeError if it fails."""
         answer = self.client("lambda").invoke(
             FunctionName=self.function(handler), Payload=json.dumps(event or {}).encode()
         )
@@ -217,7 +218,7 @@ class FaultStack:
         return f"herald-{self.env['HERALD_STAGE']}-{handler}"
 
     def relay(self) -> dict[str, Any]:
-        """Let the relay's grace pass for what waits in the outbox, and run it."""
+        """Run the relay as if its grace period were over for every unpublished row."""
         self.query(
             "UPDATE outbox SET created_at = created_at - interval '1 minute'"
             " WHERE published_at IS NULL"
@@ -235,7 +236,7 @@ class FaultStack:
         return found
 
     def kill(self, handler: str) -> int:
-        """Kill a function's processes, whatever they are doing; return how many there were."""
+        """Kill a function's processes; return how many there were."""
         workers = self.workers(handler)
         for process in workers:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -243,7 +244,7 @@ class FaultStack:
         return len(workers)
 
     def logs(self, handler: str, since: float) -> str:
-        """What a function has logged since a moment, in epoch seconds; its metrics too."""
+        """A function's log, metrics included, since a time in epoch seconds."""
         pages = (
             self.client("logs")
             .get_paginator("filter_log_events")
@@ -254,7 +255,7 @@ class FaultStack:
         return "\n".join(event["message"] for page in pages for event in page["events"])
 
     def kill_client(self, port: int) -> None:
-        """Kill the process of this stack that has a connection from that port."""
+        """Kill the process of this stack that is connected from that port."""
         for process in processes.owned(self.stack.directory):
             with contextlib.suppress(psutil.Error):
                 if any(link.laddr.port == port for link in process.net_connections("tcp4")):
@@ -264,7 +265,7 @@ class FaultStack:
     # --- queues and tables ---
 
     def waiting(self, queue: str = "HERALD_QUEUE_URL") -> int:
-        """The messages in a queue, those in flight and delayed included."""
+        """The number of messages in a queue, including those in flight and delayed."""
         names = ["", "NotVisible", "Delayed"]
         attributes = self.client("sqs").get_queue_attributes(
             QueueUrl=self.env[queue],
@@ -273,12 +274,12 @@ class FaultStack:
         return sum(int(count) for count in attributes.values())
 
     def send(self, body: str, **options: Any) -> None:
-        """Put a message into the queue that deliver consumes."""
+        """Send a message to the queue that deliver consumes."""
         sqs = self.client("sqs")
         sqs.send_message(QueueUrl=self.env["HERALD_QUEUE_URL"], MessageBody=body, **options)
 
     def drain(self, queue: str = "HERALD_DLQ_URL") -> list[str]:
-        """Take all messages out of a queue and return their bodies."""
+        """Remove all messages from a queue and return their bodies."""
         sqs, url = self.client("sqs"), self.env[queue]
         bodies: list[str] = []
         while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
@@ -288,8 +289,8 @@ class FaultStack:
         return bodies
 
     def redrive(self, queue: str = "queue", *, user: str = "") -> None:
-        """Move the dead letters back, all or a user's, as an operator does."""
-        command = [sys.executable, "-m", "ops.dlq", "redrive", "--queue", queue]
+        """Redrive the dead letters, all or a user's, as an operator does."""
+        command = [sys.executable, "-m", "cli", "dlq", "redrive", "--queue", queue]
         command += ["--user", user] if user else []
         environment = {**os.environ, "HERALD_STACK_ENV": str(self.stack.env_file)}
         subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
@@ -305,30 +306,30 @@ class FaultStack:
         ]
 
     def write_connection(self, user: str, row: dict[str, Any]) -> None:
-        """Write one of a user's connections, as `connection_rows` gives them."""
+        """Write one of a user's connections in the form of `connection_rows`."""
         times = {name: value for name, value in row.items() if name != "connection_id"}
         boto3_table(self, "HERALD_CONNECTIONS_TABLE").update_item(
             Key={"user_id": user},
-            UpdateExpression="SET #page = :page",
-            ExpressionAttributeNames={"#page": f"connection {row['connection_id']}"},
-            ExpressionAttributeValues={":page": times},
+            UpdateExpression="SET #connection = :connection",
+            ExpressionAttributeNames={"#connection": f"connection {row['connection_id']}"},
+            ExpressionAttributeValues={":connection": times},
         )
 
-    # --- pages ---
+    # --- tabs ---
 
-    def page(self, user: str, history: History | None = None, **options: Any) -> Page:
-        """A connected client of the user."""
-        page = Page(self, self.new_client(user, history, **options))
-        page.open()
-        return page
+    def tab(self, user: str, history: History | None = None, **options: Any) -> Tab:
+        """Open a tab of the user."""
+        tab = Tab(self, self.new_client(user, history, **options))
+        tab.open()
+        return tab
 
     def warm_up(self) -> None:
-        """Send one event all the way, so that every function has been started."""
+        """Deliver one event, so that every function has been started."""
         user = f"warm-up-{uuid.uuid4().hex[:8]}"
-        page, generation = self.page(user), self.generation(user)
+        tab, generation = self.tab(user), self.generation(user)
         self.callback(generation)
-        page.sees(generation, seconds=60)
-        page.close()
+        tab.sees(generation, seconds=60)
+        tab.close()
 
     def new_client(
         self, user: str, history: History | None = None, *, name: str = "", **options: Any
@@ -343,7 +344,7 @@ class FaultStack:
         self.client("lambda").update_function_configuration(
             FunctionName=self.function(handler), Environment={"Variables": variables}
         )
-        self.kill(handler)  # what runs has read its settings
+        self.kill(handler)  # running processes have read the old settings
 
     def _put_dsn(self, dsn: str) -> None:
         variables = self._kept["callback"]
@@ -359,8 +360,8 @@ class FaultStack:
         )
 
 
-class Page:
-    """A client on the background loop, for tests that go step by step."""
+class Tab:
+    """A client on the background loop, for tests that proceed step by step."""
 
     def __init__(self, stack: FaultStack, client: Client) -> None:
         self._stack = stack
@@ -374,7 +375,7 @@ class Page:
         self._stack.background.run(self.client.stop())
 
     def do(self, action: str) -> None:
-        """Call a method of the client by name, on its own thread."""
+        """Call a method of the client by name, on the loop's thread."""
         self._stack.background.call(getattr(self.client, action))
 
     def send(self, action: str, **fields: Any) -> None:
@@ -390,13 +391,13 @@ class Page:
         )
 
     def more_than(self, count: int, kind: str) -> None:
-        """Wait until more frames of that type have come."""
-        what = f"{self.client.name} gets more than {count} frames {kind}"
+        """Wait until more than `count` frames of that type have arrived."""
+        what = f"{self.client.name} gets more than {count} {kind} frames"
         eventually(lambda: len(self.client.of(kind)) > count, what)
 
     def frame(self, kind: str, seconds: float = 20.0) -> dict[str, Any]:
         """Wait for a frame of that type and return the last one."""
-        what = f"{self.client.name} gets a frame {kind}"
+        what = f"{self.client.name} gets a {kind} frame"
         return eventually(lambda: self.client.of(kind), what, seconds)[-1]
 
 
@@ -428,7 +429,7 @@ def result(generation: str, status: str = "COMPLETE") -> dict[str, Any]:
 
 
 def boto3_table(stack: FaultStack, name: str) -> Any:
-    """A table by the name that stack.env has for it."""
+    """The table whose name stack.env has under that variable."""
     return boto3.resource(
         "dynamodb",
         endpoint_url=stack.env["AWS_ENDPOINT_URL"],
@@ -440,7 +441,7 @@ def boto3_table(stack: FaultStack, name: str) -> Any:
 
 @contextlib.contextmanager
 def proxied(stack: Stack) -> Iterator[FaultStack]:
-    """A running stack with its proxies, for the time of a block."""
+    """A running stack with its proxies, for the duration of the block."""
     with Background() as background:
         stand = FaultStack(stack, background)
         try:
@@ -452,7 +453,7 @@ def proxied(stack: Stack) -> Iterator[FaultStack]:
 
 
 def _through(url: str, authority: str) -> str:
-    """The URL with another host and port; user and password stay."""
+    """Return the URL with another host and port, keeping user and password."""
     parts = urlsplit(url)
     credentials, at, _ = parts.netloc.rpartition("@")
     return parts._replace(netloc=f"{credentials}{at}{authority}").geturl()

@@ -1,7 +1,7 @@
-"""A TCP proxy that looks at what passes and acts at the byte: cuts, holds, kills.
+"""A TCP proxy that inspects the bytes that pass and acts on a match: cuts, holds, kills.
 
-microburst speaks the protocols; this does what it cannot: let the server do its work and lose the
-answer, freeze one of many connections, kill the process that speaks at a point of the protocol.
+microburst knows the protocols; this proxy does what it cannot: lose the response after the server
+has done its work, freeze one of many connections, kill the client at a point of the protocol.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Side = Literal["request", "answer"]
-Deed = Literal["cut", "hold", "kill", "pass"]
+Action = Literal["cut", "hold", "kill", "pass"]
 Address = tuple[str, int]
 
 _CHUNK = 65_536
@@ -26,11 +26,11 @@ _UPGRADE = re.compile(rb"^upgrade:\s*websocket\r?$", re.IGNORECASE | re.MULTILIN
 
 
 class Trigger:
-    """What to do when matching bytes pass: reset, keep them back, kill the client, only count."""
+    """The action for matching bytes: reset the connection, hold them, kill the client or count."""
 
-    def __init__(self, side: Side, pattern: bytes, deed: Deed, times: int | None) -> None:
+    def __init__(self, side: Side, pattern: bytes, action: Action, times: int | None) -> None:
         self.side = side
-        self.deed = deed
+        self.action = action
         self.left = times
         self._pattern = re.compile(pattern, re.DOTALL)
         self._fired = threading.Semaphore(0)
@@ -38,7 +38,7 @@ class Trigger:
         self.count = 0
 
     def takes(self, side: Side, chunk: bytes) -> bool:
-        """Whether it acts on this chunk; counts it."""
+        """Whether it acts on this chunk; counts the match."""
         if side != self.side or self.left == 0 or not self._pattern.search(chunk):
             return False
         if self.left is not None:
@@ -50,10 +50,12 @@ class Trigger:
     def wait(self, seconds: float = 20.0) -> None:
         """Wait until it has fired, once for each call."""
         if not self._fired.acquire(timeout=seconds):
-            raise AssertionError(f"the proxy has not seen {self._pattern.pattern!r}")
+            raise AssertionError(
+                f"the proxy did not see {self._pattern.pattern!r} within {seconds:g} s"
+            )
 
     def release(self) -> None:
-        """Let go what is held, and do nothing more; on the loop's thread."""
+        """Release held bytes and stop acting; on the loop's thread."""
         self.left = 0
         self._released.set()
 
@@ -73,16 +75,16 @@ class Link(NamedTuple):
         return port
 
     def abort(self) -> None:
-        """End it with a reset on both sides."""
+        """Reset both sides."""
         for writer in self:
             _reset(writer)
 
 
 class Tap:
-    """A proxy on a free port; idle, it passes everything on.
+    """A proxy on a free port; while idle it passes everything on.
 
-    Connections that ask for a WebSocket go to `websockets`, where that is given; `kill` is called
-    with the port of a client whose process is to die.
+    Connections that request a WebSocket go to `websockets`, if given; `kill` is called with the
+    port of a client whose process is to be killed.
     """
 
     def __init__(
@@ -113,14 +115,14 @@ class Tap:
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
-    def on(self, side: Side, pattern: bytes, deed: Deed, *, times: int | None = 1) -> Trigger:
-        """Act on the next `times` chunks that match; None: on all of them until `clear`."""
-        trigger = Trigger(side, pattern, deed, times)
+    def on(self, side: Side, pattern: bytes, action: Action, *, times: int | None = 1) -> Trigger:
+        """Act on the next `times` matching chunks; None means all until `clear`."""
+        trigger = Trigger(side, pattern, action, times)
         self._triggers.append(trigger)
         return trigger
 
     def clear(self) -> None:
-        """Forget all triggers and let go what they hold; on the loop's thread."""
+        """Remove all triggers and release what they hold; on the loop's thread."""
         for trigger in self._triggers:
             trigger.release()
         self._triggers = []
@@ -133,7 +135,7 @@ class Tap:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._connect(reader, writer)
-        except (OSError, asyncio.CancelledError):  # cancelled: the loop ends, nobody waits for it
+        except (OSError, asyncio.CancelledError):  # cancelled: the loop is stopping
             _reset(writer)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -177,12 +179,12 @@ class Tap:
         for trigger in self._triggers:
             if not trigger.takes(side, chunk):
                 continue
-            if trigger.deed == "hold":
+            if trigger.action == "hold":
                 await trigger.held()
                 continue
-            if trigger.deed == "pass":
+            if trigger.action == "pass":
                 continue
-            if trigger.deed == "kill":
+            if trigger.action == "kill":
                 await asyncio.to_thread(self._kill, link.client_port)
             link.abort()
             return False
@@ -190,7 +192,7 @@ class Tap:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Close with a reset: an orderly end could be taken for the end of an answer."""
+    """Close with a reset: an orderly close could be taken for the end of a response."""
     with contextlib.suppress(OSError):
         linger = struct.pack("ii", 1, 0)
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

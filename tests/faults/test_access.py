@@ -1,4 +1,4 @@
-"""Refused webhooks, clocks that are off, and rights: rows 26 and 29 of the fault table."""
+"""Rejected webhooks, clock skew, and rights: rows 26 and 29 of the fault table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.faults.stack import result
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.faults.stack import FaultStack, Page
+    from tests.faults.stack import FaultStack, Tab
 
 pytestmark = pytest.mark.faults
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.faults
     [(4, 200), (-4, 200), (6, 401), (-6, 401)],
     ids=["slow by 4 min", "fast by 4 min", "slow by 6 min", "fast by 6 min"],
 )
-def test_row_26_the_provider_has_another_clock(
+def test_row_26_the_providers_clock_is_off(
     fault_stack: FaultStack, user: str, age: int, status: int
 ) -> None:
     generation = fault_stack.generation(user)
@@ -36,9 +36,9 @@ def test_row_26_the_provider_has_another_clock(
 
 
 def test_a_replayed_webhook_changes_nothing(
-    fault_stack: FaultStack, open_page: Callable[..., Page], user: str
+    fault_stack: FaultStack, open_tab: Callable[..., Tab], user: str
 ) -> None:
-    page, generation = open_page(user), fault_stack.generation(user)
+    tab, generation = open_tab(user), fault_stack.generation(user)
     first = fault_stack.callback(generation, webhook_id="msg_" + generation)
     again = fault_stack.callback(generation, webhook_id="msg_" + generation)
     other = fault_stack.callback(generation, status="ERROR")
@@ -46,7 +46,7 @@ def test_a_replayed_webhook_changes_nothing(
         "recorded", "duplicate", "unchanged",
     ]  # fmt: skip
     assert fault_stack.status(generation) == "COMPLETE"
-    page.sees(generation)
+    tab.sees(generation)
     assert len(fault_stack.outbox(user)) == 1
 
 
@@ -61,7 +61,7 @@ def test_a_replayed_webhook_changes_nothing(
     ],
     ids=["status", "scheme", "field missing", "unknown generation", "too large"],
 )
-def test_a_webhook_that_is_refused_writes_nothing(
+def test_a_rejected_webhook_writes_nothing(
     fault_stack: FaultStack, user: str, change: dict[str, Any], status: int, field: str | None
 ) -> None:
     generation = fault_stack.generation(user)
@@ -71,7 +71,7 @@ def test_a_webhook_that_is_refused_writes_nothing(
     assert fault_stack.outbox(user) == []
 
 
-def test_a_webhook_with_another_signature_is_refused(fault_stack: FaultStack, user: str) -> None:
+def test_a_webhook_signed_for_another_body_is_rejected(fault_stack: FaultStack, user: str) -> None:
     generation = fault_stack.generation(user)
     headers = fault_stack.signed("{}", "msg_1")
     answer = httpx.post(
@@ -92,9 +92,9 @@ def test_a_webhook_with_another_signature_is_refused(fault_stack: FaultStack, us
         ("message", "dynamodb", "scan", {"TableName": "HERALD_API_KEYS_TABLE"}),
     ],
 )
-def test_row_29_a_function_may_not_do_what_is_not_its_own(
+def test_row_29_a_function_has_no_rights_beyond_its_own(
     fault_stack: FaultStack,
-    open_page: Callable[..., Page],
+    open_tab: Callable[..., Tab],
     user: str,
     handler: str,
     service: Any,
@@ -102,9 +102,9 @@ def test_row_29_a_function_may_not_do_what_is_not_its_own(
     arguments: dict[str, str],
 ) -> None:
     # Given the credentials of a running function
-    page, generation = open_page(user), fault_stack.generation(user)
+    tab, generation = open_tab(user), fault_stack.generation(user)
     fault_stack.callback(generation)
-    page.sees(generation)
+    tab.sees(generation)
     worker = eventually(lambda: fault_stack.workers(handler), f"{handler} runs")[0].environ()
     client: Any = boto3.client(
         service,
@@ -114,7 +114,7 @@ def test_row_29_a_function_may_not_do_what_is_not_its_own(
         aws_secret_access_key=worker["AWS_SECRET_ACCESS_KEY"],
         aws_session_token=worker["AWS_SESSION_TOKEN"],
     )
-    # When it is used for something else, then it is refused
+    # When they are used for something else, then access is denied
     given = {name: fault_stack.env.get(value, value) for name, value in arguments.items()}
     with pytest.raises(ClientError) as refused:
         getattr(client, operation)(**given)

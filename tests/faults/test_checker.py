@@ -1,4 +1,4 @@
-"""The checker must notice: each planted bug makes it fail and is named."""
+"""The checker finds bugs: each planted one makes it fail and is named."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def result(generation: str) -> dict[str, Any]:
 
 
 def sound() -> History:
-    """A run in which everything went right, with duplicates on the wire as there always are."""
+    """A run without errors, with the usual duplicates on the wire."""
     history = History()
     for client, user in CLIENTS.items():
         history.add("campaign", "client", client=client, user=user)
@@ -61,7 +61,7 @@ def sound() -> History:
 
 
 def edited(edit: Callable[[Operation], Operation | None]) -> History:
-    """The sound history with each operation changed, or left out where `edit` gives None."""
+    """The sound history with `edit` applied to each operation; None removes it."""
     changed = [edit(operation) for operation in sound().operations]
     return History([operation for operation in changed if operation is not None])
 
@@ -153,9 +153,9 @@ PLANTED = {
         with_data("handled", {"generation": "g4"}, event="invented"),
         "unknown event: bob/1 handled g4 as invented",
     ),
-    "event says other than the row": (
+    "event that contradicts its row": (
         with_data("row", {"generation": "g4"}, status="ERROR"),
-        "wrong content: bob/1 was told COMPLETE of g4: ERROR",
+        "wrong content: bob/1 saw COMPLETE for g4, which is ERROR",
     ),
     "message left in the queue": (
         with_data("waiting", {}, messages=1),
@@ -163,13 +163,13 @@ PLANTED = {
     ),
     "event in the dead-letter queue": (
         plus("end", "dead", queue="generation-complete-queue-dlq", body="an event"),
-        "dead letter that was no poison: an event",
+        "dead letter that is not poison: an event",
     ),
     "poison swallowed": (
         without("dead"),
         "poison that is not in the dead-letter queue: no event",
     ),
-    "never at rest": (without("settled"), "did not settle"),
+    "never settled": (without("settled"), "did not settle"),
 }
 
 
@@ -194,13 +194,13 @@ def test_a_planted_bug_is_found_and_named(history: History, message: str) -> Non
 
 def test_losses_and_duplicates_are_counted_for_each_client() -> None:
     dropped = check(without("handled", generation="g1"))
-    assert dropped.losses == 2  # of both of alice's clients
+    assert dropped.losses == 2  # one for each of alice's clients
     assert report.summary(dropped).endswith("2 silent losses")
     twice = check(plus("bob/1", "handled", **result("g4")))
     assert "1 duplicates seen by applications" in report.summary(twice)
 
 
-def test_a_gap_that_covers_the_event_is_no_silent_loss() -> None:
+def test_a_loss_covered_by_a_gap_is_not_silent() -> None:
     history = without("handled", "alice/2", generation="g2")
     history.add("alice/2", "gap", epoch=EPOCH, after=1, head=3, reason="expired")
     verdict = check(history)
@@ -215,25 +215,26 @@ def test_a_gap_that_covers_the_event_is_no_silent_loss() -> None:
         ("alice/2", {"epoch": "another", "after": 0, "head": 3}),
         ("alice/1", {"epoch": EPOCH, "after": 0, "head": 3}),
     ],
-    ids=["above it", "below it", "of another epoch", "told to another client"],
+    ids=["above it", "below it", "of another epoch", "of another client"],
 )
-def test_a_gap_elsewhere_excuses_nothing(client: str, gap: dict[str, Any]) -> None:
+def test_a_gap_that_does_not_cover_the_event_does_not_excuse_its_loss(
+    client: str, gap: dict[str, Any]
+) -> None:
     history = without("handled", "alice/2", generation="g2")
     history.add(client, "gap", **gap, reason="expired")
     assert check(history).losses == 1
 
 
-def test_a_notice_is_no_result() -> None:
+def test_a_notice_does_not_count_as_a_result() -> None:
     notice = {**result("g1"), "event": "notice-g1", "offset": None, "status": "ERROR"}
-    told = plus("alice/1", "handled", **notice)
-    verdict = check(told)
+    verdict = check(plus("alice/1", "handled", **notice))
     assert (verdict.holds, verdict.late_notices) == (True, 1)
     only_the_notice = without("handled", "alice/1", generation="g1")
     only_the_notice.add("alice/1", "handled", **notice)
     assert check(only_the_notice).losses == 1
 
 
-def test_a_history_survives_its_file(tmp_path: Path) -> None:
+def test_a_history_survives_saving_and_loading(tmp_path: Path) -> None:
     sound().save(tmp_path / "runs" / "1.jsonl")
     loaded = History.load(tmp_path / "runs" / "1.jsonl")
     assert loaded.operations == sound_times_removed(loaded)

@@ -1,4 +1,4 @@
-"""The scripted client keeps its cursor as protocol.md says; a judge must not be wrong itself."""
+"""The recording client follows protocol.md; the checker relies on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OLD, NEW = "0190b0e0-0000-7000-8000-000000000000", "0190b0e1-0000-7000-8000-0000
 
 
 @given(st.permutations(range(1, 8)), st.lists(st.integers(1, 7), max_size=5))
-def test_whatever_the_order_and_the_duplicates_the_cursor_ends_at_the_head(
+def test_the_cursor_ends_at_the_head_for_any_order_and_any_duplicates(
     offsets: list[int], again: list[int]
 ) -> None:
     cursor = Cursor()
@@ -31,7 +31,7 @@ def test_whatever_the_order_and_the_duplicates_the_cursor_ends_at_the_head(
     assert (cursor.offset, cursor.above, cursor.complete) == (7, set(), True)
 
 
-def test_a_hole_holds_the_cursor_and_tells_its_size() -> None:
+def test_the_cursor_stops_at_a_hole_and_knows_its_size() -> None:
     cursor = Cursor()
     for offset in (1, 2, 5):
         cursor.receive(OLD, offset)
@@ -45,7 +45,7 @@ def test_a_hole_holds_the_cursor_and_tells_its_size() -> None:
     assert (cursor.offset, cursor.first_hole) == (5, 4)
 
 
-def test_after_a_gap_it_goes_on_from_the_head() -> None:
+def test_after_a_gap_the_cursor_continues_from_the_head() -> None:
     cursor = Cursor()
     for offset in (1, 12):
         cursor.receive(OLD, offset)
@@ -70,7 +70,7 @@ def event(number: int, offset: int | None, epoch: str | None = OLD) -> dict[str,
 
 
 class Script:
-    """A server that answers hello, pings and history as told, and notes what it is asked."""
+    """A server that answers hello and history by a script and records what it receives."""
 
     def __init__(self, *hellos: list[dict[str, Any]], history: list[dict[str, Any]]) -> None:
         self._hellos = itertools.chain(hellos, itertools.repeat([]))
@@ -96,7 +96,7 @@ class Script:
 
 
 def play(background: Background, script: Script, until: Any) -> tuple[Client, History]:
-    """A client against the script, until the condition on it holds."""
+    """Run a client against the script until the condition on it is true."""
     history = History()
 
     async def start() -> tuple[Any, Client]:
@@ -119,7 +119,7 @@ def welcome(head: int, epoch: str | None = OLD) -> dict[str, Any]:
     return {"type": "welcome", "stream": {"epoch": epoch, "head": head}}
 
 
-def test_it_hands_each_event_on_once_and_records_all(background: Background) -> None:
+def test_each_event_is_handled_once_and_every_frame_is_recorded(background: Background) -> None:
     replay = {"type": "events", "items": [event(1, 1), event(2, 2)]}
     script = Script(
         [welcome(2), replay, event(2, 2), event(0, None, None), event(0, None, None)], history=[]
@@ -130,7 +130,7 @@ def test_it_hands_each_event_on_once_and_records_all(background: Background) -> 
     assert (len(list(history.of("received"))), len(list(history.of("handled")))) == (5, 3)
 
 
-def test_it_resumes_from_its_cursor_after_a_loss(background: Background) -> None:
+def test_it_resumes_from_its_cursor_after_a_lost_connection(background: Background) -> None:
     script = Script(
         [welcome(0, None), event(1, 1), {"type": "hang up"}], [welcome(2), event(2, 2)], history=[]
     )
@@ -140,7 +140,7 @@ def test_it_resumes_from_its_cursor_after_a_loss(background: Background) -> None
     assert hellos == [{"offset": 0}, {"epoch": OLD, "offset": 1}]
 
 
-def test_it_asks_for_what_is_missing(background: Background) -> None:
+def test_it_requests_missing_events(background: Background) -> None:
     script = Script([welcome(0, None), event(3, 3)], history=[event(1, 1), event(2, 2)])
     client, _ = play(background, script, lambda client: len(client.handled) == 3)
     asked = [frame for frame in script.asked if frame["action"] == "history"]
@@ -148,17 +148,17 @@ def test_it_asks_for_what_is_missing(background: Background) -> None:
     assert client.results() == ["g3", "g1", "g2"]
 
 
-def test_it_tells_of_a_gap_and_of_a_new_epoch(background: Background) -> None:
+def test_it_records_gaps_and_new_epochs(background: Background) -> None:
     gap = {"type": "gap", "epoch": OLD, "head": 9, "reason": "limit"}
     pong = {"type": "pong", "epoch": NEW, "head": 4}
     script = Script([welcome(9), gap, pong], history=[])
     client, history = play(background, script, lambda client: client.cursor.epoch == NEW)
-    told = [(op.data["after"], op.data["head"], op.data["reason"]) for op in history.of("gap")]
-    assert told == [(0, 9, "limit"), (0, 4, "epoch_changed")]
+    gaps = [(op.data["after"], op.data["head"], op.data["reason"]) for op in history.of("gap")]
+    assert gaps == [(0, 9, "limit"), (0, 4, "epoch_changed")]
     assert client.cursor.resume() == {"epoch": NEW, "offset": 4}
 
 
-def test_a_refused_hello_is_said_again(background: Background) -> None:
+def test_a_refused_hello_is_retried(background: Background) -> None:
     refused = {"type": "error", "code": 4100, "name": "overloaded"}
     script = Script([refused], [welcome(1), event(1, 1)], history=[])
     client, _ = play(background, script, lambda client: client.handled)

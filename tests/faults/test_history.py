@@ -1,4 +1,4 @@
-"""The history checker on the applied stack: nothing is silently lost, whatever fails."""
+"""A long run on the applied stack: whatever fails, nothing is silently lost."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local import BUILD
 from tests.faults import report
 from tests.faults.campaign import Campaign
 from tests.faults.checker import Verdict, check
+from tooling import BUILD
 
 if TYPE_CHECKING:
     from tests.faults.stack import FaultStack
 
 pytestmark = pytest.mark.faults
 
-SEED, GENERATIONS = 1, 60  # `make faults SEED=… N=…` runs others
+SEED, GENERATIONS = 1, 60  # `make faults SEED=… N=…` changes them
 
 
 class LongRun:
-    """What `python -m tests.faults` asks for, and what it gets."""
+    """The run that `python -m tests.faults` requests, and its verdict."""
 
     def __init__(self, seed: int, generations: int) -> None:
         self.seed = seed
@@ -29,14 +29,14 @@ class LongRun:
 
 
 def test_nothing_is_silently_lost(fault_stack: FaultStack, request: pytest.FixtureRequest) -> None:
-    # Given several users with several pages each
+    # Given several users with several tabs each
     wanted = request.config.pluginmanager.get_plugin("long-run") or LongRun(SEED, GENERATIONS)
     campaign = Campaign(fault_stack, wanted.seed, wanted.generations)
-    # When generations complete while everything fails in turn
+    # When generations complete while one thing after another fails
     history = fault_stack.background.run(campaign.run(), seconds=None)
     file = BUILD / "faults" / f"history-{wanted.seed}.jsonl"
     history.save(file)
-    # Then each was recorded, and each page handled each of its events once
+    # Then each result was recorded, and each tab handled each of its events once
     wanted.verdict = verdict = check(history)
     print(f"\n{report.table(verdict, wanted.seed)}\n{report.summary(verdict)}")
     assert verdict.holds, f"see {file}\n" + "\n".join(map(str, verdict.violations))

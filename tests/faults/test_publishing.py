@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.faults.alerts import Alerts
-    from tests.faults.stack import FaultStack, Page
+    from tests.faults.stack import FaultStack, Tab
 
 pytestmark = pytest.mark.faults
 
@@ -24,98 +24,98 @@ pytestmark = pytest.mark.faults
 @pytest.mark.parametrize(
     "rule", [rules.SNS_REFUSES_EVENTS, rules.SNS_DENIES_KMS], ids=["row 5: 5xx", "row 23: KMS"]
 )
-def test_sns_refuses(
+def test_sns_rejects_the_publish(
     fault_stack: FaultStack,
-    open_page: Callable[..., Page],
+    open_tab: Callable[..., Tab],
     alerts: Alerts,
     user: str,
     rule: rules.Rule,
 ) -> None:
-    # Given a topic that takes nothing
-    page, generation = open_page(user), fault_stack.generation(user)
+    # Given a topic that rejects every publish
+    tab, generation = open_tab(user), fault_stack.generation(user)
     with fault_stack.aws.fault(**rule):
-        # When the provider calls, then it need not call again: the outbox has the event
+        # When the provider calls, then it need not retry: the outbox has the event
         answer = fault_stack.callback(generation)
         assert answer.status == 200
-        assert len(fault_stack.aws.fired()) == 3  # three tries
+        assert len(fault_stack.aws.fired()) == 3  # three attempts
         assert [row["published"] for row in fault_stack.outbox(user)] == [False]
-        # And people are told, and a relay that fails too takes nothing out of the outbox
+        # And operators are alerted
         alerts.expect("could not publish", answer.body["eventId"])
-    assert page.client.results() == []
+    assert tab.client.results() == []
     # When SNS is back, then the relay delivers
     fault_stack.relay()
-    page.sees(generation)
+    tab.sees(generation)
     assert [row["published"] for row in fault_stack.outbox(user)] == [True]
 
 
-def test_row_5_the_relay_is_refused_too(
-    fault_stack: FaultStack, open_page: Callable[..., Page], user: str
+def test_row_5_sns_rejects_the_relay_too(
+    fault_stack: FaultStack, open_tab: Callable[..., Tab], user: str
 ) -> None:
-    # Given an event that waits in the outbox, and SNS that goes on refusing, alerts included
-    page, generation, began = open_page(user), fault_stack.generation(user), time.time()
+    # Given an event that waits in the outbox, and SNS that keeps failing, alerts included
+    tab, generation, began = open_tab(user), fault_stack.generation(user), time.time()
     with fault_stack.aws.fault(**rules.SNS_REFUSES):
         assert fault_stack.callback(generation).status == 200
-        # When the relay runs, then the alarms have their metrics, without SNS
+        # When the relay runs, then the alarms get their metrics without SNS
         assert fault_stack.relay()["oldestSeconds"] >= 60
         assert '"PublishFailures":1' in fault_stack.logs("callback", began)
         assert '"OutboxOldestSeconds":' in fault_stack.logs("relay", began)
         assert [row["published"] for row in fault_stack.outbox(user)] == [False]
     assert fault_stack.relay()["oldestSeconds"] == 0
-    page.sees(generation)
+    tab.sees(generation)
 
 
 def test_row_6_the_process_dies_between_commit_and_publish(
-    fault_stack: FaultStack, open_page: Callable[..., Page], user: str
+    fault_stack: FaultStack, open_tab: Callable[..., Tab], user: str
 ) -> None:
-    # Given a function that is killed when it turns to SNS
-    page, generation = open_page(user), fault_stack.generation(user)
+    # Given a function that is killed when it calls SNS
+    tab, generation = open_tab(user), fault_stack.generation(user)
     killed = fault_stack.aws_tap.on("request", rb"Action=Publish&", "kill")
     assert fault_stack.callback(generation, webhook_id="msg_" + generation).status >= 500
     assert killed.count == 1
     assert [row["published"] for row in fault_stack.outbox(user)] == [False]
-    # When nobody ever calls again, then the relay publishes what was recorded
+    # When no retry ever comes, then the relay publishes the recorded event
     assert fault_stack.relay()["relayed"] >= 1
-    page.sees(generation)
+    tab.sees(generation)
     # And a late call changes nothing
     again = fault_stack.callback(generation, webhook_id="msg_" + generation)
     assert (again.status, again.body["outcome"]) == (200, "duplicate")
     assert len(fault_stack.outbox(user)) == 1
 
 
-def test_row_7_sns_throttles_and_then_takes_it(
-    fault_stack: FaultStack, open_page: Callable[..., Page], user: str
+def test_row_7_sns_throttles_and_then_accepts(
+    fault_stack: FaultStack, open_tab: Callable[..., Tab], user: str
 ) -> None:
     # Given SNS that throttles twice
-    page, generation = open_page(user), fault_stack.generation(user)
+    tab, generation = open_tab(user), fault_stack.generation(user)
     with fault_stack.aws.fault(**rules.SNS_THROTTLES_TWICE):
         assert fault_stack.callback(generation).status == 200
         assert len(fault_stack.aws.fired()) == 2
-    # Then the third try delivers, without the relay
-    page.sees(generation)
+    # Then the third attempt delivers, without the relay
+    tab.sees(generation)
     assert [row["published"] for row in fault_stack.outbox(user)] == [True]
-    assert len(page.client.of("event")) == 1
+    assert len(tab.client.of("event")) == 1
 
 
-def test_row_8_the_answer_of_sns_is_lost(
-    fault_stack: FaultStack, open_page: Callable[..., Page], user: str
+def test_row_8_the_response_of_sns_is_lost(
+    fault_stack: FaultStack, open_tab: Callable[..., Tab], user: str
 ) -> None:
-    # Given a publish that SNS takes, and whose answer breaks off
-    page, generation = open_page(user), fault_stack.generation(user)
+    # Given a publish that SNS accepts, with its response cut off
+    tab, generation = open_tab(user), fault_stack.generation(user)
     with fault_stack.aws.fault(**rules.SNS_LOSES_ONE_ANSWER):
         assert fault_stack.callback(generation).status == 200
         assert len(fault_stack.aws.fired()) == 1
-    # Then it is published twice, under one id
-    eventually(lambda: len(page.client.of("event")) == 2, "the event arrives twice")
-    assert len({frame["event"]["id"] for frame in page.client.of("event")}) == 1
+    # Then it is published twice, with the same id
+    eventually(lambda: len(tab.client.of("event")) == 2, "the event arrives twice")
+    assert len({frame["event"]["id"] for frame in tab.client.of("event")}) == 1
     # And the application sees it once
-    page.sees(generation)
+    tab.sees(generation)
 
 
 def test_row_27_relays_overlap(
-    fault_stack: FaultStack, open_page: Callable[..., Page], user: str
+    fault_stack: FaultStack, open_tab: Callable[..., Tab], user: str
 ) -> None:
     # Given a backlog of several batches
-    page = open_page(user)
+    tab = open_tab(user)
     generations = [fault_stack.generation(user) for _ in range(20)]
     with fault_stack.aws.fault(**rules.SNS_REFUSES):
         for generation in generations:
@@ -125,10 +125,10 @@ def test_row_27_relays_overlap(
     with slow, ThreadPoolExecutor(3) as pool:
         runs = [pool.submit(fault_stack.relay) for _ in range(3)]
         relayed = sum(run.result()["relayed"] for run in runs)
-    # Then each event is published, and seen once
-    page.sees(*generations)
+    # Then each event is published and seen once
+    tab.sees(*generations)
     assert all(row["published"] for row in fault_stack.outbox(user))
-    # And no relay took what another had
+    # And no two relays took the same event
     assert relayed == len(generations)
     offsets = [json.loads(row["event"])["sequence"] for row in fault_stack.outbox(user)]
     assert offsets == [str(number) for number in range(1, 21)]

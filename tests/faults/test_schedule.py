@@ -1,4 +1,4 @@
-"""The schedule is a function of its seed, and leaves every message one good receive."""
+"""The schedule depends only on its seed and leaves every message one undisturbed receive."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def test_the_seed_reproduces_the_schedule() -> None:
     assert plan(7, 60, visibility=VISIBILITY) != plan(8, 60, visibility=VISIBILITY)
 
 
-def test_a_long_run_has_every_kind() -> None:
+def test_a_long_run_has_every_kind_of_fault() -> None:
     assert {fault.kind for fault in plan(1, 300, visibility=VISIBILITY)} == set(KINDS)
 
 

@@ -1,4 +1,4 @@
-"""The proxy does what its triggers say, and nothing else."""
+"""The proxy does what its triggers say and nothing else."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def background() -> Iterator[Background]:
 
 @pytest.fixture
 def echo() -> Iterator[tuple[str, int]]:
-    """A server that answers each chunk with itself."""
+    """A server that echoes each chunk."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -66,11 +66,11 @@ def ask(tap: Tap, text: bytes) -> bytes:
         return connection.recv(1024)
 
 
-def test_idle_it_passes_everything(tap: Tap) -> None:
+def test_an_idle_tap_passes_everything(tap: Tap) -> None:
     assert ask(tap, b"hello") == b"echo hello"
 
 
-def test_the_request_is_cut_as_often_as_told(tap: Tap) -> None:
+def test_the_request_is_cut_the_configured_number_of_times(tap: Tap) -> None:
     tap.on("request", b"COMMIT", "cut", times=1)
     assert ask(tap, b"BEGIN") == b"echo BEGIN"
     with pytest.raises(ConnectionResetError):
@@ -78,14 +78,14 @@ def test_the_request_is_cut_as_often_as_told(tap: Tap) -> None:
     assert ask(tap, b"COMMIT") == b"echo COMMIT"
 
 
-def test_the_answer_is_lost_after_the_server_has_answered(tap: Tap) -> None:
+def test_the_response_is_lost_after_the_server_has_sent_it(tap: Tap) -> None:
     trigger = tap.on("answer", b"echo COMMIT", "cut")
     with pytest.raises(ConnectionResetError):
         ask(tap, b"COMMIT")
     assert trigger.count == 1
 
 
-def test_what_is_held_goes_on_when_released(tap: Tap, background: Background) -> None:
+def test_held_bytes_pass_once_released(tap: Tap, background: Background) -> None:
     trigger = tap.on("request", b"slow", "hold")
     with socket.create_connection(("127.0.0.1", tap.port), timeout=5) as connection:
         connection.sendall(b"slow")
@@ -104,7 +104,9 @@ def test_without_a_server_the_client_is_reset(background: Background) -> None:
     background.run(proxy.stop())
 
 
-def test_kill_names_the_client_by_its_port(background: Background, echo: tuple[str, int]) -> None:
+def test_kill_identifies_the_client_by_its_port(
+    background: Background, echo: tuple[str, int]
+) -> None:
     ports: list[int] = []
     proxy = Tap(echo, kill=ports.append)
     background.run(proxy.start())

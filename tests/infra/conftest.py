@@ -1,4 +1,4 @@
-"""Terraform for this suite: offline where there is a provider mirror, on copies of the sources."""
+"""Run Terraform on copies of infra/, offline if there is a provider mirror."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from moto.server import ThreadedMotoServer
 
-from local import ROOT, terraform
+from tooling import ROOT, terraform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ REGION = "eu-central-1"
 
 
 class Terraform:
-    """The terraform command on a copy of infra/, without anybody's AWS account."""
+    """The terraform command in a directory, without anybody's AWS credentials."""
 
     def __init__(self, directory: Path, **variables: str) -> None:
         self.directory = directory
@@ -28,7 +28,7 @@ class Terraform:
         self.environment = terraform.environment({**own, **variables})
 
     def at(self, directory: str) -> Terraform:
-        """The same command in a folder of the copy."""
+        """Return the same command for a subdirectory."""
         other = Terraform(self.directory / directory)
         other.environment = self.environment
         return other
@@ -48,27 +48,27 @@ class Terraform:
         )
 
     def output(self, *arguments: str) -> str:
-        """What the command prints; a failure shows what it said."""
+        """Run the command, which must succeed, and return its standard output."""
         result = self.run(*arguments)
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
 
 
 def copy_of_infra(target: Path) -> Path:
-    """infra/ without what Terraform made in it."""
-    ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "*_override.tf")
+    """Copy infra/, its lock file included, without the files that Terraform created in it."""
+    ignored = shutil.ignore_patterns(".terraform", "*.tfstate*", "*_override.tf")
     return shutil.copytree(ROOT / "infra", target, ignore=ignored)
 
 
 @pytest.fixture(scope="session")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Terraform:
-    """The root module, initialised."""
+    """Return an initialised copy of the root module."""
     return Terraform(copy_of_infra(tmp_path_factory.mktemp("root") / "infra")).init()
 
 
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
-    """The address of a moto server."""
+    """Start a moto server and return its URL."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -78,7 +78,7 @@ def moto_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def moto_environment(moto_url: str) -> dict[str, str]:
-    """What makes Terraform and boto3 take moto for AWS."""
+    """Return the environment in which Terraform and boto3 use moto instead of AWS."""
     return {
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",

@@ -1,4 +1,4 @@
-"""What Chalice registers and what the HCL deploys are the same application."""
+"""Chalice and Terraform describe the same application."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from chalicelib import metrics, settings
 from chalicelib.telemetry import NAMESPACE
-from local import ROOT, package
 from tests.infra.conftest import Terraform, copy_of_infra
+from tooling import ROOT, package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ WEBSOCKET_NAMES = {  # Chalice names them by route, and keeps the handler's own 
 
 @pytest.fixture(scope="module")
 def chalice() -> dict[str, Resources]:
-    """The resources that `chalice package` would make: type → name → attributes."""
+    """Return the resources in Chalice's own Terraform: type → name → attributes."""
     package.build()
     generated = json.loads((package.PACKAGE / "chalice.tf.json").read_text())
     resources: dict[str, Resources] = generated["resource"]
@@ -40,7 +40,7 @@ def chalice() -> dict[str, Resources]:
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory, moto_environment: dict[str, str]) -> Resources:
-    """The planned resources of the root module by address; unknown values are true."""
+    """Return the planned resources of the root module by address; unknown values are True."""
     package.build()
     directory = copy_of_infra(tmp_path_factory.mktemp("plan") / "infra")
     (directory / "backend_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
@@ -64,7 +64,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory, moto_environment: dict[str, s
 
 
 def merge(known: Any, unknown: Any) -> Any:
-    """The planned attributes, with what is unknown before apply marked as True."""
+    """Return the planned attributes, with True for each that is unknown before apply."""
     if isinstance(known, dict) and isinstance(unknown, dict):
         return {key: merge(known.get(key), unknown.get(key)) for key in known | unknown}
     if isinstance(known, list) and isinstance(unknown, list) and len(known) == len(unknown):
@@ -79,15 +79,20 @@ def functions(plan: Resources) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def environment_names(handler: str) -> set[str]:
-    """The names in a function's `environment`; a plan does not show them before apply."""
-    [module] = hcl(f"{handler}.tf")["module"]
-    expression = module[f'"{handler}"']["environment"]
+    """Return the names in a function's environment; a plan does not show them before apply."""
+    expression = str(module(handler)["environment"])
     shared = hcl("locals.tf")["locals"][0]
-    names = set(NAME.findall(expression))
-    for local in re.findall(r"local\.(\w+)", expression):
-        if local.endswith("_environment"):
-            names |= set(shared[local])
+    names = set(NAME.findall(expression)) | set(shared["function"]["environment"])
+    for local in re.findall(r"local\.(\w+_environment)", expression):
+        names |= set(shared[local])
     return {name for name in names if name.startswith("HERALD_")}
+
+
+def module(handler: str) -> dict[str, Any]:
+    """Return the arguments of a function's module in the root module."""
+    [block] = hcl(f"{handler}.tf")["module"]
+    arguments: dict[str, Any] = block[f'"{handler}"']
+    return arguments
 
 
 def hcl(name: str) -> dict[str, Any]:
@@ -118,26 +123,24 @@ def test_environment_names(chalice: dict[str, Resources]) -> None:
 
 
 def test_the_settings_are_those_that_terraform_sets() -> None:
-    for handler, kind in settings.FUNCTIONS.items():
-        wanted = {settings.variable(field) for field in kind._fields}
+    for handler in settings.FUNCTIONS:
+        wanted = {settings.variable(field) for field in settings.fields(handler)}
         assert environment_names(handler) == wanted, handler
 
 
 def test_the_settings_are_those_that_chalice_knows(chalice: dict[str, Resources]) -> None:
     for name, function in chalice["aws_lambda_function"].items():
-        kind = settings.FUNCTIONS[WEBSOCKET_NAMES.get(name, name)]
-        wanted = {settings.variable(field) for field in kind._fields}
+        handler = WEBSOCKET_NAMES.get(name, name)
+        wanted = {settings.variable(field) for field in settings.fields(handler)}
         assert set(function["environment"]["variables"]) == wanted, name
     assert len(settings.FUNCTIONS) == len(chalice["aws_lambda_function"])
 
 
 def test_extra_environment_reaches_every_function(plan: Resources) -> None:
+    shared = hcl("locals.tf")["locals"][0]["function"]
+    assert shared["environment_overrides"] == "${var.extra_environment}"
     for name, _ in functions(plan):
-        [module] = hcl(f"{name}.tf")["module"]
-        expression = module[f'"{name}"']["environment"]
-        assert re.search(r"var\.extra_environment\s*\)\}$", expression), (
-            f"{name} does not get it last"
-        )
+        assert module(name)["shared"] == "${local.function}", f"{name} does not get it"
 
 
 def test_runtime(chalice: dict[str, Resources], plan: Resources) -> None:

@@ -1,4 +1,4 @@
-"""The messaging module applied on moto: what is published comes out of the queue as it was."""
+"""The messaging module, applied to moto, delivers published events unchanged."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from moto.sqs.models import Queue
 from pytest_terraform import terraform, tf
 
-from local import ROOT
-from local import terraform as own
 from tests.infra.conftest import REGION, Terraform, copy_of_infra
+from tooling import ROOT
+from tooling import terraform as own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,14 +27,14 @@ MODULE = "tests/infra/terraform"
 def on_moto(
     tmp_path_factory: pytest.TempPathFactory, moto_environment: dict[str, str]
 ) -> Iterator[None]:
-    """Let pytest-terraform work on a copy, with our Terraform, on moto."""
+    """Make pytest-terraform use a copy of the module, our Terraform, and moto."""
     copy = tmp_path_factory.mktemp("messaging")
     copy_of_infra(copy / "infra")
     shutil.copytree(ROOT / MODULE, copy / MODULE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tf.LazyTfBin, "value", str(own.find_terraform()))
         patch.setattr(tf.LazyModuleDir, "value", str(copy / MODULE))
-        # moto keeps this attribute but does not give it back, and the provider waits to see it.
+        # moto stores this attribute but does not return it, and the provider waits for it.
         patch.setattr(Queue, "redrive_allow_policy", None, raising=False)
         patch.setattr(Queue, "BASE_ATTRIBUTES", [*Queue.BASE_ATTRIBUTES, "RedriveAllowPolicy"])
         environment = Terraform(copy, **moto_environment).environment
@@ -44,13 +44,13 @@ def on_moto(
         yield
 
 
-# Makes the fixture `messaging`. moto is thrown away: destroying queues would take a minute more.
+# Defines the fixture `messaging`. No teardown: moto stops soon, and destroying takes a minute.
 terraform("messaging", scope="module", teardown=terraform.TEARDOWN_OFF)
 
 
 @pytest.fixture(scope="module")
 def access(moto_environment: dict[str, str]) -> Any:
-    """The arguments of boto3.client that reach moto."""
+    """Return the arguments with which boto3.client uses moto."""
     return {
         "region_name": REGION,
         "endpoint_url": moto_environment["AWS_ENDPOINT_URL"],

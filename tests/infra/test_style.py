@@ -1,4 +1,4 @@
-"""Habits of the HCL that Terraform itself does not ask for."""
+"""Style rules for the HCL, which Terraform itself does not check."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import hcl2
 import pytest
 
-from local import ROOT
+from tooling import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ FILES = sorted(path for path in INFRA.rglob("*.tf") if ".terraform" not in path.
 MODULES = sorted(path for path in (INFRA / "modules").iterdir() if path.is_dir())
 HANDLERS = ["authorize", "callback", "connect", "deliver", "disconnect", "message", "relay"]
 
-# Where AWS knows no narrower resource; a comment there says why.
+# In these files, AWS has no narrower resource; a comment says why.
 WILDCARDS = {"modules/function/policies.tf", "modules/keys/policies.tf"}
 
 
@@ -31,7 +31,7 @@ def parsed(path: Path) -> dict[str, Any]:
 
 
 def blocks(path: Path, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name and content of each block of a kind; the name is the last label."""
+    """Yield the name (its last label) and content of each block of a kind."""
     for block in parsed(path).get(kind, []):
         for label, content in block.items():
             if label.startswith("__"):
@@ -94,10 +94,10 @@ def test_no_file_is_long(path: Path) -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=relative)
 def test_modules_look_alike(module: Path) -> None:
-    for name in ("main.tf", "outputs.tf", "terraform.tf", "variables.tf"):
+    for name in ("README.md", "main.tf", "outputs.tf", "terraform.tf", "variables.tf"):
         assert (module / name).is_file(), f"{module.name} has no {name}"
     assert list(module.glob("tests/*.tftest.hcl")), f"{module.name} has no tests"
-    # One version of Terraform and of the provider for all.
+    # All modules require the same versions of Terraform and the provider.
     assert (module / "terraform.tf").read_text() == (INFRA / "terraform.tf").read_text()
 
 
@@ -124,5 +124,5 @@ def without_principals(text: str) -> str:
 
 
 def test_nothing_knows_of_an_emulator() -> None:
-    pattern = re.compile(r"ministack|moto\b|localstack|127\.0\.0\.1", re.IGNORECASE)
+    pattern = re.compile(r"emulator|ministack|moto\b|localstack|127\.0\.0\.1", re.IGNORECASE)
     assert [relative(path) for path in FILES if pattern.search(path.read_text())] == []

@@ -1,14 +1,15 @@
-"""Terraform's own checks and tests, module by module, and proof that the latter notice defects."""
+"""Terraform's own checks and tests, and proof that those tests detect defects."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from local import ROOT
 from tests.infra.conftest import Terraform, copy_of_infra
+from tooling import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +25,14 @@ def test_format(root: Terraform) -> None:
 
 def test_root_is_valid(root: Terraform) -> None:
     assert json.loads(root.output("validate", "-json"))["diagnostics"] == []
+
+
+def test_the_lock_file_covers_every_platform(root: Terraform) -> None:
+    lock = (root.directory / ".terraform.lock.hcl").read_text()
+    assert lock == (ROOT / "infra" / ".terraform.lock.hcl").read_text(), "init had to add to it"
+    hashes = re.findall(r'"(h1|zh):[^"]+"', lock)
+    # One of each kind for each platform's package, and one for the provider's manifest.
+    assert (hashes.count("h1"), hashes.count("zh")) == (14, 15)
 
 
 def test_root(root: Terraform) -> None:
@@ -43,11 +52,18 @@ class Defect(NamedTuple):
     wrong: str
 
 
-# Each of these once cost somebody an outage or opened a door; nothing else would notice it.
+# Each of these causes an outage or a security hole, and no other test would detect it.
 DEFECTS = {
-    "misspelt dimension": Defect("alarms", "alarms.tf", "QueueName = var.", "QueuName = var."),
+    "misspelt dimension": Defect("alarms", "main.tf", "QueueName = row.", "QueuName = row."),
     "misspelt metric": Defect("alarms", "alarms.tf", "OfOldestMessage", "OfOldestMessages"),
     "whole batch fails": Defect("function", "main.tf", '["ReportBatchItemFailures"]', "null"),
+    "key for any service": Defect("function", "policies.tf", "kms:ViaService", "kms:KeyOrigin"),
+    "override loses": Defect(
+        "function",
+        "main.tf",
+        "var.environment, var.shared.environment_overrides",
+        "var.environment",
+    ),
     "seen twice": Defect("messaging", "main.tf", "6 * var.consumer", "5 * var.consumer"),
     "any topic sends": Defect("messaging", "policies.tf", "[local.arns.topic]", '["*"]'),
     "key never rotates": Defect("keys", "main.tf", "rotation     = true", "rotation     = false"),
@@ -56,7 +72,7 @@ DEFECTS = {
 
 
 @pytest.mark.parametrize("defect", DEFECTS)
-def test_a_defect_is_noticed(tmp_path: Path, defect: str) -> None:
+def test_a_defect_is_detected(tmp_path: Path, defect: str) -> None:
     module, file, right, wrong = DEFECTS[defect]
     directory = copy_of_infra(tmp_path / "infra") / "modules" / module
     source = (directory / file).read_text()

@@ -32,12 +32,12 @@ def moto() -> Iterator[str]:
 
 
 class Gateway:
-    """API Gateway's @connections: keeps what is posted, answers as told per connection id."""
+    """API Gateway's @connections: records posts, answers with the scripted statuses."""
 
     def __init__(self) -> None:
         self.posted: dict[str, list[str]] = {}
-        self.ended: list[str] = []
-        self.statuses: dict[str, list[int]] = {}  # the last one stays
+        self.closed: list[str] = []
+        self.statuses: dict[str, list[int]] = {}  # by connection id; the last one is repeated
         gateway = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -51,7 +51,7 @@ class Gateway:
                 self.answer(status)
 
             def do_DELETE(self) -> None:
-                gateway.ended.append(self.connection_id)
+                gateway.closed.append(self.connection_id)
                 self.answer(204)
 
             @property
@@ -119,7 +119,7 @@ def environment(moto: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def dynamodb(moto: str, environment: dict[str, str]) -> Iterator[Any]:
-    """A boto3 client, with empty tables and the JWT's secret."""
+    """A boto3 client; the tables are empty and the JWT secret is set."""
     reset = urllib.request.Request(f"{moto}/moto-api/reset", method="POST")
     urllib.request.urlopen(reset).close()
     secrets = boto3.client("secretsmanager")
@@ -134,7 +134,7 @@ def dynamodb(moto: str, environment: dict[str, str]) -> Iterator[Any]:
 
 @pytest.fixture
 def runtime(dynamodb: Any, environment: dict[str, str]) -> Iterator[Runtime]:
-    """The functions as they are put together on AWS, in that environment."""
+    """The functions as they are assembled on AWS, in that environment."""
     found = Runtime(environment)
     yield found
     found.close()
@@ -142,7 +142,7 @@ def runtime(dynamodb: Any, environment: dict[str, str]) -> Iterator[Runtime]:
 
 @pytest.fixture
 def service(dynamodb: Any, environment: dict[str, str]) -> Iterator[Service]:
-    """DynamoDB through an engine of its own."""
+    """DynamoDB through its own engine."""
     engine = Engine()
     yield Service(engine, DYNAMODB, environment)
     engine.close()
@@ -150,7 +150,7 @@ def service(dynamodb: Any, environment: dict[str, str]) -> Iterator[Service]:
 
 @pytest.fixture
 def connections(service: Service) -> Connections:
-    """The table of connections."""
+    """The connections table."""
     return Connections(service, "connections")
 
 
@@ -168,13 +168,3 @@ def create_table(client: Any, name: str, sort_key: str | None = None) -> None:
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
         KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in keys.items()],
     )
-
-
-class Context:
-    """What Lambda tells of an invocation."""
-
-    def __init__(self, seconds: float = 30) -> None:
-        self.seconds = seconds
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(self.seconds * 1000)

@@ -1,6 +1,6 @@
-"""The engine's CPU time beside its peers', as ratios with a wide margin: never wall time.
+"""The engine's CPU time compared with its peers', as ratios with a wide margin; never wall time.
 
-`make bench` measures the same carefully; this only notices when something has become much dearer.
+`make bench` measures the same more carefully; these tests only catch large regressions.
 """
 
 import os
@@ -22,7 +22,7 @@ ROUNDS = 3
 
 @pytest.fixture(scope="module")
 def measured() -> dict[str, float]:
-    """CPU microseconds per post, medians of interleaved rounds."""
+    """CPU microseconds per post: medians of interleaved rounds."""
     stand.build()
     runs: dict[str, list[float]] = {"floor": [], "herald": [], "boto3_loop": []}
     with stand.standin(gone_every=100) as url:
@@ -36,11 +36,11 @@ def measured() -> dict[str, float]:
     return {name: statistics.median(values) for name, values in runs.items()}
 
 
-def test_a_post_costs_a_small_part_of_boto3s(measured: dict[str, float]) -> None:
+def test_a_post_costs_a_small_fraction_of_boto3s(measured: dict[str, float]) -> None:
     assert measured["boto3_loop"] / measured["herald"] >= 30, measured
 
 
-def test_a_post_costs_a_small_multiple_of_what_c_needs(measured: dict[str, float]) -> None:
+def test_a_post_costs_a_small_multiple_of_the_c_floor(measured: dict[str, float]) -> None:
     assert measured["herald"] / measured["floor"] <= 2.5, measured
 
 
@@ -48,18 +48,18 @@ HEAVY = {"asyncio", "boto3", "botocore", "email", "http", "jwt", "pydantic", "ps
 
 
 @pytest.mark.parametrize("function", ["deliver", "connect", "message", "disconnect"])
-def test_functions_of_the_hot_path_load_nothing_heavy(function: str) -> None:
+def test_functions_on_the_hot_path_import_nothing_heavy(function: str) -> None:
     handler = {"_HANDLER": f"app.{function}"}
     assert not loaded("import app", **handler) & HEAVY
 
 
-def test_the_authorizers_own_modules_are_light() -> None:
+def test_the_authorizers_own_modules_import_nothing_heavy() -> None:
     modules = "chalicelib.sessions.authorize, chalicelib.sessions.tokens, chalicelib.store.api_keys"
     assert not loaded(f"import app, {modules}") & HEAVY
 
 
 def loaded(code: str, **environment: str) -> set[str]:
-    """The modules that a fresh process has loaded after some code."""
+    """The modules that a fresh process has loaded after running some code."""
     printed = subprocess.check_output(
         [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
         cwd=ROOT,

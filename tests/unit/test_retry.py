@@ -1,4 +1,4 @@
-"""The one retry policy."""
+"""The retry policy."""
 
 import time
 
@@ -25,33 +25,33 @@ def far() -> float:
     return time.monotonic() + 60
 
 
-def test_three_tries_with_growing_room_for_jitter() -> None:
+def test_a_failing_call_is_tried_three_times_with_pauses() -> None:
     pauses: list[float] = []
-    told: list[int] = []
+    reported: list[int] = []
     flaky = Flaky(2)
     result = retry(
         flaky,
         on=ConnectionError,
         deadline=far(),
         sleep=pauses.append,
-        failed=lambda tries, exc: told.append(tries),
+        failed=lambda tries, exc: reported.append(tries),
     )
-    assert (result, flaky.calls, told, len(pauses)) == ("done", 3, [1, 2], 2)
+    assert (result, flaky.calls, reported, len(pauses)) == ("done", 3, [1, 2], 2)
 
 
-def test_the_last_error_comes_out() -> None:
+def test_the_last_error_is_raised() -> None:
     with pytest.raises(ConnectionError, match="failure 3"):
         retry(Flaky(9), on=ConnectionError, deadline=far(), sleep=lambda _: None)
 
 
-def test_another_error_is_not_tried_again() -> None:
+def test_other_errors_are_not_retried() -> None:
     flaky = Flaky(1)
     with pytest.raises(ConnectionError):
         retry(flaky, on=KeyError, deadline=far(), sleep=lambda _: None)
     assert flaky.calls == 1
 
 
-def test_no_try_starts_after_the_deadline() -> None:
+def test_no_attempt_starts_after_the_deadline() -> None:
     flaky = Flaky(9)
     with pytest.raises(ConnectionError):
         retry(flaky, on=ConnectionError, deadline=time.monotonic(), sleep=lambda _: None)

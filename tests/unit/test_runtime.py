@@ -18,15 +18,18 @@ VALUES = {
 
 def environ(function: str, **changes: str) -> dict[str, str]:
     """A function's environment, with its own settings only."""
-    fields = settings.FUNCTIONS[function]._fields
+    fields = settings.fields(function)
     values = {field: VALUES.get(field, "value") for field in fields} | changes
     values.pop("jwt_jwks_url", None)
     return AWS | {settings.variable(field): value for field, value in values.items()}
 
 
 @pytest.fixture(autouse=True)
-def _region(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")  # boto3 reads nothing else
+def _boto3(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Lambda: boto3 finds its region and its credentials in the process's environment."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
 
 
 @pytest.mark.parametrize("function", settings.FUNCTIONS)

@@ -1,4 +1,4 @@
-"""Settings: read from the environment, refused by name, never at import."""
+"""Settings: read from the environment, never at import; errors name the variable."""
 
 import pytest
 
@@ -6,12 +6,12 @@ from chalicelib import settings
 from chalicelib.errors import SettingError
 
 
-def test_a_field_is_the_variable_of_its_name() -> None:
+def test_a_setting_is_read_from_the_variable_of_its_name() -> None:
     environ = {"HERALD_STAGE": "test", "HERALD_CONNECTIONS_TABLE": "c", "HERALD_LOG_LEVEL": "DEBUG"}
     assert settings.load(settings.Connect, environ) == settings.Connect("test", "DEBUG", "c")
 
 
-def test_everything_missing_or_malformed_is_named_at_once() -> None:
+def test_all_missing_and_malformed_settings_are_named_at_once() -> None:
     with pytest.raises(SettingError) as wrong:
         settings.load(settings.Message, {"HERALD_INBOX_RETENTION_DAYS": "seven"})
     for name in ("HERALD_STAGE", "HERALD_INBOX_TABLE", "HERALD_INBOX_RETENTION_DAYS"):

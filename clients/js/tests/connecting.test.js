@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { E1, frame, MINUTE, SECOND, settle, World } from "./world.js";
 
-test("the token travels as a subprotocol and hello goes first, without resume", async () => {
+test("the token is sent as a subprotocol, and the first frame is hello without resume", async () => {
   const world = new World();
   const herald = world.client();
   assert.equal(herald.state, "offline");
@@ -16,7 +16,7 @@ test("the token travels as a subprotocol and hello goes first, without resume", 
   assert.deepEqual(herald.position, { epoch: E1, offset: 44 });
 });
 
-test("the state is loaded after the position is known, once, and not again when a reconnect recovers", async () => {
+test("the state is loaded once, after the position is known, and not again after a reconnect that recovers", async () => {
   const world = new World();
   const herald = world.client({ onLoad: (reason) => world.loads.push([reason, herald.position.offset]) });
   await settle();
@@ -25,11 +25,11 @@ test("the state is loaded after the position is known, once, and not again when 
   await world.peer.welcome(44);
   assert.deepEqual(world.loads, [["start", 44]]);
   await world.peer.drop();
-  await (await world.redialled()).welcome(44);
+  await (await world.reconnected()).welcome(44);
   assert.deepEqual(world.loads, [["start", 44]]);
 });
 
-test("live events before the welcome are handed on and count once the position is known", async () => {
+test("live events before the welcome are delivered, and counted once the position is known", async () => {
   const world = new World();
   const herald = world.client();
   await settle();
@@ -42,13 +42,13 @@ test("live events before the welcome are handed on and count once the position i
   assert.deepEqual(world.ids, ["event-46", "event-45", "event-47"]);
 });
 
-test("a lost connection is taken up again with the cursor, through catching_up, without loss or repetition", async () => {
+test("a lost connection resumes from the cursor through catching_up, without loss or duplicates", async () => {
   const world = new World();
   const { herald, peer } = await world.live(10);
   await peer.say(frame(11));
   await peer.drop();
   assert.equal(herald.state, "offline");
-  const again = await world.redialled();
+  const again = await world.reconnected();
   assert.deepEqual(again.last("hello").resume, { epoch: E1, offset: 11 });
   assert.deepEqual(again.protocols[1], "bearer.token-2");
   await again.welcome(14, { replaying: 3 });
@@ -60,11 +60,11 @@ test("a lost connection is taken up again with the cursor, through catching_up, 
   assert.deepEqual(world.states, ["connecting", "live", "offline", "connecting", "catching_up", "live"]);
 });
 
-test("the replay's end may come before the welcome", async () => {
+test("the replay may be complete before the welcome arrives", async () => {
   const world = new World();
   const { herald, peer } = await world.live(10);
   await peer.drop();
-  const again = await world.redialled();
+  const again = await world.reconnected();
   await again.say({ type: "events", items: [frame(11, { replayed: true })] });
   await again.caughtUp(11);
   await again.welcome(11, { replaying: 1 });
@@ -72,7 +72,7 @@ test("the replay's end may come before the welcome", async () => {
   assert.deepEqual(world.ids, ["event-11"]);
 });
 
-test("reconnects are spread over a range that doubles from 0.5 to 20 seconds", async () => {
+test("reconnect delays are spread over a range that doubles from 0.5 to 20 seconds", async () => {
   for (const [random, expected] of [
     [0, [500, 500, 500, 500, 500, 500, 500]],
     [0.999999, [1000, 2000, 4000, 8000, 16000, 20000, 20000]],
@@ -85,33 +85,33 @@ test("reconnects are spread over a range that doubles from 0.5 to 20 seconds", a
     for (const _ of expected) {
       const started = world.clock.time;
       await world.peer.drop();
-      await world.redialled();
+      await world.reconnected();
       delays.push(world.clock.time - started);
     }
     delays.forEach((delay, n) => assert.ok(Math.abs(delay - expected[n]) <= 50, `${delays} for ${random}`));
   }
 });
 
-test("the range starts anew only after a connection that held", async () => {
+test("the backoff is reset only after a stable connection", async () => {
   const world = new World();
   world.random = 0.999999;
   await world.live(0);
   for (const _ of [1, 2, 3]) {
     await world.peer.drop();
-    await (await world.redialled()).welcome(0);
+    await (await world.reconnected()).welcome(0);
   }
   let started = world.clock.time;
   await world.peer.drop();
-  await (await world.redialled()).welcome(0);
+  await (await world.reconnected()).welcome(0);
   assert.ok(world.clock.time - started > 7_000, "a flapping connection backs off further");
   await world.clock.advance(11 * SECOND);
   started = world.clock.time;
   await world.peer.drop();
-  await world.redialled();
-  assert.ok(world.clock.time - started <= 1_050, "a connection that held does not");
+  await world.reconnected();
+  assert.ok(world.clock.time - started <= 1_050, "a stable connection does not");
 });
 
-test("a connection that never answers hello is given up after ten seconds", async () => {
+test("a connection without a response to hello is abandoned after ten seconds", async () => {
   const world = new World();
   world.client();
   await settle();
@@ -119,10 +119,10 @@ test("a connection that never answers hello is given up after ten seconds", asyn
   await world.clock.advance(9 * SECOND);
   await silent.open();
   await world.clock.advance(10 * SECOND - 1);
-  assert.equal(silent.closed, null, "opening has ten seconds of its own");
+  assert.equal(silent.closed, null, "opening the socket has its own ten seconds");
   await world.clock.advance(1);
   assert.equal(silent.closed, 1000);
-  await world.redialled();
+  await world.reconnected();
   const unopened = world.peers.length;
   await world.peer.drop();
   await world.clock.advance(2 * SECOND);
@@ -131,21 +131,21 @@ test("a connection that never answers hello is given up after ten seconds", asyn
   assert.equal(world.peers[unopened].closed, 1000);
 });
 
-test("a hello that the gateway could not route is tried again", async () => {
+test("a hello that API Gateway could not route is retried", async () => {
   const world = new World();
   world.client();
   await settle();
   await world.peer.open();
   await world.peer.say({ message: "Internal server error", connectionId: "x", requestId: "y" });
-  await (await world.redialled()).welcome(3);
+  await (await world.reconnected()).welcome(3);
   assert.equal(world.states.at(-1), "live");
 });
 
-test("a replay that stalls is asked for on a new connection", async () => {
+test("a stalled replay is resumed on a new connection", async () => {
   const world = new World();
   const { peer } = await world.live(10);
   await peer.drop();
-  const again = await world.redialled();
+  const again = await world.reconnected();
   await again.welcome(20, { replaying: 10 });
   await world.clock.advance(9 * SECOND);
   await again.say({ type: "events", items: [frame(11, { replayed: true })] });
@@ -153,10 +153,10 @@ test("a replay that stalls is asked for on a new connection", async () => {
   assert.equal(again.closed, null);
   await world.clock.advance(2 * SECOND);
   assert.equal(again.closed, 1000);
-  assert.deepEqual((await world.redialled()).last("hello").resume, { epoch: E1, offset: 11 });
+  assert.deepEqual((await world.reconnected()).last("hello").resume, { epoch: E1, offset: 11 });
 });
 
-test("a token that cannot be had is an error and tried again; one that hangs as well", async () => {
+test("a token that cannot be fetched, or hangs, is an error and is retried", async () => {
   const world = new World();
   const answers = [
     () => Promise.reject(new Error("signed out")),
@@ -173,7 +173,7 @@ test("a token that cannot be had is an error and tried again; one that hangs as 
   assert.deepEqual(world.peer.protocols, ["herald.v1", "bearer.good"]);
 });
 
-test("pings carry the contiguous offset every ping_ms; a pong may be missing once, then the connection is replaced", async () => {
+test("pings carry the contiguous offset every ping_ms; after two missing pongs the connection is replaced", async () => {
   const world = new World();
   const { peer } = await world.live(10);
   await peer.say(frame(11), frame(13));
@@ -185,7 +185,7 @@ test("pings carry the contiguous offset every ping_ms; a pong may be missing onc
   assert.equal(peer.closed, null);
   await world.clock.advance(250 * SECOND);
   assert.equal(peer.got("ping").length, 2);
-  world.random = 0.5; // of twenty seconds, until it asks again
+  world.random = 0.5; // of the twenty seconds before the second ping
   await world.clock.advance(10 * SECOND + 9_999);
   assert.equal(peer.got("ping").length, 2);
   await world.clock.advance(1);
@@ -194,10 +194,10 @@ test("pings carry the contiguous offset every ping_ms; a pong may be missing onc
   assert.equal(peer.closed, null);
   await world.clock.advance(1);
   assert.equal(peer.closed, 1000);
-  await world.redialled();
+  await world.reconnected();
 });
 
-test("a ping that was throttled does not cost the connection: whatever arrives shows that it is there", async () => {
+test("a throttled ping does not cost the connection: any frame proves that it is alive", async () => {
   const world = new World();
   const { peer } = await world.live(10);
   const refused = { message: "Too Many Requests", connectionId: "abc=", requestId: "1" }; // API Gateway's own, untyped
@@ -213,7 +213,7 @@ test("a ping that was throttled does not cost the connection: whatever arrives s
   }
 });
 
-test("a network that comes back or a page that is seen again cuts the waiting short", async () => {
+test("a network that is back or a tab that is visible again reconnects without waiting", async () => {
   const world = new World();
   world.random = 0.999999;
   const { peer } = await world.live(0);
@@ -224,17 +224,17 @@ test("a network that comes back or a page that is seen again cuts the waiting sh
   await world.peer.open();
   await world.peer.welcome(0);
   world.document.dispatchEvent(new Event("visibilitychange"));
-  assert.equal(world.peer.got("ping").length, 0, "it was heard from just now");
+  assert.equal(world.peer.got("ping").length, 0, "a frame arrived just now");
   await world.clock.advance(MINUTE);
   world.document.visibilityState = "hidden";
   world.document.dispatchEvent(new Event("visibilitychange"));
   assert.equal(world.peer.got("ping").length, 0);
   world.document.visibilityState = "visible";
   world.document.dispatchEvent(new Event("visibilitychange"));
-  assert.equal(world.peer.got("ping").length, 1, "after a while it is asked");
+  assert.equal(world.peer.got("ping").length, 1, "after a quiet minute it is checked");
 });
 
-test("close() ends everything, connect() takes up where it ended, dispose() leaves nothing", async () => {
+test("close() stops everything, connect() resumes from the position, dispose() leaves no timer behind", async () => {
   const world = new World();
   const { herald, peer } = await world.live(5);
   await peer.say(frame(6));
@@ -267,7 +267,7 @@ test("a client closed while it waits for its token opens no connection", async (
   assert.equal(world.clock.pending, 0);
 });
 
-test("on() returns the way to end it; a handler that throws costs no other handler and no position", async (t) => {
+test("on() returns a function that removes the handler; a handler that throws affects nothing else", async (t) => {
   const world = new World();
   const thrown = [];
   const own = process.listeners("uncaughtException");
@@ -279,7 +279,7 @@ test("on() returns the way to end it; a handler that throws costs no other handl
   });
   const herald = world.client({
     onEvent: () => {
-      throw new Error("the page's own fault");
+      throw new Error("a bug in the application");
     },
   });
   const second = [];

@@ -1,4 +1,4 @@
-/** The position by itself, where no server could drive it so far. */
+/** The cursor on its own, in states that are hard to reach through a server. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Cursor, RecentIds } from "../cursor.js";
@@ -10,7 +10,7 @@ function at(head) {
   return cursor;
 }
 
-test("for every order of arrival the cursor ends at the last offset, and in between at the contiguous one", () => {
+test("for every order of arrival the cursor is at the contiguous offset, and at the last one in the end", () => {
   for (const order of permutations([1, 2, 3, 4, 5])) {
     const cursor = at(0);
     const arrived = new Set();
@@ -27,7 +27,7 @@ test("for every order of arrival the cursor ends at the last offset, and in betw
   }
 });
 
-test("there are at most a thousand holes: the oldest beyond are given up", () => {
+test("there are at most a thousand holes; the oldest ones beyond that are given up", () => {
   const cursor = at(0);
   for (let offset = 2; offset <= 2_010; offset += 2) cursor.receive(E1, offset, 1_000);
   assert.equal(cursor.holes.length, 1_005);
@@ -35,7 +35,7 @@ test("there are at most a thousand holes: the oldest beyond are given up", () =>
   assert.equal(cursor.offset, 10);
 });
 
-test("a hole given up lets its event in once", () => {
+test("an event of a hole that was given up is accepted once", () => {
   const cursor = at(0);
   cursor.receive(E1, 4, 0);
   cursor.stepOver(0);
@@ -58,7 +58,7 @@ test("a snapshot restores the whole position", () => {
     ["late", "new", "duplicate", "new", "duplicate", "new"]);
 });
 
-test("ids are remembered up to the limit, the latest ones", () => {
+test("only the most recent ids are remembered, up to the limit", () => {
   const ids = new RecentIds(2);
   assert.deepEqual(["a", "b", "a", "c", "b", "a"].map((id) => ids.add(id)), [true, true, false, true, false, true]);
 });

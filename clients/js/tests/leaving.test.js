@@ -1,14 +1,14 @@
-/** How a connection ends: close frames, refusals, rotation, the token's renewal. */
+/** How a connection ends: close frames, refusals, rotation, token renewal. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { E1, frame, MINUTE, SECOND, settle, World } from "./world.js";
 
-// 110 minutes, less half of the tenth that spreads it: the world's random is 0.5.
+// 110 minutes less 5 %: rotation is spread over the last tenth, and the world's random is 0.5.
 const ROTATES = 104.5 * MINUTE;
 
 const close = (code, reconnect, retry_after_ms = 0) => ({ type: "close", code, name: "n", reconnect, retry_after_ms });
 
-test("close with reconnect now comes back at once", async () => {
+test("a close frame with reconnect \"now\" reconnects at once", async () => {
   const world = new World();
   const { peer } = await world.live(0);
   await peer.say(close(4200, "now"));
@@ -18,7 +18,7 @@ test("close with reconnect now comes back at once", async () => {
   assert.deepEqual(world.peer.protocols[1], "bearer.token-2");
 });
 
-test("now is for a connection that held: told so again and again, it backs off", async () => {
+test("a repeated close with reconnect \"now\" backs off", async () => {
   const world = new World();
   const { peer } = await world.live(0);
   await peer.say(close(4202, "now"));
@@ -27,10 +27,10 @@ test("now is for a connection that held: told so again and again, it backs off",
   await world.peer.say(close(4202, "now"));
   await world.clock.advance(499);
   assert.equal(world.peers.length, 2);
-  await world.redialled(5 * SECOND);
+  await world.reconnected(5 * SECOND);
 });
 
-test("close with backoff waits at least retry_after_ms, also when the network comes back meanwhile", async () => {
+test("a close frame with reconnect \"backoff\" waits retry_after_ms even if the network comes back", async () => {
   const world = new World();
   const { peer } = await world.live(0);
   await peer.say(close(4100, "backoff", 30 * SECOND));
@@ -42,7 +42,7 @@ test("close with backoff waits at least retry_after_ms, also when the network co
   assert.equal(world.peers.length, 2);
 });
 
-test("close with never stays away, says so, and connect() may try again", async () => {
+test("a close frame with reconnect \"never\" stays offline and reports an error; connect() tries again", async () => {
   const world = new World();
   const { herald, peer } = await world.live(0);
   await peer.say(close(4011, "never"));
@@ -54,18 +54,18 @@ test("close with never stays away, says so, and connect() may try again", async 
   assert.equal(world.peers.length, 2);
 });
 
-test("without a word on reconnecting the code's range decides", async () => {
-  for (const [code, comesBack] of [[4003, false], [4101, true], [4201, true]]) {
+test("without a reconnect field the code's range decides", async () => {
+  for (const [code, reconnects] of [[4003, false], [4101, true], [4201, true]]) {
     const world = new World();
     const { peer } = await world.live(0);
     await peer.say(close(code, undefined));
     await world.clock.advance(20 * SECOND);
-    assert.equal(world.peers.length > 1, comesBack, String(code));
+    assert.equal(world.peers.length > 1, reconnects, String(code));
   }
 });
 
-test("a refused hello ends the connection by the code's range", async () => {
-  for (const [code, comesBack] of [[4001, false], [4102, true]]) {
+test("after a refused hello the code's range decides whether to reconnect", async () => {
+  for (const [code, reconnects] of [[4001, false], [4102, true]]) {
     const world = new World();
     world.client();
     await settle();
@@ -74,12 +74,12 @@ test("a refused hello ends the connection by the code's range", async () => {
     await world.clock.advance(4 * SECOND);
     assert.equal(world.peers.length, 1);
     await world.clock.advance(3 * SECOND);
-    assert.equal(world.peers.length > 1, comesBack, String(code));
+    assert.equal(world.peers.length > 1, reconnects, String(code));
     assert.equal(world.errors[0].code, code);
   }
 });
 
-test("an error frame beside the path is told and changes nothing", async () => {
+test("an error frame that answers no request is reported and changes nothing", async () => {
   const world = new World();
   const { herald, peer } = await world.live(0);
   await peer.say({ type: "error", code: 4100, name: "overloaded", message: "An event could not be stored." });
@@ -87,7 +87,7 @@ test("an error frame beside the path is told and changes nothing", async () => {
   assert.equal(herald.state, "live");
 });
 
-test("before its lifetime ends the connection is replaced: the new one is ready before the old one goes", async () => {
+test("a connection is replaced before it expires; the new one is ready before the old one is closed", async () => {
   const world = new World();
   const { herald, peer: old } = await world.live(10, { welcome: { token_ms: null } });
   await keepAlive(world, old, ROTATES);
@@ -107,21 +107,21 @@ test("before its lifetime ends the connection is replaced: the new one is ready 
   assert.deepEqual(world.states, ["connecting", "live"]);
 });
 
-test("a successor that fails is tried again while the old connection serves on", async () => {
+test("a replacement that fails is retried while the old connection stays in use", async () => {
   const world = new World();
   const { herald, peer: old } = await world.live(10, { welcome: { token_ms: null } });
   await keepAlive(world, old, ROTATES);
   await world.peer.drop();
   assert.equal(herald.state, "live");
   await old.say(frame(11));
-  const fresh = await world.redialled(5 * SECOND);
+  const fresh = await world.reconnected(5 * SECOND);
   await fresh.welcome(11);
   assert.equal(old.closed, 1000);
   assert.deepEqual(world.states, ["connecting", "live"]);
   assert.deepEqual(world.ids, ["event-11"]);
 });
 
-test("an old connection that ends during its replacement leaves the new one to finish", async () => {
+test("if the old connection is lost during its replacement, the new one takes over", async () => {
   const world = new World();
   const { herald, peer: old } = await world.live(10, { welcome: { token_ms: null } });
   await keepAlive(world, old, ROTATES);
@@ -135,7 +135,7 @@ test("an old connection that ends during its replacement leaves the new one to f
   assert.equal(world.peers.length, 2);
 });
 
-test("the token is renewed at 80 % of its life, on the connection, by what auth_ok says next", async () => {
+test("the token is renewed on the connection at 80 % of its lifetime, and again by the lifetime in auth_ok", async () => {
   const world = new World();
   const { peer } = await world.live(0, { welcome: { token_ms: 100 * SECOND } });
   await world.clock.advance(79_999);
@@ -151,7 +151,7 @@ test("the token is renewed at 80 % of its life, on the connection, by what auth_
   assert.equal(world.peers.length, 1);
 });
 
-test("a renewal that fails is tried again, soon and then less often", async () => {
+test("a failed renewal is retried with backoff", async () => {
   const world = new World();
   let broken = true;
   let asked = 0;
@@ -173,7 +173,7 @@ test("a renewal that fails is tried again, soon and then less often", async () =
   assert.equal(peer.got("auth").length, 2);
 });
 
-test("a credential that never ends is never renewed", async () => {
+test("a credential that never expires is never renewed", async () => {
   const world = new World();
   const { peer } = await world.live(0, { welcome: { token_ms: 0 } });
   await keepAlive(world, peer, 100 * MINUTE);

@@ -1,11 +1,11 @@
-/** What arrives out of order, twice, late or never. */
+/** Events that arrive out of order, twice, late or never. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { E1, E2, frame, MINUTE, SECOND, settle, World } from "./world.js";
 
 const replay = (...offsets) => ({ type: "events", items: offsets.map((n) => frame(n, { replayed: true })) });
 
-test("events out of order are handed on as they come; the cursor is the highest contiguous offset", async () => {
+test("events out of order are delivered as they arrive; the cursor is the highest contiguous offset", async () => {
   const world = new World();
   const { herald, peer } = await world.live(41);
   await peer.say(frame(43));
@@ -19,14 +19,14 @@ test("events out of order are handed on as they come; the cursor is the highest 
   assert.equal(peer.got("history").length, 0);
 });
 
-test("an event is handed on once, however often and on whatever path it comes", async () => {
+test("an event is delivered once, however often it arrives and by whichever path", async () => {
   const world = new World();
   const { peer } = await world.live(0);
   await peer.say(frame(1), frame(1), frame(2), replay(1, 2), frame(2));
   assert.deepEqual(world.ids, ["event-1", "event-2"]);
 });
 
-test("the same event at another place of the stream is handed on once, and both places count", async () => {
+test("the same event at two offsets is delivered once, and both offsets count", async () => {
   const world = new World();
   const { herald, peer } = await world.live(0);
   await peer.say(frame(1, { id: "same" }), frame(2, { id: "same" }));
@@ -34,7 +34,7 @@ test("the same event at another place of the stream is handed on once, and both 
   assert.equal(herald.position.offset, 2);
 });
 
-test("a hole is asked for after two seconds, again with backoff, until it is filled", async () => {
+test("a hole is requested after two seconds and retried with backoff until it is filled", async () => {
   const world = new World();
   const { herald, peer } = await world.live(41);
   await peer.say(frame(43), frame(44));
@@ -62,7 +62,7 @@ test("a hole is asked for after two seconds, again with backoff, until it is fil
   assert.deepEqual(world.gaps, []);
 });
 
-test("a request for history that nobody answers, or with an error, is repeated", async () => {
+test("a history request without a response, or answered with an error, is retried", async () => {
   const world = new World();
   const { peer } = await world.live(41);
   await peer.say(frame(43));
@@ -77,11 +77,11 @@ test("a request for history that nobody answers, or with an error, is repeated",
   assert.equal(peer.got("history").length, 3);
 });
 
-test("what the welcome promised and the replay did not bring is asked for", async () => {
+test("events announced by the welcome but missing from the replay are requested", async () => {
   const world = new World();
   const { peer } = await world.live(10);
   await peer.drop();
-  const again = await world.redialled();
+  const again = await world.reconnected();
   await again.welcome(14, { replaying: 3 });
   await again.say(replay(11, 12, 13));
   await again.caughtUp(13);
@@ -89,14 +89,14 @@ test("what the welcome promised and the replay did not bring is asked for", asyn
   assert.deepEqual([again.last("history").since, again.last("history").limit], [13, 1]);
 });
 
-test("a request that was lost with its connection is made again on the next one", async () => {
+test("a request lost with its connection is repeated on the next one", async () => {
   const world = new World();
   const { peer } = await world.live(41);
   await peer.say(frame(43));
   await world.clock.advance(2 * SECOND);
   assert.equal(peer.got("history").length, 1);
   await peer.drop();
-  const again = await world.redialled();
+  const again = await world.reconnected();
   await again.welcome(43, { replaying: 1 });
   await again.say(replay(43));
   await again.caughtUp(43);
@@ -104,7 +104,7 @@ test("a request that was lost with its connection is made again on the next one"
   assert.equal(again.last("history").since, 41);
 });
 
-test("while there is no connection nothing but the reconnect is due", async () => {
+test("while offline the only timer is the reconnect", async () => {
   const world = new World();
   const { peer } = await world.live(41);
   await peer.say(frame(43));
@@ -112,7 +112,7 @@ test("while there is no connection nothing but the reconnect is due", async () =
   assert.equal(world.clock.pending, 1);
 });
 
-test("a hole of ten minutes is told as a gap and stepped over; its event is still handed on when it comes", async () => {
+test("after ten minutes a hole is reported as a gap and skipped; its event is still delivered later", async () => {
   const world = new World();
   const { herald, peer } = await world.live(41);
   await peer.say(frame(43));
@@ -131,7 +131,7 @@ test("a hole of ten minutes is told as a gap and stepped over; its event is stil
   assert.deepEqual(world.ids, ["event-43", "event-42"]);
 });
 
-test("holes age one by one", async () => {
+test("each hole has its own age", async () => {
   const world = new World();
   const { herald, peer } = await world.live(41);
   await peer.say(frame(43));
@@ -145,7 +145,7 @@ test("holes age one by one", async () => {
   assert.equal(herald.position.offset, 45);
 });
 
-test("a pong whose head is above the cursor asks for history at once, page by page", async () => {
+test("a pong with a head above the cursor triggers history requests at once, page by page", async () => {
   const world = new World();
   const { herald, peer } = await world.live(10);
   await world.clock.advance(270 * SECOND);
@@ -163,7 +163,7 @@ test("a pong whose head is above the cursor asks for history at once, page by pa
   assert.equal(world.ids.length, 240);
 });
 
-test("one event that is missing holds up none behind it", async () => {
+test("a missing event does not hold up those after it", async () => {
   const world = new World();
   const { herald, peer } = await world.live(0);
   await world.clock.advance(270 * SECOND);
@@ -181,7 +181,7 @@ test("one event that is missing holds up none behind it", async () => {
   assert.equal(herald.position.offset, 150);
 });
 
-test("a server that answers with less than asked is asked on at once, and not in circles when it has nothing", async () => {
+test("after a short response the next request follows at once, and an empty response does not loop", async () => {
   const world = new World();
   const { peer } = await world.live(0);
   await world.clock.advance(270 * SECOND);
@@ -196,12 +196,12 @@ test("a server that answers with less than asked is asked on at once, and not in
   assert.equal(peer.got("history").length, 2);
 });
 
-test("a gap is told with its reason, the state is loaded anew, and reading goes on from the head", async () => {
+test("a gap is reported with its reason, the state is reloaded, and reading continues from the head", async () => {
   for (const reason of ["expired", "ahead", "limit"]) {
     const world = new World();
     const { herald, peer } = await world.live(41);
     await peer.drop();
-    const again = await world.redialled();
+    const again = await world.reconnected();
     const head = reason === "ahead" ? 20 : 500;
     await again.welcome(head, { recovered: false });
     assert.equal(herald.state, "catching_up");
@@ -219,23 +219,23 @@ test("a gap is told with its reason, the state is loaded anew, and reading goes 
   }
 });
 
-test("a live event that overtakes the gap keeps its place", async () => {
+test("a live event that overtakes the gap is counted", async () => {
   const world = new World();
   const { herald, peer } = await world.live(41);
   await peer.drop();
-  const again = await world.redialled();
+  const again = await world.reconnected();
   await again.say(frame(501));
   await again.welcome(500, { recovered: false });
   const gap = { requested: { epoch: E1, offset: 41 }, epoch: E1, earliest: 301, head: 500, reason: "expired" };
   await again.say({ type: "gap", re: again.last("hello").id, ...gap });
   assert.equal(herald.position.offset, 501);
   await again.say(frame(400));
-  assert.deepEqual(world.ids, ["event-501", "event-400"], "what lies before the new beginning is welcome once");
+  assert.deepEqual(world.ids, ["event-501", "event-400"], "an event below the new start is delivered once");
   await again.say(frame(400), frame(501));
   assert.equal(world.ids.length, 2);
 });
 
-test("a gap as the answer to history ends the hole", async () => {
+test("a gap in response to history closes the hole", async () => {
   const world = new World();
   const { herald, peer } = await world.live(41);
   await peer.say(frame(43));
@@ -248,11 +248,11 @@ test("a gap as the answer to history ends the hole", async () => {
   assert.equal(peer.got("history").length, 1);
 });
 
-test("an epoch that changed while away is the server's gap; reading goes on in the new epoch", async () => {
+test("an epoch that changed while offline is a gap from the server; reading continues in the new epoch", async () => {
   const world = new World();
   const { herald, peer } = await world.live(41);
   await peer.drop();
-  const again = await world.redialled();
+  const again = await world.reconnected();
   await again.welcome(3, { recovered: false, stream: { epoch: E2, head: 3 } });
   const gap = { requested: { epoch: E1, offset: 41 }, epoch: E2, earliest: 1, head: 3, reason: "epoch_changed" };
   await again.say({ type: "gap", re: again.last("hello").id, ...gap });
@@ -260,7 +260,7 @@ test("an epoch that changed while away is the server's gap; reading goes on in t
   assert.deepEqual(world.gaps, [gap]);
 });
 
-test("an event of a newer epoch is handed on and makes the client ask; the pong's epoch is a gap", async () => {
+test("an event of a newer epoch is delivered and triggers a ping; the newer epoch in the pong is a gap", async () => {
   const world = new World();
   const { herald, peer } = await world.live(41);
   await peer.say(frame(3, { epoch: E2, id: "new-3" }));
@@ -275,7 +275,7 @@ test("an event of a newer epoch is handed on and makes the client ask; the pong'
   assert.deepEqual(world.ids, ["new-3", "new-5", "new-6"]);
 });
 
-test("a straggler of an older epoch is handed on once and moves nothing; an older pong neither", async () => {
+test("a late event of an older epoch is delivered once without moving the cursor; nor does an older pong", async () => {
   const world = new World();
   const { herald, peer } = await world.live(5, { welcome: { stream: { epoch: E2, head: 5 } } });
   await peer.say(frame(90), frame(90));
@@ -286,13 +286,13 @@ test("a straggler of an older epoch is handed on once and moves nothing; an olde
   assert.deepEqual(world.gaps, []);
 });
 
-test("a stream that has no event yet is a position too: nothing is lost between it and the first event", async () => {
+test("an empty stream is a position too: nothing is lost between it and the first event", async () => {
   const world = new World();
   const { herald, peer } = await world.live(0, { welcome: { stream: { epoch: null, head: 0 } } });
   assert.deepEqual(herald.position, { offset: 0 });
   assert.deepEqual(world.loads, ["start"]);
   await peer.drop();
-  const again = await world.redialled();
+  const again = await world.reconnected();
   assert.deepEqual(again.last("hello").resume, { offset: 0 });
   await again.welcome(2, { replaying: 2 });
   await again.say(replay(1, 2));
@@ -302,7 +302,7 @@ test("a stream that has no event yet is a position too: nothing is lost between 
   assert.deepEqual(world.gaps, []);
 });
 
-test("the first event of an empty stream names its epoch; one before it that is missing is a hole", async () => {
+test("the first event of an empty stream sets its epoch; a missing one before it is a hole", async () => {
   const world = new World();
   const { herald, peer } = await world.live(0, { welcome: { stream: { epoch: null, head: 0 } } });
   await peer.say(frame(2));
@@ -313,7 +313,7 @@ test("the first event of an empty stream names its epoch; one before it that is 
   assert.deepEqual(herald.position, { epoch: E1, offset: 2 });
 });
 
-test("a pong tells of the first event of an empty stream, and of none without an epoch", async () => {
+test("a pong reveals the first event of an empty stream; one without an epoch changes nothing", async () => {
   const world = new World();
   const { herald, peer } = await world.live(0, { welcome: { stream: { epoch: null, head: 0 } } });
   await world.clock.advance(270 * SECOND);
@@ -331,19 +331,19 @@ test("a pong tells of the first event of an empty stream, and of none without an
   assert.deepEqual(world.gaps, []);
 });
 
-test("notices have no place in the stream: handed on once, again and again sent, no effect on the cursor", async () => {
+test("a notice is delivered once however often it is sent, and does not move the cursor", async () => {
   const world = new World();
   const { herald, peer } = await world.live(7);
   await peer.say(frame(null, { id: "notice" }));
   await peer.drop();
-  const again = await world.redialled();
+  const again = await world.reconnected();
   await again.welcome(7);
   await again.say(frame(null, { id: "notice" }));
   assert.deepEqual(world.events, [{ id: "notice", epoch: null, offset: null, replayed: false }]);
   assert.deepEqual(herald.position, { epoch: E1, offset: 7 });
 });
 
-test("a reload of the tab resumes at its own cursor and repeats nothing that came early", async () => {
+test("a reloaded tab resumes at its own cursor and repeats no event that came early", async () => {
   const world = new World();
   const { herald, peer } = await world.live(41);
   await peer.say(frame(42), frame(44));
@@ -362,7 +362,7 @@ test("a reload of the tab resumes at its own cursor and repeats nothing that cam
   assert.equal(again.position.offset, 44);
 });
 
-test("a new tab starts from now; with a durable position from where the user's tabs were, never backwards", async () => {
+test("a new tab starts at the head or, if durable, where the user's tabs last were, never further back", async () => {
   const world = new World();
   const { peer } = await world.live(41, { durable: true, user: "alice" });
   await peer.say(frame(42), frame(44));
@@ -380,13 +380,13 @@ test("a new tab starts from now; with a durable position from where the user's t
   assert.deepEqual(second.peer.last("hello").resume, { epoch: E1, offset: 42 });
   await second.peer.welcome(44, { replaying: 2 });
   await second.peer.say(replay(43, 44));
-  assert.deepEqual(second.ids, ["event-43", "event-44"], "it had none of what the first tab received early");
+  assert.deepEqual(second.ids, ["event-43", "event-44"], "it has not seen the event that the first tab received early");
   await peer.say(frame(45));
   const third = await tab({ user: "alice", durable: true });
   assert.deepEqual(third.peer.last("hello").resume, { epoch: E1, offset: 44 });
 });
 
-test("a storage that is broken or full costs nothing but the reload", async () => {
+test("broken or full storage affects nothing but a reload", async () => {
   const world = new World();
   world.sessionStorage.getItem = () => '{"epoch":7,"holes":"x"}';
   world.sessionStorage.setItem = () => {
@@ -398,7 +398,7 @@ test("a storage that is broken or full costs nothing but the reload", async () =
   assert.equal(herald.position.offset, 2);
 });
 
-/** Lets time pass while the server answers pings and has nothing for history. */
+/** Lets time pass while the server answers pings and history requests, with no events. */
 async function answering(world, peer, ms) {
   for (let passed = 0; passed < ms; passed += SECOND) {
     await world.clock.advance(Math.min(SECOND, ms - passed));

@@ -1,4 +1,4 @@
-/** A deterministic surroundings for the client: a clock that only moves when told, and a scripted Herald. */
+/** A deterministic world for the client: a clock that moves only when a test advances it, and a scripted Herald. */
 import { Herald } from "../herald.js";
 
 export const E1 = "01960000-0000-7000-8000-000000000001";
@@ -22,7 +22,7 @@ class Clock {
     return this.#timers.size;
   }
 
-  /** Runs what falls due within `ms`, in order, with promises settled in between. */
+  /** Runs the timers due within `ms`, in order, with promises settled in between. */
   async advance(ms) {
     const end = this.time + ms;
     await settle();
@@ -39,7 +39,7 @@ class Clock {
   }
 }
 
-/** Lets every promise that can go on do so. */
+/** Lets every promise that can settle do so. */
 export function settle() {
   return new Promise((resolve) => setImmediate(resolve));
 }
@@ -54,7 +54,7 @@ export class MemoryStorage {
   }
 }
 
-/** The server's end of one connection: what it was sent, and what it says. */
+/** The server's end of one connection: records the frames it gets, sends those of the test. */
 class Peer {
   sent = [];
   closed = null;
@@ -117,7 +117,7 @@ export function frame(offset, { epoch = offset === null ? null : E1, replayed = 
   return { type: "event", epoch, offset, replayed, event: { id, subject: `generation-${id}`, data: {} } };
 }
 
-/** One client with everything around it; `options` go to the client, `parts` replace its surroundings. */
+/** One client and its platform, with a record of everything the application sees. */
 export class World {
   clock = new Clock();
   peers = [];
@@ -204,12 +204,12 @@ export class World {
     return { herald, peer: this.peer };
   }
 
-  /** Waits for the next connection and lets it say hello. */
-  async redialled(within = 30 * SECOND) {
+  /** Waits for the next connection and opens it, so that the client says hello. */
+  async reconnected(within = 30 * SECOND) {
     const before = this.peers.length;
     const end = this.clock.time + within;
     while (this.peers.length === before && this.clock.time < end) await this.clock.advance(50);
-    if (this.peers.length === before) throw new Error("the client did not come back");
+    if (this.peers.length === before) throw new Error("the client did not reconnect");
     await this.peer.open();
     return this.peer;
   }

@@ -1,226 +1,234 @@
-# What operators are told, and what they are to do. A misspelt dimension makes an alarm that never
-# fires: tests/ holds the dimensions and metrics that each namespace knows.
+# One row for each alarm: its metric, its threshold, for how many minutes in a row the metric must exceed it, and
+# what the operator reads. main.tf adds what the rows of a table have in common.
 locals {
   queue_alarms = {
     dead-letters = {
-      namespace  = "AWS/SQS"
-      metric     = "ApproximateNumberOfMessagesVisible" # NumberOfMessagesSent does not count redriven ones
-      dimensions = { QueueName = var.queues.dead_letter }
-      statistic  = "Maximum"
-      threshold  = 0
-      minutes    = 1
-      action     = "Events failed in deliver and wait in the dead-letter queue: `make dlq` shows why and moves them back."
+      queue     = var.queues.dead_letter
+      metric    = "ApproximateNumberOfMessagesVisible" # NumberOfMessagesSent does not count messages moved by a redrive policy
+      threshold = 0
+      minutes   = 1
+      action    = "Events failed in deliver repeatedly and are in the dead-letter queue: `./herald dlq list` shows why, `./herald dlq redrive` retries them."
     }
     queue-age = {
-      namespace  = "AWS/SQS"
-      metric     = "ApproximateAgeOfOldestMessage"
-      dimensions = { QueueName = var.queues.main }
-      statistic  = "Maximum"
-      threshold  = 60
-      minutes    = 5
-      action     = "Events wait over a minute for deliver: look for its errors and throttles, then raise deliver_maximum_concurrency."
+      queue     = var.queues.main
+      metric    = "ApproximateAgeOfOldestMessage"
+      threshold = 60
+      minutes   = 5
+      action    = "Events wait more than a minute for deliver: check its errors and throttles, then raise deliver_maximum_concurrency."
     }
     queue-depth = {
-      namespace  = "AWS/SQS"
-      metric     = "ApproximateNumberOfMessagesVisible"
-      dimensions = { QueueName = var.queues.main }
-      statistic  = "Maximum"
-      threshold  = 1000
-      minutes    = 5
-      action     = "Events come faster than deliver takes them: look for its errors and throttles, then raise deliver_maximum_concurrency."
+      queue     = var.queues.main
+      metric    = "ApproximateNumberOfMessagesVisible"
+      threshold = 1000
+      minutes   = 5
+      action    = "Events arrive faster than deliver processes them: check its errors and throttles, then raise deliver_maximum_concurrency."
     }
     subscription-dead-letters = {
-      namespace  = "AWS/SQS"
-      metric     = "ApproximateNumberOfMessagesVisible"
-      dimensions = { QueueName = var.queues.subscription_dead_letter }
-      statistic  = "Maximum"
-      threshold  = 0
-      minutes    = 1
-      action     = "SNS could not put events into the queue: check the queue's policy and key, then `make dlq` moves them back."
+      queue     = var.queues.subscription_dead_letter
+      metric    = "ApproximateNumberOfMessagesVisible"
+      threshold = 0
+      minutes   = 1
+      action    = "SNS could not put events into the queue: repair the queue's policy or key, then run `./herald dlq redrive --queue subscription`."
     }
   }
 
   topic_alarms = {
     error-notifications-failed = {
-      namespace  = "AWS/SNS"
-      metric     = "NumberOfNotificationsFailed"
-      dimensions = { TopicName = var.topics.errors }
-      statistic  = "Sum"
-      threshold  = 0
-      minutes    = 1
-      action     = "Operators' notices do not arrive: check the subscriptions of the error topic."
+      topic  = var.topics.errors
+      metric = "NumberOfNotificationsFailed"
+      action = "SNS cannot notify operators: check the subscriptions of the error topic."
     }
     notifications-failed = {
-      namespace  = "AWS/SNS"
-      metric     = "NumberOfNotificationsFailed"
-      dimensions = { TopicName = var.topics.events }
-      statistic  = "Sum"
-      threshold  = 0
-      minutes    = 1
-      action     = "SNS fails to deliver events to a subscriber: check the queue's policy and key and the subscription dead-letter queue."
+      topic  = var.topics.events
+      metric = "NumberOfNotificationsFailed"
+      action = "SNS cannot deliver events to a subscriber: check the queue's policy and key, then the subscription's dead-letter queue."
     }
     notifications-lost = {
-      namespace  = "AWS/SNS"
-      metric     = "NumberOfNotificationsFailedToRedriveToDlq"
-      dimensions = { TopicName = var.topics.events }
-      statistic  = "Sum"
-      threshold  = 0
-      minutes    = 1
-      action     = "Events reached neither the queue nor its net: repair the subscription dead-letter queue, then republish from the outbox."
+      topic  = var.topics.events
+      metric = "NumberOfNotificationsFailedToRedriveToDlq"
+      action = "Events reached neither the queue nor the subscription's dead-letter queue: repair both, then publish the events again from the outbox."
     }
     notifications-redriven = {
-      namespace  = "AWS/SNS"
-      metric     = "NumberOfNotificationsRedrivenToDlq"
-      dimensions = { TopicName = var.topics.events }
-      statistic  = "Sum"
-      threshold  = 0
-      minutes    = 1
-      action     = "SNS gave up on the queue and used the subscription dead-letter queue: repair the queue, then `make dlq` moves them back."
+      topic  = var.topics.events
+      metric = "NumberOfNotificationsRedrivenToDlq"
+      action = "SNS moved events to the subscription's dead-letter queue: repair the queue, then run `./herald dlq redrive --queue subscription`."
     }
   }
 
   function_alarms = merge(
     {
-      # authorize refuses by raising, so its errors are judged by their share: see expressions.tf.
+      # authorize refuses a connection by raising an error, so expressions.tf watches the share of its errors.
       for name, function in var.functions : "function-errors/${name}" => {
-        namespace  = "AWS/Lambda"
-        metric     = "Errors"
-        dimensions = { FunctionName = function.name }
-        statistic  = "Sum"
-        threshold  = 0
-        minutes    = 1
-        action     = "${name} raised or timed out: read its log group from the alarm's minute on."
+        function  = function.name
+        metric    = "Errors"
+        threshold = 0
+        minutes   = 1
+        action    = "${name} failed or timed out: read its log from the minute of the alarm."
       } if name != "authorize"
     },
     {
       for name, function in var.functions : "function-throttles/${name}" => {
-        namespace  = "AWS/Lambda"
-        metric     = "Throttles"
-        dimensions = { FunctionName = function.name }
-        statistic  = "Sum"
-        threshold  = 0
-        minutes    = 1
-        action     = "Lambda had no room for ${name}: raise the account's concurrency or what is reserved for it."
+        function  = function.name
+        metric    = "Throttles"
+        threshold = 0
+        minutes   = 1
+        action    = "Lambda throttles ${name}: raise the account's concurrency limit, or the function's reserved concurrency."
       }
     },
     {
       for name, function in var.functions : "function-duration/${name}" => {
-        namespace  = "AWS/Lambda"
-        metric     = "Duration"
-        dimensions = { FunctionName = function.name }
-        statistic  = "p99"
-        threshold  = 800 * function.timeout # 80 % of the timeout, in ms
-        minutes    = 5
-        action     = "${name} comes close to its timeout of ${function.timeout} s: find the slow dependency in its log before calls are cut off."
+        function  = function.name
+        metric    = "Duration"
+        statistic = "p99"
+        threshold = 800 * function.timeout # 80 % of the timeout, in ms
+        minutes   = 5
+        action    = "${name} takes over 80 % of its timeout of ${function.timeout} s: find the slow dependency in its log before invocations time out."
       }
     },
     {
       deliver-saturated = {
-        namespace  = "AWS/Lambda"
+        function   = var.functions.deliver.name
         metric     = "ConcurrentExecutions"
-        dimensions = { FunctionName = var.functions.deliver.name }
         statistic  = "Maximum"
         comparison = "GreaterThanOrEqualToThreshold"
         threshold  = var.deliver_maximum_concurrency
         minutes    = 5
-        action     = "deliver runs at its maximum concurrency: raise deliver_maximum_concurrency within API Gateway's quota."
+        action     = "deliver runs at its maximum concurrency: raise deliver_maximum_concurrency, within API Gateway's quota."
       }
       relay-stopped = {
-        namespace  = "AWS/Lambda"
+        function   = var.functions.relay.name
         metric     = "Invocations"
-        dimensions = { FunctionName = var.functions.relay.name }
-        statistic  = "Sum"
         comparison = "LessThanThreshold"
         threshold  = 1
         minutes    = 5
         missing    = "breaching"
-        action     = "The relay has not run for five minutes, so unpublished events stay behind: check its schedule and permission."
+        action     = "The relay has not run for five minutes, so unpublished events are waiting: check its schedule and permission."
       }
     },
   )
 
   api_alarms = {
     callback-latency = {
-      namespace  = "AWS/ApiGateway"
-      metric     = "Latency"
-      dimensions = { ApiId = var.callback_api.id, Stage = var.callback_api.stage }
-      statistic  = "p99"
-      threshold  = 5000
-      minutes    = 5
-      action     = "The provider waits over 5 s for an answer to its webhook: check the database's load and connections."
+      api       = var.callback_api
+      metric    = "Latency"
+      statistic = "p99"
+      threshold = 5000
+      minutes   = 5
+      action    = "The provider waits over 5 s for the answer to a webhook: check the database's load and connections."
     }
     callback-unavailable = {
-      namespace  = "AWS/ApiGateway"
-      metric     = "5xx"
-      dimensions = { ApiId = var.callback_api.id, Stage = var.callback_api.stage }
-      statistic  = "Sum"
-      threshold  = 0
-      minutes    = 1
-      action     = "Webhooks were answered with 5xx and rest on the provider's retries: check the database and callback's log."
+      api       = var.callback_api
+      metric    = "5xx"
+      threshold = 0
+      minutes   = 1
+      action    = "Webhooks were answered with 5xx and depend on the provider's retries: check the database and callback's log."
     }
     websocket-client-errors = {
-      namespace  = "AWS/ApiGateway"
-      metric     = "ClientError"
-      dimensions = { ApiId = var.websocket_api.id, Stage = var.websocket_api.stage }
-      statistic  = "Sum"
-      threshold  = 100
-      minutes    = 5
-      action     = "Many clients are refused: check the tokens' issuer and key, the allowed origins and the throttle."
+      api       = var.websocket_api
+      metric    = "ClientError"
+      threshold = 100
+      minutes   = 5
+      action    = "Many clients are refused: check the tokens' issuer and key, the allowed origins and the throttle."
     }
     websocket-execution-errors = {
-      namespace  = "AWS/ApiGateway"
-      metric     = "ExecutionError"
-      dimensions = { ApiId = var.websocket_api.id, Stage = var.websocket_api.stage }
-      statistic  = "Sum"
-      threshold  = 0
-      minutes    = 1
-      action     = "API Gateway could not call a function: check its permissions and Lambda throttles."
+      api       = var.websocket_api
+      metric    = "ExecutionError"
+      threshold = 0
+      minutes   = 1
+      action    = "API Gateway could not invoke a function: check its permission and its throttles."
     }
     websocket-integration-errors = {
-      namespace  = "AWS/ApiGateway"
-      metric     = "IntegrationError"
-      dimensions = { ApiId = var.websocket_api.id, Stage = var.websocket_api.stage }
-      statistic  = "Sum"
-      threshold  = 0
-      minutes    = 1
-      action     = "A function behind the WebSocket failed: read the logs of connect, message and disconnect."
+      api       = var.websocket_api
+      metric    = "IntegrationError"
+      threshold = 0
+      minutes   = 1
+      action    = "A function behind the WebSocket API failed: read the logs of connect, message and disconnect."
     }
     websocket-latency = {
-      namespace  = "AWS/ApiGateway"
-      metric     = "IntegrationLatency"
-      dimensions = { ApiId = var.websocket_api.id, Stage = var.websocket_api.stage }
-      statistic  = "p99"
-      threshold  = 3000
-      minutes    = 5
-      action     = "Connecting and replaying are slow: check the tables' throttles and the functions' durations."
+      api       = var.websocket_api
+      metric    = "IntegrationLatency"
+      statistic = "p99"
+      threshold = 3000
+      minutes   = 5
+      action    = "Connects and replays are slow: check the tables' throttles and the functions' durations."
     }
   }
 
-  # What the functions report themselves: metric, statistic, threshold, minutes.
-  herald_metrics = {
-    callbacks-rejected  = ["CallbacksRejected", "Sum", 20, 5, "Webhooks are refused: compare the webhook secret with the provider's, then look for a forger in the access log."]
-    connections-refused = ["ConnectionsRefused", "Sum", 100, 5, "Many connections are refused: check the tokens' issuer, audience and key and the allowed origins."]
-    database-failures   = ["DatabaseFailures", "Sum", 0, 1, "A result could not be recorded in three tries: check the database; the provider calls again."]
-    delivery-latency    = ["DeliveryLatencyMs", "p95", 5000, 5, "Events take over 5 s from the record to the page: check the queue's age, the outbox and deliver's duration."]
-    gaps                = ["Gaps", "Sum", 50, 5, "Many clients were told of a gap: check whether the database was restored or inbox_retention_days is too short."]
-    inbox-failures      = ["InboxFailures", "Sum", 0, 1, "Events could not be stored in the inbox: check the table's throttles and deliver's rights on it and its key."]
-    invalid-messages    = ["InvalidMessages", "Sum", 0, 1, "Something that is no event came through the queue: find it in the dead-letter queue and who published it."]
-    outbox-age          = ["OutboxOldestSeconds", "Maximum", 300, 3, "An event has waited over five minutes to be published: check the relay's log and SNS."]
-    posts-forbidden     = ["PostsForbidden", "Sum", 0, 1, "API Gateway forbids posting: check deliver's right on execute-api:ManageConnections and the management endpoint."]
-    posts-retryable     = ["PostsRetryable", "Sum", 100, 5, "Many posts to pages failed and are left to recovery: check API Gateway's health and deliver's log."]
-    posts-throttled     = ["PostsThrottled", "Sum", 100, 5, "API Gateway throttles posts: lower posts_per_second or deliver_maximum_concurrency, or raise the account's quota."]
-    publish-failures    = ["PublishFailures", "Sum", 0, 1, "SNS refused an event in three tries; it is in the outbox: check the topic and key, then that outbox-age falls."]
-  }
-
+  # Metrics that the functions emit themselves.
   herald_alarms = {
-    for name, row in local.herald_metrics : name => {
-      namespace  = "Herald"
-      metric     = row[0]
-      dimensions = { Stage = var.stage }
-      statistic  = row[1]
-      threshold  = row[2]
-      minutes    = row[3]
-      action     = row[4]
+    callbacks-rejected = {
+      metric    = "CallbacksRejected"
+      threshold = 20
+      minutes   = 5
+      action    = "Many webhooks are rejected: compare the webhook secret with the provider's, then look for forged calls in the access log."
+    }
+    connections-refused = {
+      metric    = "ConnectionsRefused"
+      threshold = 100
+      minutes   = 5
+      action    = "Many connections are refused: check the tokens' issuer, audience and key, and the allowed origins."
+    }
+    database-failures = {
+      metric    = "DatabaseFailures"
+      threshold = 0
+      minutes   = 1
+      action    = "Results could not be recorded in three attempts, and the provider was asked to call again: check the database."
+    }
+    delivery-latency = {
+      metric    = "DeliveryLatencyMs"
+      statistic = "p95"
+      threshold = 5000
+      minutes   = 5
+      action    = "Events take over 5 s from the recorded result to the client: check the queue's age, the outbox and deliver's duration."
+    }
+    gaps = {
+      metric    = "Gaps"
+      threshold = 50
+      minutes   = 5
+      action    = "Many clients have missed events: check whether the database was restored, or inbox_retention_days is too short."
+    }
+    inbox-failures = {
+      metric    = "InboxFailures"
+      threshold = 0
+      minutes   = 1
+      action    = "Events could not be stored in the inbox: check the table's throttles, and deliver's rights on the table and its key."
+    }
+    invalid-messages = {
+      metric    = "InvalidMessages"
+      threshold = 0
+      minutes   = 1
+      action    = "The queue received messages that are not events: read them in the dead-letter queue, and find out who published them."
+    }
+    outbox-age = {
+      metric    = "OutboxOldestSeconds"
+      statistic = "Maximum"
+      threshold = 300
+      minutes   = 3
+      action    = "An event has waited over five minutes to be published: check the relay's log and SNS."
+    }
+    posts-forbidden = {
+      metric    = "PostsForbidden"
+      threshold = 0
+      minutes   = 1
+      action    = "API Gateway forbids posts to clients: check deliver's right execute-api:ManageConnections and the management endpoint."
+    }
+    posts-retryable = {
+      metric    = "PostsRetryable"
+      threshold = 100
+      minutes   = 5
+      action    = "Many posts to clients failed, and those clients must catch up later: check API Gateway's health and deliver's log."
+    }
+    posts-throttled = {
+      metric    = "PostsThrottled"
+      threshold = 100
+      minutes   = 5
+      action    = "API Gateway throttles posts to clients: lower posts_per_second or deliver_maximum_concurrency, or raise the account's quota."
+    }
+    publish-failures = {
+      metric    = "PublishFailures"
+      threshold = 0
+      minutes   = 1
+      action    = "SNS refused events in three attempts; the outbox still has them: check the topic and its key, then watch outbox-age."
     }
   }
 }

@@ -1,5 +1,5 @@
 locals {
-  # Rows of two: title, then [namespace, metric, statistic, dimension name, value, …] each.
+  # Two widgets in a row. A metric is [namespace, metric, dimension name, value, …, options].
   widgets = [
     {
       title = "Webhooks and events"
@@ -16,7 +16,7 @@ locals {
       ]
     },
     {
-      title = "Posts to pages"
+      title = "Posts to clients"
       metrics = [
         for metric in ["PostsDelivered", "PostsGone", "PostsRetryable", "PostsThrottled", "PostsForbidden"] :
         ["Herald", metric, "Stage", var.stage, { stat = "Sum" }]

@@ -1,13 +1,13 @@
-# Alarms that need more than one metric.
+# Alarms on more than one metric.
 locals {
   expression_alarms = merge(
     {
       "authorize-errors" = {
-        # A refusal is an error too: only when most calls fail is it the authorizer that is broken.
+        # Each refused connection counts as an error too, so only a large share means that authorize itself fails.
         expression = "IF(invocations >= 20, 100 * errors / invocations, 0)"
         threshold  = 50
         minutes    = 3
-        action     = "Most connections fail in the authorizer: read authorize's log; check its secret, the issuer's keys and the API key table."
+        action     = "Most connections fail in authorize: read its log, then check its secret, the issuer's keys and the table of API keys."
         metrics = {
           errors      = { namespace = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = var.functions.authorize.name } }
           invocations = { namespace = "AWS/Lambda", metric = "Invocations", dimensions = { FunctionName = var.functions.authorize.name } }
@@ -19,7 +19,7 @@ locals {
         expression = "SUM(METRICS())"
         threshold  = 0
         minutes    = 2
-        action     = "DynamoDB throttles ${table.name}: look for one hot user, then for the table's and account's limits."
+        action     = "DynamoDB throttles ${table.name}: look for one very active user, then check the limits of the table and the account."
         metrics = {
           for metric in ["ReadThrottleEvents", "WriteThrottleEvents"] : lower(metric) => {
             namespace = "AWS/DynamoDB", metric = metric, dimensions = { TableName = table.name }
@@ -32,9 +32,9 @@ locals {
         expression = "SUM(METRICS())"
         threshold  = 0
         minutes    = 2
-        action     = "DynamoDB itself fails on ${table.name}: check AWS's health page; Herald retries by itself."
+        action     = "DynamoDB has internal errors on ${table.name}, and Herald retries: check the AWS Health Dashboard."
         metrics = {
-          # SystemErrors is only counted by operation.
+          # DynamoDB counts SystemErrors by operation only.
           for operation in table.operations : lower(operation) => {
             namespace = "AWS/DynamoDB", metric = "SystemErrors", dimensions = { TableName = table.name, Operation = operation }
           }

@@ -1,20 +1,57 @@
-# The tables of alarms are in alarms.tf. Each row's key is the alarm's name and, up to the "/", the
-# heading of its runbook.
+# The tables of alarms are in alarms.tf and expressions.tf. A row's key is the name of its alarm and, up to
+# the "/", the heading of its runbook.
 locals {
+  # Rows without a statistic use the sum. Most metrics are only sent when something happens, so missing data
+  # is not an alarm unless the row says otherwise.
+  defaults = {
+    statistic  = "Sum"
+    comparison = "GreaterThanThreshold"
+    missing    = "notBreaching"
+  }
+
   alarms = merge(
-    local.queue_alarms,
-    local.topic_alarms,
-    local.function_alarms,
-    local.api_alarms,
-    local.herald_alarms,
+    {
+      for key, row in local.queue_alarms : key => merge(local.defaults, { statistic = "Maximum" }, row, {
+        namespace                                                                   = "AWS/SQS", dimensions = { QueueName = row.queue }
+      })
+    },
+    {
+      for key, row in local.topic_alarms : key => merge(local.defaults, { threshold = 0, minutes = 1 }, row, {
+        namespace                                                                   = "AWS/SNS", dimensions = { TopicName = row.topic }
+      })
+    },
+    {
+      for key, row in local.function_alarms : key => merge(local.defaults, row, {
+        namespace = "AWS/Lambda", dimensions = { FunctionName = row.function }
+      })
+    },
+    {
+      for key, row in local.api_alarms : key => merge(local.defaults, row, {
+        namespace = "AWS/ApiGateway", dimensions = { ApiId = row.api.id, Stage = row.api.stage }
+      })
+    },
+    {
+      for key, row in local.herald_alarms : key => merge(local.defaults, row, {
+        namespace = "Herald", dimensions = { Stage = var.stage }
+      })
+    },
   )
+
+  # What both kinds of alarm have in common.
+  texts = {
+    for key, row in merge(local.alarms, local.expression_alarms) : key => {
+      name        = "${var.name}-${replace(key, "/", "-")}"
+      runbook     = split("/", key)[0]
+      description = "${row.action} Runbook: docs/operations.md#${split("/", key)[0]}"
+    }
+  }
 }
 
 resource "aws_cloudwatch_metric_alarm" "metric" {
   for_each = local.alarms
 
-  alarm_name        = "${var.name}-${replace(each.key, "/", "-")}"
-  alarm_description = "${each.value.action} Runbook: docs/operations.md#${split("/", each.key)[0]}"
+  alarm_name        = local.texts[each.key].name
+  alarm_description = local.texts[each.key].description
   alarm_actions     = [var.notify_topic_arn]
   ok_actions        = [var.notify_topic_arn]
 
@@ -23,19 +60,18 @@ resource "aws_cloudwatch_metric_alarm" "metric" {
   dimensions          = each.value.dimensions
   statistic           = startswith(each.value.statistic, "p") ? null : each.value.statistic
   extended_statistic  = startswith(each.value.statistic, "p") ? each.value.statistic : null
-  comparison_operator = try(each.value.comparison, "GreaterThanThreshold")
+  comparison_operator = each.value.comparison
   threshold           = each.value.threshold
   period              = 60
   evaluation_periods  = each.value.minutes
-  # Most metrics are only sent when something happens: silence is fine unless the row says otherwise.
-  treat_missing_data = try(each.value.missing, "notBreaching")
+  treat_missing_data  = each.value.missing
 }
 
 resource "aws_cloudwatch_metric_alarm" "expression" {
   for_each = local.expression_alarms
 
-  alarm_name        = "${var.name}-${replace(each.key, "/", "-")}"
-  alarm_description = "${each.value.action} Runbook: docs/operations.md#${split("/", each.key)[0]}"
+  alarm_name        = local.texts[each.key].name
+  alarm_description = local.texts[each.key].description
   alarm_actions     = [var.notify_topic_arn]
   ok_actions        = [var.notify_topic_arn]
 

@@ -1,14 +1,9 @@
 output "alarm_names" {
   description = "Names of all alarms."
-  value = sort([
-    for key in concat(keys(local.alarms), keys(local.expression_alarms)) :
-    "${var.name}-${replace(key, "/", "-")}"
-  ])
+  value       = sort(values(local.texts)[*].name)
 }
 
 output "runbooks" {
-  description = "Headings that docs/operations.md must have, one per kind of alarm."
-  value = sort(distinct([
-    for key in concat(keys(local.alarms), keys(local.expression_alarms)) : split("/", key)[0]
-  ]))
+  description = "Headings that docs/operations.md must have, one for each kind of alarm."
+  value       = sort(distinct(values(local.texts)[*].runbook))
 }

@@ -1,11 +1,11 @@
 variable "name" {
   type        = string
-  description = "Prefix of the alarms and name of the dashboard, for example herald-dev."
+  description = "Prefix of the alarms' names, and name of the dashboard, for example herald-dev."
 }
 
 variable "stage" {
   type        = string
-  description = "Value of the dimension Stage of Herald's own metrics."
+  description = "Value of the dimension Stage in Herald's own metrics."
 }
 
 variable "region" {
@@ -15,7 +15,7 @@ variable "region" {
 
 variable "notify_topic_arn" {
   type        = string
-  description = "Topic that is told when an alarm is raised and when it is over."
+  description = "ARN of the topic that is notified when an alarm is raised and when it returns to OK."
 }
 
 variable "topics" {
@@ -44,13 +44,13 @@ variable "functions" {
 
   validation {
     condition     = alltrue([for handler in ["authorize", "deliver", "relay"] : contains(keys(var.functions), handler)])
-    error_message = "authorize, deliver and relay have alarms of their own: name them."
+    error_message = "Include authorize, deliver and relay, which have alarms of their own."
   }
 }
 
 variable "deliver_maximum_concurrency" {
   type        = number
-  description = "Copies of deliver the queue may run at once."
+  description = "Maximum number of deliver invocations at a time."
 }
 
 variable "tables" {
@@ -58,7 +58,7 @@ variable "tables" {
     name       = string
     operations = set(string)
   }))
-  description = "Name of each table and the operations the functions use on it."
+  description = "Name of each table, and the operations that functions use on it."
 }
 
 variable "websocket_api" {

@@ -1,6 +1,6 @@
 resource "aws_apigatewayv2_api" "this" {
   name          = var.name
-  description   = "Herald's webhook for the generation provider"
+  description   = "Receives webhooks of the generation provider for Herald"
   protocol_type = "HTTP"
 }
 
@@ -12,7 +12,7 @@ resource "aws_apigatewayv2_integration" "this" {
   payload_format_version = "2.0"
 }
 
-# The webhook carries its own signature, which `callback` checks: no authorizer here.
+# No authorizer: `callback` verifies the signature of each webhook.
 resource "aws_apigatewayv2_route" "this" {
   api_id             = aws_apigatewayv2_api.this.id
   authorization_type = "NONE"
@@ -25,7 +25,7 @@ resource "aws_apigatewayv2_stage" "this" {
   name        = "$default"
   auto_deploy = true
 
-  # Never the query string and no header: signatures and tokens stay out of the logs.
+  # No query strings and no headers: they may contain signatures or tokens.
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access.arn
     format = jsonencode({

@@ -5,11 +5,11 @@ variable "name" {
 
 variable "route_key" {
   type        = string
-  description = "The one route, for example POST /callbacks/generations."
+  description = "Route of the API, for example POST /callbacks/generations."
 
   validation {
     condition     = can(regex("^POST /[^ {}]+$", var.route_key))
-    error_message = "A webhook is one fixed POST path."
+    error_message = "Use POST and a path without parameters, for example POST /callbacks/generations."
   }
 }
 
@@ -20,25 +20,25 @@ variable "invoke_arn" {
 
 variable "access_log_group_name" {
   type        = string
-  description = "Name of the log group for the access log."
+  description = "Name of the access log's log group."
 }
 
 variable "logs_key_arn" {
   type        = string
-  description = "Key that encrypts the log group."
+  description = "ARN of the key that encrypts the log group."
 }
 
 variable "log_retention_days" {
   type        = number
-  description = "Days the access log is kept."
+  description = "Number of days for which the access log is kept."
 }
 
 variable "throttling_rate_limit" {
   type        = number
-  description = "Steady webhooks per second."
+  description = "Steady rate of webhooks per second."
 }
 
 variable "throttling_burst_limit" {
   type        = number
-  description = "Webhooks that may come at once above the steady rate."
+  description = "Number of webhooks by which a burst may exceed the steady rate."
 }

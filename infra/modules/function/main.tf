@@ -1,4 +1,5 @@
 locals {
+  name   = "${var.shared.name_prefix}-${var.name}"
   in_vpc = length(var.vpc_subnet_ids) > 0
 }
 
@@ -14,45 +15,45 @@ data "aws_iam_policy_document" "assume_role" {
 }
 
 resource "aws_iam_role" "this" {
-  name               = var.name
+  name               = local.name
   assume_role_policy = data.aws_iam_policy_document.assume_role.json
 }
 
-# What running takes: the same for every function.
+# Every function needs these rights to run at all.
 resource "aws_iam_role_policy" "runtime" {
   name   = "runtime"
   role   = aws_iam_role.this.id
   policy = data.aws_iam_policy_document.runtime.json
 }
 
-# What this function's task takes: shown in the root module, in the function's own file.
+# The rights for this function's task: declared in the root module, in the function's own file.
 resource "aws_iam_role_policy" "rights" {
   name   = "rights"
   role   = aws_iam_role.this.id
-  policy = var.policy
+  policy = data.aws_iam_policy_document.rights.json
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  name              = "/aws/lambda/${var.name}"
-  kms_key_id        = var.logs_key_arn
-  retention_in_days = var.log_retention_days
+  name              = "/aws/lambda/${local.name}"
+  kms_key_id        = var.shared.keys.logs
+  retention_in_days = var.shared.log_retention_days
 }
 
 resource "aws_lambda_function" "this" {
-  function_name    = var.name
+  function_name    = local.name
   description      = var.description
   architectures    = ["x86_64"]
-  filename         = var.package_path
+  filename         = var.shared.package_path
   handler          = var.handler
-  kms_key_arn      = var.environment_key_arn
-  memory_size      = var.memory_size
+  kms_key_arn      = var.shared.keys.environment
+  memory_size      = var.size.memory_size
   role             = aws_iam_role.this.arn
-  runtime          = var.runtime
-  source_code_hash = filebase64sha256(var.package_path)
-  timeout          = var.timeout
+  runtime          = var.shared.runtime
+  source_code_hash = filebase64sha256(var.shared.package_path)
+  timeout          = var.size.timeout
 
   environment {
-    variables = var.environment
+    variables = merge(var.shared.environment, var.environment, var.shared.environment_overrides)
   }
 
   logging_config {
@@ -61,7 +62,7 @@ resource "aws_lambda_function" "this" {
   }
 
   tracing_config {
-    mode = var.tracing ? "Active" : "PassThrough"
+    mode = var.shared.tracing ? "Active" : "PassThrough"
   }
 
   dynamic "vpc_config" {
@@ -73,7 +74,8 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  # Lambda checks the VPC rights when the function is made. Not `rights`: deliver's waits for the queue.
+  # Lambda checks the VPC rights when it creates the function. `rights` may follow later: deliver's name
+  # the queue, which takes long to create.
   depends_on = [aws_iam_role_policy.runtime]
 }
 
@@ -99,6 +101,6 @@ resource "aws_lambda_event_source_mapping" "queue" {
     maximum_concurrency = each.value.maximum_concurrency
   }
 
-  # Lambda tries the role on the queue when the mapping is made.
+  # Lambda checks the role's rights on the queue when it creates the mapping.
   depends_on = [aws_iam_role_policy.rights]
 }

@@ -9,6 +9,11 @@ output "function_name" {
 }
 
 output "invoke_arn" {
-  description = "ARN by which API Gateway invokes the function."
+  description = "ARN through which API Gateway invokes the function."
   value       = aws_lambda_function.this.invoke_arn
+}
+
+output "policy" {
+  description = "IAM policy document (JSON) with all rights for the function's task, including the use of keys."
+  value       = data.aws_iam_policy_document.rights.json
 }

@@ -1,4 +1,30 @@
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
 locals {
+  # Each key, and the services whose data it encrypts.
+  key_services = {
+    messaging = ["sns", "sqs"]
+    storage   = ["dynamodb", "secretsmanager"]
+  }
+
+  key_actions = {
+    decrypt = ["kms:Decrypt"]
+    # A publisher to an encrypted topic needs both.
+    encrypt = ["kms:Decrypt", "kms:GenerateDataKey"]
+  }
+
+  # By statement id: DecryptMessaging, DecryptStorage, EncryptMessaging …
+  key_uses = merge([
+    for use, keys in { decrypt = var.decrypt, encrypt = var.encrypt } : {
+      for key, services in keys : "${title(use)}${title(key)}" => {
+        actions  = local.key_actions[use]
+        key_arn  = var.shared.keys[key]
+        services = services
+      }
+    }
+  ]...)
+
   vpc_actions = [
     "ec2:AssignPrivateIpAddresses",
     "ec2:CreateNetworkInterface",
@@ -7,6 +33,31 @@ locals {
     "ec2:DescribeSubnets",
     "ec2:UnassignPrivateIpAddresses",
   ]
+}
+
+# What the function may do, as declared in its file. A key may only be used through the named services:
+# the function cannot decrypt anything by calling KMS itself.
+data "aws_iam_policy_document" "rights" {
+  source_policy_documents = [var.policy]
+
+  dynamic "statement" {
+    for_each = local.key_uses
+
+    content {
+      sid       = statement.key
+      actions   = statement.value.actions
+      resources = [statement.value.key_arn]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values = [
+          for service in statement.value.services :
+          "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"
+        ]
+      }
+    }
+  }
 }
 
 data "aws_iam_policy_document" "runtime" {
@@ -19,7 +70,7 @@ data "aws_iam_policy_document" "runtime" {
   statement {
     sid       = "DecryptEnvironment"
     actions   = ["kms:Decrypt"]
-    resources = [var.environment_key_arn]
+    resources = [var.shared.keys.environment]
   }
 
   dynamic "statement" {
@@ -28,7 +79,7 @@ data "aws_iam_policy_document" "runtime" {
     content {
       sid     = "AttachToVpc"
       actions = local.vpc_actions
-      # AWS: Lambda refuses the configuration when these are limited to resources.
+      # Lambda rejects the VPC configuration if these actions are limited to resources.
       resources = ["*"]
     }
   }
@@ -37,7 +88,7 @@ data "aws_iam_policy_document" "runtime" {
     for_each = local.in_vpc ? [true] : []
 
     content {
-      # The rights above are for the Lambda service; the function's own code gets none of them.
+      # The statement above is for the Lambda service; the function's code must not use these actions.
       sid       = "NotForTheCode"
       effect    = "Deny"
       actions   = local.vpc_actions
@@ -52,12 +103,12 @@ data "aws_iam_policy_document" "runtime" {
   }
 
   dynamic "statement" {
-    for_each = var.tracing ? [true] : []
+    for_each = var.shared.tracing ? [true] : []
 
     content {
       sid     = "SendTraces"
       actions = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
-      # AWS: X-Ray has no resources that these actions could name.
+      # X-Ray has no resource types for these actions.
       resources = ["*"]
     }
   }

@@ -1,98 +1,100 @@
 variable "name" {
   type        = string
-  description = "Name of the function, its role and its log group, for example herald-dev-deliver."
+  description = "Name of the function without the prefix, for example deliver."
 }
 
 variable "description" {
   type        = string
-  description = "What the function does, in a line."
+  description = "What the function does, in one line."
 }
 
 variable "handler" {
   type        = string
-  description = "Handler in the package: app.<function> as app/app.py names it."
+  description = "Handler in the package: app.<function>, as in app/app.py."
 
   validation {
     condition     = can(regex("^app\\.[a-z_]+$", var.handler))
-    error_message = "Every handler is in app/app.py: write app.<function>."
+    error_message = "All handlers are in app/app.py: use app.<function>."
   }
 }
 
-variable "package_path" {
-  type        = string
-  description = "Path of the deployment package."
+variable "shared" {
+  type = object({
+    # The function, its role and its log group are named <name_prefix>-<name>.
+    name_prefix = string
+    # Variables of every function; the overrides win over the function's own.
+    environment           = map(string)
+    environment_overrides = map(string)
+    # ARN of the KMS key for each purpose.
+    keys = object({
+      environment = string
+      logs        = string
+      messaging   = string
+      storage     = string
+    })
+    log_retention_days = number
+    package_path       = string
+    # The Lambda runtime for which the package was built.
+    runtime = string
+    # Whether traces are sent to AWS X-Ray.
+    tracing = bool
+  })
+  description = "Settings that all functions have in common."
 }
 
-variable "runtime" {
-  type        = string
-  description = "Lambda runtime the package was built for."
-}
-
-variable "memory_size" {
-  type        = number
-  description = "Memory in MB; CPU follows it, one full core at 1769."
+variable "size" {
+  type = object({
+    memory_size = number
+    timeout     = number
+  })
+  description = "Memory in MB (CPU is proportional to it: one full core at 1769) and timeout in seconds."
 
   validation {
-    condition     = var.memory_size >= 128 && var.memory_size <= 10240
-    error_message = "Lambda accepts 128 to 10240 MB."
+    condition     = var.size.memory_size >= 128 && var.size.memory_size <= 10240
+    error_message = "Lambda accepts a memory_size of 128 to 10240 MB."
   }
-}
-
-variable "timeout" {
-  type        = number
-  description = "Timeout in seconds."
 
   validation {
-    condition     = var.timeout >= 1 && var.timeout <= 900
-    error_message = "Lambda accepts 1 to 900 seconds."
+    condition     = var.size.timeout >= 1 && var.size.timeout <= 900
+    error_message = "Lambda accepts a timeout of 1 to 900 seconds."
   }
 }
 
 variable "environment" {
   type        = map(string)
-  description = "Environment variables."
-}
-
-variable "environment_key_arn" {
-  type        = string
-  description = "Key that encrypts the environment variables."
-}
-
-variable "logs_key_arn" {
-  type        = string
-  description = "Key that encrypts the log group."
-}
-
-variable "log_retention_days" {
-  type        = number
-  description = "Days logs are kept."
+  description = "Environment variables of this function."
 }
 
 variable "policy" {
   type        = string
-  description = "IAM policy document (JSON): what the function's task takes beyond running."
+  description = "IAM policy document (JSON) with the function's rights, except for the use of keys."
 }
 
-variable "tracing" {
-  type        = bool
-  description = "Send traces to AWS X-Ray."
-  default     = false
-}
-
-variable "vpc_subnet_ids" {
-  type        = list(string)
-  description = "Subnets the function reaches; none keeps it outside any VPC."
-  default     = []
-}
-
-variable "vpc_security_group_ids" {
-  type        = list(string)
-  description = "Security groups of the function inside the VPC."
-  default     = []
+variable "decrypt" {
+  type        = map(set(string))
+  description = "Keys with which the function reads data, and the services through which it does, for example { storage = [\"dynamodb\"] }."
+  default     = {}
 
   validation {
-    condition     = (length(var.vpc_subnet_ids) == 0) == (length(var.vpc_security_group_ids) == 0)
-    error_message = "Give both vpc_subnet_ids and vpc_security_group_ids, or neither."
+    condition = alltrue([
+      for key, services in var.decrypt :
+      length(services) > 0 && length(setsubtract(services, lookup(local.key_services, key, []))) == 0
+    ])
+    error_message = "Give each key the services whose data it encrypts: messaging (sns, sqs), storage (dynamodb, secretsmanager)."
+  }
+}
+
+variable "encrypt" {
+  type        = map(set(string))
+  description = "Keys with which the function writes data, and the services through which it does, for example { messaging = [\"sns\"] }."
+  default     = {}
+
+  validation {
+    condition = alltrue([
+      for key, services in var.encrypt :
+      length(services) > 0 && length(setsubtract(services, lookup(local.key_services, key, []))) == 0
+    ])
+    error_message = "Give each key the services whose data it encrypts: messaging (sns, sqs), storage (dynamodb, secretsmanager)."
   }
 }
 
@@ -101,7 +103,7 @@ variable "invokers" {
     principal  = string
     source_arn = string
   }))
-  description = "AWS services that may invoke the function, each from one source, by statement id."
+  description = "AWS services that may invoke the function, by statement id; each from one source only."
   default     = {}
 }
 
@@ -113,4 +115,21 @@ variable "queue" {
   })
   description = "Queue whose messages the function receives; null for none."
   default     = null
+}
+
+variable "vpc_subnet_ids" {
+  type        = list(string)
+  description = "Subnets of the function; leave empty to run it outside any VPC."
+  default     = []
+}
+
+variable "vpc_security_group_ids" {
+  type        = list(string)
+  description = "Security groups of the function in the VPC."
+  default     = []
+
+  validation {
+    condition     = (length(var.vpc_subnet_ids) == 0) == (length(var.vpc_security_group_ids) == 0)
+    error_message = "Set both vpc_subnet_ids and vpc_security_group_ids, or neither."
+  }
 }

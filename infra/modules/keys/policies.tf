@@ -1,7 +1,7 @@
-# In a key policy, resource "*" means this key and nothing else.
+# In a key policy, the resource "*" means the key itself.
 
-# Without this statement nobody, not even the account's root, could manage the key again. It grants
-# nothing by itself: a principal of the account still needs an IAM policy that names the key.
+# Without this statement, nobody could manage the key again, not even the root user. It grants nothing by
+# itself: a principal of the account also needs an IAM policy that names the key.
 data "aws_iam_policy_document" "account" {
   statement {
     sid       = "AccountThroughIam"
@@ -42,7 +42,7 @@ data "aws_iam_policy_document" "messaging" {
     }
   }
 
-  # Alarms publish to the encrypted error topic; the AWS-managed SNS key could not allow this.
+  # Alarms publish to the encrypted error topic. With the AWS-managed key of SNS, they could not.
   statement {
     sid       = "AlarmsToErrorTopic"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]

@@ -1,26 +1,26 @@
 variable "name" {
   type        = string
-  description = "Prefix of the key aliases and of the alarms that may publish, for example herald-dev."
+  description = "Prefix of the key aliases, and of the names of the alarms that may publish, for example herald-dev."
 }
 
 variable "topic_name" {
   type        = string
-  description = "Name of the topic that writes into queues encrypted with the messaging key."
+  description = "Name of the topic that sends messages to queues encrypted with the messaging key."
 }
 
 variable "log_group_prefixes" {
   type        = list(string)
-  description = "Log groups whose names start with one of these may be encrypted with the logs key."
+  description = "Prefixes of the names of the log groups that the logs key may encrypt."
 
   validation {
     condition     = length(var.log_group_prefixes) > 0 && alltrue([for p in var.log_group_prefixes : startswith(p, "/")])
-    error_message = "Give at least one log group prefix, each starting with \"/\"."
+    error_message = "Use at least one prefix; each starts with \"/\"."
   }
 }
 
 variable "deletion_window_days" {
   type        = number
-  description = "Days between scheduling a key's deletion and losing what it encrypts."
+  description = "Number of days for which a deleted key can be restored."
   default     = 30
 
   validation {

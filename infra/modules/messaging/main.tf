@@ -7,20 +7,19 @@ locals {
   partition  = data.aws_partition.current.partition
   region     = data.aws_region.current.name
 
-  queue_name         = "${var.topic_name}-queue"
-  dead_letter_name   = "${local.queue_name}-dlq"
-  undeliverable_name = "${var.topic_name}-subscription-dlq"
+  queue_name                    = "${var.topic_name}-queue"
+  dead_letter_name              = "${local.queue_name}-dlq"
+  subscription_dead_letter_name = "${var.topic_name}-subscription-dlq"
 
-  # Built from names, so that each policy is part of its resource: a separate aws_sqs_queue_policy
-  # would cost a second wait of ~25 s per queue.
+  # Built from names, because the policy of a topic or queue is created with it and contains its ARN.
   sns = "arn:${local.partition}:sns:${local.region}:${local.account_id}"
   sqs = "arn:${local.partition}:sqs:${local.region}:${local.account_id}"
   arns = {
-    topic         = "${local.sns}:${var.topic_name}"
-    error_topic   = "${local.sns}:${var.error_topic_name}"
-    queue         = "${local.sqs}:${local.queue_name}"
-    dead_letter   = "${local.sqs}:${local.dead_letter_name}"
-    undeliverable = "${local.sqs}:${local.undeliverable_name}"
+    topic                    = "${local.sns}:${var.topic_name}"
+    error_topic              = "${local.sns}:${var.error_topic_name}"
+    queue                    = "${local.sqs}:${local.queue_name}"
+    dead_letter              = "${local.sqs}:${local.dead_letter_name}"
+    subscription_dead_letter = "${local.sqs}:${local.subscription_dead_letter_name}"
   }
 
   two_weeks = 14 * 24 * 3600
@@ -45,7 +44,7 @@ resource "aws_sqs_queue" "generation_complete" {
   message_retention_seconds         = var.message_retention_seconds
   policy                            = data.aws_iam_policy_document.from_topic["queue"].json
   receive_wait_time_seconds         = 20
-  # AWS's rule for Lambda consumers: six times the function's timeout.
+  # AWS recommends six times the timeout of the consuming function.
   visibility_timeout_seconds = 6 * var.consumer_timeout
 
   redrive_policy = jsonencode({
@@ -54,12 +53,12 @@ resource "aws_sqs_queue" "generation_complete" {
   })
 }
 
-# Messages that `deliver` failed on max_receive_count times.
+# Messages that `deliver` could not process in max_receive_count attempts.
 resource "aws_sqs_queue" "dead_letter" {
   name                              = local.dead_letter_name
   kms_master_key_id                 = var.kms_key_arn
   kms_data_key_reuse_period_seconds = var.kms_data_key_reuse_seconds
-  # Counted from the first enqueue, so it has to exceed the queue's own retention.
+  # A message's age counts from its arrival in the main queue, so keep it longer than there.
   message_retention_seconds = local.two_weeks
   policy                    = data.aws_iam_policy_document.tls_only["dead_letter"].json
 
@@ -69,13 +68,13 @@ resource "aws_sqs_queue" "dead_letter" {
   })
 }
 
-# Messages that SNS could not put into the queue at all.
-resource "aws_sqs_queue" "undeliverable" {
-  name                              = local.undeliverable_name
+# Messages that SNS could not put into the queue.
+resource "aws_sqs_queue" "subscription_dead_letter" {
+  name                              = local.subscription_dead_letter_name
   kms_master_key_id                 = var.kms_key_arn
   kms_data_key_reuse_period_seconds = var.kms_data_key_reuse_seconds
   message_retention_seconds         = local.two_weeks
-  policy                            = data.aws_iam_policy_document.from_topic["undeliverable"].json
+  policy                            = data.aws_iam_policy_document.from_topic["subscription_dead_letter"].json
 }
 
 resource "aws_sns_topic_subscription" "queue" {
@@ -84,9 +83,9 @@ resource "aws_sns_topic_subscription" "queue" {
   endpoint             = aws_sqs_queue.generation_complete.arn
   raw_message_delivery = true
 
-  # SNS does not retry a denied or deleted queue: this is the only net under it.
+  # SNS does not retry if the queue is deleted or denies access; without this, the message would be lost.
   redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.undeliverable.arn
+    deadLetterTargetArn = aws_sqs_queue.subscription_dead_letter.arn
   })
 }
 

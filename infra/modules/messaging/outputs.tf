@@ -1,5 +1,5 @@
 output "dead_letter_queue_name" {
-  description = "Name of the queue's dead-letter queue; known before the queue is made."
+  description = "Name of the queue's dead-letter queue; known before the queue exists."
   value       = local.dead_letter_name
 }
 
@@ -9,36 +9,36 @@ output "dead_letter_queue_url" {
 }
 
 output "error_topic_arn" {
-  description = "ARN of the topic for operators."
+  description = "ARN of the topic on which operators are notified."
   value       = aws_sns_topic.error_notifications.arn
 }
 
 output "queue_arn" {
-  description = "ARN of the queue that `deliver` consumes."
+  description = "ARN of the queue from which `deliver` receives events."
   value       = aws_sqs_queue.generation_complete.arn
 }
 
 output "queue_name" {
-  description = "Name of the queue that `deliver` consumes; known before the queue is made."
+  description = "Name of the queue from which `deliver` receives events; known before the queue exists."
   value       = local.queue_name
 }
 
 output "queue_url" {
-  description = "URL of the queue that `deliver` consumes."
+  description = "URL of the queue from which `deliver` receives events."
   value       = aws_sqs_queue.generation_complete.url
 }
 
 output "subscription_dead_letter_queue_name" {
-  description = "Name of the subscription's dead-letter queue; known before the queue is made."
-  value       = local.undeliverable_name
+  description = "Name of the subscription's dead-letter queue; known before the queue exists."
+  value       = local.subscription_dead_letter_name
 }
 
 output "subscription_dead_letter_queue_url" {
   description = "URL of the subscription's dead-letter queue."
-  value       = aws_sqs_queue.undeliverable.url
+  value       = aws_sqs_queue.subscription_dead_letter.url
 }
 
 output "topic_arn" {
-  description = "ARN of the topic of completed generations."
+  description = "ARN of the topic to which events are published."
   value       = aws_sns_topic.generation_complete.arn
 }

@@ -1,5 +1,5 @@
-# Who may publish and receive is said by IAM, in each function's file. The policies here let two AWS
-# services in, each from one source, and refuse everybody without TLS.
+# IAM decides which functions may publish and receive: see each function's file. The policies here admit two
+# AWS services, each from one source only, and deny all requests without TLS.
 
 data "aws_iam_policy_document" "tls_only" {
   for_each = local.arns
@@ -23,9 +23,9 @@ data "aws_iam_policy_document" "tls_only" {
   }
 }
 
-# Delivery into the queue, and into the dead-letter queue of the subscription.
+# Delivery into the queue and into the subscription's dead-letter queue.
 data "aws_iam_policy_document" "from_topic" {
-  for_each = toset(["queue", "undeliverable"])
+  for_each = toset(["queue", "subscription_dead_letter"])
 
   source_policy_documents = [data.aws_iam_policy_document.tls_only[each.key].json]
 

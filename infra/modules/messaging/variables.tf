@@ -1,26 +1,26 @@
 variable "name" {
   type        = string
-  description = "Prefix of the alarms that may publish to the error topic, for example herald-dev."
+  description = "Prefix of the names of the alarms that may publish to the error topic, for example herald-dev."
 }
 
 variable "topic_name" {
   type        = string
-  description = "Name of the topic of completed generations; the queues are named after it."
+  description = "Name of the topic to which events are published; the names of the queues begin with it."
 }
 
 variable "error_topic_name" {
   type        = string
-  description = "Name of the topic for operators: alarms and what a function could not publish otherwise."
+  description = "Name of the topic on which operators are notified of alarms and of failures in functions."
 }
 
 variable "kms_key_arn" {
   type        = string
-  description = "Key that encrypts topics and queues; its policy must admit SNS and CloudWatch."
+  description = "ARN of the key that encrypts topics and queues; its policy must admit SNS and CloudWatch."
 }
 
 variable "kms_data_key_reuse_seconds" {
   type        = number
-  description = "Seconds a queue reuses a data key: longer costs fewer KMS calls, shorter notices a revoked key sooner."
+  description = "Number of seconds for which a queue reuses a data key. A longer time saves KMS calls; with a shorter time, a revoked key takes effect sooner."
   default     = 300
 
   validation {
@@ -31,7 +31,7 @@ variable "kms_data_key_reuse_seconds" {
 
 variable "consumer_timeout" {
   type        = number
-  description = "Timeout of the consuming function in seconds; the queue hides a received message six times as long."
+  description = "Timeout in seconds of the consuming function; the visibility timeout is six times as long."
 
   validation {
     condition     = var.consumer_timeout >= 1 && var.consumer_timeout <= 900
@@ -41,7 +41,7 @@ variable "consumer_timeout" {
 
 variable "max_receive_count" {
   type        = number
-  description = "Receives before a message moves to the dead-letter queue."
+  description = "Number of receives after which a message moves to the dead-letter queue."
   default     = 3
 
   validation {
@@ -52,17 +52,17 @@ variable "max_receive_count" {
 
 variable "message_retention_seconds" {
   type        = number
-  description = "Seconds an unprocessed message is kept in the queue; less than the 14 days of the dead-letter queues."
+  description = "Number of seconds for which the queue keeps a message: less than the 14 days of the dead-letter queues."
   default     = 345600
 
   validation {
     condition     = var.message_retention_seconds >= 60 && var.message_retention_seconds < 14 * 24 * 3600
-    error_message = "Choose 60 seconds to less than 14 days: a dead letter's age counts from its first enqueue."
+    error_message = "Use 60 seconds to less than 14 days: a dead letter's age counts from its arrival in the main queue."
   }
 }
 
 variable "alarm_email" {
   type        = string
-  description = "Address that receives the error topic's messages once it confirms the subscription; null for none."
+  description = "Email address that is notified through the error topic, once it has confirmed the subscription; null for none."
   default     = null
 }

@@ -10,7 +10,7 @@ resource "aws_cloudwatch_event_target" "this" {
   target_id = "function"
   arn       = var.function_arn
 
-  # A missed run is made up for by the next one.
+  # No retries: the next run does the work of a missed one.
   retry_policy {
     maximum_event_age_in_seconds = 60
     maximum_retry_attempts       = 0

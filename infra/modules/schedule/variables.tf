@@ -5,16 +5,16 @@ variable "name" {
 
 variable "description" {
   type        = string
-  description = "What the schedule is for, in a line."
+  description = "Purpose of the schedule, in one line."
 }
 
 variable "schedule_expression" {
   type        = string
-  description = "When to invoke, for example rate(1 minute)."
+  description = "When to invoke the function, for example rate(1 minute)."
 
   validation {
     condition     = can(regex("^(rate|cron)\\(.+\\)$", var.schedule_expression))
-    error_message = "Write rate(…) or cron(…)."
+    error_message = "Use rate(…) or cron(…)."
   }
 }
 

@@ -1,4 +1,4 @@
-# Open connections, an item per user: short-lived and rebuilt by reconnecting clients, so no backups.
+# Open connections, one item per user. No backups: items are short-lived, and clients that reconnect create them again.
 resource "aws_dynamodb_table" "connections" {
   name                        = "${var.name}-connections"
   billing_mode                = "PAY_PER_REQUEST"
@@ -21,7 +21,7 @@ resource "aws_dynamodb_table" "connections" {
   }
 }
 
-# Events by user and position, from which a returning page is served.
+# Events by user and position, from which a client that reconnects catches up.
 resource "aws_dynamodb_table" "inbox" {
   name                        = "${var.name}-inbox"
   billing_mode                = "PAY_PER_REQUEST"
@@ -54,7 +54,7 @@ resource "aws_dynamodb_table" "inbox" {
   }
 }
 
-# Hashes of API keys: the only record that a key was issued, so it can be restored too.
+# Hashes of API keys. Nothing else records that a key was issued, so the table has backups.
 resource "aws_dynamodb_table" "api_keys" {
   name                        = "${var.name}-api-keys"
   billing_mode                = "PAY_PER_REQUEST"
@@ -81,7 +81,7 @@ resource "aws_dynamodb_table" "api_keys" {
   }
 }
 
-# Containers only: a value in HCL would end up in the state. `make secret` writes the values.
+# Secrets without values: a value in HCL would be stored in the state. `./herald secret set` stores the values.
 resource "aws_secretsmanager_secret" "this" {
   for_each = {
     database = "PostgreSQL DSN: postgresql://…"

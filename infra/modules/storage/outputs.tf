@@ -19,7 +19,7 @@ output "connections_table_name" {
 }
 
 output "database_secret_arn" {
-  description = "ARN of the secret that holds the PostgreSQL DSN."
+  description = "ARN of the secret with the PostgreSQL DSN."
   value       = aws_secretsmanager_secret.this["database"].arn
 }
 
@@ -34,11 +34,11 @@ output "inbox_table_name" {
 }
 
 output "jwt_secret_arn" {
-  description = "ARN of the secret that verifies tokens."
+  description = "ARN of the secret with which tokens are verified."
   value       = aws_secretsmanager_secret.this["jwt"].arn
 }
 
 output "webhook_secret_arn" {
-  description = "ARN of the secret that verifies webhooks."
+  description = "ARN of the secret with which webhooks are verified."
   value       = aws_secretsmanager_secret.this["webhook"].arn
 }

@@ -5,18 +5,18 @@ variable "name" {
 
 variable "kms_key_arn" {
   type        = string
-  description = "Key that encrypts tables and secrets."
+  description = "ARN of the key that encrypts tables and secrets."
 }
 
 variable "deletion_protection" {
   type        = bool
-  description = "Refuse to delete the tables."
+  description = "Protect the tables against deletion."
   default     = false
 }
 
 variable "secret_recovery_days" {
   type        = number
-  description = "Days a deleted secret can be restored, during which its name stays taken; 0 deletes at once."
+  description = "Number of days for which a deleted secret can be restored and its name stays reserved; 0 deletes it at once."
   default     = 7
 
   validation {

@@ -1,4 +1,4 @@
-# API Gateway writes a WebSocket API's access logs with one role per account and Region.
+# API Gateway writes the access logs of WebSocket APIs with a role of which an account has one per Region.
 data "aws_partition" "current" {}
 
 data "aws_iam_policy_document" "assume_role" {
@@ -19,7 +19,7 @@ resource "aws_iam_role" "account" {
   assume_role_policy = data.aws_iam_policy_document.assume_role.json
 }
 
-# AWS's own policy for this role: API Gateway checks that it holds all of it, on every log group.
+# AWS's own policy for this role: API Gateway checks that the role has all of these rights, on all log groups.
 resource "aws_iam_role_policy_attachment" "account" {
   count = var.manage_api_gateway_account ? 1 : 0
 

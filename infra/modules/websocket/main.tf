@@ -1,5 +1,5 @@
 locals {
-  # Route by route: the function behind it and who decides whether it may be reached.
+  # The key of each route, whether the authorizer decides about it, and whether its function answers the client.
   routes = {
     connect    = { key = "$connect", authorized = true, answers = false }
     disconnect = { key = "$disconnect", authorized = false, answers = false }
@@ -9,23 +9,18 @@ locals {
 
 resource "aws_apigatewayv2_api" "this" {
   name                       = var.name
-  description                = "Herald's WebSockets"
+  description                = "Delivers Herald's events to clients"
   protocol_type              = "WEBSOCKET"
   route_selection_expression = "$request.body.action"
 }
 
-# Without identity sources: a browser's token comes as a subprotocol, others' in a header, and API
-# Gateway answers 401 by itself when any named source is missing.
+# No identity sources: browsers send the token as a subprotocol, other clients in a header, and API Gateway
+# rejects a request that lacks any one of the sources.
 resource "aws_apigatewayv2_authorizer" "this" {
   api_id          = aws_apigatewayv2_api.this.id
   name            = "${var.name}-authorize"
   authorizer_type = "REQUEST"
   authorizer_uri  = var.authorizer_invoke_arn
-
-  lifecycle {
-    # Settings of HTTP APIs only; a server that fills them in must not cause a change at every plan.
-    ignore_changes = [authorizer_payload_format_version, jwt_configuration]
-  }
 }
 
 resource "aws_apigatewayv2_integration" "this" {
@@ -50,7 +45,7 @@ resource "aws_apigatewayv2_route" "this" {
   target                              = "integrations/${aws_apigatewayv2_integration.this[each.key].id}"
 }
 
-# Without it, what `message` returns would not reach the client.
+# Without a route response, API Gateway does not send the return value of `message` to the client.
 resource "aws_apigatewayv2_route_response" "this" {
   for_each = { for name, route in local.routes : name => route if route.answers }
 
@@ -61,9 +56,9 @@ resource "aws_apigatewayv2_route_response" "this" {
 
 resource "aws_apigatewayv2_deployment" "this" {
   api_id      = aws_apigatewayv2_api.this.id
-  description = "Renewed when a route, an integration or the authorizer changes"
+  description = "Replaced when a route, an integration or the authorizer changes"
 
-  # The attributes that matter: a hash over whole resources would change with every computed one.
+  # A hash of the relevant attributes only: whole resources have computed attributes, which change.
   triggers = {
     redeployment = sha1(jsonencode([
       aws_apigatewayv2_api.this.route_selection_expression,
@@ -91,7 +86,7 @@ resource "aws_apigatewayv2_stage" "this" {
   name          = var.stage
   deployment_id = aws_apigatewayv2_deployment.this.id
 
-  # Never the query string and no header: people put tokens there.
+  # No query strings and no headers: they may contain tokens.
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access.arn
     format = jsonencode({
@@ -109,7 +104,7 @@ resource "aws_apigatewayv2_stage" "this" {
     })
   }
 
-  # Execution logs stay off: API Gateway writes them, with headers, into a log group of its own.
+  # Execution logs stay off: they contain headers, and go to a log group of API Gateway's own.
   default_route_settings {
     data_trace_enabled       = false
     detailed_metrics_enabled = var.detailed_metrics

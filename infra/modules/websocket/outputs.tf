@@ -9,7 +9,7 @@ output "authorizer_arn" {
 }
 
 output "deployment_triggers" {
-  description = "What a new deployment follows from; equal as long as the routes are."
+  description = "Hash that changes when the API must be deployed again."
   value       = aws_apigatewayv2_deployment.this.triggers
 }
 

@@ -10,7 +10,7 @@ variable "stage" {
 
 variable "authorizer_invoke_arn" {
   type        = string
-  description = "Invoke ARN of the function that decides who connects."
+  description = "Invoke ARN of the function that decides who may connect."
 }
 
 variable "invoke_arns" {
@@ -19,41 +19,41 @@ variable "invoke_arns" {
     disconnect = string
     message    = string
   })
-  description = "Invoke ARN of the function behind each route; message is behind $default."
+  description = "Invoke ARN of the function for each route; message is for $default."
 }
 
 variable "access_log_group_name" {
   type        = string
-  description = "Name of the log group for the access log."
+  description = "Name of the access log's log group."
 }
 
 variable "logs_key_arn" {
   type        = string
-  description = "Key that encrypts the log group."
+  description = "ARN of the key that encrypts the log group."
 }
 
 variable "log_retention_days" {
   type        = number
-  description = "Days the access log is kept."
+  description = "Number of days for which the access log is kept."
 }
 
 variable "throttling_rate_limit" {
   type        = number
-  description = "Steady requests per second (connects, frames, disconnects) over all clients."
+  description = "Steady rate of requests (connects, frames, disconnects) per second, over all clients."
 }
 
 variable "throttling_burst_limit" {
   type        = number
-  description = "Requests that may come at once above the steady rate."
+  description = "Number of requests by which a burst may exceed the steady rate."
 }
 
 variable "detailed_metrics" {
   type        = bool
-  description = "CloudWatch metrics per route beside those of the stage; each is billed."
+  description = "Send CloudWatch metrics for each route, in addition to those of the stage; AWS bills each of them."
   default     = false
 }
 
 variable "manage_api_gateway_account" {
   type        = bool
-  description = "Set the account's API Gateway logging role; false where the account has one already."
+  description = "Set API Gateway's logging role for the account and Region; false if it is already set."
 }

@@ -17,7 +17,7 @@ let herald = null;
 let user = "";
 let lastLogged = "";
 
-/** Shows one user's pictures and listens for theirs alone. */
+/** Shows one user's pictures and connects as that user. */
 function signIn(name) {
   herald?.dispose();
   user = name;
@@ -42,15 +42,15 @@ function signIn(name) {
   client.on("load", load);
   client.on("state", (state) => {
     showState(state);
-    // Without Herald the application still has its own state to show.
+    // The application has its own state to show, even without Herald.
     if (state === "offline" && !loaded) load();
   });
   client.on("event", (event, place) => showEvent(event, place));
-  client.on("gap", (gap) => log.add("gap", "Gap: events are missing", `${gap.reason} · state loaded again from ${gap.head}`));
+  client.on("gap", (gap) => log.add("gap", "Gap: events are missing", `${gap.reason} · state reloaded from ${gap.head}`));
   client.on("error", ({ name, message }) => log.add("error", name, message));
 }
 
-/** The application's own state; called when the position in the stream is known, and again after a gap. */
+/** Loads the application's state: when the position in the stream is known, and after a gap. */
 async function loadState(client) {
   try {
     const { generations } = await request(`/api/generations?${new URLSearchParams({ user })}`);
@@ -74,7 +74,7 @@ function showEvent(event, { offset, replayed }) {
   const card = gallery.show(subject, data, via, how);
   const prompt = data.prompt ?? card?.querySelector(".prompt").textContent ?? subject;
   log.add("event", `${data.status} · ${prompt}`, offset === null ? how : `offset ${offset} · ${how}`);
-  // The position moves on once this handler has returned.
+  // The position advances once this handler has returned.
   const client = herald;
   queueMicrotask(() => client === herald && showPosition(client.position));
 }
@@ -82,7 +82,7 @@ function showEvent(event, { offset, replayed }) {
 function showState(state) {
   $("state").dataset.state = state;
   $("state").lastElementChild.textContent = STATES[state];
-  // Every attempt while offline would drown the rest.
+  // Logging every attempt while offline would drown the rest.
   if (state === "connecting" || state === lastLogged) return;
   lastLogged = state;
   log.add("state", STATES[state]);
@@ -96,15 +96,15 @@ function seconds(ms) {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
 }
 
-/** JSON from the application; its refusals become errors with its own words. */
+/** Fetches JSON from the application; throws an Error with the application's message. */
 async function request(path, options) {
   const response = await fetch(path, options);
   const body = await response.json();
-  if (!response.ok) throw new Error(body.error?.message ?? `answer ${response.status}`);
+  if (!response.ok) throw new Error(body.error?.message ?? `status ${response.status}`);
   return body;
 }
 
-/** Starts a generation; true when it has begun. */
+/** Starts a generation; returns whether it was accepted. */
 async function generate(prompt) {
   const problem = $("problem");
   problem.hidden = true;
@@ -127,7 +127,7 @@ $("composer").addEventListener("submit", async (submit) => {
   submit.preventDefault();
   const field = $("prompt");
   const prompt = field.value;
-  // What was refused stays to be mended; what was typed meanwhile stays too.
+  // A rejected prompt stays for correction; so does anything typed in the meantime.
   if ((await generate(prompt)) && field.value === prompt) field.value = "";
 });
 

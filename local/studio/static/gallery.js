@@ -1,4 +1,4 @@
-/** The cards, newest first; every fact about a generation, from whichever side it comes, goes through `show`. */
+/** The cards, newest first. Every fact about a generation, wherever it comes from, goes through `show`. */
 const RANK = { PENDING: 0, ERROR: 1, COMPLETE: 2 };
 const STATUS = { PENDING: "Painting…", ERROR: "Failed", COMPLETE: "Complete" };
 
@@ -21,21 +21,21 @@ export class Gallery {
     this.#empty.hidden = true;
   }
 
-  /** Says so when there is nothing; called once the state is known. */
+  /** Shows a hint when there are no cards; called once the state is known. */
   settle() {
     this.#empty.hidden = this.#cards.size > 0;
   }
 
   /**
-   * Brings a card up to what is known now.
+   * Updates a card.
    *
-   * `via` says where from: created, state, live, replay or notice; `how` is the line about it on the card.
+   * `via` is the source: created, state, live, replay or notice; `how` describes it on the card.
    */
   show(id, generation, via, how = "") {
-    // A notice does not know the prompt: it says something of a card or nothing.
+    // A notice has no prompt, so it cannot create a card.
     if (!this.#cards.has(id) && generation.prompt === null) return null;
     const card = this.#cards.get(id) ?? this.#add(id, generation);
-    // State that was read before an event came must not undo the event.
+    // State that was read before an event arrived must not undo the event.
     if (card.dataset.status && RANK[generation.status] <= RANK[card.dataset.status]) return card;
     card.dataset.status = generation.status;
     card.dataset.via = via;
@@ -53,7 +53,7 @@ export class Gallery {
       image.onerror = () => {
         image.hidden = true;
         message.hidden = false;
-        message.textContent = "The picture cannot be loaded.";
+        message.textContent = "The picture could not be loaded.";
       };
     }
     return card;

@@ -1,9 +1,9 @@
-/** The line to Herald, with two ways to break it; the client library is not told. */
+/** The connection to Herald, with two ways to break it that the client library does not know of. */
 export class Line {
   #sockets = new Set();
   #down = false;
 
-  /** The class to hand to the client in place of the browser's own. */
+  /** A class for the client to use in place of the browser's WebSocket. */
   get WebSocket() {
     const open = (url, protocols) => this.#open(url, protocols);
     return class {
@@ -17,7 +17,7 @@ export class Line {
     return this.#down;
   }
 
-  /** Loses every connection without a word: nothing that is still on its way arrives. */
+  /** Drops every connection silently: messages in transit are lost. */
   cut() {
     for (const socket of this.#sockets) {
       const { onclose } = socket;
@@ -28,7 +28,7 @@ export class Line {
     this.#sockets.clear();
   }
 
-  /** Cuts the line and keeps it cut until `restore()`. */
+  /** Drops every connection, and refuses new ones until `restore()`. */
   breakDown() {
     this.#down = true;
     this.cut();
@@ -47,7 +47,7 @@ export class Line {
   }
 }
 
-/** A socket that ends before it opens, as without a network. */
+/** A socket that closes before it opens, as without a network. */
 function unreachable() {
   const socket = { onopen: null, onmessage: null, onclose: null, send() {}, close() {} };
   setTimeout(() => socket.onclose?.());

@@ -1,4 +1,4 @@
-/** What happened, newest first. */
+/** The log of events, newest first. */
 const LONGEST = 200;
 
 export class Log {
@@ -8,7 +8,7 @@ export class Log {
     this.#list = list;
   }
 
-  /** One line, with a quieter one below it; `kind` is event, state, gap, error or note. */
+  /** Adds a line with details below it; `kind` is event, state, gap, error or note. */
   add(kind, text, detail = "") {
     const line = document.createElement("li");
     line.dataset.kind = kind;

@@ -12,8 +12,8 @@ from chalicelib.recording import generation_events
 from chalicelib.runtime import Runtime
 from chalicelib.store.connections import KEEP_SECONDS, Connections
 from chalicelib.store.inbox import Head, Inbox
-from tests.integration.builders import EPOCH, connected, epoch, event, open_connections, sqs
-from tests.integration.conftest import Context, Gateway
+from tests.builders import EPOCH, Context, connected, epoch, event, open_connections, sqs
+from tests.integration.conftest import Gateway
 
 pytestmark = pytest.mark.integration
 
@@ -23,7 +23,7 @@ Connect = Callable[..., None]
 
 @pytest.fixture
 def run(runtime: Runtime) -> Run:
-    """Deliver some messages; returns the ids of those that failed."""
+    """Deliver messages; returns the ids of those that failed."""
 
     def invoke(*bodies: str, receives: int = 1, seconds: float = 30) -> list[str]:
         answer = runtime.deliver.handle(sqs(*bodies, receives=receives), Context(seconds))
@@ -55,7 +55,7 @@ def frames(gateway: Gateway, connection_id: str) -> list[Any]:
     return [json.loads(frame) for frame in gateway.posted.get(connection_id, [])]
 
 
-def test_an_event_is_stored_and_posted_to_every_page_of_its_owner_and_no_other(
+def test_an_event_is_stored_and_posted_to_its_owners_connections_only(
     dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
 ) -> None:
     connect("alice", "a1=")
@@ -67,7 +67,7 @@ def test_an_event_is_stored_and_posted_to_every_page_of_its_owner_and_no_other(
     assert stored[f"{EPOCH}/{42:016d}"]["event"]["S"] == text
     assert 0 <= time.time() + 7 * 86_400 - int(stored[f"{EPOCH}/{42:016d}"]["expires_at"]["N"]) < 9
     head = stored[f"head/{EPOCH}/{42:016d}"]
-    assert int(head["expires_at"]["N"]) > time.time() + 400 * 86_400, "it outlives the events"
+    assert int(head["expires_at"]["N"]) > time.time() + 400 * 86_400, "the head outlives the events"
     for connection_id in ("a1=", "a2="):
         [frame] = frames(gateway, connection_id)
         assert (frame["type"], frame["epoch"], frame["offset"]) == ("event", EPOCH, 42)
@@ -75,15 +75,15 @@ def test_an_event_is_stored_and_posted_to_every_page_of_its_owner_and_no_other(
     assert "b1=" not in gateway.posted
 
 
-def test_nobody_connected_is_no_failure(dynamodb: Any, gateway: Gateway, run: Run) -> None:
+def test_a_user_without_connections_is_not_a_failure(
+    dynamodb: Any, gateway: Gateway, run: Run
+) -> None:
     assert run(event("alice", 1)) == []
     assert len(inbox(dynamodb)) == 2
     assert gateway.posted == {}
 
 
-def test_a_message_that_is_no_event_fails_alone(
-    gateway: Gateway, run: Run, connect: Connect
-) -> None:
+def test_an_invalid_message_fails_alone(gateway: Gateway, run: Run, connect: Connect) -> None:
     connect("alice", "a1=")
     connect("bob", "b1=")
     large = json.dumps("x" * events.MAX_EVENT_BYTES)
@@ -92,7 +92,7 @@ def test_a_message_that_is_no_event_fails_alone(
     assert len(frames(gateway, "a1=")) == len(frames(gateway, "b1=")) == 1
 
 
-def test_several_events_of_one_user_travel_together_in_order(
+def test_events_of_one_user_share_a_frame_in_order(
     gateway: Gateway, run: Run, connect: Connect
 ) -> None:
     connect("alice", "a1=")
@@ -106,7 +106,7 @@ def test_several_events_of_one_user_travel_together_in_order(
     ]
 
 
-def test_large_events_of_one_user_are_cut_into_frames_that_arrive_in_order(
+def test_large_events_of_one_user_are_split_into_frames_that_arrive_in_order(
     gateway: Gateway, run: Run, connect: Connect
 ) -> None:
     connect("alice", "a1=")
@@ -125,7 +125,7 @@ def test_a_redelivery_pushes_again_and_stores_once(
     assert len(inbox(dynamodb)) == 2
 
 
-def test_the_same_message_twice_in_a_batch_is_posted_once(
+def test_a_message_duplicated_in_a_batch_is_posted_once(
     gateway: Gateway, run: Run, connect: Connect
 ) -> None:
     connect("alice", "a1=")
@@ -134,13 +134,13 @@ def test_the_same_message_twice_in_a_batch_is_posted_once(
     assert [frame["type"] for frame in frames(gateway, "a1=")] == ["event"]
 
 
-def test_the_head_never_goes_back(run: Run, stored: Inbox) -> None:
+def test_the_head_never_moves_backwards(run: Run, stored: Inbox) -> None:
     assert run(event("alice", 7)) == []
     assert run(event("alice", 3)) == []
     assert stored.head("alice") == Head(EPOCH, 7)
 
 
-def test_a_newer_epoch_takes_the_head_and_an_older_one_does_not(run: Run, stored: Inbox) -> None:
+def test_the_head_moves_to_a_newer_epoch_and_never_to_an_older_one(run: Run, stored: Inbox) -> None:
     newer = epoch(age_seconds=1)
     assert run(event("alice", 7)) == []
     assert run(event("alice", 1, of_epoch=newer)) == []
@@ -148,7 +148,7 @@ def test_a_newer_epoch_takes_the_head_and_an_older_one_does_not(run: Run, stored
     assert stored.head("alice") == Head(newer, 1)
 
 
-def test_more_events_than_one_write_takes(
+def test_more_events_than_fit_in_one_write_are_all_stored(
     dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
 ) -> None:
     connect("u3", "c3=")
@@ -157,20 +157,20 @@ def test_more_events_than_one_write_takes(
     assert [item["offset"] for item in frames(gateway, "c3=")[0]["items"]] == [1, 2]
 
 
-def test_a_gone_connection_is_forgotten_unless_it_is_young(
+def test_a_gone_connection_is_removed_unless_it_is_new(
     dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
 ) -> None:
     connect("alice", "old=", age_seconds=60)
-    connect("alice", "young=", age_seconds=1)
+    connect("alice", "new=", age_seconds=1)
     connect("alice", "open=")
-    gateway.statuses = {"old=": [410], "young=": [410]}
+    gateway.statuses = {"old=": [410], "new=": [410]}
     assert run(event("alice", 1)) == []
-    assert open_connections(dynamodb) == {"young=", "open="}
+    assert open_connections(dynamodb) == {"new=", "open="}
     assert len(frames(gateway, "open=")) == 1
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_one_failing_connection_is_retried_then_left_to_recovery(
+def test_a_failing_connection_is_retried_then_left_to_recovery(
     dynamodb: Any, gateway: Gateway, status: int, run: Run, connect: Connect
 ) -> None:
     connect("alice", "flaky=")
@@ -191,20 +191,20 @@ def test_forbidden_posts_fail_the_messages_and_keep_the_connection(
     assert open_connections(dynamodb) == {"a1="}
 
 
-def test_a_page_whose_token_has_ended_is_told_and_closed(
+def test_a_connection_whose_token_has_expired_is_notified_and_closed(
     dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
 ) -> None:
-    connect("alice", "ended=", token_expires_at=int(time.time()) - 1)
+    connect("alice", "expired=", token_expires_at=int(time.time()) - 1)
     connect("alice", "open=", token_expires_at=int(time.time()) + 60)
     assert run(event("alice", 1)) == []
-    [close] = frames(gateway, "ended=")
+    [close] = frames(gateway, "expired=")
     assert (close["type"], close["code"], close["reconnect"]) == ("close", 4202, "now")
-    assert gateway.ended == ["ended="]
+    assert gateway.closed == ["expired="]
     assert open_connections(dynamodb) == {"open="}
     assert len(frames(gateway, "open=")) == 1
 
 
-def test_a_connection_that_must_be_over_is_forgotten(
+def test_a_connection_past_its_maximum_lifetime_is_removed(
     dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
 ) -> None:
     connect("alice", "over=", age_seconds=KEEP_SECONDS)
@@ -214,7 +214,7 @@ def test_a_connection_that_must_be_over_is_forgotten(
     assert open_connections(dynamodb) == {"open="}
 
 
-def test_a_user_whose_pages_are_all_gone_leaves_nothing_to_post_to(
+def test_nothing_is_posted_to_a_user_whose_connections_are_all_closed(
     dynamodb: Any, gateway: Gateway, run: Run, connect: Connect, connections: Connections
 ) -> None:
     connect("alice", "a1=")
@@ -223,7 +223,9 @@ def test_a_user_whose_pages_are_all_gone_leaves_nothing_to_post_to(
     connections.forget("nobody", "x=")
     assert run(event("alice", 1)) == []
     assert gateway.posted == {}
-    assert dynamodb.scan(TableName="connections")["Count"] == 1, "nothing was made of nobody"
+    assert dynamodb.scan(TableName="connections")["Count"] == 1, (
+        "no row was created for an unknown user"
+    )
 
 
 def test_when_the_inbox_cannot_be_written_the_message_fails_and_nothing_is_pushed(
@@ -235,7 +237,7 @@ def test_when_the_inbox_cannot_be_written_the_message_fails_and_nothing_is_pushe
     assert gateway.posted == {}
 
 
-def test_on_the_last_receive_the_open_pages_are_told(
+def test_on_the_last_receive_open_connections_are_notified(
     dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
 ) -> None:
     connect("alice", "a1=")
@@ -253,12 +255,14 @@ def test_when_the_connections_cannot_be_read_the_message_fails_but_is_stored(
     assert len(inbox(dynamodb)) == 2
 
 
-def test_no_time_left_returns_everything(gateway: Gateway, run: Run, connect: Connect) -> None:
+def test_without_time_left_every_message_is_returned(
+    gateway: Gateway, run: Run, connect: Connect
+) -> None:
     connect("alice", "a1=")
     assert run(event("alice", 1), event("bob", 1), seconds=0) == ["m0", "m1"]
 
 
-def test_a_notice_is_kept_an_hour_outside_the_stream(
+def test_a_notice_is_kept_for_an_hour_outside_the_stream(
     dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
 ) -> None:
     from datetime import UTC, datetime
@@ -273,7 +277,9 @@ def test_a_notice_is_kept_an_hour_outside_the_stream(
     assert (frame["type"], frame["epoch"], frame["offset"]) == ("event", None, None)
 
 
-def test_a_notice_without_owner_is_no_failure(dynamodb: Any, gateway: Gateway, run: Run) -> None:
+def test_a_notice_without_an_owner_is_not_a_failure(
+    dynamodb: Any, gateway: Gateway, run: Run
+) -> None:
     from datetime import UTC, datetime
 
     assert (

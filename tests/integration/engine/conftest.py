@@ -1,4 +1,4 @@
-"""An engine for each test, with credentials and without waits between tries."""
+"""An engine per test, with credentials and without waits between attempts."""
 
 from collections.abc import Iterator
 

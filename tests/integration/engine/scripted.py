@@ -1,4 +1,4 @@
-"""The other end of the engine's tests: a server whose every connection follows a script."""
+"""The server of the engine's tests: each connection follows a script."""
 
 import contextlib
 import select
@@ -23,7 +23,7 @@ def answer(status: int, body: bytes = b"", *headers: str) -> bytes:
 
 
 class Clock:
-    """The engine's clock: real time and leaps, so that no test waits for a timeout."""
+    """The engine's clock: real time plus leaps, so that no test waits for a timeout."""
 
     def __init__(self) -> None:
         self._ahead = 0.0
@@ -44,7 +44,7 @@ class Peer:
         self._rest = b""
 
     def read(self) -> bytes:
-        """The next request, head and body; empty when the client closed."""
+        """The next request, head and body; empty if the client has closed."""
         head = self._until(b"\r\n\r\n")
         if not head:
             return b""
@@ -64,13 +64,13 @@ class Peer:
         self.connection.close()
 
     def hang(self) -> None:
-        """Say nothing until the client closes."""
+        """Send nothing until the client closes."""
         with contextlib.suppress(OSError):
             while self.connection.recv(65536):
                 pass
 
     def ignore(self) -> None:
-        """Read nothing more until the client closes."""
+        """Stop reading until the client closes."""
         waiting = select.poll()
         waiting.register(self.connection, select.POLLRDHUP)
         waiting.poll()
@@ -89,7 +89,7 @@ Script = Callable[[Peer], None]
 
 
 def each(*answers: bytes) -> Script:
-    """Give these answers to the requests of a connection, the last one to all that follow."""
+    """Answer the requests of a connection in turn; the last answer is repeated."""
 
     def script(peer: Peer) -> None:
         left = list(answers)
@@ -133,12 +133,12 @@ def echo(peer: Peer) -> None:
 
 
 class Server:
-    """Runs the next script for each connection, the last one for all that follow."""
+    """Runs one script per connection; the last one is repeated."""
 
     def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
-        self.ended = threading.Semaphore(0)  # released as each connection's script has ended
+        self.ended = threading.Semaphore(0)  # released when a connection's script is over
         self._scripts = list(scripts)
         self._tls = tls
         self._errors: list[BaseException] = []
@@ -166,7 +166,7 @@ class Server:
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(10)
-            assert not thread.is_alive(), "a script never ended"
+            assert not thread.is_alive(), "a script did not end"
         if self._errors and error is None:
             raise self._errors[0]
 
@@ -202,7 +202,7 @@ class Server:
                 self._open.add(served)
             script(Peer(served, self))
         except OSError:
-            pass  # the client went away, or the handshake failed: the client's result says so
+            pass  # the client left or the handshake failed; the test sees it in the client's result
         except BaseException as exc:
             self._errors.append(exc)
         finally:

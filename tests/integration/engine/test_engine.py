@@ -1,4 +1,4 @@
-"""Requests, answers and the connections that carry them."""
+"""Requests, responses and the connections that carry them."""
 
 import select
 import threading
@@ -37,7 +37,7 @@ def test_a_request_is_signed_and_complete(running: Engine) -> None:
 
 
 @pytest.mark.parametrize("status", [201, 400, 403, 410, 413])
-def test_a_final_status_is_the_result_at_once(running: Engine, status: int) -> None:
+def test_a_final_status_is_returned_at_once(running: Engine, status: int) -> None:
     with Server(each(answer(status, b"why"))) as server:
         assert running.call(post(at(server)), 5) == Response(status, b"why", "")
     assert len(server.requests) == 1
@@ -53,12 +53,12 @@ def test_a_final_status_is_the_result_at_once(running: Engine, status: int) -> N
     ],
     ids=["chunked", "interim", "until close", "HTTP/1.0"],
 )
-def test_every_form_of_answer_is_understood(running: Engine, form: bytes) -> None:
+def test_every_form_of_response_is_understood(running: Engine, form: bytes) -> None:
     with Server(close_after(form)) as server:
         assert running.call(post(at(server)), 5) == OKAY
 
 
-def test_an_answer_may_come_byte_by_byte(running: Engine) -> None:
+def test_a_response_may_arrive_byte_by_byte(running: Engine) -> None:
     def drip(peer: Peer) -> None:
         peer.read()
         for byte in OK:
@@ -74,7 +74,7 @@ def test_megabytes_go_both_ways(running: Engine) -> None:
         assert running.call(post(at(server), body), 20) == Response(200, body, "")
 
 
-def test_an_answer_before_the_request_is_all_sent_is_taken(running: Engine) -> None:
+def test_a_response_before_the_request_is_fully_sent_is_accepted(running: Engine) -> None:
     def refuse(peer: Peer) -> None:
         peer.connection.recv(1)
         peer.send(answer(413, b"too large"))
@@ -85,10 +85,10 @@ def test_an_answer_before_the_request_is_all_sent_is_taken(running: Engine) -> N
         for _ in range(2):
             result = running.call(post(to, bytes(20_000_000), attempts=1), 5)
             assert result == Response(413, b"too large", "")
-    assert server.connections == 2  # a half-sent request leaves no usable connection
+    assert server.connections == 2  # a connection with a half-sent request is not reused
 
 
-def test_connections_are_kept_across_runs(running: Engine) -> None:
+def test_connections_are_reused_across_runs(running: Engine) -> None:
     with Server(each(OK)) as server:
         to = at(server)
         for _ in range(5):
@@ -118,7 +118,7 @@ def test_many_requests_share_a_bounded_number_of_connections(
 @pytest.mark.parametrize(
     "last", [answer(200, b"ok", "Connection: close"), OK + b"HTTP/1.1 200 O", OK + OK]
 )
-def test_a_connection_is_left_where_the_answer_says_so_or_has_too_much(
+def test_a_connection_is_closed_if_the_response_says_so_or_has_extra_bytes(
     running: Engine, last: bytes
 ) -> None:
     with Server(each(last)) as server:
@@ -127,7 +127,7 @@ def test_a_connection_is_left_where_the_answer_says_so_or_has_too_much(
     assert server.connections == 3
 
 
-def test_a_connection_closed_while_frozen_is_noticed_before_it_is_used(running: Engine) -> None:
+def test_a_connection_closed_while_the_function_was_frozen_is_not_reused(running: Engine) -> None:
     with Server(close_after(OK), each(OK)) as server:
         to = at(server)
         assert running.call(post(to), 5) == OKAY
@@ -136,7 +136,7 @@ def test_a_connection_closed_while_frozen_is_noticed_before_it_is_used(running: 
     assert server.connections == 2
 
 
-def test_idle_connections_are_looked_at_without_waiting(
+def test_idle_connections_are_checked_without_waiting(
     running: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Recorder:
@@ -159,7 +159,7 @@ def test_idle_connections_are_looked_at_without_waiting(
     assert waits.count(0) == 2
 
 
-def test_an_idle_connection_that_spoke_unasked_is_left(running: Engine) -> None:
+def test_an_idle_connection_with_unsolicited_bytes_is_closed(running: Engine) -> None:
     spoken = threading.Event()
 
     def babble(peer: Peer) -> None:
@@ -180,7 +180,7 @@ def test_an_idle_connection_that_spoke_unasked_is_left(running: Engine) -> None:
     assert server.connections == 2
 
 
-def test_a_request_lost_on_a_dead_connection_is_sent_once_more_beside_its_tries(
+def test_a_request_lost_on_a_dead_connection_is_resent_without_using_an_attempt(
     running: Engine,
 ) -> None:
     def die_at_the_second(peer: Peer) -> None:
@@ -194,7 +194,9 @@ def test_a_request_lost_on_a_dead_connection_is_sent_once_more_beside_its_tries(
     assert len(server.requests) == 3
 
 
-def test_what_may_have_been_done_is_not_sent_again_unless_idempotent(running: Engine) -> None:
+def test_a_request_lost_on_a_dead_connection_is_not_resent_unless_idempotent(
+    running: Engine,
+) -> None:
     def die_at_the_second(peer: Peer) -> None:
         peer.read()
         peer.send(OK)
@@ -208,7 +210,7 @@ def test_what_may_have_been_done_is_not_sent_again_unless_idempotent(running: En
     assert len(server.requests) == 2
 
 
-def test_one_dead_connection_condemns_the_idle_ones_beside_it(running: Engine) -> None:
+def test_one_dead_connection_discards_the_other_idle_ones(running: Engine) -> None:
     together = threading.Barrier(3, timeout=10)
 
     def die_at_the_second(peer: Peer) -> None:
@@ -230,7 +232,7 @@ def test_one_dead_connection_condemns_the_idle_ones_beside_it(running: Engine) -
     assert len(server.requests) == 5
 
 
-def test_a_connection_idle_for_too_long_is_not_used() -> None:
+def test_a_connection_idle_for_too_long_is_not_reused() -> None:
     now = [1000.0]
     running = Engine(clock=lambda: now[0])
     with Server(each(OK)) as server:

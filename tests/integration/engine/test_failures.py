@@ -1,4 +1,4 @@
-"""What fails, and what is tried again."""
+"""Failures, and which of them are retried."""
 
 import socket
 import time
@@ -24,16 +24,14 @@ from tests.integration.engine.scripted import (
 )
 
 
-def test_nobody_listening_is_refused(running: Engine) -> None:
+def test_a_port_without_a_listener_is_refused(running: Engine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     to = Endpoint(f"http://127.0.0.1:{port}", "dynamodb", "eu-central-1")
     assert running.call(post(to, idempotent=False), 5).reason == "refused: Connection refused"
 
 
-def test_a_host_without_address_is_unresolved(
-    running: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unknown_host_is_unresolved(running: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object, **options: object) -> None:
         raise socket.gaierror(-2, "Name or service not known")
 
@@ -42,7 +40,7 @@ def test_a_host_without_address_is_unresolved(
     assert running.call(post(to), 5).reason.startswith("unresolved: ")
 
 
-def test_the_next_address_is_tried_where_one_refuses(
+def test_the_next_address_is_tried_when_one_refuses(
     running: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def resolve(host: str, port: int, **options: object) -> list[object]:
@@ -69,7 +67,7 @@ def test_the_next_address_is_tried_where_one_refuses(
     ],
     ids=["reset", "closed", "hung"],
 )
-def test_what_no_byte_answered_is_tried_again(
+def test_a_failure_before_any_response_is_retried(
     running: Engine, clock: Clock, script: Callable[[Peer], None] | None, reason: str
 ) -> None:
     fail = script or too_late(clock)
@@ -84,7 +82,7 @@ def test_what_no_byte_answered_is_tried_again(
 
 
 @pytest.mark.parametrize("script", [reset_unanswered, None], ids=["reset", "hung"])
-def test_what_may_have_been_done_is_tried_once(
+def test_a_request_that_is_not_idempotent_is_sent_once(
     running: Engine, clock: Clock, script: Callable[[Peer], None] | None
 ) -> None:
     with Server(script or too_late(clock)) as server:
@@ -93,13 +91,13 @@ def test_what_may_have_been_done_is_tried_once(
 
 
 @pytest.mark.parametrize("cut", range(1, len(OK)))
-def test_an_answer_cut_short_is_not_asked_for_again(running: Engine, cut: int) -> None:
+def test_a_truncated_response_is_not_retried(running: Engine, cut: int) -> None:
     with Server(close_after(OK[:cut])) as server:
         assert running.call(post(at(server)), 5).reason == "reset: closed by the peer"
     assert len(server.requests) == 1
 
 
-def test_an_answer_that_stalls_is_a_timeout(running: Engine, clock: Clock) -> None:
+def test_a_stalled_response_is_a_timeout(running: Engine, clock: Clock) -> None:
     def stall(peer: Peer) -> None:
         peer.read()
         peer.send(OK[:-1])
@@ -123,7 +121,7 @@ def test_an_answer_that_stalls_is_a_timeout(running: Engine, clock: Clock) -> No
     ],
     ids=["garbage", "head", "body"],
 )
-def test_an_unacceptable_answer_is_malformed(running: Engine, said: bytes, reason: str) -> None:
+def test_an_unacceptable_response_is_malformed(running: Engine, said: bytes, reason: str) -> None:
     def say(peer: Peer) -> None:
         peer.read()
         peer.send(said)
@@ -134,20 +132,20 @@ def test_an_unacceptable_answer_is_malformed(running: Engine, said: bytes, reaso
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_throttled_or_failed_request_is_tried_again(running: Engine, status: int) -> None:
+def test_a_throttled_or_failed_request_is_retried(running: Engine, status: int) -> None:
     with Server(each(answer(status), answer(status), OK)) as server:
         assert running.call(post(at(server)), 5) == OKAY
     assert len(server.requests) == 3
 
 
-def test_the_last_answer_is_the_result_when_no_try_is_left(running: Engine) -> None:
+def test_the_last_response_is_the_result_when_no_attempt_is_left(running: Engine) -> None:
     with Server(each(answer(503, b"1"), answer(503, b"2"), answer(503, b"3"))) as server:
         assert running.call(post(at(server), attempts=3), 5) == Response(503, b"3", "")
     assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize(("status", "requests"), [(429, 2), (503, 2), (500, 1), (502, 1)])
-def test_a_status_that_may_follow_the_deed_is_final_unless_idempotent(
+def test_an_ambiguous_status_is_final_unless_the_request_is_idempotent(
     running: Engine, status: int, requests: int
 ) -> None:
     with Server(each(answer(status), OK)) as server:
@@ -156,21 +154,21 @@ def test_a_status_that_may_follow_the_deed_is_final_unless_idempotent(
     assert len(server.requests) == requests
 
 
-def test_a_service_may_say_throttled_in_its_own_way(running: Engine) -> None:
+def test_a_service_may_signal_throttling_in_its_own_way(running: Engine) -> None:
     throttled = answer(400, b'{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException"}')
     with Server(each(throttled, OK)) as server:
         to = at(server, retryable=lambda status, body: b"ThrottlingException" in body)
         assert running.call(post(to), 5) == OKAY
 
 
-def test_retry_after_is_obeyed(running: Engine) -> None:
+def test_retry_after_is_honoured(running: Engine) -> None:
     began = time.monotonic()
     with Server(each(answer(503, b"", "Retry-After: 1"), OK)) as server:
         assert running.call(post(at(server)), 5) == OKAY
     assert time.monotonic() - began >= 1
 
 
-def test_a_try_that_would_come_after_the_deadline_is_not_waited_for(running: Engine) -> None:
+def test_a_retry_after_the_deadline_is_not_awaited(running: Engine) -> None:
     began = time.monotonic()
     with Server(each(answer(503, b"busy", "Retry-After: 19"))) as server:
         assert running.call(post(at(server)), 10) == Response(503, b"busy", "")

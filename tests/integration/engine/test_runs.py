@@ -1,4 +1,4 @@
-"""Many requests in one run: independence, deadline, callbacks, pace."""
+"""Many requests in one run: independence, deadline, callbacks, rate."""
 
 import time
 
@@ -19,7 +19,7 @@ from tests.integration.engine.scripted import (
 )
 
 
-def test_a_hung_request_delays_no_other(running: Engine, clock: Clock) -> None:
+def test_a_hung_request_does_not_delay_others(running: Engine, clock: Clock) -> None:
     order: list[str] = []
     with Server(hang, echo) as server:
         to = at(server)
@@ -37,7 +37,7 @@ def test_a_hung_request_delays_no_other(running: Engine, clock: Clock) -> None:
     assert order == [str(i) for i in range(20)] + ["timeout"]
 
 
-def test_callbacks_may_go_on_to_other_endpoints(running: Engine) -> None:
+def test_callbacks_may_submit_requests_to_other_endpoints(running: Engine) -> None:
     posted: list[Response] = []
     with Server(echo) as database, Server(echo) as gateway:
         tables, connections = at(database), at(gateway)
@@ -52,7 +52,7 @@ def test_callbacks_may_go_on_to_other_endpoints(running: Engine) -> None:
     assert sorted(result.body for result in posted) == [b"a", b"b", b"c", b"d"]
 
 
-def test_at_the_deadline_everything_left_ends(running: Engine) -> None:
+def test_at_the_deadline_all_remaining_requests_end(running: Engine) -> None:
     results: list[Response] = []
 
     def once_more(result: Response) -> None:
@@ -111,7 +111,7 @@ def test_an_interrupted_run_leaves_the_next_one_clean(
         assert running.call(post(to), 5) == OKAY
 
 
-def test_run_within_run_is_refused(running: Engine) -> None:
+def test_a_nested_run_is_refused(running: Engine) -> None:
     with Server(each(OK)) as server:
         to = at(server)
         running.submit(post(to), lambda result: running.run(0.0))
@@ -146,7 +146,7 @@ def test_requests_keep_to_the_rate(running: Engine) -> None:
     assert time.monotonic() - began >= 0.2  # 50 at once, then 20 at 100 per second
 
 
-def test_refusals_slow_the_endpoint(running: Engine) -> None:
+def test_throttling_slows_the_endpoint(running: Engine) -> None:
     with Server(each(answer(429), answer(429), OK)) as server:
         to = at(server, rate=100)
         assert to.bucket is not None

@@ -1,4 +1,4 @@
-"""The engine over TLS, with an authority made for the test."""
+"""The engine over TLS, with a certificate authority made for the tests."""
 
 import datetime
 import ipaddress
@@ -20,7 +20,7 @@ from tests.integration.engine.scripted import OK, OKAY, Peer, Server, answer, ea
 
 
 class Authority:
-    """A certificate authority and what it signs."""
+    """A certificate authority and its certificates."""
 
     def __init__(self, folder: pathlib.Path) -> None:
         self._folder = folder
@@ -89,7 +89,7 @@ def post(to: Endpoint, body: bytes = b"x", **options: object) -> Request:
     return Request(to, "POST", "/", body, **options)  # type: ignore[arg-type]
 
 
-def test_connections_are_verified_and_kept(running: Engine, context: ssl.SSLContext) -> None:
+def test_connections_are_verified_and_reused(running: Engine, context: ssl.SSLContext) -> None:
     with Server(echo, tls=context) as server:
         to = at(server, max_connections=3)
         results: list[bytes] = []
@@ -123,7 +123,7 @@ def test_megabytes_go_both_ways(running: Engine, context: ssl.SSLContext) -> Non
         assert running.call(post(at(server), body), 20) == Response(200, body, "")
 
 
-def test_an_answer_may_come_byte_by_byte(running: Engine, context: ssl.SSLContext) -> None:
+def test_a_response_may_arrive_byte_by_byte(running: Engine, context: ssl.SSLContext) -> None:
     def drip(peer: Peer) -> None:
         peer.read()
         for byte in OK:
@@ -133,7 +133,7 @@ def test_an_answer_may_come_byte_by_byte(running: Engine, context: ssl.SSLContex
         assert running.call(post(at(server)), 5) == OKAY
 
 
-def test_more_than_the_answer_condemns_the_connection(
+def test_bytes_after_the_response_close_the_connection(
     running: Engine, context: ssl.SSLContext
 ) -> None:
     def ramble(peer: Peer) -> None:
@@ -147,7 +147,7 @@ def test_more_than_the_answer_condemns_the_connection(
     assert server.connections == 2
 
 
-def test_a_connection_closed_while_frozen_is_noticed(
+def test_a_connection_closed_while_the_function_was_frozen_is_not_reused(
     running: Engine, context: ssl.SSLContext
 ) -> None:
     def once(peer: Peer) -> None:
@@ -168,7 +168,7 @@ def test_a_certificate_for_another_host_is_untrusted(running: Engine, authority:
     assert result.status == 0
     assert result.reason.startswith("untrusted: ")
     assert "IP address mismatch" in result.reason
-    assert server.connections == 1  # another try would end the same
+    assert server.connections == 1  # not retried
     assert server.requests == []
 
 
@@ -186,7 +186,7 @@ def test_a_certificate_of_another_authority_is_untrusted(
     assert server.requests == []
 
 
-def test_a_host_that_speaks_no_tls_is_reset(running: Engine) -> None:
+def test_a_host_without_tls_is_reported_as_reset(running: Engine) -> None:
     def plain(peer: Peer) -> None:
         peer.connection.recv(1000)
         peer.send(answer(400))
@@ -206,22 +206,22 @@ def test_a_handshake_that_hangs_is_a_timeout(running: Engine) -> None:
         )
         assert running.call(post(to, attempts=2, idempotent=False), 5).reason == "timeout"
         assert all(server.ended.acquire(timeout=5) for _ in range(2))
-    assert server.connections == 2  # nothing was sent, so another try is safe
+    assert server.connections == 2  # nothing was sent, so a retry is safe
 
 
-def test_a_body_cut_without_a_tls_close_is_not_complete(
+def test_a_body_cut_off_without_a_tls_close_is_incomplete(
     running: Engine, context: ssl.SSLContext
 ) -> None:
     def cut(peer: Peer) -> None:
         peer.read()
         peer.send(b"HTTP/1.1 200 OK\r\n\r\nhalf a bo")
-        peer.connection.close()  # FIN without close_notify: anybody on the way could do that
+        peer.connection.close()  # FIN without close_notify: anyone on the path could send that
 
     with Server(cut, tls=context) as server:
         assert running.call(post(at(server)), 5).reason.startswith("reset: ")
 
 
-# Whom it trusts
+# --- trust ---
 
 
 def roots(bundle: str | pathlib.Path) -> set[bytes]:
@@ -233,7 +233,7 @@ def roots(bundle: str | pathlib.Path) -> set[bytes]:
 @pytest.mark.parametrize(
     "bundle", [certifi.where(), pathlib.Path(botocore.__file__).with_name("cacert.pem")]
 )
-def test_amazons_roots_are_those_that_everybody_trusts(bundle: str | pathlib.Path) -> None:
+def test_amazons_roots_are_in_the_public_bundles(bundle: str | pathlib.Path) -> None:
     ours = roots(pathlib.Path(endpoint.__file__).with_name("amazon_roots.pem"))
     assert len(ours) == 5
     assert ours <= roots(bundle)
@@ -249,7 +249,7 @@ def trusted(host: str) -> set[str]:
 @pytest.mark.parametrize(
     "host", ["abc.execute-api.eu-central-1.amazonaws.com", "dynamodb.eu-central-1.api.aws"]
 )
-def test_amazons_own_hosts_are_verified_by_amazons_roots(
+def test_amazons_own_hosts_are_verified_against_amazons_roots(
     host: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_CA_BUNDLE", "SSL_CERT_FILE"):
@@ -259,7 +259,9 @@ def test_amazons_own_hosts_are_verified_by_amazons_roots(
     assert len(subjects) == 5
 
 
-def test_other_hosts_are_verified_by_the_systems_roots(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_hosts_are_verified_against_the_systems_roots(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name in ("AWS_CA_BUNDLE", "SSL_CERT_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: loaded.append(True))
@@ -269,7 +271,7 @@ def test_other_hosts_are_verified_by_the_systems_roots(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_a_bundle_in_the_environment_comes_first(
+def test_a_bundle_in_the_environment_takes_precedence(
     variable: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_CA_BUNDLE", "SSL_CERT_FILE"):

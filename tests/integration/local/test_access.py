@@ -84,7 +84,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
         started = emulator.start(directory, {})
         yield Aws(started, directory, _prepare(started))
     finally:
-        processes.end(directory)
+        processes.stop(directory)
 
 
 def _prepare(aws: Emulator) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where the emulator's wrapper answers as AWS does and MiniStack alone does not."""
+"""The emulator's wrapper answers as AWS does where MiniStack alone does not."""
 
 from __future__ import annotations
 
@@ -73,32 +73,11 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     try:
         yield _make_api(emulator.start(directory, limits))
     finally:
-        processes.end(directory)
+        processes.stop(directory)
 
 
 def _make_api(aws: Emulator) -> Api:
-    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}
-    trust_policy = {"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]}
-    iam = aws.client("iam")
-    role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(trust_policy))
-    rights = {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [rights]})
-    iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=policy)
-    arn = role["Role"]["Arn"]
-
-    def function(name: str) -> str:
-        made = aws.client("lambda").create_function(
-            FunctionName=name,
-            Runtime="python3.11",
-            Role=arn,
-            Handler=f"code.{name}",
-            Code={"ZipFile": _archive()},
-            Timeout=5,
-        )
-        region = emulator.REGION
-        path = f"2015-03-31/functions/{made['FunctionArn']}/invocations"
-        return f"arn:aws:apigateway:{region}:lambda:path/{path}"
-
+    role = _make_role(aws)
     gateway = aws.client("apigatewayv2")
     selection = "$request.body.action"
     made = gateway.create_api(
@@ -109,24 +88,46 @@ def _make_api(aws: Emulator) -> Api:
         ApiId=identifier,
         Name="a",
         AuthorizerType="REQUEST",
-        AuthorizerUri=function("authorize"),
+        AuthorizerUri=_make_function(aws, role, "authorize"),
         IdentitySource=[],
     )
-    for route, name in [("$connect", "connect"), ("$default", "echo")]:
+    custom = {"AuthorizationType": "CUSTOM", "AuthorizerId": authorizer["AuthorizerId"]}
+    for route, name, more in [("$connect", "connect", custom), ("$default", "echo", {})]:
+        uri = _make_function(aws, role, name)
         integration = gateway.create_integration(
-            ApiId=identifier, IntegrationType="AWS_PROXY", IntegrationUri=function(name)
+            ApiId=identifier, IntegrationType="AWS_PROXY", IntegrationUri=uri
         )
         target = f"integrations/{integration['IntegrationId']}"
-        custom = {"AuthorizationType": "CUSTOM", "AuthorizerId": authorizer["AuthorizerId"]}
-        gateway.create_route(
-            ApiId=identifier,
-            RouteKey=route,
-            Target=target,
-            **(custom if route == "$connect" else {}),
-        )
+        gateway.create_route(ApiId=identifier, RouteKey=route, Target=target, **more)
     gateway.create_stage(ApiId=identifier, StageName="s", AutoDeploy=True)
-    function("consume")
-    return Api(aws, f"{aws.url}/_aws/execute-api/{identifier}/s", arn)
+    _make_function(aws, role, "consume")
+    return Api(aws, f"{aws.url}/_aws/execute-api/{identifier}/s", role)
+
+
+def _make_role(aws: Emulator) -> str:
+    """Create a role that Lambda may assume, with all rights on SQS; return its ARN."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}
+    trust_policy = {"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]}
+    iam = aws.client("iam")
+    role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(trust_policy))
+    rights = {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [rights]})
+    iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=policy)
+    return str(role["Role"]["Arn"])
+
+
+def _make_function(aws: Emulator, role: str, name: str) -> str:
+    """Create one of the functions in _CODE; return the URI by which API Gateway invokes it."""
+    made = aws.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.11",
+        Role=role,
+        Handler=f"code.{name}",
+        Code={"ZipFile": _archive()},
+        Timeout=5,
+    )
+    path = f"2015-03-31/functions/{made['FunctionArn']}/invocations"
+    return f"arn:aws:apigateway:{emulator.REGION}:lambda:path/{path}"
 
 
 def _archive() -> bytes:
@@ -163,32 +164,32 @@ def keep_busy(page: ClientConnection, seconds: float) -> None:
         time.sleep(_IDLE / 10)
 
 
-def test_the_subprotocol_is_the_one_that_connect_answered(api: Api) -> None:
+def test_the_subprotocol_is_the_one_that_connect_returned(api: Api) -> None:
     offered: list[Any] = ["herald.v1", "bearer.secret"]
     with opened(api, "subprotocol=herald.v1", subprotocols=offered) as page:
         assert page.subprotocol == "herald.v1"
 
 
-def test_without_an_answer_no_subprotocol_is_chosen(api: Api) -> None:
+def test_no_subprotocol_is_chosen_unless_connect_returns_one(api: Api) -> None:
     with opened(api, subprotocols=["herald.v1"]) as page:
         assert page.subprotocol is None
 
 
 @pytest.mark.parametrize("status", [400, 403, 503])
-def test_a_handshake_is_refused_with_the_status_of_connect(api: Api, status: int) -> None:
+def test_a_handshake_is_rejected_with_the_status_of_connect(api: Api, status: int) -> None:
     assert refused(api, f"status={status}") == status
 
 
 @pytest.mark.parametrize(
     ("answer", "status"), [("unauthorized", 401), ("deny", 403), ("broken", 500)]
 )
-def test_a_handshake_is_refused_as_the_authorizer_decides(
+def test_a_handshake_is_rejected_as_the_authorizer_decides(
     api: Api, answer: str, status: int
 ) -> None:
     assert refused(api, f"authorize={answer}") == status
 
 
-def test_128_kilobytes_pass_and_one_byte_more_closes(api: Api) -> None:
+def test_a_message_over_128_kilobytes_closes_the_connection(api: Api) -> None:
     with opened(api) as page:
         page.send("x" * 128 * 1024)
         assert page.recv(timeout=10)
@@ -196,7 +197,7 @@ def test_128_kilobytes_pass_and_one_byte_more_closes(api: Api) -> None:
         assert closing_code(page) == 1009
 
 
-def test_posting_more_than_128_kilobytes_is_refused(api: Api) -> None:
+def test_posting_over_128_kilobytes_is_rejected(api: Api) -> None:
     with opened(api) as page:
         page.send("who am I")
         connection = page.recv(timeout=10)
@@ -215,7 +216,7 @@ def test_an_idle_connection_is_closed(api: Api) -> None:
         assert time.monotonic() - began >= _IDLE - 0.2
 
 
-def test_a_busy_connection_is_closed_at_the_end_of_its_lifetime(api: Api) -> None:
+def test_a_busy_connection_is_closed_after_its_lifetime(api: Api) -> None:
     with opened(api) as page:
         began = time.monotonic()
         with pytest.raises(ConnectionClosed) as closed:
@@ -226,7 +227,7 @@ def test_a_busy_connection_is_closed_at_the_end_of_its_lifetime(api: Api) -> Non
 
 
 @pytest.mark.parametrize("answer", ['{"batchItemFailures": []}', "{}", "None"])
-def test_a_well_formed_batch_response_ends_the_message(api: Api, answer: str) -> None:
+def test_a_well_formed_batch_response_completes_the_message(api: Api, answer: str) -> None:
     assert not comes_back(api, answer)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local import postgres
-from local.environments import SetupError
+from tooling import SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

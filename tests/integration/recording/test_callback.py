@@ -1,4 +1,4 @@
-"""The publisher: from a signed webhook to the database and SNS, and what it answers."""
+"""The callback: from a signed webhook to the database, SNS and its response."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ from chalicelib.errors import ServiceError
 from chalicelib.recording.callback import Callback
 from chalicelib.recording.database import Database
 from chalicelib.recording.publishing import Publisher
-from tests.integration.conftest import Context
+from tests.builders import Context
 
 pytestmark = pytest.mark.integration
 
@@ -26,7 +26,7 @@ SECRET = "whsec_" + base64.b64encode(b"w" * 32).decode()
 
 
 class FakeSns:
-    """SNS, as far as the publisher asks; refuses the next `refusals` events."""
+    """As much of SNS as the publisher uses; rejects the next `refusals` events."""
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
@@ -54,7 +54,7 @@ def sns() -> FakeSns:
 def callback_with(
     sns: FakeSns, database: Database, secrets: Callable[[], str] = lambda: SECRET
 ) -> Callback:
-    """The function, without waits between its tries."""
+    """The function, without waits between attempts."""
     arns = ("generation-complete", "error-notifications")
     publisher = Publisher(cast(Any, sns), *arns, sleep=lambda seconds: None)
     return Callback("test", database, publisher, secrets)
@@ -74,7 +74,7 @@ def callback(sns: FakeSns, fresh_database: str) -> Iterator[Callback]:
 
 @pytest.fixture
 def call(callback: Callback) -> Call:
-    """Send a signed webhook; returns status, body and headers of the answer."""
+    """Send a signed webhook; returns the response's status, body and headers."""
     return partial(send, callback)
 
 
@@ -177,14 +177,14 @@ def test_header_names_may_come_in_any_case(generation_id: str, callback: Callbac
     assert callback.handle(event, Context())["statusCode"] == 200
 
 
-def test_invoked_directly_it_takes_the_same_object_without_a_signature(
+def test_a_direct_invocation_takes_the_same_object_without_a_signature(
     sns: FakeSns, generation_id: str, callback: Callback
 ) -> None:
     answer = callback.handle(json.loads(body_of(generation_id)), Context())
     assert (answer["statusCode"], len(sns.events)) == (200, 1)
 
 
-def test_each_bad_request_is_told_what_is_wrong_and_nothing_is_written(
+def test_each_bad_request_gets_its_error_and_writes_nothing(
     sns: FakeSns, database: Any, generation_id: str, call: Call
 ) -> None:
     good = body_of(generation_id)
@@ -212,7 +212,7 @@ def test_sns_is_tried_three_times(
     assert outbox(database)[0][1]
 
 
-def test_when_sns_refuses_the_answer_is_200_and_the_outbox_keeps_the_event(
+def test_when_sns_fails_the_response_is_200_and_the_outbox_keeps_the_event(
     sns: FakeSns, database: Any, generation_id: str, capsys: pytest.CaptureFixture[str], call: Call
 ) -> None:
     sns.refusals = 9
@@ -224,7 +224,7 @@ def test_when_sns_refuses_the_answer_is_200_and_the_outbox_keeps_the_event(
     assert '"PublishFailures":1' in capsys.readouterr().out
 
 
-def test_when_the_database_is_down_the_provider_is_asked_to_call_again(
+def test_when_the_database_is_down_the_provider_is_asked_to_retry(
     sns: FakeSns, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nowhere = "postgresql://herald@127.0.0.1:1/herald"
@@ -235,7 +235,7 @@ def test_when_the_database_is_down_the_provider_is_asked_to_call_again(
     [notice] = [json.loads(message["Message"]) for message in sns.events]
     assert (notice["type"], notice["subject"]) == ("herald.generation.error", generation_id)
     assert "sequence" not in notice
-    assert "userid" not in notice, "nobody could tell whose it is"
+    assert "userid" not in notice, "the owner is unknown"
     assert len(sns.alerts) == 1
     assert '"DatabaseFailures":1' in capsys.readouterr().out
 
@@ -244,7 +244,7 @@ def unreadable() -> str:
     raise ServiceError("secretsmanager", 400, "AccessDeniedException")
 
 
-def test_a_database_whose_secret_cannot_be_read_is_a_database_that_is_down(
+def test_an_unreadable_database_secret_counts_as_a_database_that_is_down(
     sns: FakeSns, capsys: pytest.CaptureFixture[str]
 ) -> None:
     call = partial(send, callback_with(sns, database_at(unreadable)))
@@ -254,18 +254,18 @@ def test_a_database_whose_secret_cannot_be_read_is_a_database_that_is_down(
     assert '"DatabaseFailures":1' in capsys.readouterr().out
 
 
-def test_a_webhook_that_cannot_be_verified_is_asked_for_again(
+def test_when_the_webhook_secret_is_unreadable_the_provider_is_asked_to_retry(
     sns: FakeSns, capsys: pytest.CaptureFixture[str]
 ) -> None:
     nowhere = database_at(lambda: "postgresql://herald@127.0.0.1:1/herald")
     call = partial(send, callback_with(sns, nowhere, unreadable))
     status, answer, headers = call(body_of(str(uuid.uuid4())))
     assert (status, answer["error"], headers["retry-after"]) == (503, "not_recorded", "10")
-    assert not sns.events, "whoever sent it is not known"
+    assert not sns.events, "an unverified webhook publishes nothing"
     assert "AccessDeniedException" in capsys.readouterr().out
 
 
-def test_when_the_database_fails_after_telling_the_owner_the_owner_gets_the_notice(
+def test_when_the_database_fails_after_the_owner_was_read_the_owner_gets_the_notice(
     sns: FakeSns, database: Any, generation_id: str, call: Call
 ) -> None:
     database.execute("ALTER TABLE outbox RENAME TO elsewhere")
@@ -274,7 +274,7 @@ def test_when_the_database_fails_after_telling_the_owner_the_owner_gets_the_noti
     assert notice["userid"] == "alice"
     database.execute("ALTER TABLE elsewhere RENAME TO outbox")
     status, answer, _ = call(body_of(generation_id))
-    assert (status, answer["outcome"]) == (200, "recorded"), "the next try supersedes the notice"
+    assert (status, answer["outcome"]) == (200, "recorded"), "the retry supersedes the notice"
 
 
 def test_secrets_and_prompts_are_not_logged(

@@ -38,7 +38,7 @@ def database(fresh_database: str) -> Iterator[Database]:
 
 @pytest.fixture
 def admin(fresh_database: str) -> Iterator[Any]:
-    """A second connection, to look and to meddle."""
+    """A second connection, to inspect and modify rows."""
     connection = psycopg2.connect(fresh_database, cursor_factory=RealDictCursor)
     connection.autocommit = True
     with connection.cursor() as cursor:
@@ -101,7 +101,7 @@ def test_a_result_is_recorded_with_its_offset_and_its_event(
     assert waiting["published_at"] is None
 
 
-def test_the_outbox_keeps_the_event_to_the_letter(
+def test_the_outbox_keeps_the_event_byte_for_byte(
     database: Database, admin: Any, pending: Pending
 ) -> None:
     recorded = record(database, complete(pending(prompt="  spaces, é, \\u and \t tabs ")))
@@ -119,7 +119,7 @@ def test_an_error_is_recorded_with_its_reason(
     assert rows(admin, "generations")[0]["error"] == failure
 
 
-def test_the_same_webhook_again_changes_nothing_and_brings_back_what_nobody_published(
+def test_a_repeated_webhook_changes_nothing_and_returns_an_unpublished_event(
     database: Database, admin: Any, pending: Pending
 ) -> None:
     generation_id = pending()
@@ -157,7 +157,7 @@ def test_concurrent_results_of_one_user_get_contiguous_offsets(
     pools = [Database(lambda: fresh_database) for _ in range(4)]
 
     def work(worker: int) -> None:
-        for generation_id in ids:  # every worker tries every one: only one can win
+        for generation_id in ids:  # all workers record every result; only one can win
             record(pools[worker], complete(generation_id), f"{worker}-{generation_id}")
 
     with ThreadPoolExecutor(4) as threads:
@@ -181,7 +181,7 @@ def test_epochs_are_version_7_uuids_that_sort_by_age(admin: Any) -> None:
 
 
 class FakePublisher:
-    """Takes events like SNS; refuses those it is told to, or everything."""
+    """Accepts events like SNS; rejects those in `refuses`, or all while `down`."""
 
     def __init__(self) -> None:
         self.published: list[str] = []
@@ -204,7 +204,7 @@ class FakePublisher:
 
 
 def backlog(database: Database, admin: Any, pending: Pending, count: int) -> list[str]:
-    """Record results that nobody published, a while ago."""
+    """Record results as if a while ago; they are not published."""
     ids = [record(database, complete(pending())).event_id for _ in range(count)]
     admin.execute("UPDATE outbox SET created_at = created_at - interval '1 minute'")
     return ids
@@ -225,7 +225,7 @@ def test_the_relay_publishes_the_whole_backlog_oldest_first(
     assert database.run(outbox.oldest_unpublished_seconds, deadline=soon()) == 0
 
 
-def test_the_relay_leaves_young_rows_to_the_callback(
+def test_the_relay_leaves_new_rows_to_the_callback(
     database: Database, admin: Any, pending: Pending
 ) -> None:
     record(database, complete(pending()))
@@ -279,7 +279,7 @@ def test_the_relay_stops_when_sns_is_down_and_loses_nothing(
     assert sorted(publisher.published) == sorted(ids)
 
 
-def test_only_what_is_published_and_old_is_purged(
+def test_only_old_published_rows_are_purged(
     database: Database, admin: Any, pending: Pending
 ) -> None:
     old, unpublished, young = (record(database, complete(pending()), f"m{n}") for n in range(3))
@@ -297,7 +297,7 @@ def test_only_what_is_published_and_old_is_purged(
     assert {row["id"] for row in rows(admin, "webhook_receipts")} == {"m1", "m2"}
 
 
-def test_a_statement_that_hangs_is_given_up_in_time(
+def test_a_hanging_statement_is_abandoned_in_time(
     fresh_database: str, database: Database, admin: Any, pending: Pending
 ) -> None:
     generation_id = pending()
@@ -327,7 +327,7 @@ def test_a_broken_connection_is_replaced_within_the_same_call(
     assert record(database, complete(pending())).outcome == "recorded"
 
 
-def test_a_server_that_refuses_is_tried_three_times(postgres: Any) -> None:
+def test_a_server_that_refuses_connections_is_tried_three_times(postgres: Any) -> None:
     tries: list[int] = []
     nowhere = Database(
         lambda: "postgresql://herald@127.0.0.1:1/herald", lambda tried, exc: tries.append(tried)

@@ -1,4 +1,4 @@
-"""The session: every client frame of herald.v1 and its answer, on DynamoDB over HTTP."""
+"""The session: every client frame of herald.v1 and its response, on DynamoDB over HTTP."""
 
 import json
 import time
@@ -13,8 +13,9 @@ from chalicelib.recording import generation_events
 from chalicelib.runtime import Runtime
 from chalicelib.store.connections import NEVER, Connections
 from chalicelib.store.inbox import REPLAY_LIMIT
-from tests.integration.builders import (
+from tests.builders import (
     EPOCH,
+    Context,
     connected,
     epoch,
     event,
@@ -22,18 +23,18 @@ from tests.integration.builders import (
     sqs,
     websocket,
 )
-from tests.integration.conftest import JWT_SECRET, Context, Gateway
+from tests.integration.conftest import JWT_SECRET, Gateway
 
 pytestmark = pytest.mark.integration
 
 Deliver = Callable[..., None]
 
-NOBODY = "00000000-0000-7000-8000-000000000000"
+OTHER_EPOCH = "00000000-0000-7000-8000-000000000000"
 
 
 @pytest.fixture
 def say(gateway: Gateway, runtime: Runtime) -> Any:
-    """Send one frame; return all frames that come back, in order."""
+    """Send one frame; returns all frames that come back, in order."""
 
     def send(frame: Any, **who: Any) -> list[Any]:
         before = len(gateway.posted.get(who.get("connection_id", "c1="), []))
@@ -49,7 +50,7 @@ def say(gateway: Gateway, runtime: Runtime) -> Any:
 
 @pytest.fixture
 def deliver(runtime: Runtime) -> Deliver:
-    """Deliver some events as published."""
+    """Deliver published events."""
 
     def invoke(*texts: str) -> None:
         assert runtime.deliver.handle(sqs(*texts), Context()) == {"batchItemFailures": []}
@@ -81,7 +82,7 @@ def replayed(frames: list[Any]) -> list[int]:
 
 
 def expire(dynamodb: Any, *offsets: int, of_epoch: str = EPOCH) -> None:
-    """Let stored events be past their time, though DynamoDB has not deleted them yet."""
+    """Make stored events expire that DynamoDB has not deleted yet."""
     for offset in offsets:
         dynamodb.update_item(
             TableName="inbox",
@@ -94,7 +95,7 @@ def expire(dynamodb: Any, *offsets: int, of_epoch: str = EPOCH) -> None:
 # --- $connect and $disconnect ---
 
 
-def test_connect_keeps_the_connection_and_echoes_the_protocol_alone(
+def test_connect_stores_the_connection_and_echoes_only_the_protocol(
     dynamodb: Any, runtime: Runtime
 ) -> None:
     offered = {"Sec-WebSocket-Protocol": "herald.v1, bearer.abc.def.ghi"}
@@ -105,17 +106,19 @@ def test_connect_keeps_the_connection_and_echoes_the_protocol_alone(
     assert abs(int(item["expires_at"]["N"]) - time.time() - 7800) < 5
 
 
-def test_connect_without_subprotocols_is_fine(runtime: Runtime) -> None:
+def test_connect_without_subprotocols_is_accepted(runtime: Runtime) -> None:
     assert runtime.connect.handle(websocket()) == {"statusCode": 200, "headers": {}}
 
 
-def test_connect_for_another_protocol_is_refused(dynamodb: Any, runtime: Runtime) -> None:
+def test_connect_with_an_unsupported_subprotocol_is_refused(
+    dynamodb: Any, runtime: Runtime
+) -> None:
     answer = runtime.connect.handle(websocket(headers={"Sec-WebSocket-Protocol": "herald.v9"}))
     assert answer["statusCode"] == 400
     assert dynamodb.scan(TableName="connections")["Count"] == 0
 
 
-def test_disconnect_forgets_the_connection(
+def test_disconnect_removes_the_connection(
     dynamodb: Any, runtime: Runtime, connections: Connections
 ) -> None:
     connections.put(connected("alice", "c1="))
@@ -127,7 +130,7 @@ def test_disconnect_forgets_the_connection(
 # --- hello ---
 
 
-def test_hello_on_an_empty_stream_names_it_all_the_same(say: Any) -> None:
+def test_hello_on_an_empty_stream_is_welcomed_without_an_epoch(say: Any) -> None:
     [welcome] = say(hello())
     assert welcome["type"] == "welcome"
     assert welcome["re"] == 1
@@ -139,7 +142,7 @@ def test_hello_on_an_empty_stream_names_it_all_the_same(say: Any) -> None:
     assert 880_000 < welcome["token_ms"] <= 900_000
 
 
-def test_hello_writes_the_row_if_connect_could_not(dynamodb: Any, say: Any) -> None:
+def test_hello_stores_the_connection_if_connect_could_not(dynamodb: Any, say: Any) -> None:
     say(hello())
     assert open_connections(dynamodb) == {"c1="}
 
@@ -150,7 +153,9 @@ def test_hello_without_resume_replays_nothing(say: Any, deliver_events: Deliver)
     assert welcome["stream"] == {"epoch": EPOCH, "head": 3}
 
 
-def test_hello_replays_exactly_what_was_missed_in_order(say: Any, deliver_events: Deliver) -> None:
+def test_hello_replays_exactly_the_missed_events_in_order(
+    say: Any, deliver_events: Deliver
+) -> None:
     deliver_events(1, 2, 3, 4)
     frames = say(hello(1))
     assert [frame["type"] for frame in frames] == ["welcome", "events", "caught_up"]
@@ -161,7 +166,7 @@ def test_hello_replays_exactly_what_was_missed_in_order(say: Any, deliver_events
     assert (frames[2]["re"], frames[2]["offset"]) == (1, 4)
 
 
-def test_hello_at_the_head_has_recovered_with_nothing_to_replay(
+def test_hello_at_the_head_recovers_with_nothing_to_replay(
     say: Any, deliver_events: Deliver
 ) -> None:
     deliver_events(1, 2)
@@ -169,7 +174,7 @@ def test_hello_at_the_head_has_recovered_with_nothing_to_replay(
     assert (welcome["recovered"], welcome["replaying"], caught_up["offset"]) == (True, 0, 2)
 
 
-def test_resume_from_zero_without_an_epoch_replays_everything_kept(
+def test_resume_from_zero_without_an_epoch_replays_every_retained_event(
     dynamodb: Any, say: Any, deliver_events: Deliver
 ) -> None:
     deliver_events(1, 2, 3)
@@ -178,26 +183,24 @@ def test_resume_from_zero_without_an_epoch_replays_everything_kept(
     assert say({"action": "hello", "resume": {"epoch": None, "offset": 0}})[-1]["offset"] == 3
 
 
-def test_resume_from_zero_on_an_empty_stream_has_recovered(say: Any) -> None:
+def test_resume_from_zero_on_an_empty_stream_recovers(say: Any) -> None:
     [welcome, caught_up] = say(hello(0, None))
     assert (welcome["recovered"], caught_up["offset"]) == (True, 0)
 
 
-def test_a_hole_in_what_is_kept_is_an_event_on_its_way_not_a_gap(
-    say: Any, deliver_events: Deliver
-) -> None:
+def test_a_hole_in_the_retained_events_is_not_a_gap(say: Any, deliver_events: Deliver) -> None:
     deliver_events(1, 2, 4)
     assert replayed(say(hello(2))) == [4]
 
 
-def test_a_hole_at_the_beginning_of_a_young_stream_is_no_gap(
+def test_a_hole_at_the_start_of_a_new_stream_is_not_a_gap(
     say: Any, deliver_events: Deliver
 ) -> None:
     deliver_events(2, 3)
     assert replayed(say(hello(0))) == [2, 3]
 
 
-def test_a_long_replay_is_cut_into_frames_that_fit(say: Any, deliver: Deliver) -> None:
+def test_a_long_replay_is_split_into_frames_that_fit(say: Any, deliver: Deliver) -> None:
     texts = [event("alice", offset, prompt="p" * 15_000) for offset in range(1, 8)]
     deliver(*texts)
     frames = say(hello(0))
@@ -212,24 +215,24 @@ def gap_of(frames: list[Any]) -> Any:
     return gap
 
 
-def test_a_cursor_of_another_epoch_is_a_gap(say: Any, deliver_events: Deliver) -> None:
+def test_a_cursor_from_another_epoch_gets_a_gap(say: Any, deliver_events: Deliver) -> None:
     deliver_events(1, 2)
-    gap = gap_of(say(hello(1, NOBODY)))
+    gap = gap_of(say(hello(1, OTHER_EPOCH)))
     assert (gap["reason"], gap["epoch"], gap["head"]) == ("epoch_changed", EPOCH, 2)
-    assert gap["requested"] == {"epoch": NOBODY, "offset": 1}
+    assert gap["requested"] == {"epoch": OTHER_EPOCH, "offset": 1}
 
 
-def test_a_cursor_of_a_stream_that_is_not_there_is_a_gap(say: Any) -> None:
+def test_a_cursor_for_a_stream_that_does_not_exist_gets_a_gap(say: Any) -> None:
     gap = gap_of(say(hello(41)))
     assert (gap["reason"], gap["epoch"], gap["head"]) == ("epoch_changed", None, 0)
 
 
-def test_a_cursor_ahead_of_the_stream_is_a_gap(say: Any, deliver_events: Deliver) -> None:
+def test_a_cursor_ahead_of_the_stream_gets_a_gap(say: Any, deliver_events: Deliver) -> None:
     deliver_events(1, 2)
     assert gap_of(say(hello(3)))["reason"] == "ahead"
 
 
-def test_a_cursor_older_than_what_is_kept_is_a_gap(
+def test_a_cursor_older_than_the_retained_events_gets_a_gap(
     dynamodb: Any, say: Any, deliver_events: Deliver
 ) -> None:
     old = epoch(age_seconds=30 * 86_400)
@@ -237,10 +240,12 @@ def test_a_cursor_older_than_what_is_kept_is_a_gap(
     expire(dynamodb, 1, 2, of_epoch=old)
     gap = gap_of(say(hello(1, old)))
     assert (gap["reason"], gap["earliest"], gap["head"]) == ("expired", 3, 4)
-    assert replayed(say(hello(2, old))) == [3, 4], "earliest - 1 is served"
+    assert replayed(say(hello(2, old))) == [3, 4], (
+        "a cursor just before the earliest event is served"
+    )
 
 
-def test_when_all_has_expired_the_head_still_tells_of_the_loss(
+def test_the_head_still_reveals_the_loss_when_every_event_has_expired(
     dynamodb: Any, say: Any, deliver_events: Deliver
 ) -> None:
     old = epoch(age_seconds=30 * 86_400)
@@ -248,10 +253,10 @@ def test_when_all_has_expired_the_head_still_tells_of_the_loss(
     expire(dynamodb, 1, 2, of_epoch=old)
     gap = gap_of(say(hello(1, old)))
     assert (gap["reason"], gap["earliest"], gap["head"]) == ("expired", 3, 2)
-    assert say(hello(2, old))[0]["recovered"], "nothing was missed"
+    assert say(hello(2, old))[0]["recovered"], "no event was missed"
 
 
-def test_more_than_the_limit_is_a_gap_and_the_limit_is_served(
+def test_a_replay_up_to_the_limit_is_served_and_a_longer_one_is_a_gap(
     say: Any, deliver_events: Deliver
 ) -> None:
     for start in range(1, REPLAY_LIMIT + 2, 100):
@@ -266,7 +271,7 @@ def test_another_users_events_are_never_replayed(say: Any, deliver_events: Deliv
     assert replayed(say(hello(0, None))) == []
 
 
-def test_notices_of_the_last_hour_come_with_hello(say: Any, deliver: Deliver) -> None:
+def test_hello_returns_the_notices_of_the_last_hour(say: Any, deliver: Deliver) -> None:
     notice = generation_events.build_notice("g1", "alice", stage="test", now=datetime.now(UTC))
     deliver(notice)
     [welcome, sent] = say(hello())
@@ -274,7 +279,7 @@ def test_notices_of_the_last_hour_come_with_hello(say: Any, deliver: Deliver) ->
     assert [(item["offset"], item["replayed"]) for item in sent["items"]] == [(None, True)]
 
 
-def test_a_notice_that_its_result_has_superseded_is_not_sent_again(
+def test_a_notice_superseded_by_its_result_is_not_sent_again(
     say: Any, deliver_events: Deliver, deliver: Deliver
 ) -> None:
     finished = json.loads(event("alice", 2))["subject"]
@@ -288,7 +293,7 @@ def test_a_notice_that_its_result_has_superseded_is_not_sent_again(
     assert [item["event"]["subject"] for item in sent["items"]] == ["still-waiting"]
 
 
-def test_a_client_that_leaves_during_its_replay_is_no_error(
+def test_a_client_that_leaves_during_its_replay_is_not_an_error(
     say: Any, gateway: Gateway, deliver_events: Deliver
 ) -> None:
     deliver_events(1, 2)
@@ -296,7 +301,7 @@ def test_a_client_that_leaves_during_its_replay_is_no_error(
     assert say(hello(0)) == []
 
 
-def test_when_posting_fails_the_client_is_told_to_try_again(
+def test_when_posting_fails_the_client_is_asked_to_retry(
     say: Any, gateway: Gateway, deliver_events: Deliver
 ) -> None:
     deliver_events(1, 2)
@@ -305,7 +310,7 @@ def test_when_posting_fails_the_client_is_told_to_try_again(
     assert (error["code"], error["re"], error["retry_after_ms"]) == (4100, 1, 2000)
 
 
-def test_when_the_inbox_cannot_be_read_the_client_is_told_to_try_again(
+def test_when_the_inbox_cannot_be_read_the_client_is_asked_to_retry(
     dynamodb: Any, say: Any
 ) -> None:
     dynamodb.delete_table(TableName="inbox")
@@ -316,7 +321,7 @@ def test_when_the_inbox_cannot_be_read_the_client_is_told_to_try_again(
 # --- ping, history ---
 
 
-def test_ping_tells_the_head(say: Any, deliver_events: Deliver) -> None:
+def test_pong_reports_the_head(say: Any, deliver_events: Deliver) -> None:
     assert say({"action": "ping", "id": 2}) == [{"type": "pong", "re": 2, "epoch": None, "head": 0}]
     deliver_events(1)
     [pong] = say({"action": "ping", "id": 3, "epoch": EPOCH, "offset": 0})
@@ -330,16 +335,16 @@ def test_history_replays_up_to_its_limit(say: Any, deliver_events: Deliver) -> N
     assert frames[-1] == {"type": "caught_up", "re": 3, "offset": 3}
 
 
-def test_history_brings_back_a_row_that_was_lost(
+def test_history_restores_the_row_of_an_open_connection(
     dynamodb: Any, say: Any, deliver_events: Deliver
 ) -> None:
-    """A 410 that was not true deletes the row of a connection that is open."""
+    """A mistaken 410 deletes the row of an open connection."""
     deliver_events(1)
     say({"action": "history", "since": 0})
     assert open_connections(dynamodb) == {"c1="}
 
 
-def test_history_of_what_has_expired_is_a_gap(
+def test_history_of_expired_events_gets_a_gap(
     dynamodb: Any, say: Any, deliver_events: Deliver
 ) -> None:
     old = epoch(age_seconds=30 * 86_400)
@@ -358,27 +363,27 @@ def token(sub: str = "alice", seconds: int = 600) -> str:
     return jwt.encode(claims, JWT_SECRET, "HS256")
 
 
-def test_an_ended_token_closes_the_connection(say: Any, gateway: Gateway) -> None:
+def test_an_expired_token_closes_the_connection(say: Any, gateway: Gateway) -> None:
     [close] = say({"action": "ping"}, token_expires_at=int(time.time()) - 1)
     assert (close["type"], close["code"], close["reconnect"]) == ("close", 4202, "now")
-    assert gateway.ended == ["c1="]
+    assert gateway.closed == ["c1="]
 
 
-def test_a_credential_without_end_never_closes_it(say: Any) -> None:
+def test_a_credential_without_expiry_never_closes_the_connection(say: Any) -> None:
     [welcome] = say(hello(), token_expires_at=NEVER)
     assert welcome["token_ms"] is None
 
 
-def test_a_fresh_token_keeps_the_connection_past_the_first_ones_end(say: Any) -> None:
-    ended = int(time.time()) - 1
-    [ok] = say({"action": "auth", "id": 4, "token": token()}, token_expires_at=ended)
+def test_a_fresh_token_keeps_the_connection_open_after_the_first_expires(say: Any) -> None:
+    expired = int(time.time()) - 1
+    [ok] = say({"action": "auth", "id": 4, "token": token()}, token_expires_at=expired)
     assert (ok["type"], ok["re"]) == ("auth_ok", 4)
     assert 590_000 < ok["token_ms"] <= 600_000
-    assert say({"action": "ping"}, token_expires_at=ended)[0]["type"] == "pong"
-    assert say(hello(), token_expires_at=ended)[0]["token_ms"] > 590_000
+    assert say({"action": "ping"}, token_expires_at=expired)[0]["type"] == "pong"
+    assert say(hello(), token_expires_at=expired)[0]["token_ms"] > 590_000
 
 
-def test_hello_does_not_undo_a_fresh_token(say: Any, connections: Connections) -> None:
+def test_hello_does_not_overwrite_a_fresh_token(say: Any, connections: Connections) -> None:
     say({"action": "auth", "token": token(seconds=3600)})
     say(hello())
     kept = connections.get("alice", "c1=")
@@ -389,25 +394,25 @@ def test_hello_does_not_undo_a_fresh_token(say: Any, connections: Connections) -
 def test_a_token_of_another_user_closes_the_connection(say: Any, gateway: Gateway) -> None:
     [close] = say({"action": "auth", "token": token("bob")})
     assert (close["code"], close["reconnect"]) == (4003, "never")
-    assert gateway.ended == ["c1="]
+    assert gateway.closed == ["c1="]
 
 
-def test_a_token_that_does_not_hold_is_refused_and_the_connection_stays(
+def test_an_invalid_token_is_refused_and_the_connection_stays_open(
     say: Any, gateway: Gateway
 ) -> None:
     [error] = say({"action": "auth", "id": 4, "token": token(seconds=-60)})
     assert (error["code"], error["name"], error["re"]) == (4009, "unauthorized", 4)
     assert error["message"].startswith("token:")
-    assert gateway.ended == []
+    assert gateway.closed == []
 
 
 # --- bad frames ---
 
 
 @pytest.mark.parametrize("frame", ["", "nonsense", "[]", '{"action":"shout","id":9}', None])
-def test_a_bad_frame_gets_an_error_and_the_connection_stays(
+def test_a_bad_frame_gets_an_error_and_the_connection_stays_open(
     say: Any, gateway: Gateway, frame: Any
 ) -> None:
     [error] = say(frame)
     assert (error["type"], error["code"], error["name"]) == ("error", 4012, "bad_frame")
-    assert gateway.ended == []
+    assert gateway.closed == []

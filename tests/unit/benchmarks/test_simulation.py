@@ -1,4 +1,4 @@
-"""The simulation against queueing theory, against single clients, and against the document."""
+"""The simulation compared with queueing theory, single clients and docs/scaling.md."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks import plots, reconnects, scenarios, simulation
 from benchmarks.capacity import BATCH, SPREAD, Settings, Workload, burst, raised, rounded, use
 from benchmarks.delivery_model import NEVER, Bucket, Path, Simulation, percentile, poisson
 from benchmarks.reconnects import storm
-from ops.cost import markdown
+from cli.cost.report import markdown
 
 ROOT = File(__file__).parents[3]
 
@@ -31,7 +31,7 @@ def no_chains(rng: Random, size: int) -> list[float]:
 
 
 def path(copies: int, **more: object) -> Path:
-    """A path of one station whose service is the post."""
+    """A path with a single station, the post."""
     usual = Path(
         to_function=at_once, chains=no_chains, post=at_once, cold=at_once,
         copies=copies, copies_at_first=copies, batch=1,
@@ -49,7 +49,7 @@ def erlang_c(servers: int, load: float) -> float:
 
 
 @pytest.mark.parametrize(("servers", "used"), [(1, 0.6), (4, 0.8), (10, 0.85)])
-def test_the_mean_time_is_that_of_m_m_c(servers: int, used: float) -> None:
+def test_the_mean_time_matches_an_m_m_c_queue(servers: int, used: float) -> None:
     rate, service = used * servers / 0.02, 0.02
     rng = Random(7)
     arrivals = poisson([(40_000 / rate, rate)], rng)
@@ -60,7 +60,7 @@ def test_the_mean_time_is_that_of_m_m_c(servers: int, used: float) -> None:
     assert sum(result.latencies) / len(arrivals) == pytest.approx(expected, rel=0.05)
 
 
-def test_the_mean_time_is_that_of_m_d_1() -> None:
+def test_the_mean_time_matches_an_m_d_1_queue() -> None:
     used, service = 0.8, 0.02
     rng = Random(7)
     arrivals = poisson([(40_000 * service / used, used / service)], rng)
@@ -80,9 +80,9 @@ def test_arrivals_come_at_their_rates() -> None:
 # --- batches, copies, tokens ---
 
 
-def test_what_waits_goes_in_full_batches() -> None:
+def test_waiting_events_are_taken_in_full_batches() -> None:
     result = Simulation([0.0] * 1000, path(1, batch=10, post=lambda rng: 0.01), Random(1)).run()
-    # The first event finds the copy free and goes alone.
+    # The first event finds the copy idle and is a batch of its own.
     assert result.batches == 101
     assert max(result.latencies) == pytest.approx(1.01)
 
@@ -110,13 +110,13 @@ def test_only_a_new_copy_starts_cold() -> None:
     assert result.latencies == [0.5, 0.0]
 
 
-def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
+def test_a_bucket_allows_its_burst_and_then_its_rate() -> None:
     bucket = Bucket(100, 50)
     assert sum(bucket.take(0.0) for _ in range(1000)) == 50
     assert sum(bucket.take(1 + step / 1000) for step in range(2000)) == pytest.approx(250, abs=2)
 
 
-def test_posts_beyond_the_quota_are_left_to_the_client() -> None:
+def test_posts_beyond_the_quota_are_left_to_recovery() -> None:
     narrow = path(1000, post=lambda rng: 0.01, requests=(100.0, 50.0))
     result = Simulation([0.0] * 25 + [0.001] * 500, narrow, Random(1)).run()
     assert result.refused
@@ -125,7 +125,7 @@ def test_posts_beyond_the_quota_are_left_to_the_client() -> None:
     assert delivered < 525
 
 
-def test_webhooks_beyond_the_throttle_come_again_and_then_minutes_later() -> None:
+def test_throttled_webhooks_are_retried_once_and_then_minutes_later() -> None:
     throttled = path(10, webhooks=(1.0, 10.0))
     result = Simulation([0.0] * 100, throttled, Random(1)).run()
     delivered = sorted(latency for latency in result.latencies if latency != NEVER)
@@ -135,13 +135,13 @@ def test_webhooks_beyond_the_throttle_come_again_and_then_minutes_later() -> Non
     assert result.deferred == 100 - len(delivered)
 
 
-def test_a_copy_keeps_its_pace() -> None:
+def test_a_copy_keeps_to_its_rate() -> None:
     paced = path(1, batch=10, posts_per_second=100.0)
     result = Simulation([0.0] * 550, paced, Random(1)).run()
     assert max(result.latencies) == pytest.approx((550 - 50) / 100, rel=0.05)
 
 
-def test_percentiles_are_of_the_values() -> None:
+def test_percentiles_are_taken_from_the_values() -> None:
     values = [float(number) for number in range(1, 101)]
     assert [percentile(values, share) for share in (0.5, 0.95, 0.99, 1.0)] == [50, 95, 99, 100]
 
@@ -150,7 +150,7 @@ def test_percentiles_are_of_the_values() -> None:
 
 
 def followed(users: int, rate: float, rng: Random) -> list[float]:
-    """The same return client by client, where only new connections are limited."""
+    """The same storm client by client, with only new connections limited."""
     tries = [(rng.uniform(*reconnects.window(1)), number, 1) for number in range(users)]
     heapq.heapify(tries)
     bucket, back = Bucket(rate, rate), []
@@ -164,7 +164,7 @@ def followed(users: int, rate: float, rng: Random) -> list[float]:
     return back
 
 
-def test_the_fluid_is_what_single_clients_do() -> None:
+def test_the_fluid_model_matches_single_clients() -> None:
     users, rate = 5_000, 100.0
     load = Workload(users, events_per_hour=0.001)
     wide = Settings(
@@ -179,7 +179,7 @@ def test_the_fluid_is_what_single_clients_do() -> None:
         assert reached == pytest.approx(single[math.ceil(share * users) - 1], rel=0.05)
 
 
-def test_without_limits_everybody_is_back_after_the_first_try() -> None:
+def test_without_limits_every_client_is_back_after_its_first_attempt() -> None:
     free = Settings(
         new_connections_per_second=1e9,
         websocket_rate_limit=1e9,
@@ -190,7 +190,7 @@ def test_without_limits_everybody_is_back_after_the_first_try() -> None:
     assert result.tries == pytest.approx(1000)
 
 
-def test_nobody_is_back_sooner_than_the_quota_lets_them() -> None:
+def test_clients_are_not_back_sooner_than_the_quota_allows() -> None:
     users = 100_000
     result = storm(Workload(users), Settings())
     reached = result.seconds_until(0.999)
@@ -199,7 +199,7 @@ def test_nobody_is_back_sooner_than_the_quota_lets_them() -> None:
     assert result.back[-1] == pytest.approx(users, abs=1)
 
 
-def test_pings_beyond_the_throttle_keep_clients_from_coming_back() -> None:
+def test_throttled_pings_keep_clients_from_coming_back() -> None:
     load = Workload(1_000_000)
     result = storm(load, Settings())
     assert load.pings > Settings().websocket_rate_limit
@@ -210,7 +210,7 @@ def test_pings_beyond_the_throttle_keep_clients_from_coming_back() -> None:
 # --- settings ---
 
 
-def test_the_defaults_are_those_of_terraform() -> None:
+def test_the_defaults_match_terraform() -> None:
     found = {
         name.strip('"'): body.get("default")
         for block in hcl2.loads((ROOT / "infra" / "variables.tf").read_text())["variable"]
@@ -231,7 +231,7 @@ def test_the_defaults_are_those_of_terraform() -> None:
     assert found["deliver_batch_size"] == BATCH
 
 
-def test_the_delays_are_those_of_the_client() -> None:
+def test_the_delays_match_the_client() -> None:
     text = (ROOT / "clients" / "js" / "herald.js").read_text()
     found = re.search(r"RECONNECT = \{ min: (\d+), max: ([\d_]+) \}", text)
     assert found is not None
@@ -246,13 +246,13 @@ def test_the_delays_are_those_of_the_client() -> None:
     assert "PING_TRIES = 2;" in text
 
 
-def test_the_spread_of_renewals_is_that_of_the_client() -> None:
+def test_the_spread_of_renewals_matches_the_client() -> None:
     text = (ROOT / "clients" / "js" / "connection.js").read_text()
     assert f"ROTATION_SPREAD = {SPREAD};" in text
 
 
 @pytest.mark.parametrize("users", simulation.SIZES)
-def test_what_is_raised_has_room_and_is_accepted(users: int) -> None:
+def test_raised_settings_have_headroom_and_are_valid(users: int) -> None:
     load = Workload(users)
     settings = scenarios.better(load)
     assert max(use(load, settings, scenarios.batch_seconds()).values()) <= 0.7 + 1e-9
@@ -268,7 +268,7 @@ def test_nothing_is_raised_without_need() -> None:
     assert raised(Workload(1000), Settings(), 0.04, back_within=300) == Settings()
 
 
-def test_a_burst_has_the_rates_stated() -> None:
+def test_a_burst_has_the_stated_rates() -> None:
     rates = burst(Workload(3600, events_per_hour=2, burst=4, reloads_per_hour=0))
     assert rates.events == 8
     assert rates.pings == pytest.approx(3600 / 270)
@@ -299,12 +299,12 @@ def test_the_same_seed_gives_the_same_run() -> None:
 
 
 @pytest.mark.parametrize("users", [1_000, 10_000])
-def test_the_latencies_in_the_document_are_the_scripts(users: int) -> None:
+def test_the_documented_latencies_match_the_simulation(users: int) -> None:
     rows = [row for row in table("latency") if row.startswith(f"| {users:,} |")]
     assert rows == simulation.latency_rows(users)
 
 
-def test_the_other_tables_in_the_document_are_the_scripts() -> None:
+def test_the_other_documented_tables_match_the_simulation() -> None:
     assert table("copy") == simulation.copy_table().splitlines()
     assert table("limits") == simulation.limits_table(simulation.SIZES).splitlines()
     assert table("raise") == simulation.raise_table(simulation.SIZES).splitlines()
@@ -312,22 +312,22 @@ def test_the_other_tables_in_the_document_are_the_scripts() -> None:
     assert table("cost") == markdown(simulation.SIZES).splitlines()
 
 
-def test_what_an_account_carries_is_in_the_document() -> None:
+def test_the_capacity_of_an_account_is_documented() -> None:
     usual, one = Settings(), Workload(1)
-    beside = burst(one).frames_beside_events
+    other_requests = burst(one).other_requests
     quota = usual.api_gateway_requests_per_second
     carried = {
-        quota / (beside + 2 * one.events),
-        quota / (beside + 2 * one.burst * one.events),
+        quota / (other_requests + 2 * one.events),
+        quota / (other_requests + 2 * one.burst * one.events),
         usual.new_connections_per_second / one.connects,
     }
     text = " ".join(simulation.DOCUMENT.read_text().split())
     for users in carried:
         assert f"{round(users, -4):,.0f}" in text
-    assert f"one every {round(1 / beside, -1):.0f} seconds" in text
+    assert f"one every {round(1 / other_requests, -1):.0f} seconds" in text
 
 
-def test_the_plots_in_the_document_are_the_scripts() -> None:
+def test_the_documented_plots_match_the_simulation() -> None:
     drawn = {name: (ROOT / "docs" / f"scaling-{name}.svg").read_text() for name in
              ("latency", "storms")}  # fmt: skip
     assert drawn["storms"] == simulation.storm_plot()
@@ -336,7 +336,7 @@ def test_the_plots_in_the_document_are_the_scripts() -> None:
         assert f"scaling-{name}.svg" in simulation.DOCUMENT.read_text()
 
 
-def test_a_table_is_put_in_its_place() -> None:
+def test_a_table_is_written_between_its_marks() -> None:
     opening, closing = simulation.place("copy")
     before = f"one\n{opening}\nold\n{closing}\ntwo\n"
     assert simulation.written(before, {"copy": "new"}) == before.replace("old", "new")
@@ -345,9 +345,7 @@ def test_a_table_is_put_in_its_place() -> None:
 
 
 @pytest.mark.parametrize("argv", [["--write", "--users", "5"], ["--users", "0"], ["--users", "x"]])
-def test_what_cannot_be_simulated_is_named(
-    argv: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_invalid_argument_is_named(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         simulation.main(argv)
     assert "--users" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What DynamoDB may answer to a batch of writes, from an engine that answers by a script."""
+"""Delivery with DynamoDB's possible responses, given by a scripted engine."""
 
 import json
 from collections import deque
@@ -13,25 +13,24 @@ from chalicelib.delivery.deliver import Deliver
 from chalicelib.engine.engine import Engine, Request, Response
 from chalicelib.store.connections import Connections
 from chalicelib.store.inbox import Inbox
-from tests.integration.builders import event, sqs
-from tests.integration.conftest import Context
+from tests.builders import Context, event, sqs
 
 ENVIRON = {"AWS_REGION": "eu-central-1"}
 STORED = Response(200, b'{"UnprocessedItems":{}}')
-NOBODY = Response(200, b'{"Responses":{"connections":[]},"UnprocessedKeys":{}}')
+NO_CONNECTIONS = Response(200, b'{"Responses":{"connections":[]},"UnprocessedKeys":{}}')
 
 
 Puts = list[dict[str, Any]]
 
 
 class ScriptedEngine:
-    """Answers BatchWriteItem from a script and finds no connections; keeps what was written."""
+    """Answers BatchWriteItem by a script, finds no connections, records the writes."""
 
     def __init__(self, write: Callable[[Puts], Response]) -> None:
         self._write = write
         self._waiting: deque[tuple[Request, Callable[[Response], None]]] = deque()
         self.writes: list[list[str]] = []
-        self.read = NOBODY
+        self.read = NO_CONNECTIONS
 
     def submit(self, request: Request, then: Callable[[Response], None]) -> None:
         self._waiting.append((request, then))
@@ -57,7 +56,7 @@ def owner(put: dict[str, Any]) -> str:
 
 
 def run(engine: ScriptedEngine) -> list[str]:
-    scripted = cast(Engine, engine)  # as much of it as is used
+    scripted = cast(Engine, engine)  # the part of its interface that is used
     dynamodb = Service(scripted, DYNAMODB, ENVIRON)
     gateway = Gateway("http://127.0.0.1:1/test", ENVIRON)
     tables = (Connections(dynamodb, "connections"), Inbox(dynamodb, "inbox", 7))
@@ -71,7 +70,7 @@ def refused(code: str) -> Response:
     return Response(400, json.dumps({"__type": f"com.amazonaws#{code}"}).encode())
 
 
-def test_what_dynamodb_had_no_room_for_fails_and_the_rest_is_delivered() -> None:
+def test_unprocessed_writes_fail_and_the_rest_is_delivered() -> None:
     def write(puts: Puts) -> Response:
         left = [put for put in puts if owner(put) == "bob"][:1]
         return Response(200, json.dumps({"UnprocessedItems": {"inbox": left}}).encode())
@@ -89,7 +88,7 @@ def test_what_dynamodb_had_no_room_for_fails_and_the_rest_is_delivered() -> None
         Response(413, b""),
     ],
 )
-def test_a_batch_with_an_item_that_dynamodb_rejects_is_written_one_by_one(
+def test_a_batch_with_a_rejected_item_is_written_item_by_item(
     answer: Response,
 ) -> None:
     def write(puts: Puts) -> Response:
@@ -106,7 +105,7 @@ def test_a_batch_with_an_item_that_dynamodb_rejects_is_written_one_by_one(
     ]
 
 
-def test_users_whose_connections_dynamodb_had_no_room_for_fail_alone() -> None:
+def test_users_with_unprocessed_reads_fail_alone() -> None:
     engine = ScriptedEngine(lambda puts: STORED)
     left = {"connections": {"Keys": [{"user_id": {"S": "bob"}}]}}
     engine.read = Response(200, json.dumps({"Responses": {}, "UnprocessedKeys": left}).encode())
@@ -150,5 +149,5 @@ def test_a_batch_refused_for_another_reason_is_not_split(code: str) -> None:
         (503, b"", True),
     ],
 )
-def test_only_what_may_pass_is_tried_again(status: int, body: bytes, again: bool) -> None:
+def test_only_temporary_failures_are_retried(status: int, body: bytes, again: bool) -> None:
     assert worth_a_retry(status, body) is again

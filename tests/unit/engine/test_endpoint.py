@@ -1,4 +1,4 @@
-"""Where requests go: URLs, addresses and pace, on a clock of the test's own."""
+"""Endpoints: URLs, addresses and rate, on a clock controlled by the test."""
 
 import socket
 
@@ -17,18 +17,18 @@ from chalicelib.engine.endpoint import Endpoint, TokenBucket
         ("http://[::1]", "[::1]", "::1"),
     ],
 )
-def test_urls_are_taken_apart(url: str, host: str, name: str) -> None:
+def test_urls_are_parsed(url: str, host: str, name: str) -> None:
     to = Endpoint(url, "execute-api", "eu-central-1")
     assert (to.host, to.name) == (host, name)
 
 
 @pytest.mark.parametrize("url", ["a.test", "ftp://a.test", "://", "http:/a.test"])
-def test_what_is_no_http_url_is_refused(url: str) -> None:
+def test_a_url_that_is_not_http_is_rejected(url: str) -> None:
     with pytest.raises(ValueError, match="not an http or https URL"):
         Endpoint(url, "execute-api", "eu-central-1")
 
 
-def test_addresses_are_looked_up_again_and_kept_if_that_fails(
+def test_addresses_are_refreshed_and_kept_if_the_lookup_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     to = Endpoint("http://127.0.0.1:1", "dynamodb", "eu-central-1")
@@ -46,7 +46,7 @@ def test_addresses_are_looked_up_again_and_kept_if_that_fails(
     assert looked_up
 
 
-def test_a_bucket_gives_half_a_second_at_once_and_then_its_rate() -> None:
+def test_a_bucket_allows_half_a_second_at_once_and_then_its_rate() -> None:
     bucket = TokenBucket(10)
     now = 50.0
     assert [bucket.take(now) for _ in range(6)] == [0.0] * 5 + [pytest.approx(0.1)]
@@ -58,7 +58,7 @@ def test_a_bucket_gives_half_a_second_at_once_and_then_its_rate() -> None:
     assert bucket.take(now + 100) > 0
 
 
-def test_a_bucket_slows_with_refusals_and_recovers_with_answers() -> None:
+def test_a_bucket_slows_down_when_throttled_and_recovers_after_successes() -> None:
     bucket = TokenBucket(100)
     for _ in range(5):
         bucket.answered(refused=True)

@@ -1,4 +1,4 @@
-"""Responses in every form that HTTP/1.1 allows, cut anywhere, and in some that it forbids."""
+"""Responses in every form that HTTP/1.1 allows, split anywhere, and some that it forbids."""
 
 import pytest
 from hypothesis import given
@@ -42,13 +42,13 @@ FORMS: list[tuple[bytes, int, bytes, bool]] = [
         HEAD + b"Transfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n1\r\nx\r\n0\r\n\r\n",
         200,
         b"x",
-        False,  # two lengths: what follows on the connection is not trusted
+        False,  # two lengths: the rest of the connection cannot be trusted
     ),
 ]
 
 
 @pytest.mark.parametrize(("raw", "status", "body", "reusable"), FORMS)
-def test_a_response_is_the_same_however_its_bytes_are_cut(
+def test_a_response_is_the_same_however_its_bytes_are_split(
     raw: bytes, status: int, body: bytes, reusable: bool
 ) -> None:
     cuts = [[raw], [raw[i : i + 1] for i in range(len(raw))]]
@@ -62,7 +62,7 @@ def test_a_response_is_the_same_however_its_bytes_are_cut(
         assert response.reusable == reusable
 
 
-def test_what_the_quick_way_reads_is_what_the_reader_reads() -> None:
+def test_the_fast_path_reads_what_the_reader_reads() -> None:
     taken = 0
     for raw in (
         *(form[0] for form in FORMS),
@@ -116,7 +116,9 @@ def test_what_the_quick_way_reads_is_what_the_reader_reads() -> None:
     ),
     st.sampled_from([b"", b"{}", b"2\r\n{}\r\n0\r\n\r\n"]),
 )
-def test_any_headers_mean_the_same_to_the_quick_way(lines: list[bytes], body: bytes) -> None:
+def test_the_fast_path_agrees_with_the_reader_on_any_headers(
+    lines: list[bytes], body: bytes
+) -> None:
     raw = HEAD + b"".join(line + b"\r\n" for line in lines) + b"\r\n" + body
     if response := usual(raw):
         read = Reader().feed(raw)
@@ -126,7 +128,7 @@ def test_any_headers_mean_the_same_to_the_quick_way(lines: list[bytes], body: by
 
 
 @given(st.lists(st.binary(min_size=1, max_size=50)), st.integers(1, 40))
-def test_chunked_is_the_inverse_of_chunking(chunks: list[bytes], size: int) -> None:
+def test_a_chunked_body_is_reassembled(chunks: list[bytes], size: int) -> None:
     raw = CHUNKED
     raw += b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
     reader = Reader()
@@ -135,7 +137,7 @@ def test_chunked_is_the_inverse_of_chunking(chunks: list[bytes], size: int) -> N
     assert response == Response(200, b"".join(chunks))
 
 
-def test_a_body_without_length_ends_with_the_connection() -> None:
+def test_a_body_without_a_length_ends_with_the_connection() -> None:
     reader = Reader()
     assert not reader.feed(HEAD + b"\r\nhel")
     assert not reader.feed(b"lo")
@@ -155,14 +157,14 @@ def test_a_body_without_length_ends_with_the_connection() -> None:
         b"HTTP/1.1 100 Continue\r\n\r\n",
     ],
 )
-def test_an_early_end_is_not_a_response(raw: bytes) -> None:
+def test_a_connection_closed_early_yields_no_response(raw: bytes) -> None:
     reader = Reader()
     assert not reader.feed(raw)
     assert not reader.end()
 
 
 @pytest.mark.parametrize("raw", [form[0] for form in FORMS if form[1] != 304])
-def test_bytes_after_a_response_condemn_the_connection(raw: bytes) -> None:
+def test_bytes_after_a_response_make_the_connection_unusable(raw: bytes) -> None:
     response = Reader().feed(raw + b"HTTP/1.1 200 OK\r\n")
     assert response
     assert not response.reusable
@@ -188,7 +190,7 @@ def test_bytes_after_a_response_condemn_the_connection(raw: bytes) -> None:
         CHUNKED + b"1\r\nxy\r\n",
     ],
 )
-def test_what_is_not_a_response_is_refused(raw: bytes) -> None:
+def test_a_malformed_response_is_rejected(raw: bytes) -> None:
     with pytest.raises(Malformed):
         Reader().feed(raw)
 
@@ -202,7 +204,7 @@ def test_what_is_not_a_response_is_refused(raw: bytes) -> None:
     ],
     ids=["head", "chunk extension", "trailer"],
 )
-def test_endless_lines_are_refused(start: bytes) -> None:
+def test_endless_lines_are_rejected(start: bytes) -> None:
     reader = Reader()
     reader.feed(start)
     with pytest.raises(Malformed, match="too large"):
@@ -210,7 +212,7 @@ def test_endless_lines_are_refused(start: bytes) -> None:
 
 
 @pytest.mark.parametrize("head", [HEAD + b"\r\n", CHUNKED], ids=["plain", "chunked"])
-def test_an_endless_body_is_refused(head: bytes) -> None:
+def test_an_endless_body_is_rejected(head: bytes) -> None:
     reader = Reader(max_body=10_000)
     reader.feed(head)
     with pytest.raises(Malformed, match="too large"):

@@ -1,4 +1,4 @@
-"""The signer against botocore's, which AWS itself maintains."""
+"""The signer compared with botocore's, which AWS maintains."""
 
 import datetime
 import random
@@ -115,7 +115,7 @@ def test_any_path_and_header_is_signed_as_botocore_signs_it(
     assert ours["authorization"] == theirs["authorization"]
 
 
-def test_a_connection_id_is_signed_twice_encoded() -> None:
+def test_a_connection_id_is_double_encoded_when_signed() -> None:
     arguments = ("POST", "/L0SM9cOFvHcCIhw%3D", (), b"{}", TEMPORARY, 1_800_000_000)
     ours = signed(Signer("execute-api", REGION, HOST, BASE), *arguments)
     assert ours == signed_by_botocore("execute-api", *arguments)
@@ -129,12 +129,14 @@ def test_the_signature_follows_changed_credentials_within_the_same_second() -> N
 
 
 @pytest.mark.parametrize("header", [("X-A", "b\r\nX-C: d"), ("X-A\n", "b")])
-def test_a_line_break_in_a_header_is_refused(header: tuple[str, str]) -> None:
+def test_a_line_break_in_a_header_is_rejected(header: tuple[str, str]) -> None:
     with pytest.raises(ValueError, match="line break"):
         Signer("dynamodb", REGION, HOST).request("POST", "/", (header,), b"", TEMPORARY, 0)
 
 
-def test_credentials_are_those_of_the_environment_now(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_are_read_from_the_environment_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token")
@@ -145,7 +147,7 @@ def test_credentials_are_those_of_the_environment_now(monkeypatch: pytest.Monkey
 
 
 @given(st.text())
-def test_quote_is_that_of_urllib(text: str) -> None:
+def test_quote_matches_urllib(text: str) -> None:
     from urllib.parse import quote as reference
 
     assert quote(text) == reference(text, safe="")

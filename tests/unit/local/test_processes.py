@@ -1,4 +1,4 @@
-"""A stack's processes are found by their mark and ended, and no others."""
+"""A stack's processes are found by their mark and stopped, and no others."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from local import ROOT, processes
-from local.environments import SetupError
+from local import processes
+from tooling import ROOT, SetupError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ _STUBBORN = [sys.executable, "-c", _DEAF + _SLEEP[2]]
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
-    processes.end(tmp_path, grace=0.1)
+    processes.stop(tmp_path, grace=0.1)
 
 
 def start(stack: Path, command: list[str]) -> subprocess.Popen[bytes]:
@@ -36,39 +36,39 @@ def start(stack: Path, command: list[str]) -> subprocess.Popen[bytes]:
     return process
 
 
-def test_all_of_a_stack_is_ended_and_nothing_else(stack: Path, tmp_path: Path) -> None:
+def test_all_of_a_stack_is_stopped_and_nothing_else(stack: Path, tmp_path: Path) -> None:
     process = start(stack, _SLEEP)
     other = tmp_path / "other"
     other.mkdir()
     bystander = start(other, _SLEEP)
     try:
         assert [found.pid for found in processes.owned(stack)] == [process.pid]
-        assert processes.end(stack) == 1
+        assert processes.stop(stack) == 1
         assert not psutil.pid_exists(process.pid)
         assert bystander.poll() is None
     finally:
-        processes.end(other)
+        processes.stop(other)
 
 
-def test_what_a_server_starts_is_found_after_the_server_was_killed(stack: Path) -> None:
+def test_a_servers_children_are_found_after_it_was_killed(stack: Path) -> None:
     command = (f"import subprocess, sys, time; subprocess.Popen({_SLEEP!r}); time.sleep(60)",)
     server = start(stack, [sys.executable, "-c", *command])
     server.kill()
     server.wait(5)
     assert len(processes.owned(stack)) == 1
-    assert processes.end(stack) == 1
+    assert processes.stop(stack) == 1
     assert processes.owned(stack) == []
 
 
-def test_what_does_not_listen_is_killed(stack: Path) -> None:
+def test_a_process_that_ignores_sigterm_is_killed(stack: Path) -> None:
     process = start(stack, _STUBBORN)
     began = time.monotonic()
-    assert processes.end(stack, grace=0.2) == 1
+    assert processes.stop(stack, grace=0.2) == 1
     assert not psutil.pid_exists(process.pid)
     assert time.monotonic() - began < 5
 
 
-def test_we_are_not_part_of_a_stack_whose_mark_we_carry(
+def test_our_own_process_is_never_stopped(
     stack: Path,
 ) -> None:
     code = "import sys; from pathlib import Path; from local.processes import owned;"
@@ -78,16 +78,16 @@ def test_we_are_not_part_of_a_stack_whose_mark_we_carry(
     assert subprocess.check_output(marked, env=environment, cwd=ROOT, text=True).strip() == "[]"
 
 
-def test_a_server_that_ends_early_tells_its_last_words(stack: Path) -> None:
+def test_the_log_of_a_server_that_exits_early_is_quoted(stack: Path) -> None:
     log = stack / "log"
     command = [sys.executable, "-c", "print('no such port'); raise SystemExit(3)"]
     environment = processes.clean_environment(stack, {})
     process = processes.start(command, environment=environment, directory=stack, log=log)
-    with pytest.raises(SetupError, match=r"(?s)server ended with 3.*no such port"):
+    with pytest.raises(SetupError, match=r"(?s)server exited with 3.*no such port"):
         processes.await_ready(process, lambda: False, name="server", log=log)
 
 
-def test_servers_see_little_of_our_environment(
+def test_servers_inherit_little_of_our_environment(
     stack: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "production")

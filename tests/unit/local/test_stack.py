@@ -1,4 +1,4 @@
-"""What a stack writes down, and what it makes of it later."""
+"""The files of a stack: its state and its stack.env."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ import psutil
 import pytest
 
 from local.emulator import Emulator
-from local.environments import SetupError
 from local.postgres import Postgres
-from local.stack import Stack, State, read_env, write_private
+from local.stack import Stack
+from local.state import State, write_private
+from tooling import SetupError, stack_env
 
 SERVER = Postgres(Path("/usr/bin"), Path("/data"), 5432, "secret")
 
 
-def test_state_survives_the_way_through_its_file(tmp_path: Path) -> None:
+def test_state_is_read_as_it_was_saved(tmp_path: Path) -> None:
     state = State(postgres=SERVER, emulator=Emulator(4566, "key", "secret"), applied="x")
     state.save(tmp_path / "state.json")
     assert State.load(tmp_path / "state.json") == state
 
 
-def test_no_state_and_half_a_state_are_none(tmp_path: Path) -> None:
+def test_a_missing_or_damaged_state_is_none(tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     assert State.load(file) is None
     file.write_text('{"postgres": ')
@@ -33,25 +34,25 @@ def test_a_stack_in_the_background_is_never_abandoned() -> None:
     assert not State(owner=None).abandoned()
 
 
-def test_a_stack_is_abandoned_when_its_process_is_gone() -> None:
+def test_a_stack_is_abandoned_when_its_process_has_exited() -> None:
     created = psutil.Process().create_time()
     assert not State(owner=(os.getpid(), created)).abandoned()
-    # The number is in use again, by another process.
+    # The process id was reused.
     assert State(owner=(os.getpid(), created - 60)).abandoned()
 
 
-def test_private_files_are_ours_alone(tmp_path: Path) -> None:
+def test_only_we_can_read_private_files(tmp_path: Path) -> None:
     file = tmp_path / "stack.env"
     write_private(file, "A=1\n")
     write_private(file, "A=2\n")
     assert file.stat().st_mode & 0o777 == 0o600
-    assert read_env(file) == {"A": "2"}
+    assert stack_env.read(file) == {"A": "2"}
 
 
-def test_values_may_hold_equals_signs(tmp_path: Path) -> None:
+def test_values_may_contain_equals_signs(tmp_path: Path) -> None:
     file = tmp_path / "stack.env"
     write_private(file, "HERALD_WEBHOOK_SECRET=whsec_YQ==\n")
-    assert read_env(file) == {"HERALD_WEBHOOK_SECRET": "whsec_YQ=="}
+    assert stack_env.read(file) == {"HERALD_WEBHOOK_SECRET": "whsec_YQ=="}
 
 
 def test_a_stack_that_is_not_up_says_how_to_start_it(tmp_path: Path) -> None:
@@ -61,6 +62,6 @@ def test_a_stack_that_is_not_up_says_how_to_start_it(tmp_path: Path) -> None:
         _ = Stack(tmp_path).postgres
 
 
-def test_ending_what_was_never_started_is_nothing(tmp_path: Path) -> None:
+def test_a_stack_that_was_never_started_goes_down_quietly(tmp_path: Path) -> None:
     assert Stack(tmp_path / "nowhere").down() == 0
     assert not (tmp_path / "nowhere").exists()

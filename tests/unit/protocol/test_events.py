@@ -1,4 +1,4 @@
-"""The event: its schema, its one id, its bounds, and what is no event."""
+"""Events: schema, id, limits, and invalid ones."""
 
 import json
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ EPOCH = "0199f3a0-0000-7000-8000-000000000001"
 
 
 def generation(**changes: Any) -> Any:
-    """A generation's database row with its result."""
+    """A finished generation's database row."""
     return {
         "id": "11111111-1111-4111-8111-111111111111",
         "user_id": "alice",
@@ -38,7 +38,7 @@ def build(**changes: Any) -> str:
     return generation_events.build(generation(**changes), stage="test", epoch=EPOCH, offset=42)
 
 
-def test_a_complete_generation_becomes_a_cloud_event_with_the_proposals_schema() -> None:
+def test_a_complete_generation_becomes_a_cloud_event() -> None:
     event = json.loads(build())
     data = event.pop("data")
     assert event == {
@@ -65,14 +65,14 @@ def test_a_complete_generation_becomes_a_cloud_event_with_the_proposals_schema()
     }
 
 
-def test_a_failed_generation_says_why() -> None:
+def test_the_event_of_a_failed_generation_has_the_reason() -> None:
     failure = {"code": "nsfw", "message": "refused"}
     event = json.loads(build(status="ERROR", error=failure, image_url=None))
     assert event["type"] == "herald.generation.error"
     assert event["data"]["error"] == failure
 
 
-def test_the_id_depends_on_generation_and_version_alone() -> None:
+def test_the_id_depends_only_on_generation_and_version() -> None:
     first = events.event_id("g", 2)
     assert first == events.event_id("g", 2)
     assert len({first, events.event_id("g", 3), events.event_id("h", 2)}) == 3
@@ -90,12 +90,12 @@ def test_an_event_always_fits_a_frame_and_survives_the_round_trip(unit: str, lon
     assert (parsed.user_id, parsed.epoch, parsed.offset, parsed.text) == ("alice", EPOCH, 42, text)
 
 
-def test_a_shortened_prompt_uses_the_room_there_is() -> None:
+def test_a_shortened_prompt_fills_the_available_space() -> None:
     text = build(prompt="\n" * 40_000)
     assert events.MAX_EVENT_BYTES - len(text.encode()) < 2
 
 
-def test_a_notice_has_no_place_in_the_stream_and_one_id_per_generation() -> None:
+def test_a_notice_is_outside_the_stream_and_has_one_id_per_generation() -> None:
     now = datetime(2025, 5, 19, tzinfo=UTC)
     notice = generation_events.build_notice("g1", "alice", stage="test", now=now)
     parsed = events.parse(notice)
@@ -133,7 +133,9 @@ def test_a_notice_may_lack_its_owner() -> None:
         ({"time": "yesterday"}, "time"),
     ],
 )
-def test_what_is_no_event_is_refused_by_name(change: dict[str, Any], named: str) -> None:
+def test_an_invalid_event_is_rejected_naming_the_attribute(
+    change: dict[str, Any], named: str
+) -> None:
     event = json.loads(build())
     event.update(change)
     with pytest.raises(InvalidEvent, match=named):
@@ -141,12 +143,12 @@ def test_what_is_no_event_is_refused_by_name(change: dict[str, Any], named: str)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"event"', "\ud800", "NaN"])
-def test_what_is_not_even_an_object_is_refused(text: str) -> None:
+def test_a_message_that_is_not_an_object_is_rejected(text: str) -> None:
     with pytest.raises(InvalidEvent):
         events.parse(text)
 
 
-def test_an_oversized_message_is_refused_before_it_is_read() -> None:
+def test_an_oversized_message_is_rejected_before_it_is_parsed() -> None:
     with pytest.raises(InvalidEvent, match="bytes"):
         events.parse('"' + "x" * events.MAX_EVENT_BYTES + '"')
 

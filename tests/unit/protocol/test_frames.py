@@ -1,4 +1,4 @@
-"""The frames of herald.v1, the client's and the server's."""
+"""The frames of herald.v1, from clients and from the server."""
 
 import json
 from typing import Any
@@ -38,7 +38,7 @@ EPOCH = "0199f3a0-0000-7000-8000-000000000001"
         ('{"action":"auth","token":"x"}', {"token": "x"}),
     ],
 )
-def test_the_protocols_frames_are_read(text: str, wanted: dict[str, Any]) -> None:
+def test_the_protocols_frames_are_parsed(text: str, wanted: dict[str, Any]) -> None:
     frame = client_frames.parse(text)
     assert frame == {"id": None, **frame} | wanted
     assert "new" not in frame, "unknown fields are ignored"
@@ -63,30 +63,30 @@ def test_the_protocols_frames_are_read(text: str, wanted: dict[str, Any]) -> Non
         ('{"action":"ping","offset":1.5}', "offset"),
     ],
 )
-def test_a_bad_frame_is_refused_by_field(text: str, named: str) -> None:
+def test_a_bad_frame_is_rejected_naming_the_field(text: str, named: str) -> None:
     with pytest.raises(client_frames.BadFrame, match=named):
         client_frames.parse(text)
 
 
-def test_a_refusal_answers_the_frames_id() -> None:
+def test_a_rejection_carries_the_frames_id() -> None:
     with pytest.raises(client_frames.BadFrame) as refused:
         client_frames.parse('{"action":"shout","id":7}')
     assert refused.value.re == 7
 
 
-def test_a_refusal_does_not_repeat_what_was_sent() -> None:
+def test_a_rejection_does_not_echo_the_frame() -> None:
     with pytest.raises(client_frames.BadFrame) as refused:
         client_frames.parse('{"action":"my secret"}')
     assert str(refused.value) == "action: must be one of hello, ping, history, auth"
 
 
 @given(st.text(max_size=60))
-def test_no_text_does_more_than_be_refused(text: str) -> None:
+def test_random_text_is_always_rejected(text: str) -> None:
     with pytest.raises(client_frames.BadFrame):
         client_frames.parse(text)
 
 
-def test_an_event_frame_carries_the_event_to_the_letter() -> None:
+def test_an_event_frame_carries_the_event_byte_for_byte() -> None:
     text = '{"id" : "1", "data": {"prompt":"\\u00e9 é"}}'
     frame = server_frames.event(text, EPOCH, 42, replayed=False)
     assert text in frame
@@ -99,7 +99,7 @@ def test_an_event_frame_carries_the_event_to_the_letter() -> None:
     }
 
 
-def test_a_notice_has_no_place() -> None:
+def test_a_notice_has_no_position() -> None:
     frame = json.loads(server_frames.event("{}", None, None, replayed=True))
     assert (frame["epoch"], frame["offset"], frame["replayed"]) == (None, None, True)
 
@@ -134,7 +134,7 @@ def test_a_single_event_is_not_wrapped() -> None:
     "code",
     [value for value in vars(server_frames).values() if isinstance(value, server_frames.Code)],
 )
-def test_a_code_says_by_its_range_how_to_reconnect(code: server_frames.Code) -> None:
+def test_the_range_of_a_code_says_how_to_reconnect(code: server_frames.Code) -> None:
     wanted: Any = {40: "never", 41: "backoff", 42: "now"}[code.code // 100]
     assert code.reconnect == wanted
     assert json.loads(server_frames.close(code))["reconnect"] == wanted

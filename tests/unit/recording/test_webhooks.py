@@ -1,4 +1,4 @@
-"""The provider's webhook: signatures, and bodies good and bad."""
+"""The provider's webhook: signatures, valid and invalid bodies."""
 
 import base64
 import json
@@ -38,7 +38,7 @@ def signed(body: bytes, *, secret: str = SECRET, webhook_id: str = "msg_1", age:
     }
 
 
-def test_a_signature_holds_for_either_secret_while_one_is_rotated() -> None:
+def test_a_signature_with_either_secret_is_valid_during_rotation() -> None:
     for secret in (SECRET, OTHER):
         headers = signed(b"{}", secret=secret)
         assert webhooks.verify(headers, b"{}", f"{SECRET}\n{OTHER}") == "msg_1"
@@ -106,12 +106,12 @@ def test_bad_base64_is_400() -> None:
     assert refused.value.status == 400
 
 
-def test_a_complete_result_is_read() -> None:
+def test_a_complete_result_is_parsed() -> None:
     result = webhooks.parse(json.dumps(COMPLETE).encode())
     assert (result.status, result.image_width, result.core_model) == ("COMPLETE", 768, None)
 
 
-def test_an_error_without_reason_gets_one() -> None:
+def test_an_error_without_a_reason_gets_a_default_one() -> None:
     result = webhooks.parse(ERROR)
     assert result.error is not None
     assert result.error.code == "generation_failed"
@@ -146,7 +146,7 @@ def test_a_bad_field_is_422_and_named(change: dict[str, Any], field: str) -> Non
         assert field in str(refused.value)
 
 
-def test_a_bad_field_within_the_error_is_named_with_its_place() -> None:
+def test_a_bad_field_within_the_error_is_named_with_its_path() -> None:
     with pytest.raises(Refused) as refused:
         webhooks.parse({**ERROR, "error": {"code": 7}})
     assert refused.value.field == "error.code"
@@ -157,7 +157,7 @@ def test_unknown_fields_are_ignored() -> None:
 
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
-def test_no_body_leads_to_anything_but_a_result_or_a_422(body: bytes) -> None:
+def test_a_random_body_is_always_a_422(body: bytes) -> None:
     with pytest.raises(Refused) as refused:
         webhooks.parse(body)
     assert refused.value.status == 422

@@ -1,4 +1,4 @@
-"""The authorizer: where a credential is looked for, and what API Gateway is answered."""
+"""The authorizer: where it finds the credential, and its response to API Gateway."""
 
 import time
 from typing import Any
@@ -25,7 +25,7 @@ def request(**headers: str) -> Any:
     }
 
 
-def test_each_way_to_carry_a_credential_is_allowed_with_its_context() -> None:
+def test_a_token_is_accepted_wherever_a_client_may_send_it() -> None:
     for headers in (
         {"Authorization": f"Bearer {token()}"},
         {"Sec_WebSocket_Protocol": f"herald.v1, bearer.{token()}"},
@@ -41,7 +41,7 @@ def test_each_way_to_carry_a_credential_is_allowed_with_its_context() -> None:
         assert int(answer["context"]["token_expires_at"]) > time.time()
 
 
-def test_an_api_key_is_allowed_for_what_is_no_browser() -> None:
+def test_an_api_key_is_accepted() -> None:
     answer = handle(request(x_api_key=KEY))
     assert answer["context"] == {
         "user_id": "bob",
@@ -53,25 +53,25 @@ def test_an_api_key_is_allowed_for_what_is_no_browser() -> None:
 @pytest.mark.parametrize(
     "headers",
     [
-        {},  # the token in the query string does not count
+        {},  # the token in the query string is ignored
         {"Authorization": "Basic YTpi"},
         {"Authorization": "Bearer nonsense"},
         {"Sec_WebSocket_Protocol": "herald.v1"},
         {"x_api_key": "nonsense"},
     ],
 )
-def test_no_or_bad_credentials_are_unauthorized(headers: dict[str, str]) -> None:
+def test_missing_or_invalid_credentials_are_unauthorized(headers: dict[str, str]) -> None:
     with pytest.raises(Exception, match=r"^Unauthorized$"):
         handle(request(**headers))
 
 
-def test_a_strange_origin_is_denied_whatever_the_token() -> None:
+def test_an_unknown_origin_is_denied_even_with_a_valid_token() -> None:
     answer = handle(request(Origin="https://evil.example", Authorization=f"Bearer {token()}"))
     assert answer["policyDocument"]["Statement"][0]["Effect"] == "Deny"
     assert answer["context"] == {}
 
 
-def test_nothing_that_was_refused_is_logged_in_clear(capsys: pytest.CaptureFixture[str]) -> None:
+def test_refused_credentials_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
     forged = jwt.encode(claims(), "another" * 8, "HS256")
     with pytest.raises(Exception, match="Unauthorized"):
         handle(request(Authorization=f"Bearer {forged}"))

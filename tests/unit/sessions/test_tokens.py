@@ -34,9 +34,9 @@ def token(**changes: Any) -> str:
     return jwt.encode(claims(**changes), SECRET, "HS256")
 
 
-def test_a_token_holds_for_its_user_until_its_end() -> None:
-    ends = int(time.time()) + 100
-    assert verify(token(exp=ends)) == Identity("alice", ends, "jwt")
+def test_a_token_is_valid_for_its_user_until_it_expires() -> None:
+    expires = int(time.time()) + 100
+    assert verify(token(exp=expires)) == Identity("alice", expires, "jwt")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_token_holds_for_its_user_until_its_end() -> None:
         {"sub": "u" * 257},
     ],
 )
-def test_a_token_with_a_wrong_or_missing_claim_does_not_hold(changes: dict[str, Any]) -> None:
+def test_a_token_with_a_wrong_or_missing_claim_is_invalid(changes: dict[str, Any]) -> None:
     now = int(time.time())
     times = {name: now + value for name, value in changes.items() if isinstance(value, int)}
     with pytest.raises(Unauthorized):
@@ -67,7 +67,7 @@ def test_clocks_may_differ_by_the_leeway() -> None:
     assert verify(token(exp=int(time.time()) - 10)).user_id == "alice"
 
 
-def test_only_the_configured_algorithm_counts() -> None:
+def test_only_the_configured_algorithm_is_accepted() -> None:
     key = rsa.generate_private_key(65537, 2048)
     for forged in (
         jwt.encode(claims(), "", "none"),
@@ -82,17 +82,17 @@ def test_only_the_configured_algorithm_counts() -> None:
             verify(forged)
 
 
-def test_a_short_secret_is_a_fault_of_the_deployment() -> None:
+def test_a_short_secret_is_a_setting_error() -> None:
     with pytest.raises(SettingError, match="shorter"):
         Tokens(RULES, lambda: "short").verify(token())
 
 
-def test_an_unknown_algorithm_is_a_fault_of_the_deployment() -> None:
+def test_an_unknown_algorithm_is_a_setting_error() -> None:
     with pytest.raises(SettingError, match="HERALD_JWT_ALGORITHM"):
         Tokens(RULES._replace(algorithm="none"), lambda: SECRET)
 
 
-def test_a_public_key_in_pem_verifies() -> None:
+def test_a_pem_public_key_verifies_tokens() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -102,7 +102,7 @@ def test_a_public_key_in_pem_verifies() -> None:
 
 
 class Issuer:
-    """A JWKS URL's answers, counted, and a clock."""
+    """A JWKS URL that counts its requests, and a clock."""
 
     def __init__(self) -> None:
         self.keys = {"one": rsa.generate_private_key(65537, 2048)}
@@ -133,7 +133,7 @@ def issuer() -> Issuer:
     return Issuer()
 
 
-def test_keys_are_fetched_once_and_again_for_a_new_kid_at_most_once_a_minute(
+def test_keys_are_cached_and_refetched_for_a_new_kid_at_most_once_a_minute(
     issuer: Issuer,
 ) -> None:
     for _ in range(3):
@@ -142,14 +142,14 @@ def test_keys_are_fetched_once_and_again_for_a_new_kid_at_most_once_a_minute(
     for _ in range(5):
         with pytest.raises(Unauthorized):
             issuer.verify(issuer.token("unknown"))
-    assert issuer.fetched == 1, "a minute has not passed"
+    assert issuer.fetched == 1, "no second fetch within a minute"
     issuer.keys["two"] = rsa.generate_private_key(65537, 2048)
     issuer.now += 61
     assert issuer.verify(issuer.token("two")).user_id == "alice"
     assert issuer.fetched == 2
 
 
-def test_known_keys_go_on_holding_while_the_issuer_is_down(issuer: Issuer) -> None:
+def test_known_keys_stay_valid_while_the_issuer_is_down(issuer: Issuer) -> None:
     issuer.verify(issuer.token("one"))
     issuer.down = True
     issuer.now += 400

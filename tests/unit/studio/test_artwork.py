@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_the_same_seed_paints_the_same_picture_and_another_one_another() -> None:
+def test_the_seed_alone_decides_the_picture() -> None:
     first, again, other = (artwork.paint(seed) for seed in ("a fox", "a fox", "two cats"))
     assert ImageChops.difference(first, again).getbbox() is None
     assert ImageChops.difference(first, other).getbbox() is not None
@@ -26,7 +26,7 @@ def test_a_picture_is_square_and_not_flat(seed: str) -> None:
     assert max(ImageStat.Stat(image).stddev) > 15
 
 
-def test_a_saved_picture_is_whole(tmp_path: Path) -> None:
+def test_a_saved_picture_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     artwork.save(artwork.paint("a fox"), path)
     with Image.open(path) as image:

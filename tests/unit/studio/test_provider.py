@@ -1,4 +1,4 @@
-"""The provider's webhooks: signed, complete, and repeated until they are accepted."""
+"""The provider's webhooks: signed, complete, and retried until they are accepted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Answer = httpx.Response | Exception
 
 
 class Endpoint:
-    """Herald's callback as the provider sees it; gives the scripted answers, then 200."""
+    """Herald's callback as the provider sees it: the scripted responses, then 200."""
 
     def __init__(self, *answers: Answer) -> None:
         self._answers = list(answers)
@@ -40,7 +40,7 @@ class Endpoint:
         return answer
 
     async def pause(self, seconds: float) -> None:
-        """Time that passes at once."""
+        """Record the pause without waiting."""
         self.pauses.append(seconds)
 
     def provider(self, settings: Settings) -> Provider:
@@ -49,7 +49,7 @@ class Endpoint:
 
 
 def report(settings: Settings, *answers: Answer) -> tuple[bool, Endpoint]:
-    """Report one result to an endpoint that gives these answers."""
+    """Report one result to an endpoint with these responses."""
 
     async def run() -> tuple[bool, Endpoint]:
         endpoint = Endpoint(*answers)
@@ -63,7 +63,7 @@ def report(settings: Settings, *answers: Answer) -> tuple[bool, Endpoint]:
 
 
 def generate(settings: Settings, prompt: str) -> tuple[dict[str, Any], httpx.Request, Endpoint]:
-    """Let a generation run to its webhook; the body, the request and the endpoint."""
+    """Run a generation up to its webhook; return the body, the request and the endpoint."""
     generation_id = uuid4()
 
     async def run() -> Endpoint:
@@ -98,7 +98,7 @@ def test_a_picture_is_painted_and_reported_with_a_standard_signature(settings: S
         assert (image.format, image.size) == ("PNG", (1024, 1024))
 
 
-def test_a_prompt_that_asks_for_it_fails(settings: Settings) -> None:
+def test_a_prompt_with_fail_in_it_fails(settings: Settings) -> None:
     body, _, _ = generate(settings, "Please FAIL now")
     assert body["status"] == "ERROR"
     assert body["imageUrl"] is None
@@ -107,7 +107,7 @@ def test_a_prompt_that_asks_for_it_fails(settings: Settings) -> None:
     assert not list(settings.images.iterdir())
 
 
-def test_it_tries_again_with_the_same_id_until_it_is_accepted(settings: Settings) -> None:
+def test_a_webhook_is_retried_with_the_same_id_until_it_is_accepted(settings: Settings) -> None:
     accepted, endpoint = report(
         settings,
         httpx.Response(503),
@@ -133,20 +133,20 @@ def test_retry_after_is_honoured(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 413, 422])
-def test_a_refusal_is_final(settings: Settings, status: int) -> None:
+def test_a_rejected_webhook_is_not_retried(settings: Settings, status: int) -> None:
     accepted, endpoint = report(settings, httpx.Response(status))
     assert not accepted
     assert len(endpoint.requests) == 1
 
 
-def test_it_gives_up_after_ten_attempts(settings: Settings) -> None:
+def test_a_webhook_is_given_up_after_ten_attempts(settings: Settings) -> None:
     accepted, endpoint = report(settings, *[httpx.Response(500)] * 20)
     assert not accepted
     assert len(endpoint.requests) == 10
     assert max(endpoint.pauses) <= 30
 
 
-def test_closing_ends_what_is_under_way(settings: Settings) -> None:
+def test_closing_cancels_running_generations(settings: Settings) -> None:
     async def run() -> int:
         endpoint = Endpoint()
         waiting = asyncio.Event()
@@ -161,7 +161,7 @@ def test_closing_ends_what_is_under_way(settings: Settings) -> None:
         await waiting.wait()
         await provider.close()
         others: Callable[[], int] = lambda: len(asyncio.all_tasks())  # noqa: E731
-        assert others() == 1, "only this one is left"
+        assert others() == 1, "no task but this one is left"
         return len(endpoint.requests)
 
     assert asyncio.run(run()) == 0

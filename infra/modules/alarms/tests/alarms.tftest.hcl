@@ -1,4 +1,4 @@
-# Offline: the real provider, no call to AWS.
+# Offline: the real provider, which never calls AWS.
 provider "aws" {
   region                      = "eu-central-1"
   access_key                  = "test"
@@ -32,8 +32,8 @@ variables {
   websocket_api = { id = "websocketapi", stage = "test" }
 }
 
-# CloudWatch accepts any name and then never has data for it. The names below are those of AWS's
-# documentation and of chalicelib; nothing here is taken from the module.
+# CloudWatch accepts any name, and an alarm with a wrong one is never raised. The names below are copied from
+# AWS's documentation and from chalicelib, not from the module.
 run "alarms" {
   command = plan
 
@@ -73,7 +73,7 @@ run "alarms" {
       "Herald PostsThrottled"                             = "Stage"
       "Herald PublishFailures"                            = "Stage"
     }
-    error_message = "A metric or its dimensions are misspelt, or an alarm is missing: it would never fire."
+    error_message = "A metric or its dimensions are misspelt, or an alarm is missing: it would never be raised."
   }
 
   assert {
@@ -90,7 +90,7 @@ run "alarms" {
       "AWS/Lambda Errors"                = "FunctionName"
       "AWS/Lambda Invocations"           = "FunctionName"
     }
-    error_message = "A metric of an expression or its dimensions are misspelt, or an alarm is missing."
+    error_message = "A metric of an expression or its dimensions are misspelt, or an alarm is missing: it would never be raised."
   }
 
   assert {
@@ -105,7 +105,7 @@ run "alarms" {
         }[name], value)
       ])
     ])
-    error_message = "An alarm watches something that is not Herald's."
+    error_message = "An alarm watches a resource that is not Herald's."
   }
 
   assert {
@@ -113,7 +113,7 @@ run "alarms" {
       for alarm in concat(values(aws_cloudwatch_metric_alarm.metric), values(aws_cloudwatch_metric_alarm.expression)) :
       alarm.alarm_actions == toset([var.notify_topic_arn]) && alarm.ok_actions == toset([var.notify_topic_arn])
     ])
-    error_message = "Every alarm tells the error topic when it starts and when it is over."
+    error_message = "Every alarm must notify the error topic when it is raised and when it returns to OK."
   }
 
   assert {
@@ -123,7 +123,7 @@ run "alarms" {
       && alarm.alarm_name == "herald-test-${replace(key, "/", "-")}"
       && length(alarm.alarm_description) <= 1024
     ])
-    error_message = "Every alarm says what to do and names its runbook."
+    error_message = "Every alarm must say what to do and name its runbook."
   }
 
   assert {
@@ -135,22 +135,22 @@ run "alarms" {
     condition = [
       for key, alarm in aws_cloudwatch_metric_alarm.metric : key if alarm.treat_missing_data != "notBreaching"
     ] == ["relay-stopped"]
-    error_message = "Missing data is an alarm only for the relay, which runs every minute."
+    error_message = "Only for the relay, which runs every minute, must missing data raise the alarm."
   }
 
   assert {
     condition     = aws_cloudwatch_metric_alarm.metric["function-duration/deliver"].threshold == 0.8 * 20 * 1000
-    error_message = "Duration is alarmed at 80 % of the timeout, in milliseconds."
+    error_message = "The alarm on durations must be raised at 80 % of the timeout, in milliseconds."
   }
 
   assert {
     condition     = aws_cloudwatch_metric_alarm.metric["deliver-saturated"].threshold == 10
-    error_message = "deliver is saturated at its maximum concurrency."
+    error_message = "The alarm must be raised at the maximum concurrency."
   }
 
   assert {
     condition     = !contains(keys(aws_cloudwatch_metric_alarm.metric), "function-errors/authorize")
-    error_message = "The authorizer refuses by raising: single errors of it are no alarm."
+    error_message = "authorize refuses connections by raising errors: a single error must not raise an alarm."
   }
 
   assert {
@@ -158,6 +158,6 @@ run "alarms" {
       ["Herald", "AWS/SQS", "AWS/ApiGateway", "AWS/Lambda"],
       flatten([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : [for metric in widget.properties.metrics : metric[0]]]),
     )) == 0
-    error_message = "The dashboard shows the events, the queues, the APIs and the functions."
+    error_message = "The dashboard must show the events, the queues, the APIs and the functions."
   }
 }

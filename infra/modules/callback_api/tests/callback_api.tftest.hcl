@@ -1,4 +1,4 @@
-# Offline: the real provider, no call to AWS.
+# Offline: the real provider, which never calls AWS.
 provider "aws" {
   region                      = "eu-central-1"
   access_key                  = "test"
@@ -24,7 +24,7 @@ run "one_route" {
 
   assert {
     condition     = aws_apigatewayv2_route.this.route_key == "POST /callbacks/generations" && aws_apigatewayv2_integration.this.payload_format_version == "2.0"
-    error_message = "The webhook is one POST route with payload format 2.0."
+    error_message = "The API must have one POST route, with payload format 2.0."
   }
 
   assert {
@@ -37,12 +37,12 @@ run "one_route" {
       for variable in values(jsondecode(aws_apigatewayv2_stage.this.access_log_settings[0].format)) : variable
       if length(regexall("(?i)query|header|path|userAgent", variable)) > 0
     ]) == 0
-    error_message = "The access log must not hold query strings or headers: signatures may be there."
+    error_message = "The access log must not contain query strings or headers: signatures may be in them."
   }
 
   assert {
     condition     = aws_cloudwatch_log_group.access.kms_key_id == var.logs_key_arn && aws_cloudwatch_log_group.access.retention_in_days == 30
-    error_message = "The access log must be encrypted and forget."
+    error_message = "The access log must be encrypted and deleted after 30 days."
   }
 }
 

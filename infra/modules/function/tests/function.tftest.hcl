@@ -1,4 +1,4 @@
-# Offline: the real provider, no call to AWS.
+# Offline: the real provider, which never calls AWS.
 provider "aws" {
   region                      = "eu-central-1"
   access_key                  = "test"
@@ -9,18 +9,27 @@ provider "aws" {
 }
 
 variables {
-  name                = "herald-test-deliver"
-  description         = "A function"
-  handler             = "app.deliver"
-  package_path        = "main.tf" # only hashed here
-  runtime             = "python3.11"
-  memory_size         = 512
-  timeout             = 10
-  environment         = { HERALD_STAGE = "test" }
-  environment_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/environment"
-  logs_key_arn        = "arn:aws:kms:eu-central-1:123456789012:key/logs"
-  log_retention_days  = 30
-  policy              = "{\"Version\":\"2012-10-17\",\"Statement\":[]}"
+  name        = "deliver"
+  description = "A function"
+  handler     = "app.deliver"
+  size        = { memory_size = 512, timeout = 10 }
+  shared = {
+    name_prefix           = "herald-test"
+    environment           = { HERALD_STAGE = "test", HERALD_LOG_LEVEL = "INFO" }
+    environment_overrides = { AWS_ENDPOINT_URL_SNS = "https://sns.example.com", HERALD_LOG_LEVEL = "DEBUG" }
+    keys = {
+      environment = "arn:aws:kms:eu-central-1:123456789012:key/environment"
+      logs        = "arn:aws:kms:eu-central-1:123456789012:key/logs"
+      messaging   = "arn:aws:kms:eu-central-1:123456789012:key/messaging"
+      storage     = "arn:aws:kms:eu-central-1:123456789012:key/storage"
+    }
+    log_retention_days = 30
+    package_path       = "main.tf" # only hashed here
+    runtime            = "python3.11"
+    tracing            = false
+  }
+  environment = { HERALD_INBOX_TABLE = "inbox" }
+  policy      = "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Sid\":\"Own\",\"Effect\":\"Allow\",\"Action\":\"sns:Publish\",\"Resource\":\"topic\"}]}"
 }
 
 override_resource {
@@ -73,7 +82,7 @@ run "what_running_takes" {
         Resource = "arn:aws:kms:eu-central-1:123456789012:key/environment"
       },
     ]
-    error_message = "Running takes its own log group and the environment key, nothing else."
+    error_message = "To run, a function must have rights on its own log group and the environment key, and no others."
   }
 
   assert {
@@ -82,27 +91,37 @@ run "what_running_takes" {
       Principal = { Service = "lambda.amazonaws.com" }
       Action    = "sts:AssumeRole"
     }]
-    error_message = "Only Lambda may take the role."
+    error_message = "Only Lambda may assume the role."
   }
 
   assert {
-    condition     = aws_iam_role_policy.rights.policy == var.policy
+    condition     = jsondecode(aws_iam_role_policy.rights.policy) == jsondecode(var.policy)
     error_message = "The rights of the task must be attached as given."
   }
 
   assert {
-    condition     = aws_lambda_function.this.kms_key_arn == var.environment_key_arn && aws_cloudwatch_log_group.this.kms_key_id == var.logs_key_arn
+    condition = aws_lambda_function.this.environment[0].variables == tomap({
+      AWS_ENDPOINT_URL_SNS = "https://sns.example.com"
+      HERALD_INBOX_TABLE   = "inbox"
+      HERALD_LOG_LEVEL     = "DEBUG"
+      HERALD_STAGE         = "test"
+    })
+    error_message = "The environment must be the shared one and the function's own, and the overrides must win."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.kms_key_arn == var.shared.keys.environment && aws_cloudwatch_log_group.this.kms_key_id == var.shared.keys.logs
     error_message = "Environment and logs must be encrypted with their keys."
   }
 
   assert {
     condition     = aws_cloudwatch_log_group.this.retention_in_days == 30 && aws_lambda_function.this.logging_config[0].log_group == "/aws/lambda/herald-test-deliver"
-    error_message = "The function must log into its own group, which forgets."
+    error_message = "The function must log to its own group, whose entries must be deleted after 30 days."
   }
 
   assert {
     condition     = length(aws_lambda_event_source_mapping.queue) == 0 && length(aws_lambda_permission.this) == 0
-    error_message = "Without queue and invokers, nothing may call the function."
+    error_message = "Without a queue and invokers, nothing may invoke the function."
   }
 }
 
@@ -121,17 +140,17 @@ run "with_everything" {
     }
     vpc_subnet_ids         = ["subnet-1"]
     vpc_security_group_ids = ["sg-1"]
-    tracing                = true
+    shared                 = merge(var.shared, { tracing = true })
   }
 
   assert {
     condition     = aws_lambda_event_source_mapping.queue["this"].function_response_types == toset(["ReportBatchItemFailures"])
-    error_message = "One bad message must fail alone: ReportBatchItemFailures."
+    error_message = "An invalid message must fail alone: ReportBatchItemFailures."
   }
 
   assert {
     condition     = aws_lambda_event_source_mapping.queue["this"].scaling_config[0].maximum_concurrency == 7
-    error_message = "The queue must be held to maximum_concurrency."
+    error_message = "The queue must be limited to maximum_concurrency."
   }
 
   assert {
@@ -144,7 +163,7 @@ run "with_everything" {
       for permission in aws_lambda_permission.this :
       [permission.action, permission.principal, permission.source_arn]
     ] == [["lambda:InvokeFunction", "apigateway.amazonaws.com", "arn:aws:execute-api:eu-central-1:123456789012:abc/test/$connect"]]
-    error_message = "A service may invoke the function from its one source only."
+    error_message = "A service may invoke the function from one source only."
   }
 
   assert {
@@ -161,18 +180,94 @@ run "with_everything" {
       NotForTheCode = "Deny * false"
       SendTraces    = "Allow * "
     }
-    error_message = "The VPC rights are for the Lambda service, and denied to the function's code."
+    error_message = "The VPC rights must be for the Lambda service, and denied to the function's code."
   }
 
   assert {
     condition     = jsondecode(aws_iam_role_policy.runtime.policy).Statement[4].Action == ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
-    error_message = "Tracing takes the two X-Ray actions."
+    error_message = "Tracing needs the two X-Ray actions."
   }
 
   assert {
     condition     = jsondecode(aws_iam_role_policy.runtime.policy).Statement[2].Action == jsondecode(aws_iam_role_policy.runtime.policy).Statement[3].Action
-    error_message = "What the Lambda service may do in the VPC is what the code may not."
+    error_message = "The code must be denied every action that the Lambda service may use in the VPC."
   }
+}
+
+run "keys_through_services" {
+  variables {
+    decrypt = { messaging = ["sqs"], storage = ["dynamodb", "secretsmanager"] }
+    encrypt = { messaging = ["sns"] }
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.rights.policy).Statement == [
+      {
+        Sid      = "Own"
+        Effect   = "Allow"
+        Action   = "sns:Publish"
+        Resource = "topic"
+      },
+      {
+        Sid       = "DecryptMessaging"
+        Effect    = "Allow"
+        Action    = "kms:Decrypt"
+        Resource  = "arn:aws:kms:eu-central-1:123456789012:key/messaging"
+        Condition = { StringEquals = { "kms:ViaService" = "sqs.eu-central-1.amazonaws.com" } }
+      },
+      {
+        Sid       = "DecryptStorage"
+        Effect    = "Allow"
+        Action    = "kms:Decrypt"
+        Resource  = "arn:aws:kms:eu-central-1:123456789012:key/storage"
+        Condition = { StringEquals = { "kms:ViaService" = ["dynamodb.eu-central-1.amazonaws.com", "secretsmanager.eu-central-1.amazonaws.com"] } }
+      },
+      {
+        Sid       = "EncryptMessaging"
+        Effect    = "Allow"
+        Action    = ["kms:GenerateDataKey", "kms:Decrypt"]
+        Resource  = "arn:aws:kms:eu-central-1:123456789012:key/messaging"
+        Condition = { StringEquals = { "kms:ViaService" = "sns.eu-central-1.amazonaws.com" } }
+      },
+    ]
+    error_message = "A function may use a declared key through the declared services, and in no other way."
+  }
+
+  assert {
+    condition     = output.policy == aws_iam_role_policy.rights.policy
+    error_message = "The output must show the attached rights."
+  }
+}
+
+run "only_keys_for_data" {
+  command = plan
+
+  variables {
+    decrypt = { environment = ["dynamodb"] }
+  }
+
+  expect_failures = [var.decrypt]
+}
+
+run "only_services_of_the_key" {
+  command = plan
+
+  variables {
+    encrypt = { messaging = ["dynamodb"] }
+  }
+
+  expect_failures = [var.encrypt]
+}
+
+run "no_key_without_a_service" {
+  command = plan
+
+  variables {
+    decrypt = { storage = [] }
+    encrypt = { messaging = [] }
+  }
+
+  expect_failures = [var.decrypt, var.encrypt]
 }
 
 run "subnets_need_security_groups" {

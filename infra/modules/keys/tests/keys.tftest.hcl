@@ -1,4 +1,4 @@
-# Offline: the real provider, no call to AWS.
+# Offline: the real provider, which never calls AWS.
 provider "aws" {
   region                      = "eu-central-1"
   access_key                  = "test"
@@ -24,7 +24,7 @@ run "keys" {
 
   assert {
     condition     = toset(keys(aws_kms_key.this)) == toset(["environment", "logs", "messaging", "storage"])
-    error_message = "A key per purpose: environment, logs, messaging, storage."
+    error_message = "There must be one key per purpose: environment, logs, messaging, storage."
   }
 
   assert {
@@ -34,7 +34,7 @@ run "keys" {
 
   assert {
     condition     = aws_kms_alias.this["messaging"].name == "alias/herald-test-messaging"
-    error_message = "Aliases are alias/<name>-<purpose>."
+    error_message = "Aliases must be alias/<name>-<purpose>."
   }
 
   assert {
@@ -51,7 +51,7 @@ run "keys" {
       ]
       storage = [{ AWS = "arn:aws:iam::123456789012:root" }]
     }
-    error_message = "A key policy admits a principal it should not, or misses one."
+    error_message = "A key policy admits the wrong principals."
   }
 
   assert {
@@ -62,7 +62,7 @@ run "keys" {
         if can(statement.Principal.Service)
       ]
     ]))
-    error_message = "A service may use a key only on a condition and never manage it."
+    error_message = "A service may use a key under a condition only, and must not manage it."
   }
 
   assert {
@@ -77,7 +77,7 @@ run "keys" {
         StringEquals = { "aws:SourceAccount" = "123456789012" }
       }
     }
-    error_message = "SNS needs GenerateDataKey* and Decrypt, from our topic only."
+    error_message = "SNS needs GenerateDataKey* and Decrypt, for our topic only."
   }
 
   assert {

@@ -1,4 +1,4 @@
-# Offline: the real provider, no call to AWS.
+# Offline: the real provider, which never calls AWS.
 provider "aws" {
   region                      = "eu-central-1"
   access_key                  = "test"
@@ -34,7 +34,7 @@ override_resource {
 }
 
 override_resource {
-  target = aws_sqs_queue.undeliverable
+  target = aws_sqs_queue.subscription_dead_letter
   values = { arn = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-subscription-dlq" }
 }
 
@@ -57,7 +57,7 @@ run "topics_and_queues" {
       aws_sns_topic.error_notifications.name,
       aws_sqs_queue.generation_complete.name,
       aws_sqs_queue.dead_letter.name,
-      aws_sqs_queue.undeliverable.name,
+      aws_sqs_queue.subscription_dead_letter.name,
       ] == [
       "generation-complete",
       "error-notifications",
@@ -65,7 +65,7 @@ run "topics_and_queues" {
       "generation-complete-queue-dlq",
       "generation-complete-subscription-dlq",
     ]
-    error_message = "Topics and queues must keep the proposal's names."
+    error_message = "Topics and queues must keep their published names."
   }
 
   assert {
@@ -75,7 +75,7 @@ run "topics_and_queues" {
         aws_sns_topic.error_notifications,
         aws_sqs_queue.generation_complete,
         aws_sqs_queue.dead_letter,
-        aws_sqs_queue.undeliverable,
+        aws_sqs_queue.subscription_dead_letter,
       ] : encrypted.kms_master_key_id == var.kms_key_arn
     ])
     error_message = "A topic or queue is not encrypted with the messaging key."
@@ -84,19 +84,19 @@ run "topics_and_queues" {
   assert {
     condition = {
       for name, policy in {
-        topic         = aws_sns_topic.generation_complete.policy
-        error_topic   = aws_sns_topic.error_notifications.policy
-        queue         = aws_sqs_queue.generation_complete.policy
-        dead_letter   = aws_sqs_queue.dead_letter.policy
-        undeliverable = aws_sqs_queue.undeliverable.policy
+        topic                    = aws_sns_topic.generation_complete.policy
+        error_topic              = aws_sns_topic.error_notifications.policy
+        queue                    = aws_sqs_queue.generation_complete.policy
+        dead_letter              = aws_sqs_queue.dead_letter.policy
+        subscription_dead_letter = aws_sqs_queue.subscription_dead_letter.policy
       } : name => jsondecode(policy).Statement[0]
       } == {
       for name, resource in {
-        topic         = "arn:aws:sns:eu-central-1:123456789012:generation-complete"
-        error_topic   = "arn:aws:sns:eu-central-1:123456789012:error-notifications"
-        queue         = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-queue"
-        dead_letter   = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-queue-dlq"
-        undeliverable = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-subscription-dlq"
+        topic                    = "arn:aws:sns:eu-central-1:123456789012:generation-complete"
+        error_topic              = "arn:aws:sns:eu-central-1:123456789012:error-notifications"
+        queue                    = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-queue"
+        dead_letter              = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-queue-dlq"
+        subscription_dead_letter = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-subscription-dlq"
         } : name => {
         Sid       = "TlsOnly"
         Effect    = "Deny"
@@ -106,12 +106,12 @@ run "topics_and_queues" {
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       }
     }
-    error_message = "Every topic and queue must refuse requests without TLS."
+    error_message = "Every topic and queue must deny requests without TLS."
   }
 
   assert {
     condition = [
-      for policy in [aws_sqs_queue.generation_complete.policy, aws_sqs_queue.undeliverable.policy] :
+      for policy in [aws_sqs_queue.generation_complete.policy, aws_sqs_queue.subscription_dead_letter.policy] :
       [for statement in jsondecode(policy).Statement : statement if statement.Effect == "Allow"]
       ] == [
       for queue in ["generation-complete-queue", "generation-complete-subscription-dlq"] : [{
@@ -123,12 +123,12 @@ run "topics_and_queues" {
         Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:sns:eu-central-1:123456789012:generation-complete" } }
       }]
     ]
-    error_message = "The queue and the subscription's dead-letter queue take messages from our topic only."
+    error_message = "Only our topic may send messages to the queue and to the subscription's dead-letter queue."
   }
 
   assert {
     condition     = length([for statement in jsondecode(aws_sqs_queue.dead_letter.policy).Statement : statement if statement.Effect != "Deny"]) == 0
-    error_message = "Nobody is let into the queue's dead-letter queue by its policy: SQS itself moves messages there."
+    error_message = "The policy of the dead-letter queue must not allow anything: SQS itself moves messages there."
   }
 
   assert {
@@ -143,7 +143,7 @@ run "topics_and_queues" {
         StringEquals = { "aws:SourceAccount" = "123456789012" }
       }
     }
-    error_message = "The error topic takes CloudWatch's messages for our alarms only."
+    error_message = "CloudWatch may publish to the error topic for our alarms only."
   }
 
   assert {
@@ -153,10 +153,10 @@ run "topics_and_queues" {
 
   assert {
     condition = alltrue([
-      for queue in [aws_sqs_queue.dead_letter, aws_sqs_queue.undeliverable] :
+      for queue in [aws_sqs_queue.dead_letter, aws_sqs_queue.subscription_dead_letter] :
       queue.message_retention_seconds > aws_sqs_queue.generation_complete.message_retention_seconds
     ])
-    error_message = "Dead letters must be kept longer than messages: their age counts from the first enqueue."
+    error_message = "Dead letters must be kept longer than messages: their age counts from their arrival in the main queue."
   }
 
   assert {
@@ -176,8 +176,8 @@ run "topics_and_queues" {
   }
 
   assert {
-    condition     = jsondecode(aws_sns_topic_subscription.queue.redrive_policy).deadLetterTargetArn == aws_sqs_queue.undeliverable.arn
-    error_message = "What SNS cannot deliver must go to the subscription's dead-letter queue."
+    condition     = jsondecode(aws_sns_topic_subscription.queue.redrive_policy).deadLetterTargetArn == aws_sqs_queue.subscription_dead_letter.arn
+    error_message = "Messages that SNS cannot deliver must go to the subscription's dead-letter queue."
   }
 
   assert {

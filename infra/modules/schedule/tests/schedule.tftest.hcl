@@ -1,4 +1,4 @@
-# Offline: the real provider, no call to AWS.
+# Offline: the real provider, which never calls AWS.
 provider "aws" {
   region                      = "eu-central-1"
   access_key                  = "test"

@@ -1,4 +1,4 @@
-# Offline: the real provider, no call to AWS.
+# Offline: the real provider, which never calls AWS.
 provider "aws" {
   region                      = "eu-central-1"
   access_key                  = "test"
@@ -25,7 +25,7 @@ run "tables_and_secrets" {
       "herald-test-inbox user_id position",
       "herald-test-api-keys key_id",
     ]
-    error_message = "The library relies on these tables and keys."
+    error_message = "The functions rely on these names and keys."
   }
 
   assert {
@@ -33,7 +33,7 @@ run "tables_and_secrets" {
       for table in [aws_dynamodb_table.connections, aws_dynamodb_table.inbox, aws_dynamodb_table.api_keys] :
       table.ttl[0].enabled && table.ttl[0].attribute_name == "expires_at"
     ])
-    error_message = "Every table forgets by expires_at."
+    error_message = "Items of every table must expire by expires_at."
   }
 
   assert {
@@ -53,7 +53,7 @@ run "tables_and_secrets" {
 
   assert {
     condition     = { for name, secret in aws_secretsmanager_secret.this : name => secret.name } == { for name in ["database", "jwt", "webhook"] : name => "herald-test-${name}" }
-    error_message = "Three secrets, named after the stage."
+    error_message = "There must be three secrets whose names begin with the stage's prefix."
   }
 
   assert {

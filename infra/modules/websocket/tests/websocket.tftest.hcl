@@ -1,4 +1,4 @@
-# Offline: the real provider, no call to AWS.
+# Offline: the real provider, which never calls AWS.
 provider "aws" {
   region                      = "eu-central-1"
   access_key                  = "test"
@@ -86,22 +86,22 @@ run "first_deployment" {
       disconnect = "$disconnect NONE"
       message    = "$default NONE $default"
     }
-    error_message = "Only $connect is authorized, and only $default answers."
+    error_message = "Only $connect must be authorized, and only $default must answer."
   }
 
   assert {
     condition     = { for name, integration in aws_apigatewayv2_integration.this : name => integration.integration_uri } == { for name, arn in var.invoke_arns : name => arn }
-    error_message = "Each route must reach its own function."
+    error_message = "Each route must invoke its own function."
   }
 
   assert {
     condition     = aws_apigatewayv2_authorizer.this.authorizer_type == "REQUEST" && length(coalesce(aws_apigatewayv2_authorizer.this.identity_sources, [])) == 0
-    error_message = "An identity source would make API Gateway refuse clients that carry the other kind of credential."
+    error_message = "With an identity source, API Gateway would reject clients that send the other kind of credential."
   }
 
   assert {
     condition     = [for response in aws_apigatewayv2_route_response.this : response.route_response_key] == ["$default"]
-    error_message = "Without a route response, what message returns is dropped."
+    error_message = "Without a route response, the client does not receive the return value of message."
   }
 
   assert {
@@ -111,7 +111,7 @@ run "first_deployment" {
 
   assert {
     condition     = aws_apigatewayv2_stage.this.default_route_settings[0].logging_level == "OFF" && !aws_apigatewayv2_stage.this.default_route_settings[0].data_trace_enabled
-    error_message = "Execution logs would hold headers, and with them tokens."
+    error_message = "Execution logs would contain headers, and so tokens."
   }
 
   assert {
@@ -119,22 +119,22 @@ run "first_deployment" {
       for variable in values(jsondecode(aws_apigatewayv2_stage.this.access_log_settings[0].format)) : variable
       if length(regexall("(?i)query|header|path|subprotocol|userAgent", variable)) > 0
     ]) == 0
-    error_message = "The access log must not hold query strings or headers: tokens may be there."
+    error_message = "The access log must not contain query strings or headers: tokens may be in them."
   }
 
   assert {
     condition     = aws_cloudwatch_log_group.access.kms_key_id == var.logs_key_arn && aws_cloudwatch_log_group.access.retention_in_days == 30
-    error_message = "The access log must be encrypted and forget."
+    error_message = "The access log must be encrypted and deleted after 30 days."
   }
 
   assert {
     condition     = endswith(aws_iam_role_policy_attachment.account[0].policy_arn, ":aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs")
-    error_message = "The account's logging role takes AWS's own policy and no other."
+    error_message = "The account's logging role must have AWS's own policy and no other."
   }
 
   assert {
     condition     = output.authorizer_arn == "arn:aws:execute-api:eu-central-1:123456789012:api/authorizers/authorizer"
-    error_message = "The authorizer is invoked from its own ARN."
+    error_message = "The authorizer must be invoked from its own ARN."
   }
 }
 
@@ -186,6 +186,6 @@ run "account_set_elsewhere" {
 
   assert {
     condition     = length(aws_api_gateway_account.this) == 0 && length(aws_iam_role.account) == 0
-    error_message = "The account's setting must be left alone."
+    error_message = "The account's setting must not be changed."
   }
 }

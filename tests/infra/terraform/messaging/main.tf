@@ -1,4 +1,4 @@
-# The messaging module with its key, as the root module wires them.
+# The messaging module with its key, connected as in the root module.
 terraform {
   required_providers {
     aws = {
@@ -27,11 +27,11 @@ module "messaging" {
 }
 
 output "key_arn" {
-  description = "Key of topics and queues."
+  description = "ARN of the key that encrypts topics and queues."
   value       = module.keys.messaging_key_arn
 }
 
 output "messaging" {
-  description = "Everything the module gives."
+  description = "All outputs of the module."
   value       = module.messaging
 }

@@ -1,0 +1,77 @@
+"""The command line: the commands there are."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from cli.commands import api_key, cost, deploy, dlq, migrate, new_epoch, secret
+from cli.console import NOT_BEGUN, CommandError
+from cli.declare import add, prose
+from tooling.program import Program
+
+_HELP = """
+Deploy and operate Herald.
+
+A command works on a stage on AWS (--stage) or on the local stack that `make up` started.
+`./herald COMMAND --help` shows its options and examples.
+"""
+
+_EPILOG = """
+Exit codes: 0 all done; 1 partly done, or the answer was no; 2 not begun. Results go to stdout,
+everything else to stderr.
+"""
+
+
+class Herald(Program):
+    """The root command: whatever keeps a command from beginning is a line, not a traceback."""
+
+    failure = NOT_BEGUN
+
+    def expects(self, error: Exception) -> bool:
+        """Whether an error is one of ours or one of AWS."""
+        # botocore is imported only by the commands that need it.
+        botocore = sys.modules.get("botocore.exceptions")
+        of_aws = (botocore.BotoCoreError, botocore.ClientError) if botocore else ()
+        return super().expects(error) or isinstance(error, (CommandError, *of_aws))
+
+
+app = typer.Typer(
+    cls=Herald,
+    help=prose(_HELP),
+    epilog=prose(_EPILOG),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # they show the values of variables, secrets included
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _group(name: str, text: str) -> typer.Typer:
+    group = typer.Typer(help=prose(text), no_args_is_help=True)
+    app.add_typer(group, name=name)
+    return group
+
+
+add(app, "plan", deploy.plan)
+add(app, "deploy", deploy.deploy)
+add(app, "destroy", deploy.destroy)
+add(app, "migrate", migrate.migrate)
+
+_dlq = _group("dlq", dlq.HELP)
+add(_dlq, "list", dlq.list_letters)
+add(_dlq, "peek", dlq.peek)
+add(_dlq, "redrive", dlq.redrive)
+add(_dlq, "purge", dlq.purge)
+
+_secret = _group("secret", secret.HELP)
+add(_secret, "set", secret.set_value)
+add(_secret, "retire", secret.retire)
+
+_api_key = _group("api-key", api_key.HELP)
+add(_api_key, "create", api_key.create)
+add(_api_key, "list", api_key.list_keys)
+add(_api_key, "revoke", api_key.revoke)
+
+add(app, "new-epoch", new_epoch.new_epoch)
+add(app, "cost", cost.cost)

@@ -1,0 +1,136 @@
+"""`./herald cost`: what a month of Herald costs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any
+
+import typer
+
+from cli.console import DONE, print_json
+from cli.cost.inputs import DURATIONS, MEMORY, InputError, Inputs
+from cli.cost.prices import PRICES
+from cli.declare import command
+from cli.options import Json
+
+_DEFAULTS = Inputs()
+
+
+def _number(text: str) -> Any:
+    return typer.Option(metavar="N", help=text)
+
+
+def _changes(metavar: str, text: str, defaults: Mapping[str, float] | None = None) -> Any:
+    listed = ", ".join(f"{name} {value:g}" for name, value in (defaults or {}).items())
+    defaulted = f": {listed}" if listed else ""
+    text = f"{text}{defaulted}; may be repeated."
+    return typer.Option(metavar=metavar, help=text, show_default=False)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The options that are inputs of the bill."""
+
+    users: Annotated[
+        float, _number("Users who come every day; other transports' plans count all as connected.")
+    ] = _DEFAULTS.users
+    notifications: Annotated[float, _number("Notifications per user and month.")] = (
+        _DEFAULTS.notifications
+    )
+    hours: Annotated[float, _number("Hours a day that a user is connected.")] = _DEFAULTS.hours
+    connections: Annotated[float, _number("Connections per user: tabs and devices.")] = (
+        _DEFAULTS.connections
+    )
+    online: Annotated[
+        float, _number("Share of notifications whose user is connected; the others are replayed.")
+    ] = _DEFAULTS.online
+    reconnects: Annotated[
+        float, _number("Reconnects per connected hour, besides the renewal every two hours.")
+    ] = _DEFAULTS.reconnects
+    token_minutes: Annotated[
+        float, _number("Lifetime of a token in minutes; it is renewed at 80 %.")
+    ] = _DEFAULTS.token_minutes
+    batch: Annotated[
+        float, _number("Messages per call of deliver: 1 in quiet times, up to 10 in a burst.")
+    ] = _DEFAULTS.batch
+    event_bytes: Annotated[float, _number("Size of an event.")] = _DEFAULTS.event_bytes
+    retention_days: Annotated[
+        float, _number("Days that the inbox keeps events (inbox_retention_days).")
+    ] = _DEFAULTS.retention_days
+    log_days: Annotated[float, _number("Days that logs are kept (log_retention_days).")] = (
+        _DEFAULTS.log_days
+    )
+    cold_share: Annotated[float, _number("Share of calls that start a new copy of a function.")] = (
+        _DEFAULTS.cold_share
+    )
+    cold_ms: Annotated[float, _number("Milliseconds billed for starting one.")] = _DEFAULTS.cold_ms
+    duration: Annotated[
+        list[str], _changes("FUNCTION=MS", "Milliseconds of a warm call", DURATIONS)
+    ] = field(default_factory=list)
+    memory: Annotated[list[str], _changes("FUNCTION=MB", "Memory of a function", MEMORY)] = field(
+        default_factory=list
+    )
+    price: Annotated[
+        list[str], _changes("NAME=AMOUNT", "Another price, by its name in --prices")
+    ] = field(default_factory=list)
+
+    def inputs(self) -> Inputs:
+        """Return the bill's inputs; raises InputError for those that make no sense."""
+        amounts = {name: price.amount for name, price in PRICES.items()}
+        numbers: dict[str, Any] = asdict(self)
+        prices = _changed("price", numbers.pop("price"), amounts)
+        return Inputs(
+            durations=_changed("duration", numbers.pop("duration"), DURATIONS),
+            memory=_changed("memory", numbers.pop("memory"), MEMORY),
+            prices={name: PRICES[name]._replace(amount=prices[name]) for name in PRICES},
+            **numbers,
+        )
+
+
+@command("""
+./herald cost --users 100000 --notifications 100
+./herald cost --users 100000 --hours 8 --batch 4 --json
+./herald cost --duration deliver=30 --memory deliver=1024 --price websocket-minute=0.29
+""")
+def cost(
+    numbers: Numbers,
+    prices: Annotated[
+        bool, typer.Option("--prices", help="Show the prices and their pages.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Compute what a month of Herald costs on AWS, line by line, compared with other transports.
+
+    The prices are list prices of us-east-1 without free tiers. Not included: your PostgreSQL, NAT
+    or VPC endpoints, support, taxes.
+
+    --json prints {"region", "prices_checked", "inputs", "volumes", "lines", "summary",
+    "transports"}.
+    """
+    from cli.cost import report
+
+    if prices:
+        report.print_prices()
+        return DONE
+    given = numbers.inputs()
+    if json:
+        print_json(report.as_json(given))
+    else:
+        report.print_bill(given)
+    return DONE
+
+
+def _changed(
+    option: str, changes: Sequence[str], defaults: Mapping[str, float]
+) -> dict[str, float]:
+    changed = dict(defaults)
+    for change in changes:
+        name, _, text = change.partition("=")
+        if name not in defaults:
+            raise InputError(f"--{option} {change}: the name is one of {', '.join(defaults)}")
+        try:
+            changed[name] = float(text)
+        except ValueError:
+            raise InputError(f"--{option} {change}: write {name}=NUMBER") from None
+        if not 0 <= changed[name] < float("inf"):
+            raise InputError(f"--{option} {change}: the number must be at least 0")
+    return changed

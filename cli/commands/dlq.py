@@ -1,0 +1,257 @@
+"""`./herald dlq list|peek|redrive|purge`: dead letters."""
+
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from cli import target
+from cli.console import DONE, PARTLY, age, confirmed, note, print_json, tables
+from cli.declare import command
+from cli.options import Json, Which, Yes, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cli.dead_letters.actions import Listing, Outcome
+    from cli.dead_letters.letters import Filter, Letter, QueueName
+    from cli.dead_letters.queue import DeadLetterQueue
+    from cli.target import Target
+
+HELP = """\
+Dead letters: events that were not delivered.
+
+Find the reason (`list`, then the logs of deliver), fix it, and `redrive` them: they go through
+deliver again, and clients drop duplicates by the event's id."""
+
+_OUTPUTS: dict["QueueName", str] = {"queue": "dlq_url", "subscription": "subscription_dlq_url"}
+_TITLES: dict["QueueName", str] = {
+    "queue": "dead letters of the queue (`deliver` failed on them)",
+    "subscription": "dead letters of the subscription (SNS could not put them into the queue)",
+}
+_LISTED = 20
+_PEEKED = 10
+_LETTERS = "Which letters (default: all)"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The options that choose letters."""
+
+    queue: Annotated[
+        Literal["queue", "subscription", "both"],
+        typer.Option(help="The dead-letter queue to look into.", rich_help_panel=_LETTERS),
+    ] = "both"
+    generation: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Of this generation.", rich_help_panel=_LETTERS),
+    ] = None
+    user: Annotated[
+        str | None, typer.Option(metavar="ID", help="Of this user.", rich_help_panel=_LETTERS)
+    ] = None
+    older_than: Annotated[
+        int | None,
+        typer.Option(
+            parser=duration,
+            metavar="AGE",
+            help="Sent longer ago than this: 10m, 2h, 3d.",
+            rich_help_panel=_LETTERS,
+        ),
+    ] = None
+    younger_than: Annotated[
+        int | None,
+        typer.Option(
+            parser=duration,
+            metavar="AGE",
+            help="Sent within this time.",
+            rich_help_panel=_LETTERS,
+        ),
+    ] = None
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="At most N letters.", rich_help_panel=_LETTERS),
+    ] = None
+
+    def filter(self) -> "Filter":
+        """Return the filter that the options describe."""
+        from cli.dead_letters.letters import Filter
+
+        return Filter(self.generation, self.user, self.older_than, self.younger_than)
+
+
+@command("""
+./herald dlq list
+./herald dlq list --stage prod --json | jq '.queues[].visible'
+""")
+def list_letters(which: Which, chosen: Chosen, json: Json = False) -> int:
+    """Count both queues; show the first 20 letters of each and why they are there.
+
+    --json prints {"queues": an array of {"queue", "visible", "inFlight", "letters"}}; a letter is
+    {"queue", "messageId", "sentAt", "receives", "reason", "type", "generation", "user"}.
+    """
+    from cli.dead_letters import actions
+
+    limit = chosen.limit or _LISTED
+    listings = []
+    with _open(which, chosen) as (_, queues):
+        for queue in queues:
+            listings.append(actions.listing(queue, chosen.filter(), limit))
+            if not json:
+                _show(listings[-1], limit)
+    if json:
+        print_json(
+            {
+                "queues": [
+                    {
+                        "queue": found.queue,
+                        "visible": found.visible,
+                        "inFlight": found.in_flight,
+                        "letters": [letter.summary() for letter in found.letters],
+                    }
+                    for found in listings
+                ]
+            }
+        )
+    return DONE
+
+
+@command("""
+./herald dlq peek --user alice --limit 1
+./herald dlq peek --queue subscription --stage prod | jq '.[].reason'
+""")
+def peek(which: Which, chosen: Chosen, json: Json = False) -> int:
+    """Print whole letters as JSON, with or without --json: the first 10 of each queue.
+
+    Printed is an array of {"queue", "messageId", "sentAt", "receives", "reason", "attributes",
+    "event"}; a message that is not JSON has "body" in place of "event".
+    """
+    from cli.dead_letters import mover
+
+    with _open(which, chosen) as (_, queues):
+        print_json(
+            [
+                letter.whole()
+                for queue in queues
+                for letter in mover.collect(queue, chosen.filter(), chosen.limit or _PEEKED)
+            ]
+        )
+    return DONE
+
+
+@command("""
+./herald dlq redrive --dry-run
+./herald dlq redrive --queue queue --older-than 10m --stage prod
+""")
+def redrive(
+    which: Which,
+    chosen: Chosen,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
+    json: Json = False,
+) -> int:
+    """Move letters back into the main queue.
+
+    Nothing is lost when a redrive is interrupted: a letter is deleted only after SQS accepted its
+    copy. Ctrl-C finishes the request in flight and reports what was moved.
+
+    Exit codes: 0 done; 1 some were left (refused, interrupted); 2 nothing was begun.
+
+    --json prints {"moved", "refused", "doubled", "passedOver", "interrupted", "reasons"}; with
+    --dry-run, {"found"}.
+    """
+    from cli.dead_letters import actions
+
+    with _open(which, chosen) as (herald, queues):
+        if dry_run:
+            found = actions.collect(queues, chosen.filter(), chosen.limit)
+            count = sum(map(len, found.values()))
+            print_json({"found": count}) if json else print(f"{count} would be moved.")
+            return DONE
+        destination = herald.output("queue_url")
+        outcome = actions.redrive(queues, destination, chosen.filter(), chosen.limit)
+    return _report(outcome, json=json)
+
+
+@command("""
+./herald dlq purge --generation 5e0e6f0c-7a31-4d5b-9a66-0d1f9b2e7a66
+./herald dlq purge --older-than 7d --stage prod --yes
+""")
+def purge(which: Which, chosen: Chosen, yes: Yes = False, json: Json = False) -> int:
+    """Delete letters for good: exactly those that are counted in the question.
+
+    Exit codes: 0 done; 1 some were left (refused, interrupted), or the answer was no; 2 nothing was
+    begun.
+
+    --json prints {"deleted", "refused", "doubled", "passedOver", "interrupted", "reasons"}.
+    """
+    from cli.dead_letters import actions
+    from cli.dead_letters.run import Run
+
+    with _open(which, chosen) as (_, queues):
+        found = actions.collect(queues, chosen.filter(), chosen.limit)
+        count = sum(map(len, found.values()))
+        if count:
+            counted = "; ".join(f"{len(found[name])} {_TITLES[name]}" for name in found)
+            if confirmed(f"{counted}.\nDelete {count} for good?", yes=yes):
+                return _report(actions.purge(queues, found), json=json)
+    if json:
+        print_json(actions.Outcome("deleted", Run(), interrupted=False).as_json())
+    else:
+        print("0 deleted." if count else "0 deleted: there are none.")
+    return PARTLY if count else DONE
+
+
+@contextmanager
+def _open(which: Which, chosen: Chosen) -> "Iterator[tuple[Target, list[DeadLetterQueue]]]":
+    """Open the queues; at the end, what was received and not deleted becomes visible."""
+    from cli.dead_letters.queue import DeadLetterQueue
+
+    herald = target.choose(which)
+    note(f"Dead letters of the {herald.title}")
+    client = herald.client("sqs")
+    names: list[QueueName] = list(_OUTPUTS) if chosen.queue == "both" else [chosen.queue]
+    with ExitStack() as stack:
+        yield (
+            herald,
+            [
+                stack.enter_context(DeadLetterQueue(client, name, herald.output(_OUTPUTS[name])))
+                for name in names
+            ],
+        )
+
+
+def _report(outcome: "Outcome", *, json: bool) -> int:
+    if json:
+        print_json(outcome.as_json())
+    else:
+        print(outcome)
+    for reason in outcome.reasons:
+        note(reason)
+    return DONE if outcome.complete else PARTLY
+
+
+def _show(found: "Listing", limit: int) -> None:
+    from rich.table import Table
+
+    console = tables(wide=200)
+    in_flight = f", {found.in_flight} more in flight" if found.in_flight else ""
+    console.print(f"{found.visible} {_TITLES[found.queue]}{in_flight}")
+    if not found.letters:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("age", "type", "generation", "user", "reason"):
+        table.add_column(column, overflow="fold")
+    for letter in found.letters:
+        table.add_row(*_row(letter))
+    console.print(table)
+    if len(found.letters) == limit:
+        note(f"Only {limit} are shown; --limit shows more.")
+
+
+def _row(letter: "Letter") -> tuple[str, ...]:
+    from rich.markup import escape
+
+    kind = letter.type.removeprefix("herald.generation.")
+    cells = (age(time.time() - letter.sent_at), kind, letter.generation, letter.user, letter.reason)
+    return tuple(escape(cell) or "?" for cell in cells)

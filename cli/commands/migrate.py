@@ -1,0 +1,50 @@
+"""`./herald migrate`: the database's schema."""
+
+from typing import Annotated
+
+import typer
+
+from cli.console import DONE, PARTLY, CommandError, print_json
+from cli.declare import command
+from cli.options import Json, Which
+
+
+@command("""
+./herald migrate --check
+./herald migrate --stage prod
+HERALD_DATABASE_URL=postgresql://user:password@host:5432/name ./herald migrate
+""")
+def migrate(
+    which: Which,
+    check: Annotated[bool, typer.Option("--check", help="Only say what is to be applied.")] = False,
+    json: Json = False,
+) -> int:
+    """Bring a database to the current schema.
+
+    The database is HERALD_DATABASE_URL; without it, the one whose DSN is in the stage's secret, or
+    the local stack's.
+
+    Exit codes: 0 the schema is current; 1 --check found migrations to apply; 2 it failed.
+
+    --json prints {"database", "before", "after", "steps", "applied"}: two revisions, the steps
+    between them, and whether they were applied.
+    """
+    from cli.target import database_url
+    from tooling import migrations
+
+    try:
+        dsn = database_url(which)
+    except CommandError as exc:
+        raise CommandError(
+            "Which database? Set HERALD_DATABASE_URL=postgresql://user:password@host:5432/name.\n"
+            f"{exc}"
+        ) from exc
+    found = migrations.pending(dsn) if check else migrations.upgrade(dsn)
+    place, applied = migrations.place(dsn), bool(found.steps) and not check
+    if json:
+        print_json({"database": place, **found._asdict(), "applied": applied})
+        return PARTLY if check and found.steps else DONE
+    steps = ", ".join(found.steps)
+    outcome = f"{'done' if applied else 'to be done'}: {steps}" if steps else "nothing to do"
+    print(f"{place}: {found.before or 'no schema'} → {found.after}, {outcome}.")
+    return PARTLY if check and found.steps else DONE

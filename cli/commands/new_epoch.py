@@ -1,0 +1,107 @@
+"""`./herald new-epoch`: new streams after a database was restored."""
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli import target
+from cli.console import DONE, PARTLY, CommandError, confirmed, note, print_json
+from cli.declare import command
+from cli.options import Json, Which, Yes
+
+if TYPE_CHECKING:
+    from cli.new_epoch import Renewed
+
+_SECONDS = 3600.0  # for the transaction
+
+
+@command("""
+./herald new-epoch --stage prod
+HERALD_DATABASE_URL=postgresql://user:password@host:5432/name ./herald new-epoch --stage prod
+""")
+def new_epoch(
+    which: Which,
+    yes: Yes = False,
+    no_announce: Annotated[
+        bool,
+        typer.Option("--no-announce", help="Let clients notice with their next events instead."),
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Start new streams after the database was restored from a backup.
+
+    A restored database has forgotten offsets that clients have already seen, and would assign them
+    to other events. So every stream gets a new epoch, events that were never published move into
+    it, and each user's inbox is updated: clients get a gap and reload. It can be run again.
+
+    Results that were recorded after the backup are lost: ask the provider to report them again.
+
+    Exit codes: 0 done; 1 the answer was no, or an inbox was not updated; 2 nothing was changed.
+
+    --json prints {"streams", "moved", "announced"}: the streams renewed, the waiting events that
+    moved, and the inboxes updated (null with --no-announce).
+    """
+    dsn = target.database_url(which)
+    herald = None if no_announce else target.choose(which)
+    table = herald.output("inbox_table") if herald else ""
+    renewed = _renew(dsn, yes=yes)
+    if renewed is None:
+        zeros = dict.fromkeys(("streams", "moved", "announced"), 0)
+        print_json(zeros) if json else print("Nothing was changed.")
+        return PARTLY
+    if not json:
+        print(f"{len(renewed.epochs)} streams renewed, {renewed.moved} waiting events moved.")
+    announced = _announce(herald.client("dynamodb"), table, renewed) if herald else None
+    complete = announced in (None, len(renewed.epochs))
+    if json:
+        streams = len(renewed.epochs)
+        print_json({"streams": streams, "moved": renewed.moved, "announced": announced})
+    elif announced is not None and complete:
+        print(f"{announced} inboxes in {table} updated.")
+    return DONE if complete else PARTLY
+
+
+def _renew(dsn: str, *, yes: bool) -> "Renewed | None":
+    """Renew all streams; None when the operator does not agree."""
+    from chalicelib.errors import DatabaseUnavailable
+    from chalicelib.recording.database import Database
+    from cli.new_epoch import count_streams, renew
+    from tooling.migrations import place
+
+    database = Database(lambda: dsn)
+    try:
+        count = database.run(count_streams, deadline=time.monotonic() + _SECONDS)
+        question = f"{place(dsn)} has {count} streams. Give every one a new epoch?"
+        if not confirmed(question, yes=yes):
+            return None
+        return database.run(renew, deadline=time.monotonic() + _SECONDS, seconds=_SECONDS)
+    except DatabaseUnavailable as exc:
+        raise CommandError(f"The database at {place(dsn)} failed: {exc}") from exc
+    finally:
+        database.close()
+
+
+def _announce(client: Any, table: str, renewed: "Renewed") -> int:
+    """Update the inboxes; return how many were."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from rich.console import Console
+    from rich.progress import track
+
+    from cli.new_epoch import announce
+
+    console = Console(stderr=True)
+    count = 0
+    try:
+        for _ in track(
+            announce(client, table, renewed.epochs),
+            "inboxes updated",
+            total=len(renewed.epochs),
+            console=console,
+            disable=not console.is_terminal,
+        ):
+            count += 1
+    except (BotoCoreError, ClientError) as exc:
+        note(f"Not every inbox in {table} was updated: {exc}")
+        note("Run this again; otherwise clients notice the new epoch with their next event.")
+    return count

@@ -1,0 +1,156 @@
+"""The bill as JSON, as tables on the console, and as the tables of docs/scaling.md."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+from cli.console import tables
+from cli.cost.bill import GROUPS, bill, summary, volumes
+from cli.cost.inputs import Inputs
+from cli.cost.peers import peers
+from cli.cost.prices import ABLY, CHECKED, PRICES, PUSHER, PUSHER_PAGE, REGION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from cli.cost.bill import Line
+
+_TITLES = {
+    "notifications": "With each notification",
+    "connections": "With being connected",
+    "deployment": "The deployment by itself",
+}
+
+
+def as_json(given: Inputs) -> dict[str, Any]:
+    """Return what the tables show, with inputs and volumes."""
+    lines = bill(given)
+    inputs = {item.name: getattr(given, item.name) for item in fields(given)}
+    inputs["prices"] = {name: price._asdict() for name, price in given.prices.items()}
+    return {
+        "region": REGION,
+        "prices_checked": CHECKED,
+        "inputs": inputs,
+        "volumes": volumes(given)._asdict(),
+        "lines": [line._asdict() for line in lines],
+        "summary": summary(given, lines)._asdict(),
+        "transports": [peer._asdict() for peer in peers(given)],
+    }
+
+
+def money(amount: float | None) -> str:
+    """Write dollars: cents, or more digits where there are no cents."""
+    if amount is None:
+        return "—"
+    return f"${amount:,.2f}" if amount >= 0.1 or amount == 0 else f"${amount:.2g}"
+
+
+def quantity(number: float) -> str:
+    """Write a count with four digits, millions as M."""
+    if number >= 1e6:
+        return f"{number / 1e6:,.4g} M"
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+def print_bill(given: Inputs) -> None:
+    """Print the bill's lines by group, their sums, and other transports."""
+    console = tables()
+    lines, total = bill(given), summary(given)
+    for group in GROUPS:
+        console.print(_lines(given, group, [line for line in lines if line.group == group]))
+    console.print(
+        f"A month: {money(total.total)}. Per million notifications"
+        f" {money(total.per_million_notifications)}, per million connection-minutes"
+        f" {money(total.per_million_minutes)}, the deployment itself {money(total.deployment)}.\n"
+    )
+    console.print(_transports(given))
+
+
+def _lines(given: Inputs, group: str, lines: list[Line]) -> Table:
+    table = _table(_TITLES[group])
+    for name in ("service", "what", "a month", "unit", "price", "dollars"):
+        table.add_column(name, justify="left" if name in ("service", "what", "unit") else "right")
+    for line in lines:
+        price = given.prices[line.price]
+        each = f"${price.amount:g} / {quantity(price.per)}"
+        counted = (line.service, line.what, quantity(line.quantity), price.unit)
+        table.add_row(*counted, each, money(line.amount))
+    table.add_section()
+    table.add_row("", "all of these", "", "", "", money(sum(line.amount for line in lines)))
+    return table
+
+
+def _transports(given: Inputs) -> Table:
+    table = _table("The transport alone, compared with others")
+    for name in ("transport", "a month", "per M notifications", "per M connection-minutes"):
+        table.add_column(name, justify="left" if name == "transport" else "right")
+    table.add_column("counted")
+    for name, *amounts, counted in peers(given):
+        table.add_row(name, *(money(amount) for amount in amounts), counted)
+    return table
+
+
+def print_prices() -> None:
+    """Print each price with its source."""
+    table = _table(f"List prices, {REGION}, {CHECKED}")
+    for name in ("name", "price", "basis", "page"):
+        table.add_column(name, overflow="fold")
+    for name, price in PRICES.items():
+        each = f"${price.amount:g} / {quantity(price.per)} {price.unit}"
+        table.add_row(name, each, price.basis, price.page)
+    for plan in PUSHER:
+        table.add_row(f"Pusher {plan.name}", f"{money(plan.amount)} a month", "read", PUSHER_PAGE)
+    for plan in ABLY:
+        each = f"{money(plan.amount)} a month"
+        table.add_row(f"Ably {plan.name}", each, "read", PRICES["ably-message"].page)
+    tables().print(table)
+
+
+def _table(title: str) -> Table:
+    from rich.table import Table
+
+    return Table(title=title, title_justify="left")
+
+
+def markdown(sizes: Sequence[float]) -> str:
+    """Return the tables of docs/scaling.md: the defaults, for some numbers of users."""
+    bills = [replace(Inputs(), users=users) for users in sizes]
+    rows = (_totals(bills), _services(bills[-1]), _compared(bills))
+    return "\n\n".join("\n".join(table) for table in rows)
+
+
+def _totals(bills: Sequence[Inputs]) -> list[str]:
+    columns = (
+        "users",
+        "a month",
+        "per million notifications",
+        "per million connection-minutes",
+        "the deployment itself",
+    )
+    rows = [f"| {' | '.join(columns)} |", "|---:" * len(columns) + "|"]
+    for given in bills:
+        rows.append(f"| {given.users:,.0f} | " + " | ".join(map(money, summary(given))) + " |")
+    return rows
+
+
+def _services(given: Inputs) -> list[str]:
+    services: dict[str, float] = {}
+    for line in bill(given):
+        services[line.service] = services.get(line.service, 0) + line.amount
+    rows = [f"| service | dollars a month, {given.users:,.0f} users | share |", "|---|---:|---:|"]
+    whole = sum(services.values())
+    for service, amount in sorted(services.items(), key=lambda item: -item[1]):
+        rows.append(f"| {service} | {money(amount)} | {amount / whole:.1%} |")
+    return rows
+
+
+def _compared(bills: Sequence[Inputs]) -> list[str]:
+    names = [peer.name.split()[0].rstrip(":") for peer in peers(Inputs())]
+    rows = ["| users | " + " | ".join(names) + " |", "|---:" * (len(names) + 1) + "|"]
+    for given in bills:
+        totals = " | ".join(money(peer.total) for peer in peers(given))
+        rows.append(f"| {given.users:,.0f} | {totals} |")
+    return rows

@@ -1,0 +1,1 @@
+"""Dead letters: events that were not delivered."""

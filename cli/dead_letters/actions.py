@@ -1,0 +1,152 @@
+"""What can be done with the dead letters of one or both queues."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli.dead_letters import mover
+from cli.dead_letters.letters import EVERYTHING
+from cli.dead_letters.queue import DeadLetterQueue
+from cli.dead_letters.run import Interrupt, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from cli.dead_letters.letters import Filter, Letter, QueueName
+
+
+class Listing(NamedTuple):
+    """One queue's counts, as SQS estimates them, and its first letters, the oldest first."""
+
+    queue: QueueName
+    visible: int
+    in_flight: int
+    letters: list[Letter]
+
+
+class Outcome(NamedTuple):
+    """The result of a redrive or a purge."""
+
+    verb: str
+    run: Run
+    interrupted: bool
+    error: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing was left behind that should not have been."""
+        return not (self.interrupted or self.error or self.run.refused or self.run.doubled)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why something was left."""
+        return sorted({*self.run.reasons, *([self.error] if self.error else [])})
+
+    def __str__(self) -> str:
+        run = self.run
+        parts = [f"{run.done} {self.verb}"]
+        if run.refused:
+            parts.append(f"{run.refused} refused and left in place")
+        if run.doubled:
+            parts.append(
+                f"{run.doubled} copied but left in place: they will come twice, harmlessly"
+            )
+        if run.passed_over:
+            parts.append(f"{run.passed_over} passed over by the filter")
+        if self.interrupted:
+            parts.append("interrupted; the rest is where it was")
+        return ", ".join(parts) + "."
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the counts, for JSON."""
+        return {
+            self.verb: self.run.done,
+            "refused": self.run.refused,
+            "doubled": self.run.doubled,
+            "passedOver": self.run.passed_over,
+            "interrupted": self.interrupted,
+            "reasons": self.reasons,
+        }
+
+
+def listing(queue: DeadLetterQueue, wanted: Filter, limit: int) -> Listing:
+    """Count a queue and return its first `limit` letters."""
+    visible, in_flight = queue.counts()
+    letters = mover.collect(queue, wanted, limit)
+    return Listing(
+        queue.name, visible, in_flight, sorted(letters, key=lambda letter: letter.sent_at)
+    )
+
+
+def collect(
+    queues: Sequence[DeadLetterQueue], wanted: Filter, limit: int | None
+) -> dict[QueueName, list[Letter]]:
+    """Return the wanted letters of each queue, `limit` of them at most; nothing is changed."""
+    found: dict[QueueName, list[Letter]] = {}
+    for queue in queues:
+        left = None if limit is None else limit - sum(map(len, found.values()))
+        found[queue.name] = mover.collect(queue, wanted, left)
+    return found
+
+
+def redrive(
+    queues: Sequence[DeadLetterQueue], destination: str, wanted: Filter, limit: int | None
+) -> Outcome:
+    """Move the wanted letters to the queue at `destination`."""
+
+    def move(queue: DeadLetterQueue, run: Run) -> None:
+        # SQS's own task has no filter, and rejects a queue that is not the DLQ of another queue.
+        if queue.name == "queue" and wanted == EVERYTHING and limit is None:
+            source = queue.arn()
+            main_arn = DeadLetterQueue(queue.client, "queue", destination).arn()
+            if handle := mover.start_task(queue.client, source, main_arn):
+                mover.follow_task(queue.client, source, handle, run)
+                return
+        mover.redrive(queue, destination, run, wanted=wanted, limit=limit)
+
+    total = sum(queue.counts()[0] for queue in queues)
+    return _work(queues, move, "moved", total if limit is None else min(total, limit))
+
+
+def purge(queues: Sequence[DeadLetterQueue], found: dict[QueueName, list[Letter]]) -> Outcome:
+    """Delete for good the letters that `collect` found."""
+
+    def delete(queue: DeadLetterQueue, run: Run) -> None:
+        mover.purge(queue, found[queue.name], run)
+
+    return _work(queues, delete, "deleted", sum(map(len, found.values())))
+
+
+def _work(
+    queues: Sequence[DeadLetterQueue],
+    job: Callable[[DeadLetterQueue, Run], None],
+    verb: str,
+    total: int,
+) -> Outcome:
+    """Do the job on each queue under a progress bar; its counts survive whatever stops it."""
+    error = ""
+    with Interrupt() as interrupt, _progress(verb, total) as progress:
+        run = Run(stop=lambda: interrupt.requested, progress=progress)
+        try:
+            for queue in queues:
+                job(queue, run)
+        except (BotoCoreError, ClientError) as exc:
+            error = str(exc)
+        except KeyboardInterrupt:
+            error = "interrupted twice: letters in flight may come again, as duplicates"
+    return Outcome(verb, run, interrupt.requested, error)
+
+
+@contextmanager
+def _progress(verb: str, total: int) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn(verb), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(verb, total=total)
+        yield lambda count: bar.advance(task, count)

@@ -1,0 +1,160 @@
+"""Dead letters: reading a message of a dead-letter queue, and choosing some of them.
+
+There are two queues. The main queue's gets the messages that `deliver` failed on too often; the
+subscription's gets those that SNS could not put into the main queue at all.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, Literal, NamedTuple
+
+from chalicelib.errors import InvalidEvent
+from chalicelib.protocol import events
+
+QueueName = Literal["queue", "subscription"]
+
+_RESENT = ("DataType", "StringValue", "BinaryValue")
+
+
+class Letter(NamedTuple):
+    """One dead letter; fields of its event that cannot be read are empty strings."""
+
+    queue: QueueName
+    message_id: str
+    receipt: str
+    body: str  # the event as published
+    attributes: dict[str, Any]  # in SQS's form
+    trace: str
+    sent_at: float  # epoch seconds
+    receives: int
+    generation: str
+    user: str
+    type: str
+    reason: str
+
+    @property
+    def size(self) -> int:
+        """Bytes that SQS counts for the message."""
+        size = len(self.body.encode("utf-8", "replace"))
+        for name, value in self.attributes.items():
+            size += len(name) + len(value["DataType"]) + len(value.get("BinaryValue", b""))
+            size += len(value.get("StringValue", "").encode())
+        return size
+
+    def whole(self) -> dict[str, Any]:
+        """Return everything that is known, for JSON."""
+        event = _object(self.body)
+        return {
+            **self._common(),
+            "attributes": {
+                name: value.get("StringValue", "(binary)")
+                for name, value in self.attributes.items()
+            },
+            **({"event": event} if event else {"body": self.body}),
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Return what a list shows, for JSON."""
+        of_event = {"type": self.type, "generation": self.generation, "user": self.user}
+        return {**self._common(), **of_event}
+
+    def _common(self) -> dict[str, Any]:
+        return {
+            "queue": self.queue,
+            "messageId": self.message_id,
+            "sentAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.sent_at)),
+            "receives": self.receives,
+            "reason": self.reason,
+        }
+
+
+class Filter(NamedTuple):
+    """Which letters are meant: those that match every field that is set. Ages are in seconds."""
+
+    generation: str | None = None
+    user: str | None = None
+    older_than: int | None = None
+    younger_than: int | None = None
+
+    def matches(self, letter: Letter, now: float) -> bool:
+        """Whether a letter matches."""
+        age = now - letter.sent_at
+        return (
+            (self.generation is None or letter.generation.lower() == self.generation.lower())
+            and (self.user is None or letter.user == self.user)
+            and (self.older_than is None or age > self.older_than)
+            and (self.younger_than is None or age < self.younger_than)
+        )
+
+
+EVERYTHING = Filter()
+
+
+def read(queue: QueueName, message: dict[str, Any]) -> Letter:
+    """Read a message as ReceiveMessage returns it."""
+    body, attributes = message["Body"], message.get("MessageAttributes", {})
+    if queue == "subscription":
+        body, attributes = _unwrapped(body, attributes)
+    event = _object(body)
+    system = message.get("Attributes", {})
+    return Letter(
+        queue=queue,
+        message_id=message["MessageId"],
+        receipt=message["ReceiptHandle"],
+        body=body,
+        attributes={
+            name: {key: value[key] for key in _RESENT if key in value}
+            for name, value in attributes.items()
+        },
+        trace=system.get("AWSTraceHeader", ""),
+        sent_at=int(system.get("SentTimestamp", 0)) / 1000,
+        receives=int(system.get("ApproximateReceiveCount", 0)),
+        generation=_text(event, "subject"),
+        user=_text(event, "userid"),
+        type=_text(event, "type"),
+        reason=_reason(queue, body, attributes),
+    )
+
+
+def _reason(queue: QueueName, body: str, attributes: dict[str, Any]) -> str:
+    if queue == "subscription":
+        said = [
+            attributes[name]["StringValue"]
+            for name in ("ErrorCode", "ErrorMessage")
+            if attributes.get(name, {}).get("StringValue")
+        ]
+        return "SNS: " + (" ".join(said) or "it could not put the event into the queue")
+    try:
+        events.parse(body)
+    except InvalidEvent as exc:
+        return f"invalid event: {exc}"
+    return "received too often: `deliver` failed on it"
+
+
+def _unwrapped(body: str, attributes: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Take the event out of the envelope that SNS puts around it without raw delivery."""
+    envelope = _object(body)
+    if envelope.get("Type") != "Notification" or not isinstance(envelope.get("Message"), str):
+        return body, attributes
+    kept = envelope.get("MessageAttributes")
+    found = {
+        name: {"DataType": value["Type"], "StringValue": value["Value"]}
+        for name, value in (kept if isinstance(kept, dict) else {}).items()
+        if value.get("Type", "Binary") != "Binary"
+    }
+    return envelope["Message"], {**attributes, **found}
+
+
+def _object(body: str) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _text(event: dict[str, Any], name: str) -> str:
+    value = event.get(name)
+    return value if isinstance(value, str) else ""

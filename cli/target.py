@@ -1,0 +1,155 @@
+"""The Herald that a command works on: a stage on AWS, or the stack on this machine.
+
+A stage is known by its Terraform outputs: `--stage` reads them from its state, `--outputs` from a
+file with `terraform output -json`. Without either, the target is the first of these: the stack of
+--stack-env or HERALD_STACK_ENV, the stage of STAGE, the stack that `make up` started. `--set
+name=value` overrides single outputs, and may be all that is given.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli.console import CommandError
+from tooling import BUILD, ROOT, SetupError, stack_env
+from tooling.stack_env import STACK_ENV
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cli.options import Which
+
+DATABASE_URL = "HERALD_DATABASE_URL"
+
+
+class Target:
+    """One deployment: its outputs by their Terraform names, and clients for its AWS services."""
+
+    def __init__(
+        self, title: str, outputs: Mapping[str, str], aws: Mapping[str, str] | None = None
+    ) -> None:
+        self.title = title
+        self._outputs = outputs
+        self._aws = aws
+
+    def output(self, name: str) -> str:
+        """Return a Terraform output; raises CommandError when it is not known."""
+        if value := self._outputs.get(name):
+            return value
+        raise CommandError(f"The {self.title} has no output {name}: give --set {name}=….")
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of the target's account."""
+        import boto3
+
+        if self._aws is None:
+            session: Any = boto3.Session(region_name=os.environ.get("AWS_REGION"))
+            return session.client(service)
+        # All of them are given: an operator's profile must not lead a local command to AWS.
+        session = boto3.Session(
+            aws_access_key_id=self._aws["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self._aws["AWS_SECRET_ACCESS_KEY"],
+            region_name=self._aws["AWS_REGION"],
+        )
+        return session.client(service, endpoint_url=self._aws["AWS_ENDPOINT_URL"])
+
+    def secret_id(self, kind: str) -> str:
+        """Return a secret's ARN if it is known, else its name."""
+        return self._outputs.get(f"{kind}_secret_arn") or f"herald-{self.output('stage')}-{kind}"
+
+    def database_url(self) -> str:
+        """Return the DSN: HERALD_DATABASE_URL, the stack's own, or the one in the secret."""
+        known = os.environ.get(DATABASE_URL) or self._outputs.get("database_url")
+        if known:
+            return known
+        secrets = self.client("secretsmanager")
+        answer = secrets.get_secret_value(SecretId=self.secret_id("database"))
+        return str(answer["SecretString"]).strip()
+
+
+def choose(which: Which) -> Target:
+    """Return the target that the options name.
+
+    Raises
+    ------
+    CommandError
+        No target is named and no stack is up, or the stage's outputs cannot be read.
+    """
+    given = _given(which.values)
+    if which.outputs:
+        return Target(f"stage in {which.outputs}", {**_from_file(which.outputs), **given})
+    if which.stage:
+        return _stage(which.stage, given)
+    # A stack that is named comes before a STAGE that is only left over in the environment.
+    if named := which.stack_env or os.environ.get("HERALD_STACK_ENV"):
+        return _stack(Path(named), given)
+    if stage := os.environ.get("STAGE"):
+        return _stage(stage, given)
+    if STACK_ENV.is_file():
+        return _stack(STACK_ENV, given)
+    if given:
+        return Target("target of --set", given)
+    raise CommandError("Which Herald? Give --stage NAME, or start a local stack with `make up`.")
+
+
+def database_url(which: Which) -> str:
+    """Return the DSN to work on; with HERALD_DATABASE_URL, no target is needed."""
+    return os.environ.get(DATABASE_URL) or choose(which).database_url()
+
+
+def _stage(stage: str, given: Mapping[str, str]) -> Target:
+    return Target(f"stage {stage}", {"stage": stage, **_from_terraform(stage), **given})
+
+
+def _stack(path: Path, given: Mapping[str, str]) -> Target:
+    if not path.is_file():
+        raise CommandError(f"There is no {path}: is the stack up? `make up` starts one.")
+    environment = stack_env.read(path)
+    known = {
+        name.removeprefix("HERALD_").lower(): value
+        for name, value in environment.items()
+        if name.startswith("HERALD_")
+    }
+    return Target("local stack", {**known, **given}, environment)
+
+
+def _given(pairs: list[str]) -> dict[str, str]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise CommandError(f"--set {pair}: write NAME=VALUE.")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _from_file(path: Path) -> dict[str, str]:
+    from tooling.terraform import read_outputs
+
+    try:
+        return _texts(read_outputs(path.read_text()))
+    except (OSError, ValueError) as exc:
+        raise CommandError(f"{path} is not the output of `terraform output -json`.") from exc
+
+
+def _from_terraform(stage: str) -> dict[str, str]:
+    from tooling import terraform
+
+    data = BUILD / "deploy" / stage / "terraform"
+    if not data.is_dir():
+        raise CommandError(
+            f"Stage {stage} is not initialised on this machine. Run"
+            f" `./herald plan --stage {stage}`, or run `terraform output -json` where it is"
+            " initialised and give the result as --outputs."
+        )
+    try:
+        variables = {**terraform.environment(), "TF_DATA_DIR": str(data)}
+        found = _texts(terraform.outputs(ROOT / "infra", variables))
+    except SetupError as exc:
+        raise CommandError(f"The outputs of stage {stage} cannot be read: {exc}") from exc
+    if not found:
+        raise CommandError(f"Stage {stage} has no outputs: was it deployed?")
+    return found
+
+
+def _texts(outputs: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in outputs.items() if isinstance(value, str)}

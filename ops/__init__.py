@@ -1,1 +1,0 @@
-"""Operators' commands: `python -m ops.<command> --help`."""

@@ -1,0 +1,111 @@
+"""Events, messages and contexts as Lambda passes them to the functions."""
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from chalicelib.recording import generation_events
+from chalicelib.store.connections import NEVER, PREFIX, Connection
+
+EPOCH_AGE_SECONDS = 60
+
+
+def epoch(age_seconds: float = EPOCH_AGE_SECONDS, tail: int = 1) -> str:
+    """A UUIDv7 of the given age."""
+    milliseconds = int((time.time() - age_seconds) * 1000)
+    text = f"{milliseconds:012x}7000800000000000{tail:04x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def event(user_id: str = "alice", offset: int = 1, of_epoch: str = "", prompt: str = "p") -> str:
+    """An event as Herald publishes it."""
+    now = datetime.now(UTC)
+    row: Any = {
+        "id": f"00000000-0000-4000-8000-{offset:012d}",
+        "user_id": user_id,
+        "status": "COMPLETE",
+        "prompt": prompt,
+        "image_url": "https://images.example/1.png",
+        "image_height": 1,
+        "image_width": 1,
+        "core_model": "m",
+        "error": None,
+        "version": f"{of_epoch}/{user_id}",
+        "created_at": now,
+        "updated_at": now,
+    }
+    return generation_events.build(row, stage="test", epoch=of_epoch or EPOCH, offset=offset)
+
+
+EPOCH = epoch()
+
+
+class Context:
+    """Lambda's context object, with this much time left."""
+
+    def __init__(self, seconds: float = 30) -> None:
+        self.seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.seconds * 1000)
+
+
+def sqs(*bodies: str, receives: int = 1) -> Any:
+    """An SQS event; message ids are m0, m1, …"""
+    return {
+        "Records": [
+            {
+                "messageId": f"m{index}",
+                "body": body,
+                "attributes": {"ApproximateReceiveCount": str(receives)},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+            }
+            for index, body in enumerate(bodies)
+        ]
+    }
+
+
+def websocket(
+    frame: Any = None,
+    *,
+    user_id: str = "alice",
+    connection_id: str = "c1=",
+    token_expires_at: int | None = None,
+    headers: dict[str, str] | None = None,
+) -> Any:
+    """A WebSocket event of API Gateway, with the authorizer's context."""
+    expires = int(time.time()) + 900 if token_expires_at is None else token_expires_at
+    return {
+        "headers": headers or {},
+        "body": frame if frame is None or isinstance(frame, str) else json.dumps(frame),
+        "requestContext": {
+            "connectionId": connection_id,
+            "connectedAt": int(time.time() * 1000),
+            "authorizer": {"user_id": user_id, "token_expires_at": str(expires)},
+        },
+    }
+
+
+def connected(
+    user_id: str,
+    connection_id: str,
+    *,
+    age_seconds: int = 60,
+    token_expires_at: int = NEVER,
+) -> Connection:
+    """A connection of the given age."""
+    began = int(time.time()) - age_seconds
+    return Connection(user_id, connection_id, began, token_expires_at)
+
+
+def open_connections(client: Any) -> set[str]:
+    """The ids in the connections table."""
+    items = client.scan(TableName="connections")["Items"]
+    return {
+        name.removeprefix(PREFIX)
+        for item in items
+        for name in item
+        if name not in ("user_id", "expires_at")
+    }

@@ -1,0 +1,1 @@
+"""Fakes of other systems, shared by several suites."""

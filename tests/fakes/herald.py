@@ -1,0 +1,182 @@
+"""A small Herald for the studio's tests: verifies webhooks, keeps streams, speaks herald.v1."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4, uuid5
+
+import jwt
+from standardwebhooks import Webhook, WebhookVerificationError
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocketDisconnect
+
+from local.studio.store import timestamp
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.websockets import WebSocket
+
+    from local.studio.settings import Settings
+
+EPOCH = "01960000-0000-7000-8000-000000000001"
+
+
+class MemoryStore:
+    """The `generations` table in memory, shared by the studio and the fake Herald."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, Any]] = {}
+        self._lock = threading.Lock()
+
+    def insert(self, generation_id: UUID, user: str, prompt: str) -> dict[str, Any]:
+        """Add a PENDING generation and return it."""
+        now = timestamp(datetime.now(UTC))
+        row = {"id": str(generation_id), "user": user, "prompt": prompt, "status": "PENDING"}
+        nothing = dict.fromkeys(("imageUrl", "imageHeight", "imageWidth", "coreModel", "error"))
+        with self._lock:
+            self.rows[row["id"]] = {**row, **nothing, "createdAt": now, "updatedAt": now}
+        return self.rows[row["id"]]
+
+    def latest(self, user: str) -> list[dict[str, Any]]:
+        """The user's generations, newest first."""
+        with self._lock:
+            return [row for row in reversed(self.rows.values()) if row["user"] == user]
+
+
+class FakeHerald:
+    """Herald with its streams in memory.
+
+    The next webhooks get the responses in `answers`, with a notice to the owner, and are accepted
+    once those are used up. While it is `refusing`, no client can connect; webhooks wait for `gate`.
+    """
+
+    def __init__(self, settings: Settings, store: MemoryStore) -> None:
+        self._settings = settings
+        self._store = store
+        self._streams: dict[str, list[dict[str, Any]]] = {}
+        self._sockets: dict[str, set[WebSocket]] = {}
+        self._expired: dict[str, int] = {}
+        self.refusing = False
+        self.gate = threading.Event()
+        self.gate.set()
+        self.answers: list[tuple[int, dict[str, str]]] = []
+        self.webhooks: list[dict[str, str]] = []
+        self.app = Starlette(
+            routes=[
+                Route("/callbacks/generations", self._callback, methods=["POST"]),
+                WebSocketRoute("/ws", self._connection),
+            ]
+        )
+
+    def expire(self, user: str) -> None:
+        """Forget everything published to a user so far."""
+        self._expired[user] = len(self._streams[user])
+
+    async def _callback(self, request: Request) -> Response:
+        body, headers = await request.body(), dict(request.headers)
+        self.webhooks.append(headers)
+        await asyncio.to_thread(self.gate.wait)
+        try:
+            Webhook(self._settings.webhook_secret).verify(body.decode(), headers)
+        except WebhookVerificationError:
+            return JSONResponse({"error": "bad signature"}, status_code=401)
+        result = json.loads(body)
+        row = self._store.rows[result.pop("generationId")]
+        if self.answers:
+            status, more = self.answers.pop(0)
+            await self._notify(row)
+            return JSONResponse({}, status_code=status, headers=more)
+        row.update(result, updatedAt=timestamp(datetime.now(UTC)))
+        await self._publish(row)
+        return JSONResponse({})
+
+    async def _publish(self, row: dict[str, Any]) -> None:
+        stream = self._streams.setdefault(row["user"], [])
+        names = ("prompt", "status", "imageUrl", "imageHeight", "imageWidth", "coreModel")
+        data = {name: row[name] for name in (*names, "createdAt", "updatedAt")}
+        if row["error"]:
+            data["error"] = row["error"]
+        event = {
+            "specversion": "1.0",
+            "id": str(uuid5(UUID(row["id"]), "2")),
+            "type": f"herald.generation.{row['status'].lower()}",
+            "subject": row["id"],
+            "time": row["updatedAt"],
+            "userid": row["user"],
+            "data": data,
+        }
+        frame = {"type": "event", "epoch": EPOCH, "offset": len(stream) + 1, "event": event}
+        stream.append(frame)
+        for socket in list(self._sockets.get(row["user"], ())):
+            await socket.send_json({**frame, "replayed": False})
+
+    async def _notify(self, row: dict[str, Any]) -> None:
+        names = ("prompt", "imageUrl", "imageHeight", "imageWidth", "coreModel", "createdAt")
+        error = {"code": "not_recorded", "message": "The result could not be recorded yet."}
+        now = timestamp(datetime.now(UTC))
+        data = {**dict.fromkeys(names), "status": "ERROR", "updatedAt": now, "error": error}
+        event = {"id": str(uuid5(UUID(row["id"]), "notice")), "subject": row["id"], "time": now}
+        frame = {"type": "event", "epoch": None, "offset": None, "replayed": False}
+        for socket in list(self._sockets.get(row["user"], ())):
+            await socket.send_json({**frame, "event": {**event, "data": data}})
+
+    async def _connection(self, socket: WebSocket) -> None:
+        if self.refusing:
+            return await socket.close()
+        protocol, bearer = socket.scope["subprotocols"]
+        claims = jwt.decode(
+            bearer.removeprefix("bearer."),
+            self._settings.jwt_secret,
+            algorithms=["HS256"],
+            issuer=self._settings.jwt_issuer,
+            audience=self._settings.jwt_audience,
+        )
+        user = claims["sub"]
+        await socket.accept(subprotocol=protocol)
+        sockets = self._sockets.setdefault(user, set())
+        sockets.add(socket)
+        try:
+            while True:
+                await self._answer(socket, user, await socket.receive_json())
+        except WebSocketDisconnect:
+            sockets.discard(socket)
+
+    async def _answer(self, socket: WebSocket, user: str, frame: dict[str, Any]) -> None:
+        stream = self._streams.setdefault(user, [])
+        place = {"epoch": EPOCH if stream else None, "head": len(stream)}
+        match frame["action"]:
+            case "hello":
+                resume = frame.get("resume")
+                since = resume["offset"] if resume else len(stream)
+                expired = self._expired.get(user, 0)
+                gap = since < expired
+                welcome = {"recovered": bool(resume) and not gap, "token_ms": 900_000}
+                replaying = {"replaying": 0 if gap else len(stream) - since}
+                limits = {"ping_ms": 270_000, "lifetime_ms": 6_600_000, "max_frame": 32_768}
+                meta = {"type": "welcome", "re": frame["id"], "connection": uuid4().hex}
+                await socket.send_json({**meta, "stream": place, **welcome, **replaying, **limits})
+                if gap:
+                    reason = {"requested": resume, "earliest": expired + 1, "reason": "expired"}
+                    await socket.send_json({"type": "gap", "re": frame["id"], **place, **reason})
+                elif resume:
+                    await self._replay(socket, stream[since:], frame["id"])
+            case "history":
+                since = frame["since"]
+                await self._replay(socket, stream[since : since + frame["limit"]], frame["id"])
+            case "ping":
+                await socket.send_json({"type": "pong", "re": frame["id"], **place})
+            case "auth":
+                await socket.send_json({"type": "auth_ok", "re": frame["id"], "token_ms": 900_000})
+
+    async def _replay(self, socket: WebSocket, frames: list[dict[str, Any]], request: int) -> None:
+        items = [{**frame, "replayed": True} for frame in frames]
+        await socket.send_json({"type": "events", "items": items})
+        offset = frames[-1]["offset"] if frames else 0
+        await socket.send_json({"type": "caught_up", "re": request, "offset": offset})

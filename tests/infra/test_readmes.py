@@ -1,0 +1,73 @@
+"""Each module's README has an example that works."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+import hcl2
+import pytest
+
+from tests.infra.conftest import Terraform
+from tooling import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.infra
+
+MODULES = {path.name: path for path in sorted((ROOT / "infra" / "modules").iterdir())}
+
+
+def example(module: str) -> str:
+    """Return the HCL in a module's README."""
+    [text] = re.findall(r"(?ms)^```hcl\n(.*?)^```$", (MODULES[module] / "README.md").read_text())
+    return str(text)
+
+
+def arguments(module: str) -> set[str]:
+    """Return the names of the arguments in the example's module block."""
+    [block] = hcl2.loads(example(module))["module"]
+    [call] = block.values()
+    assert call["source"].strip('"') == f"./modules/{module}"
+    return {name for name in call if not name.startswith("__")} - {"source"}
+
+
+def variables(module: str) -> dict[str, bool]:
+    """Return the module's variables, and whether each is required."""
+    blocks = hcl2.loads((MODULES[module] / "variables.tf").read_text())["variable"]
+    return {
+        name.strip('"'): "default" not in variable
+        for block in blocks
+        for name, variable in block.items()
+    }
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_example_has_the_modules_variables(module: str) -> None:
+    known = variables(module)
+    assert arguments(module) <= known.keys()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_example_sets_every_required_variable(module: str) -> None:
+    required = {name for name, needed in variables(module).items() if needed}
+    assert required
+    assert required <= arguments(module)
+
+
+def test_the_examples_are_a_valid_configuration(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "infra" / "modules", tmp_path / "modules")
+    configuration = "\n".join(example(module) for module in MODULES)
+    # Functions that the examples mention, but do not declare, are like the one they declare.
+    [function] = re.findall(r'(?ms)^module "deliver" \{.*?^\}', configuration)
+    declared = set(re.findall(r'(?m)^module "(\w+)"', configuration))
+    for name in sorted(set(re.findall(r"\bmodule\.(\w+)", configuration)) - declared):
+        configuration += "\n" + function.replace('module "deliver"', f'module "{name}"') + "\n"
+    (tmp_path / "examples.tf").write_text(configuration)
+
+    examples = Terraform(tmp_path).init()
+
+    examples.output("validate", "-no-color")
+    examples.output("fmt", "-check", "-diff", "examples.tf")

@@ -1,0 +1,278 @@
+"""A restored database: new epochs in PostgreSQL, heads in the inbox, gaps for clients."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import psycopg2.extras
+import pytest
+
+from chalicelib.aws.dynamodb import to_item
+from chalicelib.recording import generations, outbox, webhooks
+from chalicelib.recording.database import Database
+from chalicelib.store.inbox import Head, head_row
+from cli import new_epoch
+from cli.console import CommandError
+from tests import builders
+from tests.integration.cli.conftest import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from chalicelib.runtime import Runtime
+    from chalicelib.store.inbox import Inbox
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def database(fresh_database: str) -> Iterator[Database]:
+    found = Database(lambda: fresh_database)
+    yield found
+    found.close()
+
+
+def do(database: Database, transaction: Any) -> Any:
+    return database.run(transaction, deadline=time.monotonic() + 30, seconds=30)
+
+
+def query(database: Database, text: str, *values: Any) -> list[dict[str, Any]]:
+    def transaction(cursor: Any) -> Any:
+        cursor.execute(text, values)
+        return [dict(row) for row in cursor.fetchall()]
+
+    found: list[dict[str, Any]] = do(database, transaction)
+    return found
+
+
+def result(generation: str) -> webhooks.GenerationResult:
+    return webhooks.parse(
+        {
+            "generationId": generation,
+            "status": "COMPLETE",
+            "imageUrl": "https://images.example/ä.png",
+            "imageHeight": 1,
+            "imageWidth": 1,
+        }
+    )
+
+
+def complete(database: Database, user: str, *, published: bool) -> str:
+    """Record a generation's result an hour ago; return the event's id."""
+    generation = str(uuid.uuid4())
+
+    def transaction(cursor: Any) -> str:
+        cursor.execute(
+            "INSERT INTO generations (id, user_id, prompt) VALUES (%s, %s, 'ein Fluß')",
+            (generation, user),
+        )
+        recorded = generations.record(cursor, result(generation), webhook_id=None, stage="test")
+        cursor.execute(
+            "UPDATE outbox SET created_at = created_at - interval '1 hour' WHERE id = %s",
+            (recorded.event_id,),
+        )
+        if published:
+            outbox.mark_published(cursor, [recorded.event_id])
+        return recorded.event_id
+
+    return str(do(database, transaction))
+
+
+def event_of(database: Database, event_id: str) -> dict[str, Any]:
+    (row,) = query(database, "SELECT event::text FROM outbox WHERE id = %s", event_id)
+    found: dict[str, Any] = json.loads(row["event"])
+    return found
+
+
+def stream_of(database: Database, user: str) -> tuple[str, int]:
+    (row,) = query(
+        database, "SELECT epoch::text, last_offset FROM streams WHERE user_id = %s", user
+    )
+    return row["epoch"], row["last_offset"]
+
+
+def test_every_stream_starts_again_under_a_later_epoch(database: Database) -> None:
+    for user in ("alice", "alice", "bob"):
+        complete(database, user, published=True)
+    before = {user: stream_of(database, user)[0] for user in ("alice", "bob")}
+
+    renewed = do(database, new_epoch.renew)
+
+    assert renewed.moved == 0
+    for user, old in before.items():
+        assert stream_of(database, user) == (renewed.epochs[user], 0)
+        assert renewed.epochs[user] > old
+    assert renewed.epochs["alice"] != renewed.epochs["bob"]
+
+
+def test_waiting_events_move_in_order_and_keep_their_ids_and_bytes(
+    database: Database,
+) -> None:
+    """Given a published event between waiting ones."""
+    first = complete(database, "alice", published=False)
+    published = complete(database, "alice", published=True)
+    second = complete(database, "alice", published=False)
+    other = complete(database, "bob", published=False)
+    (as_recorded,) = query(database, "SELECT event::text FROM outbox WHERE id = %s", first)
+    untouched = event_of(database, published)
+
+    renewed = do(database, new_epoch.renew)
+
+    assert renewed.moved == 3
+    places = [
+        (event_of(database, event_id)["epoch"], event_of(database, event_id)["sequence"])
+        for event_id in (first, second, other)
+    ]
+    alice, bob = renewed.epochs["alice"], renewed.epochs["bob"]
+    assert places == [(alice, "1"), (alice, "2"), (bob, "1")]
+    assert event_of(database, published) == untouched
+    assert stream_of(database, "alice") == (alice, 2)
+    assert event_of(database, first)["id"] == first
+    (moved,) = query(database, "SELECT event::text FROM outbox WHERE id = %s", first)
+    old_epoch = json.loads(as_recorded["event"])["epoch"]
+    assert moved["event"] == as_recorded["event"].replace(old_epoch, alice)
+    # The next result goes on after them.
+    following = event_of(database, complete(database, "alice", published=False))
+    assert (following["epoch"], following["sequence"]) == (alice, "3")
+
+
+def test_an_event_that_may_be_being_published_is_left_alone(database: Database) -> None:
+    event_id = complete(database, "alice", published=False)
+    query(
+        database,
+        "UPDATE outbox SET created_at = clock_timestamp() WHERE id = %s RETURNING id",
+        event_id,
+    )
+    before = event_of(database, event_id)
+
+    renewed = do(database, new_epoch.renew)
+
+    assert renewed.moved == 0
+    assert event_of(database, event_id) == before
+    assert stream_of(database, "alice")[1] == 0
+
+
+def test_a_clock_that_went_back_changes_nothing(database: Database) -> None:
+    complete(database, "alice", published=False)
+    ahead = builders.epoch(-3600)
+    query(database, "UPDATE streams SET epoch = %s RETURNING epoch", ahead)
+
+    with pytest.raises(CommandError, match="clock"):
+        do(database, new_epoch.renew)
+
+    assert stream_of(database, "alice") == (ahead, 1)
+
+
+def test_a_callback_in_flight_keeps_its_offset_and_the_next_gets_the_new_epoch(
+    database: Database, fresh_database: str
+) -> None:
+    """Given a callback that has taken an offset and not yet committed."""
+    complete(database, "alice", published=True)
+    generation = str(uuid.uuid4())
+    callback = psycopg2.connect(fresh_database)
+    cursor = callback.cursor(cursor_factory=psycopg2.extras.RealDictCursor)
+    cursor.execute(
+        "INSERT INTO generations (id, user_id, prompt) VALUES (%s, 'alice', 'p')", (generation,)
+    )
+    recorded = generations.record(cursor, result(generation), webhook_id=None, stage="test")
+    done: list[new_epoch.Renewed] = []
+    operator = threading.Thread(target=lambda: done.append(do(database, new_epoch.renew)))
+    watcher = Database(lambda: fresh_database)
+
+    operator.start()
+    while not query(
+        watcher,
+        "SELECT 1 FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()",
+    ):
+        assert operator.is_alive()
+    callback.commit()
+    operator.join(timeout=30)
+
+    callback.close()
+    assert recorded.event is not None
+    assert json.loads(recorded.event)["sequence"] == "2"
+    assert stream_of(watcher, "alice") == (done[0].epochs["alice"], 0)
+    following = event_of(watcher, complete(watcher, "alice", published=False))
+    assert following["sequence"] == "1"
+    watcher.close()
+
+
+def test_clients_get_a_gap_once_the_heads_have_moved(
+    dynamodb: Any, stored: Inbox, runtime: Runtime
+) -> None:
+    """Given clients at offset 5 of the old epoch, and one head that is ahead already."""
+    old, new = builders.epoch(3600), builders.epoch(60)
+    for user, epoch, offset in (("alice", old, 5), ("bob", old, 5), ("bob", new, 3)):
+        row = head_row(user, epoch, offset, 7)
+        dynamodb.put_item(TableName="inbox", Item=to_item(row))
+
+    def ask(user: str, **resume: Any) -> dict[str, Any]:
+        frame = {"action": "hello", "id": 1, "resume": resume}
+        answer = runtime.message.handle(builders.websocket(frame, user_id=user))
+        last: dict[str, Any] = json.loads(answer["body"])
+        return last
+
+    users = list(new_epoch.announce(dynamodb, "inbox", {"alice": new, "bob": new}))
+
+    assert users == ["alice", "bob"]
+    assert stored.head("alice") == Head(new, 0)
+    assert stored.head("bob") == Head(new, 3)
+    gap = ask("alice", epoch=old, offset=5)
+    assert (gap["type"], gap["reason"]) == ("gap", "epoch_changed")
+    assert (gap["epoch"], gap["head"]) == (new, 0)
+    # From there, the client continues without another gap.
+    assert ask("alice", epoch=new, offset=0)["type"] == "caught_up"
+
+
+def test_the_command_renews_and_announces(
+    stored: Inbox, database: Database, fresh_database: str, moto: str, tmp_path: Path
+) -> None:
+    complete(database, "alice", published=False)
+    old, _ = stream_of(database, "alice")
+    stack = tmp_path / "stack.env"
+    stack.write_text(
+        f"HERALD_INBOX_TABLE=inbox\nAWS_ENDPOINT_URL={moto}\nAWS_REGION=eu-central-1\n"
+        "AWS_ACCESS_KEY_ID=test\nAWS_SECRET_ACCESS_KEY=test\n"
+    )
+    words = ["new-epoch", "--stack-env", str(stack)]
+
+    code, _, errors = run(*words, HERALD_DATABASE_URL=fresh_database)
+    assert code == 2
+    assert "has 1 streams. Give every one a new epoch?" in errors
+    assert stream_of(database, "alice")[0] == old
+
+    code, said, _ = run(*words, "--yes", HERALD_DATABASE_URL=fresh_database)
+
+    assert code == 0
+    assert said.splitlines() == [
+        "1 streams renewed, 1 waiting events moved.",
+        "1 inboxes in inbox updated.",
+    ]
+    assert stored.head("alice") == Head(stream_of(database, "alice")[0], 0)
+
+
+def test_the_result_in_json_has_every_count(database: Database, fresh_database: str) -> None:
+    complete(database, "alice", published=False)
+    words = ("new-epoch", "--no-announce", "--yes", "--json")
+    code, said, _ = run(*words, HERALD_DATABASE_URL=fresh_database)
+    assert code == 0
+    assert json.loads(said) == {"streams": 1, "moved": 1, "announced": None}
+
+
+def test_a_database_that_does_not_answer_is_reported_without_its_password(tmp_path: Path) -> None:
+    code, said, errors = run(
+        "new-epoch",
+        "--no-announce",
+        "--yes",
+        HERALD_DATABASE_URL="postgresql://herald:hunter2@127.0.0.1:1/herald",
+    )
+    assert (code, said) == (2, "")
+    assert "127.0.0.1:1/herald" in errors
+    assert "hunter2" not in errors

@@ -1,0 +1,48 @@
+"""Sockets refused: unit tests run without a network, in whatever thread or library."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import psycopg2
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MESSAGE = "unit tests open no sockets: move this test to tests/integration"
+
+
+class SocketRefused(OSError):
+    """A socket was used where none may be; an OSError, so that libraries clean up after it."""
+
+
+@contextmanager
+def sockets_refused() -> Iterator[None]:
+    """Make every bind, listen and connect fail.
+
+    The block fails as well, even if the code under test handled or replaced the error.
+    """
+    attempts: list[str] = []
+
+    def refuse(name: str) -> Any:
+        def refused(*arguments: object, **options: object) -> NoReturn:
+            attempts.append(name)
+            raise SocketRefused(f"{MESSAGE} ({name})")
+
+        return refused
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("bind", "listen", "connect", "connect_ex", "sendto", "sendmsg"):
+            patch.setattr(socket.socket, name, refuse(f"socket.{name}"))
+        patch.setattr(psycopg2, "_connect", refuse("psycopg2.connect"))  # libpq has its own sockets
+        try:
+            yield
+        except BaseException as exc:
+            if attempts:
+                raise SocketRefused(f"{MESSAGE} ({attempts[0]})") from exc
+            raise
+    if attempts:
+        raise SocketRefused(f"{MESSAGE} ({attempts[0]})")

