@@ -53,6 +53,11 @@ class Emulator(NamedTuple):
         return answers(f"{self.url}/_ministack/ready")
 
 
+def requests_file(stack: Path) -> Path:
+    """Where the emulator of a stack writes down every request for AWS that it admits."""
+    return stack / "logs" / "requests.jsonl"
+
+
 def answers(url: str) -> bool:
     """Whether a GET of `url` on this machine is answered with 200 within two seconds."""
     try:
@@ -71,7 +76,7 @@ def start(stack: Path, settings: Mapping[str, str]) -> Emulator:
         It does not start; the message quotes the end of its log.
     """
     python = environments.ensure("emulator")
-    emulator = Emulator(free_port(), "AKIAHERALDLOCAL00000", secrets.token_hex(20))
+    emulator = Emulator(free_port(), f"AKIA{secrets.token_hex(8).upper()}", secrets.token_hex(20))
     scratch = stack / "tmp"
     scratch.mkdir(exist_ok=True)
     environment = processes.clean_environment(
@@ -87,6 +92,7 @@ def start(stack: Path, settings: Mapping[str, str]) -> Emulator:
             "IOT_MTLS_ENABLED": "0",  # it would listen on all interfaces, despite BIND_HOST
             "SFTP_ENABLED": "0",
             "LAMBDA_EXECUTOR": "local",
+            "HERALD_EMULATOR_RECORD": str(requests_file(stack)),
             "DOCKER_HOST": f"unix://{scratch}/none",  # no clean-up of Docker containers at start
             "TMPDIR": str(scratch),
             **settings,

@@ -49,16 +49,28 @@ class Postgres(NamedTuple):
 
     def initialise(self) -> None:
         """Create the data directory, start the server, create the database `herald`."""
-        password_file = self.directory / "password"
-        password_file.touch(mode=0o600)
-        password_file.write_text(self.password)
+        password_file = self._write_password()
         if identity := _identity():
-            for path in (self.directory, password_file):
-                os.chown(path, identity["user"], identity["group"])
+            # From here on `nobody` may put anything in here: as root we write nothing more.
+            os.chown(self.directory, identity["user"], identity["group"])
         options = ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync"]
         self._run("initdb", "-U", self.user, "--pwfile", str(password_file), *options)
         self.start()
         _create_database(self)
+
+    def _write_password(self) -> Path:
+        """The file for initdb, readable by the server's user alone; raises SetupError."""
+        path = self.directory / "password"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        try:
+            descriptor = os.open(path, flags, 0o600)
+        except FileExistsError:
+            raise SetupError(f"{path} exists: somebody else writes to this directory.") from None
+        with os.fdopen(descriptor, "w") as file:
+            if identity := _identity():
+                os.fchown(descriptor, identity["user"], identity["group"])
+            file.write(self.password)
+        return path
 
     def start(self) -> None:
         """Start the server and wait until it answers; raises SetupError with its log."""
@@ -76,19 +88,24 @@ class Postgres(NamedTuple):
         self.start()
 
     def running(self) -> bool:
-        return self._call("pg_ctl", "status").returncode == 0
+        # Before there are data, the server's user may not even enter the directory.
+        return self._has_data() and self._call("pg_ctl", "status").returncode == 0
 
     def remove(self) -> None:
         """Stop the server, whatever its state, and delete its data."""
         if not self.directory.is_dir():
             return
-        self._call("pg_ctl", "-w", "-m", "immediate", "stop")
+        if self._has_data():
+            self._call("pg_ctl", "-w", "-m", "immediate", "stop")
         # pg_ctl does not stop the server that an interrupted initdb leaves behind.
         left = [process for process in psutil.process_iter() if self._works_here(process)]
         for process in left:
             process.kill()
         psutil.wait_procs(left, timeout=5)
         shutil.rmtree(self.directory)
+
+    def _has_data(self) -> bool:
+        return (self.directory / "data").is_dir()
 
     def _works_here(self, process: psutil.Process) -> bool:
         try:
@@ -99,9 +116,16 @@ class Postgres(NamedTuple):
     def _run(self, program: str, *arguments: str) -> None:
         result = self._call(program, *arguments)
         if result.returncode != 0:
-            log = self.log.read_text(errors="replace") if self.log.exists() else ""
-            said = logs.last_lines(result.stdout + log)
+            said = logs.last_lines(result.stdout + self._read_log())
             raise SetupError(f"PostgreSQL: {program} {arguments[-1]} failed.\n{said}")
+
+    def _read_log(self) -> str:
+        try:
+            descriptor = os.open(self.log, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:  # there is none yet, or a link is in its place
+            return ""
+        with os.fdopen(descriptor, errors="replace") as file:
+            return file.read()
 
     def _call(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(self.programs / program), "-D", str(self.directory / "data"), *arguments]
@@ -188,7 +212,6 @@ def _usable(programs: Path, directory: Path) -> Path:
     identity = _identity()
     if not identity:
         return programs
-    os.chown(directory, identity["user"], identity["group"])
     probe = [str(programs / "initdb"), "--version"]
     try:
         subprocess.run(probe, check=True, capture_output=True, **identity)

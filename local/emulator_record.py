@@ -1,0 +1,113 @@
+"""What was asked of AWS, request by request, for `tests/wire` to compare with AWS's models.
+
+One JSON object a line. Secrets are left out: values of secrets, signatures, session tokens.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from local.emulator_signatures import Claim
+    from local.emulator_websockets import Message, Send
+
+_MAX_FILE = 256 * 1024 * 1024
+_MAX_BODY = 2 * 1024 * 1024  # twice what SQS and SNS take
+_LEFT_OUT = re.compile(r'("(?:ZipFile|SecretBinary)"\s*:\s*)"[A-Za-z0-9+/=\s\\]*"')
+_SECRET = re.compile(r'("SecretString"\s*:\s*)"(?:[^"\\]|\\.)*"')
+_HEADERS = ("content-type", "content-encoding", "user-agent", "host")
+_UNNEEDED = ("x-amz-security-token", "x-amz-content-sha256")
+_QUERY = re.compile(r"(X-Amz-(?:Signature|Security-Token)=)[^&]*")
+
+logger = logging.getLogger("herald.emulator")
+
+
+class Recorder:
+    """Appends to a file up to its limit; a request never fails because of it."""
+
+    def __init__(self, path: str | None) -> None:
+        self._left = _MAX_FILE
+        self._file: int | None = None
+        if path:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+            self._file = os.open(path, flags, 0o600)
+
+    def keep(
+        self, scope: MutableMapping[str, Any], claim: Claim, body: bytes, status: int | None
+    ) -> None:
+        """Write a request down with the status of its answer; None: there was none."""
+        if self._file is None:
+            return
+        try:
+            self._write(self._file, _entry(scope, claim, body) | {"status": status})
+        except (OSError, ValueError):
+            logger.exception("recording has ended")
+            self._file = None
+
+    def _write(self, file: int, entry: dict[str, Any]) -> None:
+        line = json.dumps(entry).encode() + b"\n"
+        self._left -= len(line)
+        if self._left < 0:
+            line = b'{"full": true}\n'
+        os.write(file, line)
+        if self._left < 0:
+            self._file = None
+
+
+class Status:
+    """Notes the status of an answer as it passes."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.code: int | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.code = message["status"]
+        await self._send(message)
+
+
+def of_environment() -> Recorder:
+    """The recorder into the file that HERALD_EMULATOR_RECORD names, if any."""
+    return Recorder(os.environ.get("HERALD_EMULATOR_RECORD"))
+
+
+def _entry(scope: MutableMapping[str, Any], claim: Claim, body: bytes) -> dict[str, Any]:
+    headers = {name.decode("latin-1").lower(): value for name, value in scope["headers"]}
+    kept = {
+        name: value.decode("latin-1")
+        for name, value in headers.items()
+        if name in _HEADERS or (name.startswith("x-amz-") and name not in _UNNEEDED)
+    }
+    return {
+        "at": round(time.time(), 3),
+        "key": claim.key,
+        "service": claim.service,
+        "target": kept.get("x-amz-target", ""),
+        "method": scope["method"],
+        "path": scope["raw_path"].decode("latin-1"),
+        "query": _QUERY.sub(r"\1", scope["query_string"].decode("latin-1")),
+        "headers": kept,
+        **_body(body),
+    }
+
+
+def _body(body: bytes) -> dict[str, Any]:
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        if len(body) > _MAX_BODY:
+            return {"body": None, "size": len(body)}
+        return {"body64": base64.b64encode(body).decode()}
+    text = _SECRET.sub(r'\1"left out"', _LEFT_OUT.sub(r'\1"bGVmdCBvdXQ="', text))
+    if len(text) > _MAX_BODY:
+        return {"body": None, "size": len(body)}
+    return {"body": text}

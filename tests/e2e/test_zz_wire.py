@@ -1,0 +1,112 @@
+"""After everything else: all that the run has asked of AWS, and the end of its stack.
+
+conftest.py puts these tests last. They plan and destroy the stack of the run, so that Terraform's
+requests for both are in the record too; a stack that was up before (HERALD_STACK_ENV) is planned
+and not destroyed, and its record need not be whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local import emulator, processes
+from tests.wire import conformance, policy, records
+from tooling import terraform
+
+if TYPE_CHECKING:
+    from local.stack import Stack
+    from tests.wire.records import Request
+
+pytestmark = pytest.mark.e2e
+
+_OWN = "HERALD_STACK_ENV" not in os.environ
+own_stack = pytest.mark.skipif(not _OWN, reason="another's stack is not destroyed")
+
+# What each service was asked for at least; whoever asks for something new adds nothing here.
+_EXPECTED = {
+    "apigateway": {"GetAccount"},
+    "apigatewaymanagementapi": {"DeleteConnection", "PostToConnection"},
+    "apigatewayv2": {
+        "CreateApi", "CreateAuthorizer", "CreateDeployment", "CreateIntegration", "CreateRoute",
+        "CreateRouteResponse", "CreateStage", "DeleteApi", "GetApi",
+    },
+    "cloudwatch": {"DeleteAlarms", "DescribeAlarms", "PutDashboard", "PutMetricAlarm"},
+    "dynamodb": {
+        "BatchGetItem", "BatchWriteItem", "CreateTable", "DeleteTable", "GetItem", "PutItem",
+        "Query", "UpdateItem", "UpdateTimeToLive",
+    },
+    "events": {"DeleteRule", "PutRule", "PutTargets", "RemoveTargets"},
+    "iam": {"CreateRole", "DeleteRole", "DeleteRolePolicy", "GetRolePolicy", "PutRolePolicy"},
+    "kms": {"CreateAlias", "CreateKey", "EnableKeyRotation", "ScheduleKeyDeletion"},
+    "lambda": {
+        "AddPermission", "CreateEventSourceMapping", "CreateFunction", "DeleteFunction", "Invoke",
+        "RemovePermission",
+    },
+    "logs": {"CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy"},
+    "secretsmanager": {"CreateSecret", "DeleteSecret", "GetSecretValue", "PutSecretValue"},
+    "sns": {"CreateTopic", "DeleteTopic", "Publish", "PublishBatch", "Subscribe", "Unsubscribe"},
+    "sqs": {"CreateQueue", "DeleteQueue", "GetQueueAttributes", "SendMessage"},
+    "sts": {"GetCallerIdentity"},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def requests(stack: Stack, stack_env: dict[str, str]) -> list[Request]:
+    """Everything that was asked, Terraform's plan and destroy included."""
+    run_terraform(stack, stack_env, "plan", "-refresh=true", "-lock=false")
+    if _OWN:
+        run_terraform(stack, stack_env, "destroy", "-auto-approve")
+    return records.load(emulator.requests_file(stack.directory))
+
+
+def run_terraform(stack: Stack, env: dict[str, str], command: str, *options: str) -> None:
+    aws = {name: value for name, value in env.items() if name.startswith("AWS_")}
+    own = processes.clean_environment(stack.directory, {**aws, "AWS_EC2_METADATA_DISABLED": "true"})
+    program = str(terraform.find_terraform())
+    result = subprocess.run(
+        [program, command, "-no-color", "-parallelism=20", *options],
+        cwd=stack.directory / "infra",
+        env=terraform.environment(own),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
+
+
+def test_aws_would_take_every_request(requests: list[Request]) -> None:
+    violations = conformance.check(requests).violations
+    assert violations == [], "\n".join(violations[:20])
+
+
+@own_stack
+def test_every_kind_of_request_was_seen(requests: list[Request]) -> None:
+    seen = conformance.check(requests).operations
+    missing = [
+        f"{service}:{name}"
+        for service, names in _EXPECTED.items()
+        for name in sorted(names)
+        if f"{service}:{name}" not in seen
+    ]
+    assert missing == []
+    assert len(requests) >= 1_000
+
+
+@own_stack
+def test_the_deploy_policy_is_what_terraform_asks_for(requests: list[Request]) -> None:
+    found = policy.document(policy.calls(requests))
+    documented = json.loads(policy.DOCUMENT.read_text())
+    assert found == documented, "`python -m tests.wire.policy` writes docs/deploy-policy.json anew"
+
+
+@own_stack
+def test_destroying_leaves_nothing(requests: list[Request], stack: Stack) -> None:
+    assert requests
+    state = json.loads((stack.directory / "infra" / "terraform.tfstate").read_text())
+    assert [resource for resource in state["resources"] if resource["mode"] == "managed"] == []

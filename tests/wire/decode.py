@@ -1,0 +1,253 @@
+"""Which operation a request is for, and its parameters, read by AWS's four older protocols."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl, unquote
+
+import botocore.session
+
+from tests.wire import forms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from botocore.model import OperationModel, ServiceModel
+
+    from tests.wire.records import Request
+
+# The name in a signature, where botocore's is another.
+_SERVICES = {
+    "apigateway": "apigateway",  # or apigatewayv2, by the path
+    "execute-api": "apigatewaymanagementapi",
+    "monitoring": "cloudwatch",
+}
+# The emulator serves every API under a path of its one address.
+_EMULATED = re.compile(r"/_aws/execute-api/[^/]+/[^/]+(?=/@connections/)")
+# Belong to HTTP, signing and the SDKs, to no operation.
+_COMMON_HEADERS = re.compile(r"x-amz-(?:date|target|user-agent|security-token|content-sha256)")
+_SIGNATURE = re.compile(r"X-Amz-(?:Algorithm|Credential|Date|Expires|SignedHeaders|Signature)")
+
+
+class Undecodable(Exception):
+    """The request is for no operation, or not in its protocol's form."""
+
+
+class Call(NamedTuple):
+    """A decoded request. `problems` are what the protocol itself finds wrong."""
+
+    service: str
+    operation: OperationModel
+    parameters: dict[str, Any]
+    problems: list[str]
+
+    @property
+    def name(self) -> str:
+        return f"{self.service}:{self.operation.name}"
+
+
+def decode(request: Request) -> Call:
+    """Raises Undecodable."""
+    model = _model(_service(request))
+    protocol = _protocol(request, model)
+    if protocol == "json":
+        return _json(request, model)
+    if protocol == "query":
+        return _form(request, model)
+    if protocol == "rest-json":
+        return _rest(request, model)
+    raise Undecodable(f"{model.service_name} speaks {protocol}, which is not decoded here")
+
+
+def _service(request: Request) -> str:
+    if request.service == "apigateway" and request.path.startswith("/v2/"):
+        return "apigatewayv2"
+    return _SERVICES.get(request.service, request.service)
+
+
+@functools.cache
+def _session() -> botocore.session.Session:
+    return botocore.session.Session()
+
+
+@functools.cache
+def _model(service: str) -> ServiceModel:
+    try:
+        return _session().get_service_model(service)
+    except Exception as error:
+        raise Undecodable(f"{service} is no service: {error}") from error
+
+
+def _protocol(request: Request, model: ServiceModel) -> str:
+    """The protocol of the request; the model says which are possible."""
+    possible = [*model.metadata.get("protocols", ()), model.metadata["protocol"]]
+    if "rest-json" in possible:
+        return "rest-json"
+    if "json" in possible and request.target:
+        return "json"
+    kind = request.headers.get("content-type", "")
+    if request.method == "GET" or kind.startswith("application/x-www-form-urlencoded"):
+        # A query service's requests stay valid when it learns JSON, SQS's for one.
+        return "query" if model.metadata.get("apiVersion") else "unknown"
+    return str(model.metadata["protocol"])
+
+
+def _operation(model: ServiceModel, name: str) -> OperationModel:
+    if name not in model.operation_names:
+        raise Undecodable(f"{model.service_name} has no operation {name!r}")
+    return model.operation_model(name)
+
+
+def _json(request: Request, model: ServiceModel) -> Call:
+    prefix, _, name = request.target.rpartition(".")
+    operation = _operation(model, name)
+    problems = []
+    if prefix != model.metadata["targetPrefix"]:
+        problems.append(f"X-Amz-Target begins with {prefix}")
+    kind = f"application/x-amz-json-{model.metadata['jsonVersion']}"
+    if request.headers.get("content-type") != kind:
+        problems.append(f"Content-Type is {request.headers.get('content-type')}, not {kind}")
+    if (request.method, request.path) != ("POST", "/"):
+        problems.append(f"{request.method} {request.path}, not POST /")
+    parameters = named(operation.input_shape, _object(request.body))
+    return Call(model.service_name, operation, parameters, problems)
+
+
+def named(shape: Any, value: Any) -> Any:
+    """A JSON value with the members' names of the model instead of those on the wire."""
+    if shape is None or value is None:
+        return value
+    if shape.type_name == "structure" and isinstance(value, dict):
+        wire = {each.serialization.get("name", name): name for name, each in shape.members.items()}
+        return {
+            # What the model does not know keeps a name that it does not know either.
+            wire.get(name, f"{name} (on the wire)"): named(shape.members.get(wire.get(name)), each)
+            for name, each in value.items()
+        }
+    if shape.type_name == "list" and isinstance(value, list):
+        return [named(shape.member, each) for each in value]
+    if shape.type_name == "map" and isinstance(value, dict):
+        return {key: named(shape.value, each) for key, each in value.items()}
+    return value
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body, parse_constant=_no_constant)
+    except ValueError as error:
+        raise Undecodable(f"the body is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise Undecodable("the body is not a JSON object")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _form(request: Request, model: ServiceModel) -> Call:
+    text = request.query if request.method == "GET" else request.body.decode()
+    pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text))
+    fields = {name: value for name, value in pairs if not _SIGNATURE.fullmatch(name)}
+    operation = _operation(model, fields.pop("Action", ""))
+    problems = []
+    if len({name for name, _ in pairs}) < len(pairs):
+        problems.append("a field is there more than once")
+    if (version := fields.pop("Version", None)) != model.metadata["apiVersion"]:
+        problems.append(f"Version is {version}, not {model.metadata['apiVersion']}")
+    parameters, unknown = forms.structure(operation.input_shape, fields)
+    problems += [f"{name} is not a field of {operation.name}" for name in unknown]
+    return Call(model.service_name, operation, parameters, problems)
+
+
+class _Route(NamedTuple):
+    operation: OperationModel
+    pattern: re.Pattern[str]
+    literals: int
+    fixed: dict[str, str]  # query parameters that the address itself has
+
+
+@functools.cache
+def _routes(model: ServiceModel) -> list[_Route]:
+    """The operations by their addresses, the most literal first."""
+    found = []
+    for name in model.operation_names:
+        operation = model.operation_model(name)
+        path, _, query = operation.http["requestUri"].partition("?")
+        parts = re.split(r"(\{[^}]+\})", path.rstrip("/") or "/")
+        pattern = "".join(_part(part) for part in parts)
+        literals = sum(len(part) for part in parts if not part.startswith("{"))
+        fixed = dict(parse_qsl(query, keep_blank_values=True))
+        found.append(_Route(operation, re.compile(f"{pattern}/?"), literals, fixed))
+    return sorted(found, key=lambda route: (-route.literals, -len(route.fixed)))
+
+
+def _part(part: str) -> str:
+    if not part.startswith("{"):
+        return re.escape(part)
+    name = part.strip("{+}")
+    return f"(?P<{name.replace('-', '_')}>{'.+' if part.endswith('+}') else '[^/]+'})"
+
+
+def _rest(request: Request, model: ServiceModel) -> Call:
+    path = _EMULATED.sub("", request.path)
+    query = dict(parse_qsl(request.query, keep_blank_values=True))
+    for route in _routes(model):
+        matched = route.pattern.fullmatch(path)
+        if not (matched and route.operation.http["method"] == request.method):
+            continue
+        if route.fixed.items() <= query.items():
+            labels = {name: unquote(value) for name, value in matched.groupdict().items()}
+            rest = {name: each for name, each in query.items() if name not in route.fixed}
+            return _rest_call(request, model, route.operation, labels, rest)
+    raise Undecodable(f"{model.service_name} has no {request.method} {path}")
+
+
+def _rest_call(
+    request: Request,
+    model: ServiceModel,
+    operation: OperationModel,
+    labels: dict[str, str],
+    query: dict[str, str],
+) -> Call:
+    shape: Any = operation.input_shape
+    headers = dict(request.headers)
+    sources = {"uri": labels, "querystring": query, "header": headers}
+    parameters: dict[str, Any] = {}
+    problems: list[str] = []
+    for name, member in shape.members.items() if shape is not None else ():
+        source = sources.get(member.serialization.get("location", ""))
+        wire = member.serialization.get("name", name)
+        key = {"uri": wire.replace("-", "_"), "header": wire.lower()}.get(
+            member.serialization.get("location", ""), wire
+        )
+        if source is not None and key in source:
+            parameters[name], wrong = forms.scalar(member, source.pop(key))
+            problems += [f"{name}: {wrong}"] if wrong else []
+    unknown = [name for name in query if not _SIGNATURE.fullmatch(name)]
+    problems += [f"{name} is not in the query of {operation.name}" for name in unknown]
+    problems += _foreign_headers(headers, operation)
+    parameters |= _body(shape, request.body)
+    return Call(model.service_name, operation, parameters, problems)
+
+
+def _body(shape: Any, body: bytes) -> dict[str, Any]:
+    """The members that a REST request has in its body."""
+    if not body:
+        return {}
+    payload = shape.serialization.get("payload") if shape is not None else None
+    if payload and shape.members[payload].type_name in ("blob", "string"):
+        return {payload: body}
+    if payload:
+        return {payload: named(shape.members[payload], _object(body))}
+    found: dict[str, Any] = named(shape, _object(body))
+    return found
+
+
+def _foreign_headers(headers: dict[str, str], operation: OperationModel) -> Iterator[str]:
+    for name in headers:
+        if name.startswith("x-amz-") and not _COMMON_HEADERS.fullmatch(name):
+            yield f"the header {name} is not one of {operation.name}"

@@ -1,0 +1,181 @@
+"""The least policy of the role that deploys, from what Terraform asked of AWS.
+
+`python -m tests.wire.policy [requests.jsonl]` writes docs/deploy-policy.json. The record must have
+an apply, a plan and a destroy: tests/e2e/test_zz_wire.py makes one, and compares.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.wire import decode, records
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tests.wire.decode import Call
+    from tests.wire.records import Request
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "deploy-policy.json"
+RECORD = ROOT / "build" / "test-stack" / "logs" / "requests.jsonl"
+
+# Where the action is not the operation's name. Sources for all of this file: the Service
+# Authorization Reference, and for each pair of tables below the page of the service itself.
+_EXCEPTIONS = {"lambda:Invoke": "lambda:InvokeFunction"}
+
+# What a later deployment asks for when something that exists is changed.
+_UPDATES = {
+    "cloudwatch:PutMetricAlarm": ("cloudwatch:TagResource", "cloudwatch:UntagResource"),
+    "dynamodb:CreateTable": (
+        "dynamodb:TagResource",
+        "dynamodb:UntagResource",
+        "dynamodb:UpdateTable",
+    ),
+    "events:PutRule": ("events:TagResource", "events:UntagResource"),
+    "iam:CreateRole": (
+        "iam:TagRole",
+        "iam:UntagRole",
+        "iam:UpdateAssumeRolePolicy",
+        "iam:UpdateRole",
+    ),
+    "kms:CreateAlias": ("kms:UpdateAlias",),
+    "kms:CreateKey": (
+        "kms:PutKeyPolicy",
+        "kms:TagResource",
+        "kms:UntagResource",
+        "kms:UpdateKeyDescription",
+    ),
+    "lambda:CreateEventSourceMapping": ("lambda:UpdateEventSourceMapping",),
+    "lambda:CreateFunction": (
+        "lambda:TagResource",
+        "lambda:UntagResource",
+        "lambda:UpdateFunctionCode",
+        "lambda:UpdateFunctionConfiguration",
+    ),
+    "logs:CreateLogGroup": (
+        "logs:AssociateKmsKey",
+        "logs:DeleteRetentionPolicy",
+        "logs:TagResource",
+        "logs:UntagResource",
+    ),
+    "secretsmanager:CreateSecret": (
+        "secretsmanager:TagResource",
+        "secretsmanager:UntagResource",
+        "secretsmanager:UpdateSecret",
+    ),
+    "sns:CreateTopic": ("sns:TagResource", "sns:UntagResource"),
+    "sns:Subscribe": ("sns:SetSubscriptionAttributes",),
+    "sqs:CreateQueue": ("sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"),
+}
+
+# What AWS asks of the caller besides, when an operation is called with one of these members.
+_BESIDES = {
+    # https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-logging.html
+    ("apigatewayv2:CreateStage", "AccessLogSettings"): (
+        "logs:CreateLogDelivery",
+        "logs:DeleteLogDelivery",
+        "logs:DescribeResourcePolicies",
+        "logs:GetLogDelivery",
+        "logs:ListLogDeliveries",
+        "logs:PutResourcePolicy",
+        "logs:UpdateLogDelivery",
+    ),
+    # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+    ("dynamodb:CreateTable", "SSESpecification"): (
+        "kms:CreateGrant",
+        "kms:Decrypt",
+        "kms:DescribeKey",
+        "kms:Encrypt",
+        "kms:GenerateDataKey",
+        "kms:ReEncryptFrom",
+        "kms:ReEncryptTo",
+    ),
+    # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+    ("lambda:CreateFunction", "KMSKeyArn"): ("kms:CreateGrant", "kms:Decrypt", "kms:Encrypt"),
+    # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+    ("secretsmanager:CreateSecret", "KmsKeyId"): ("kms:Decrypt", "kms:GenerateDataKey"),
+}
+
+_PASSED = {
+    "lambda:CreateFunction": "lambda.amazonaws.com",
+    "apigateway:UpdateAccount": "apigateway.amazonaws.com",
+}
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/using-service-linked-roles.html
+_LINKED = {"apigatewayv2:CreateApi": "ops.apigateway.amazonaws.com"}
+_ROLES = "arn:*:iam::*:role/herald-*"
+
+
+def calls(requests: Iterable[Request]) -> list[Call]:
+    """What Terraform asked for; raises decode.Undecodable."""
+    return [decode.decode(request) for request in requests if request.by_terraform]
+
+
+def action(call: Call) -> str:
+    """The IAM action that a call needs."""
+    if call.service in ("apigateway", "apigatewayv2"):
+        return f"apigateway:{call.operation.http['method']}"
+    name = call.name.removesuffix("Batch") if call.service in ("sns", "sqs") else call.name
+    return _EXCEPTIONS.get(name, name)
+
+
+def document(asked: Sequence[Call]) -> dict[str, Any]:
+    """The policy for the role that made these calls."""
+    names = {call.name for call in asked}
+    recorded = {action(call) for call in asked}
+    updates = {each for name in names for each in _UPDATES.get(name, ())}
+    if any(name.startswith("apigatewayv2:Create") for name in names):
+        updates |= {"apigateway:PATCH", "apigateway:PUT"}  # PUT: tags
+    besides = {
+        each
+        for call in asked
+        for (name, member), actions in _BESIDES.items()
+        if call.name == name and call.parameters.get(member)
+        for each in actions
+    }
+    on_roles = {each for each in recorded | updates if each.startswith("iam:")}
+    statements = [
+        _statement("Recorded", recorded - on_roles),
+        _statement("ForUpdates", updates - recorded - on_roles),
+        _statement("AskedBesides", besides - recorded - updates),
+        _statement("RolesOfHerald", on_roles, _ROLES),
+        _statement("GivenToServices", {"iam:PassRole"}, _ROLES)
+        | {"Condition": _equals("iam:PassedToService", _services(_PASSED, names))},
+        _statement("OnceInAnAccount", {"iam:CreateServiceLinkedRole"})
+        | {"Condition": _equals("iam:AWSServiceName", _services(_LINKED, names))},
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _services(table: dict[str, str], names: set[str]) -> list[str]:
+    return sorted(service for name, service in table.items() if name in names)
+
+
+def _equals(key: str, values: list[str]) -> dict[str, Any]:
+    return {"StringEquals": {key: values}}
+
+
+def _statement(sid: str, actions: set[str], resource: str = "*") -> dict[str, Any]:
+    return {"Sid": sid, "Effect": "Allow", "Action": sorted(actions), "Resource": resource}
+
+
+def text(policy: dict[str, Any]) -> str:
+    return json.dumps(policy, indent=2) + "\n"
+
+
+def main(arguments: Sequence[str]) -> int:
+    asked = calls(records.load(Path(arguments[0]) if arguments else RECORD))
+    needed = {"lambda:CreateFunction", "lambda:DeleteFunction", "apigateway:GetAccount"}
+    if missing := needed - {call.name for call in asked}:
+        print(f"The record has no whole apply, plan and destroy: {missing}", file=sys.stderr)
+        return 1
+    DOCUMENT.write_text(text(document(asked)))
+    print(DOCUMENT.relative_to(ROOT))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,69 @@
+"""Requests as the emulator recorded them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Incomplete(Exception):
+    """The record does not have everything that was asked."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request for AWS; `service` is the one that its signature names."""
+
+    service: str
+    method: str
+    path: str
+    query: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    at: float = 0.0
+    status: int | None = 200
+
+    @property
+    def agent(self) -> str:
+        return self.headers.get("user-agent", "")
+
+    @property
+    def target(self) -> str:
+        return self.headers.get("x-amz-target", "")
+
+    @property
+    def by_terraform(self) -> bool:
+        return "Terraform/" in self.agent
+
+
+def load(path: Path) -> list[Request]:
+    """All requests of a file, in the order of their answers; raises Incomplete."""
+    with path.open() as file:
+        return [_request(json.loads(line)) for line in file]
+
+
+def _request(entry: dict[str, Any]) -> Request:
+    if entry.get("full"):
+        raise Incomplete("the file reached its limit, and recording ended")
+    if "body64" in entry:
+        body = base64.b64decode(entry["body64"])
+    elif entry["body"] is None:
+        where = f"{entry['service']} {entry['method']} {entry['path']} {entry['target']}"
+        raise Incomplete(f"a body of {entry['size']} bytes was not kept: {where}")
+    else:
+        body = entry["body"].encode()
+    return Request(
+        service=entry["service"],
+        method=entry["method"],
+        path=entry["path"],
+        query=entry["query"],
+        headers=entry["headers"],
+        body=body,
+        at=entry["at"],
+        status=entry["status"],
+    )
