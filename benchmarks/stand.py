@@ -98,7 +98,8 @@ FUNCTION = {  # the settings of every function on the hot path
     "HERALD_CONNECTIONS_TABLE": "connections",
     "HERALD_INBOX_TABLE": "inbox",
     "HERALD_INBOX_RETENTION_DAYS": "7",
-    "HERALD_MANAGEMENT_ENDPOINT": "https://api.execute-api.us-east-1.amazonaws.com/bench",
+    "HERALD_MANAGEMENT_ENDPOINT": "http://127.0.0.1:9/bench",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",  # without TLS: certificates are no imports
     "HERALD_POSTS_PER_SECOND": "10000",
     "HERALD_MAX_RECEIVE_COUNT": "3",
     "HERALD_JWT_ALGORITHM": "HS256",
