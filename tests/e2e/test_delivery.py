@@ -65,6 +65,17 @@ def test_a_client_that_never_said_hello_receives_live_events(alice: User) -> Non
     assert tab.events(1)[0]["event"]["subject"] == generation_id
 
 
+def test_an_odd_detail_does_not_cost_the_result(alice: User, herald: Herald) -> None:
+    tab = alice.tab()
+    tab.hello()
+    finished, failed = alice.generation(), alice.generation()
+    herald.webhook(finished, imageHeight="tall", imageWidth=0, coreModel="m" * 500)
+    herald.webhook(failed, status="ERROR", imageUrl="", error="CUDA out of memory")
+    data = {frame["event"]["subject"]: frame["event"]["data"] for frame in tab.events(2)}
+    assert (data[finished]["status"], data[finished]["imageHeight"]) == ("COMPLETE", None)
+    assert data[failed]["error"]["message"] == "CUDA out of memory"
+
+
 def test_a_failed_generation_is_delivered_with_its_reason(alice: User, herald: Herald) -> None:
     tab = alice.tab()
     tab.hello()

@@ -55,7 +55,7 @@ def test_a_replayed_webhook_changes_nothing(
     [
         ({"status": "DONE"}, 422, "status"),
         ({"imageUrl": "ftp://x"}, 422, "imageUrl"),
-        ({"imageHeight": None}, 422, "imageHeight"),
+        ({"imageUrl": None}, 422, "imageUrl"),
         ({"generationId": str(uuid.uuid4())}, 404, "generationId"),
         ({"coreModel": "x" * 33_000}, 413, None),
     ],
