@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,14 +65,14 @@ async def _control(scope: MutableMapping[str, Any], receive: Receive, send: Send
         return
     except gate.Gone:
         return
-    status = emulator_record.Status(send)
+    recorded = emulator_record.Recorded(send, partial(_recorder.keep, scope, claim, body))
     try:
         if "/@connections/" in scope["path"] and len(body) > MAX_MESSAGE:
-            await _refuse_post(status.send)
+            await _refuse_post(recorded.send)
         else:
-            await ministack(scope, gate.replayed(body, receive), gate.without_cors(status.send))
+            await ministack(scope, gate.replayed(body, receive), gate.without_cors(recorded.send))
     finally:
-        _recorder.keep(scope, claim, body, status.code)
+        recorded.finish()
 
 
 async def _refuse_post(send: Send) -> None:

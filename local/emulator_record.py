@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Callable, MutableMapping
 
     from local.emulator_signatures import Claim
     from local.emulator_websockets import Message, Send
@@ -62,17 +62,30 @@ class Recorder:
             self._file = None
 
 
-class Status:
-    """Notes the status of an answer as it passes."""
+class Recorded:
+    """Passes an answer on; the request is written down before the answer is complete.
 
-    def __init__(self, send: Send) -> None:
+    So whoever has read an answer finds its request in the file.
+    """
+
+    def __init__(self, send: Send, keep: Callable[[int | None], None]) -> None:
         self._send = send
-        self.code: int | None = None
+        self._keep = keep
+        self._status: int | None = None
+        self._kept = False
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.code = message["status"]
+            self._status = message["status"]
+        elif message["type"] == "http.response.body" and not message.get("more_body"):
+            self.finish()
         await self._send(message)
+
+    def finish(self) -> None:
+        """Write the request down, unless that is done."""
+        if not self._kept:
+            self._kept = True
+            self._keep(self._status)
 
 
 def of_environment() -> Recorder:

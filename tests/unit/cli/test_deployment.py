@@ -59,7 +59,7 @@ def test_a_plan_is_not_applied(build: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "Stage dev: account 1" in result.stderr
     assert "`./herald deploy --stage dev`" in result.stderr
     first, second = asked(build)
-    assert first == "init -no-color -reconfigure -backend-config=bucket=states"
+    assert first == "init -no-color -reconfigure -lockfile=readonly -backend-config=bucket=states"
     assert second.startswith("plan -no-color -detailed-exitcode")
 
 
