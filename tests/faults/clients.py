@@ -124,9 +124,12 @@ class Client:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        if self._task is not None:
+        # Until Python 3.12, wait_for swallows a cancellation that coincides with its result.
+        while self._task is not None and not self._task.done():
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait([self._task], timeout=1)
+        if self._task is not None and not self._task.cancelled():
+            self._task.exception()  # seen here, or asyncio would warn of it
 
     def cut(self) -> None:
         """Lose the network, without a close frame."""
