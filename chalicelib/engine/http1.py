@@ -169,12 +169,15 @@ class Reader:
         self._status = status
         self._head = head = head.lower()
         found = _FRAMING.findall(head)
-        fields = dict(found)
-        if len(fields) < len(found):
+        # Connection is a list, which may be spread over lines (RFC 9110, 5.3); the others are not.
+        connection = b",".join([value for name, value in found if name == b"connection"])
+        framing = [(name, value) for name, value in found if name != b"connection"]
+        fields = dict(framing)
+        if len(fields) < len(framing):
             raise Malformed("a header twice")
         length = fields.get(b"content-length")
         coding = fields.get(b"transfer-encoding")
-        self._reusable = head[7:8] == b"1" and b"close" not in fields.get(b"connection", b"")
+        self._reusable = head[7:8] == b"1" and b"close" not in connection
         if status in _BODILESS:
             self._length = 0
         elif coding is not None:

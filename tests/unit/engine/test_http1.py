@@ -127,6 +127,18 @@ def test_the_fast_path_agrees_with_the_reader_on_any_headers(
         assert read.reusable == response.reusable
 
 
+@pytest.mark.parametrize(
+    ("second", "reusable"), [(b"keep-alive", True), (b"close", False), (b"Close", False)]
+)
+def test_connection_headers_are_one_list(second: bytes, reusable: bool) -> None:
+    lines = b"Connection: keep-alive\r\nConnection: %b\r\nContent-Length: 2\r\n\r\n{}" % second
+    response = Reader().feed(HEAD + lines)
+    assert response is not None
+    assert (response.body, response.reusable) == (b"{}", reusable)
+    fast = usual(HEAD + lines)
+    assert fast is None or fast.reusable == reusable
+
+
 @given(st.lists(st.binary(min_size=1, max_size=50)), st.integers(1, 40))
 def test_a_chunked_body_is_reassembled(chunks: list[bytes], size: int) -> None:
     raw = CHUNKED
