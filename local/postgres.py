@@ -83,10 +83,6 @@ class Postgres(NamedTuple):
         if self.running():
             self._run("pg_ctl", "-w", "-t", "30", "-m", mode, "stop")
 
-    def restart(self) -> None:
-        self.stop()
-        self.start()
-
     def running(self) -> bool:
         # Before there are data, the server's user may not even enter the directory.
         return self._has_data() and self._call("pg_ctl", "status").returncode == 0
