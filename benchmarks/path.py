@@ -45,6 +45,7 @@ class Clients:
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
+        self.stage = env["HERALD_STAGE"]  # deliver accepts only its own stage's events
         self.users = [f"bench-{uuid.uuid4().hex[:10]}" for _ in range(CLIENTS)]
         self.connections: list[str] = []
         self.received: dict[str, float] = {}
@@ -222,7 +223,7 @@ def herald_message(clients: Clients, number: int) -> str:
         "created_at": now,
         "updated_at": now,
     }
-    return generation_events.build(row, stage="bench", epoch=EPOCH, offset=number + 1)
+    return generation_events.build(row, stage=clients.stage, epoch=EPOCH, offset=number + 1)
 
 
 def minimal_message(clients: Clients, number: int) -> str:
