@@ -4,9 +4,11 @@ import gc
 import os
 from typing import TYPE_CHECKING, Any
 
-from chalice.app import Chalice, Rate
+gc.disable()  # until everything is loaded: a collection while loading finds nothing
 
-from chalicelib.runtime import Runtime
+from chalice.app import Chalice, Rate  # noqa: E402
+
+from chalicelib.runtime import Runtime  # noqa: E402
 
 if TYPE_CHECKING:
     from chalicelib.aws.lambda_events import HttpResponse, SqsResponse
@@ -62,7 +64,6 @@ def disconnect(event: Any) -> "HttpResponse":
 
 
 # _HANDLER is Lambda's own: elsewhere nothing is built before it is used.
-gc.disable()
 runtime.preload(os.environ.get("_HANDLER", ""))
 gc.freeze()  # all of it stays: the collector need not look through it again
 gc.enable()

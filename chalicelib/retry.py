@@ -4,10 +4,13 @@ Full jitter spreads the retries of many callers evenly; see "Exponential Backoff
 AWS Architecture Blog.
 """
 
-import random
+from __future__ import annotations
+
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -18,6 +21,8 @@ CAP_SECONDS = 2.0
 
 def backoff(tries: int, *, base: float = BASE_SECONDS, cap: float = CAP_SECONDS) -> float:
     """Return the seconds to wait after some failures: uniform in 0 … min(cap, base · 2^tries)."""
+    import random  # only when something failed: `deliver` must start quickly
+
     return random.uniform(0, min(cap, base * 2**tries))
 
 

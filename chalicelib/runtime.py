@@ -174,7 +174,7 @@ class Runtime:
 
         return Secrets(Service(self._engine, SECRETS_MANAGER, self._environ))
 
-    def _database(self, config: settings.Callback | settings.Relay) -> Database:
+    def _database(self, config: settings.Recording) -> Database:
         from chalicelib.recording.database import Database
 
         arn, secrets = config.database_secret_arn, self._secrets
@@ -186,13 +186,13 @@ class Runtime:
 
         return Database(partial(secrets.get, arn), failed)
 
-    def _publisher(self, config: settings.Callback | settings.Relay) -> Publisher:
+    def _publisher(self, config: settings.Recording) -> Publisher:
         from chalicelib.aws.sns import sns_client
         from chalicelib.recording.publishing import Publisher
 
         return Publisher(sns_client(), config.topic_arn, config.error_topic_arn)
 
-    def _tokens(self, config: settings.Authorize | settings.Message) -> Tokens:
+    def _tokens(self, config: settings.Jwt) -> Tokens:
         from chalicelib.sessions.tokens import Jwks, Rules, Tokens
 
         rules = Rules(config.jwt_algorithm, config.jwt_issuer, config.jwt_audience)

@@ -6,110 +6,93 @@ without an environment.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol, TypeVar
+from typing import TypeVar
 
 from chalicelib.errors import SettingError
 
 PREFIX = "HERALD_"
 
 
-class Common(Protocol):
-    """What every function's settings have."""
+class Common:
+    """The settings of every function. Annotations are the fields: classes, for a quick start."""
 
-    @property
-    def stage(self) -> str:
-        """The deployment's stage, which events and metrics carry."""
+    stage: str  # of the deployment; events and metrics carry it
+    log_level: str  # the least severe level that is logged; INFO when empty
 
-    @property
-    def log_level(self) -> str:
-        """The least severe level that is logged; INFO when empty."""
+    def __init__(self, **values: str | int) -> None:
+        self.__dict__.update(values)
 
 
-class Callback(NamedTuple):
+class Recording(Common):
+    """The settings of functions that use PostgreSQL and publish events."""
+
+    database_secret_arn: str
+    topic_arn: str
+    error_topic_arn: str
+
+
+class Jwt(Common):
+    """The settings of functions that verify JWTs."""
+
+    jwt_algorithm: str
+    jwt_secret_arn: str
+    jwt_jwks_url: str  # empty when the key is in the secret
+    jwt_issuer: str
+    jwt_audience: str
+
+
+class Callback(Recording):
     """Receives webhooks."""
 
-    stage: str
-    log_level: str
-    database_secret_arn: str
     webhook_secret_arn: str
-    topic_arn: str
-    error_topic_arn: str
 
 
-class Relay(NamedTuple):
+class Relay(Recording):
     """Publishes the outbox."""
 
-    stage: str
-    log_level: str
-    database_secret_arn: str
-    topic_arn: str
-    error_topic_arn: str
     outbox_retention_days: int
 
 
-class Deliver(NamedTuple):
-    """Consumes the queue; `posts_per_second` is the limit of one execution environment."""
+class Deliver(Common):
+    """Consumes the queue."""
 
-    stage: str
-    log_level: str
     connections_table: str
     inbox_table: str
     inbox_retention_days: int
     management_endpoint: str
-    posts_per_second: int
+    posts_per_second: int  # the limit of one execution environment
     max_receive_count: int
 
 
-class Authorize(NamedTuple):
-    """Authorizes connections.
+class Authorize(Jwt):
+    """Authorizes connections."""
 
-    `jwt_jwks_url` is empty when the key is in the secret; `allowed_origins` is separated by commas.
-    """
-
-    stage: str
-    log_level: str
-    jwt_algorithm: str
-    jwt_secret_arn: str
-    jwt_jwks_url: str
-    jwt_issuer: str
-    jwt_audience: str
     api_keys_table: str
-    allowed_origins: str
+    allowed_origins: str  # separated by commas
 
 
-class Connect(NamedTuple):
+class Connect(Common):
     """Keeps new connections."""
 
-    stage: str
-    log_level: str
     connections_table: str
 
 
-class Disconnect(NamedTuple):
+class Disconnect(Common):
     """Forgets closed connections."""
 
-    stage: str
-    log_level: str
     connections_table: str
 
 
-class Message(NamedTuple):
-    """Answers client frames; the JWT settings are those of Authorize."""
+class Message(Jwt):
+    """Answers client frames."""
 
-    stage: str
-    log_level: str
     connections_table: str
     inbox_table: str
     inbox_retention_days: int
     management_endpoint: str
-    jwt_algorithm: str
-    jwt_secret_arn: str
-    jwt_jwks_url: str
-    jwt_issuer: str
-    jwt_audience: str
 
 
-FUNCTIONS = {  # by handler name
+FUNCTIONS: dict[str, type[Common]] = {  # by handler name
     "authorize": Authorize,
     "callback": Callback,
     "connect": Connect,
@@ -119,7 +102,7 @@ FUNCTIONS = {  # by handler name
     "relay": Relay,
 }
 
-S = TypeVar("S")
+S = TypeVar("S", bound=Common)
 
 _MAY_BE_EMPTY = {"allowed_origins", "jwt_jwks_url", "jwt_secret_arn", "log_level"}
 
@@ -134,7 +117,7 @@ def load(kind: type[S], environ: Mapping[str, str]) -> S:
     """
     values: dict[str, str | int] = {}
     wrong: list[str] = []
-    for field, wanted in kind.__annotations__.items():
+    for field, wanted in _types(kind).items():
         name = variable(field)
         text = environ.get(name, "")
         if not text and field not in _MAY_BE_EMPTY:
@@ -150,9 +133,16 @@ def load(kind: type[S], environ: Mapping[str, str]) -> S:
 
 def fields(function: str) -> list[str]:
     """Return the names of a function's settings."""
-    return list(FUNCTIONS[function].__annotations__)
+    return list(_types(FUNCTIONS[function]))
 
 
 def variable(field: str) -> str:
     """Return the environment variable of a settings field."""
     return PREFIX + field.upper()
+
+
+def _types(kind: type[Common]) -> dict[str, type]:
+    found: dict[str, type] = {}
+    for base in reversed(kind.__mro__):
+        found |= vars(base).get("__annotations__", {})
+    return found

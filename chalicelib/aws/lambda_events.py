@@ -4,7 +4,6 @@ Shapes: https://docs.aws.amazon.com/lambda/latest/dg/ and, for WebSockets,
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-overview.html
 """
 
-import time
 from collections.abc import Mapping
 from typing import NotRequired, Protocol, TypedDict
 
@@ -87,15 +86,3 @@ class WebSocketEvent(TypedDict):
     requestContext: WebSocketContext
     headers: NotRequired[dict[str, str] | None]
     body: NotRequired[str | None]
-
-
-def lower_headers(event: HttpEvent | WebSocketEvent) -> dict[str, str]:
-    """Return an event's headers, names in lower case: they come as the client wrote them."""
-    return {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-
-
-def deadline_of(context: LambdaContext, margin: float = 1.0) -> float:
-    """Return when the work must be done, on the clock of time.monotonic(): `margin` seconds before
-    the function is stopped.
-    """
-    return time.monotonic() + context.get_remaining_time_in_millis() / 1000 - margin

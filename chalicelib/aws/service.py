@@ -8,7 +8,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from chalicelib.engine.engine import Endpoint, Engine, Request, Response
 from chalicelib.errors import ServiceError
@@ -27,20 +27,21 @@ _THROTTLED = (
     b"InternalServerError",
 )
 # Errors with status 400 that blame the caller or the service, not what the request says.
-_NOT_THE_REQUEST = re.compile(
-    "AccessDenied|UnrecognizedClient|ExpiredToken|MissingAuthenticationToken|IncompleteSignature"
-    "|InvalidSignature|ResourceNotFound|ResourceInUse|Throttl|RequestLimitExceeded|Throughput|KMS"
-    "|InternalServer"
+_NOT_THE_REQUEST = (
+    *("AccessDenied", "UnrecognizedClient", "ExpiredToken", "MissingAuthenticationToken"),
+    *("IncompleteSignature", "InvalidSignature", "ResourceNotFound", "ResourceInUse"),
+    *("Throttl", "RequestLimitExceeded", "Throughput", "KMS", "InternalServer"),
 )
 
 
-class Protocol(NamedTuple):
+class Protocol:
     """How a service is addressed: signing name, suffix of its setting, target prefix, version."""
 
-    name: str
-    setting: str
-    target: str
-    version: str
+    def __init__(self, name: str, setting: str, target: str, version: str) -> None:
+        self.name = name
+        self.setting = setting
+        self.target = target
+        self.version = version
 
 
 DYNAMODB = Protocol("dynamodb", "DYNAMODB", "DynamoDB_20120810", "1.0")
@@ -135,7 +136,10 @@ def error_code(result: Response) -> str:
 
 def blames_request(result: Response) -> bool:
     """Whether the service refused what the request says: the same request will never succeed."""
-    return result.status in (400, 413) and not _NOT_THE_REQUEST.search(error_code(result))
+    if result.status not in (400, 413):
+        return False
+    code = error_code(result)
+    return not any(part in code for part in _NOT_THE_REQUEST)
 
 
 def worth_a_retry(status: int, body: bytes) -> bool:

@@ -12,7 +12,7 @@ from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib import metrics, telemetry
-from chalicelib.aws.lambda_events import deadline_of
+from chalicelib.aws.invocation import deadline_of
 from chalicelib.aws.service import blames_request, error_code
 from chalicelib.delivery import batch as batches
 from chalicelib.delivery.batch import Batch, Failure, Recipient

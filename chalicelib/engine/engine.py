@@ -12,10 +12,9 @@ from functools import partial
 
 from chalicelib.engine.endpoint import Endpoint
 from chalicelib.engine.http1 import Failure, Response
-from chalicelib.engine.poller import new_poller
 from chalicelib.engine.request import Pool, Request, Then
 from chalicelib.engine.sigv4 import Credentials, credentials
-from chalicelib.engine.transport import Broken, HttpConnection
+from chalicelib.engine.transport import Broken, HttpConnection, new_poller
 from chalicelib.retry import backoff
 
 __all__ = ["Endpoint", "Engine", "Failure", "Request", "Response"]

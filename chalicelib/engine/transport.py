@@ -1,4 +1,6 @@
-"""One non-blocking connection to an endpoint, under TLS where its URL says https."""
+"""One non-blocking connection to an endpoint, under TLS where its URL says https; and the poller
+that waits for many of them: epoll where the system has it, select.poll elsewhere.
+"""
 
 import contextlib
 import errno
@@ -6,7 +8,7 @@ import os
 import select
 import socket
 import ssl
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from chalicelib.engine.endpoint import Address, Endpoint
 from chalicelib.engine.http1 import Failure, Malformed, Reader, Response, usual
@@ -197,3 +199,21 @@ class HttpConnection(Generic[T]):
         if events != self._events:
             self._poller.modify(self.fd, events)
             self._events = events
+
+
+def new_poller() -> "select.epoll":
+    """Return an epoll object, or one with the same methods."""
+    return cast("select.epoll", select.epoll() if hasattr(select, "epoll") else _Poll())
+
+
+class _Poll:
+    """select.poll with epoll's unit of time, seconds."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self.register = self._poll.register
+        self.modify = self._poll.modify
+        self.unregister = self._poll.unregister
+
+    def poll(self, timeout: float) -> list[tuple[int, int]]:
+        return self._poll.poll(timeout * 1000)

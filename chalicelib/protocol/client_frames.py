@@ -5,14 +5,18 @@ The schema is pydantic's core schema, written out: importing pydantic's models t
 schema would triple the cold start of `message` (docs/adr/0011).
 """
 
+from __future__ import annotations
+
 import json
-from typing import Any, Literal, TypedDict
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from pydantic_core import SchemaValidator, ValidationError
 
 from chalicelib.errors import HeraldError
 from chalicelib.protocol.events import MAX_OFFSET
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 MAX_TOKEN_CHARACTERS = 16_384
 MAX_HISTORY = 300

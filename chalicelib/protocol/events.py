@@ -9,7 +9,6 @@ with this module.
 import json
 import re
 import time
-from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
@@ -26,9 +25,7 @@ TYPES = {"COMPLETE": "herald.generation.complete", "ERROR": "herald.generation.e
 
 _IDS = "6f1c43c3-5bb6-5c0c-9a43-0d8b0a0d9d11"  # Herald's own UUID namespace
 _EPOCH = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_SURROGATES = re.compile("[\ud800-\udfff]")
 _MAX_MESSAGE_CHARACTERS = 262_144  # SQS's own limit, in bytes
-_NOT_CARRIED = re.compile("[\ud800-\udfff\ufffe\uffff]")
 _FUTURE_SECONDS = 86_400  # an epoch may be ahead of this clock by that much
 _KNOWN = tuple(TYPES.values())
 _OF_NOTICE = (("id", 64), ("userid", MAX_USER_CHARACTERS), ("time", 64))  # longest values
@@ -121,6 +118,8 @@ def dump(event: Envelope) -> str:
 
     An event that would not fit a frame has its prompt shortened and `data.truncated` set.
     """
+    from bisect import bisect_right
+
     text = _json(event)
     prompt = event["data"]["prompt"]
     if prompt is None or len(text.encode()) <= MAX_EVENT_BYTES:
@@ -212,7 +211,7 @@ def _check_text(event: Mapping[str, object], name: str, most: int, *, empty: boo
     value = event.get(name)
     if empty and value == "":
         return
-    if not isinstance(value, str) or not 0 < len(value) <= most or _SURROGATES.search(value):
+    if not isinstance(value, str) or not 0 < len(value) <= most or not _is_unicode(value):
         raise InvalidEvent(f"{name} is missing, not a string or over {most} characters")
 
 
@@ -242,7 +241,18 @@ def _json(event: Envelope) -> str:
     """Return an event's text in the characters that SQS carries (those of XML 1.0).
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-    json.dumps escapes the control characters; the others stand inside strings as well.
+    json.dumps escapes control characters. The other forbidden characters, surrogates, U+FFFE and
+    U+FFFF, occur only inside strings and are escaped here.
     """
     text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-    return _NOT_CARRIED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    text = text.encode(errors="backslashreplace").decode()  # surrogates
+    return text.replace("\ufffe", r"\ufffe").replace("\uffff", r"\uffff")
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether the text holds no surrogates, which UTF-8 cannot encode."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

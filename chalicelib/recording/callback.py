@@ -8,13 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 from chalicelib import metrics, telemetry
-from chalicelib.aws.lambda_events import (
-    HttpEvent,
-    HttpResponse,
-    LambdaContext,
-    deadline_of,
-    lower_headers,
-)
+from chalicelib.aws.invocation import deadline_of, lower_headers
 from chalicelib.errors import DatabaseUnavailable, PublishFailed, Refused, ServiceError
 from chalicelib.recording import generation_events, generations, outbox, results, webhooks
 from chalicelib.recording.generations import Outcome, Recorded
@@ -24,6 +18,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extras import RealDictCursor
 
+    from chalicelib.aws.lambda_events import HttpEvent, HttpResponse, LambdaContext
     from chalicelib.recording.database import Database
     from chalicelib.recording.publishing import Publisher
     from chalicelib.recording.results import GenerationResult
@@ -53,7 +48,7 @@ class Callback:
         try:
             if "requestContext" not in event:
                 return self._process(results.parse(event), None, context)
-            request = cast(HttpEvent, event)
+            request = cast("HttpEvent", event)
             body = webhooks.body_of(request)
             webhook_id = webhooks.verify(lower_headers(request), body, self._secrets())
             return self._process(results.parse(body), webhook_id, context)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib import metrics, telemetry
-from chalicelib.aws.lambda_events import deadline_of
+from chalicelib.aws.invocation import deadline_of
 from chalicelib.errors import DatabaseUnavailable, PublishFailed
 from chalicelib.recording import outbox
 from chalicelib.recording.publishing import BATCH, Publisher

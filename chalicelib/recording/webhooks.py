@@ -4,15 +4,21 @@ Signatures follow Standard Webhooks (https://www.standardwebhooks.com). The sign
 over the raw bytes, before anything is parsed.
 """
 
+from __future__ import annotations
+
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from chalicelib.aws.lambda_events import HttpEvent
 from chalicelib.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chalicelib.aws.lambda_events import HttpEvent
 
 MAX_BODY_BYTES = 32_768
 MAX_ID_CHARACTERS = 256

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from chalicelib import metrics, telemetry
-from chalicelib.aws.lambda_events import lower_headers
+from chalicelib.aws.invocation import lower_headers
 from chalicelib.errors import ForbiddenOrigin, Unauthorized
 from chalicelib.sessions import credentials
 from chalicelib.sessions.tokens import Identity, Tokens

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib import telemetry
-from chalicelib.aws.lambda_events import HttpResponse, WebSocketEvent, lower_headers
+from chalicelib.aws.invocation import lower_headers
 from chalicelib.protocol.server_frames import SUBPROTOCOL
 from chalicelib.sessions import credentials
 from chalicelib.store.connections import Connection
 
 if TYPE_CHECKING:
+    from chalicelib.aws.lambda_events import HttpResponse, WebSocketEvent
     from chalicelib.store.connections import Connections
 
 

@@ -1,8 +1,8 @@
-"""Lambda's events and context, as far as Herald reads them."""
+"""Helpers for a Lambda invocation."""
 
 import time
 
-from chalicelib.aws.lambda_events import deadline_of, lower_headers
+from chalicelib.aws.invocation import deadline_of, lower_headers
 
 
 def test_the_deadline_leaves_a_margin() -> None:
