@@ -31,6 +31,7 @@ class Callback(NamedTuple):
     stage: str
     log_level: str
     database_secret_arn: str
+    database_schema: str
     webhook_secret_arn: str
     topic_arn: str
     error_topic_arn: str
@@ -42,6 +43,7 @@ class Relay(NamedTuple):
     stage: str
     log_level: str
     database_secret_arn: str
+    database_schema: str
     topic_arn: str
     error_topic_arn: str
     outbox_retention_days: int

@@ -91,7 +91,7 @@ def database(fresh_database: str) -> Iterator[Any]:
 def generation_id(database: Any) -> str:
     found = str(uuid.uuid4())
     database.execute(
-        "INSERT INTO generations (id, user_id, prompt) VALUES (%s, 'alice', 'p')", (found,)
+        "INSERT INTO herald.generations (id, user_id, prompt) VALUES (%s, 'alice', 'p')", (found,)
     )
     return found
 
@@ -130,14 +130,14 @@ def send(
 
 
 def outbox(database: Any) -> list[tuple[Any, ...]]:
-    database.execute("SELECT event::text, published_at IS NOT NULL FROM outbox")
+    database.execute("SELECT event::text, published_at IS NOT NULL FROM herald.outbox")
     return list(database.fetchall())
 
 
 def written(database: Any) -> int:
     database.execute(
-        "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM webhook_receipts)"
-        " + (SELECT count(*) FROM generations WHERE status <> 'PENDING')"
+        "SELECT (SELECT count(*) FROM herald.outbox) + (SELECT count(*) FROM herald.webhook_receipts)"
+        " + (SELECT count(*) FROM herald.generations WHERE status <> 'PENDING')"
     )
     return int(database.fetchone()[0])
 
@@ -268,11 +268,11 @@ def test_when_the_webhook_secret_is_unreadable_the_provider_is_asked_to_retry(
 def test_when_the_database_fails_after_the_owner_was_read_the_owner_gets_the_notice(
     sns: FakeSns, database: Any, generation_id: str, call: Call
 ) -> None:
-    database.execute("ALTER TABLE outbox RENAME TO elsewhere")
+    database.execute("ALTER TABLE herald.outbox RENAME TO elsewhere")
     assert call(body_of(generation_id))[0] == 503
     [notice] = [json.loads(message["Message"]) for message in sns.events]
     assert notice["userid"] == "alice"
-    database.execute("ALTER TABLE elsewhere RENAME TO outbox")
+    database.execute("ALTER TABLE herald.elsewhere RENAME TO outbox")
     status, answer, _ = call(body_of(generation_id))
     assert (status, answer["outcome"]) == (200, "recorded"), "the retry supersedes the notice"
 
