@@ -279,7 +279,8 @@ async def legs(
         for number in range(count):
             generation_id = str(uuid.uuid4())
             cursor.execute(
-                "INSERT INTO herald.generations (id, user_id, prompt) VALUES (%s, %s, 'a lighthouse')",
+                "INSERT INTO herald.generations (id, user_id, prompt)"
+                " VALUES (%s, %s, 'a lighthouse')",
                 (generation_id, clients.users[number % CLIENTS]),
             )
             body = json.dumps({"generationId": generation_id, "status": "ERROR"})

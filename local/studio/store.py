@@ -53,8 +53,8 @@ class PostgresStore:
     def insert(self, generation_id: UUID, user: str, prompt: str) -> dict[str, Any]:
         """Add a PENDING generation and return it; raises StoreError."""
         statement = (
-            "INSERT INTO herald.generations (id, user_id, status, prompt) VALUES (%s, %s, 'PENDING', %s)"  # noqa: S608
-            f" RETURNING {_COLUMNS}"
+            "INSERT INTO herald.generations (id, user_id, status, prompt)"  # noqa: S608
+            f" VALUES (%s, %s, 'PENDING', %s) RETURNING {_COLUMNS}"
         )
         return self._rows(statement, (str(generation_id), user, prompt))[0]
 

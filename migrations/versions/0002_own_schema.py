@@ -41,8 +41,8 @@ def upgrade() -> None:
                 WHERE attrelid = to_regclass(format('%I.%I', shared, moving))
                   AND relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped;
                 IF found IS NULL OR NOT found @> wanted THEN
-                    RAISE EXCEPTION 'Table %.% is not the one that Herald created: it is left alone. '
-                        'Nothing was migrated.', shared, moving;
+                    RAISE EXCEPTION 'Table %.% is not the one that Herald created. Nothing was '
+                        'migrated.', shared, moving;
                 END IF;
 
                 -- Whoever may use a table keeps the right, which now needs one to its schema, too.
@@ -56,7 +56,7 @@ def upgrade() -> None:
                 END LOOP;
                 EXECUTE format('ALTER TABLE %I.%I SET SCHEMA %I', shared, moving, home);
 
-                -- The version that runs, and applications, still use the old names: for one release.
+                -- For one release: the version that runs, and applications, use the old names.
                 -- Before PostgreSQL 15, a view would lead around row-level security.
                 modern := current_setting('server_version_num')::int >= 150000;
                 CONTINUE WHEN NOT modern AND (SELECT relrowsecurity FROM pg_class

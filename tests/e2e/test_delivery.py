@@ -124,7 +124,8 @@ def test_the_relay_delivers_events_that_were_never_published(alice: User, herald
     )
     unpublished = {**template, "id": alice.generation(), "epoch": epoch, "sequence": str(last)}
     herald.database.execute(
-        "INSERT INTO herald.outbox (id, event, created_at) VALUES (%s, %s, now() - interval '1 minute')",
+        "INSERT INTO herald.outbox (id, event, created_at)"
+        " VALUES (%s, %s, now() - interval '1 minute')",
         (unpublished["id"], json.dumps(unpublished)),
     )
     answer = herald.client("lambda").invoke(

@@ -179,7 +179,8 @@ class Campaign:
         if not there or self._stack.waiting() or self._redriven():
             return False
         unpublished = self._stack.query(
-            "SELECT count(*) FROM herald.outbox WHERE published_at IS NULL AND event->>'userid' = ANY(%s)",
+            "SELECT count(*) FROM herald.outbox"
+            " WHERE published_at IS NULL AND event->>'userid' = ANY(%s)",
             self._users,
         )
         return bool(unpublished[0]["count"] == 0)

@@ -151,7 +151,8 @@ def test_the_database_was_restored(
     tab.do("go_offline")
     # When the database is restored from a backup without that event, and streams get a new epoch
     fault_stack.query(
-        "UPDATE herald.streams SET epoch = herald.herald_epoch(), last_offset = 0 WHERE user_id = %s",
+        "UPDATE herald.streams SET epoch = herald.herald_epoch(), last_offset = 0"
+        " WHERE user_id = %s",
         user,
     )
     fault_stack.callback(second)

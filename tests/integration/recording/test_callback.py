@@ -65,9 +65,9 @@ def database_at(dsn: Callable[[], str]) -> Database:
 
 
 @pytest.fixture
-def callback(sns: FakeSns, fresh_database: str) -> Iterator[Callback]:
+def callback(sns: FakeSns, reached: str) -> Iterator[Callback]:
     """The function on a database of its own."""
-    kept = database_at(lambda: fresh_database)
+    kept = database_at(lambda: reached)
     yield callback_with(sns, kept)
     kept.close()
 
@@ -136,7 +136,8 @@ def outbox(database: Any) -> list[tuple[Any, ...]]:
 
 def written(database: Any) -> int:
     database.execute(
-        "SELECT (SELECT count(*) FROM herald.outbox) + (SELECT count(*) FROM herald.webhook_receipts)"
+        "SELECT (SELECT count(*) FROM herald.outbox)"
+        " + (SELECT count(*) FROM herald.webhook_receipts)"
         " + (SELECT count(*) FROM herald.generations WHERE status <> 'PENDING')"
     )
     return int(database.fetchone()[0])

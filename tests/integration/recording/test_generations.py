@@ -31,8 +31,8 @@ def soon() -> float:
 
 
 @pytest.fixture
-def database(fresh_database: str) -> Iterator[Database]:
-    found = Database(lambda: fresh_database)
+def database(reached: str) -> Iterator[Database]:
+    found = Database(lambda: reached)
     yield found
     found.close()
 
@@ -182,10 +182,10 @@ def test_sizes_that_the_provider_does_not_report_stay_the_integrators(
 
 
 def test_concurrent_results_of_one_user_get_contiguous_offsets(
-    fresh_database: str, admin: Any, pending: Pending
+    reached: str, admin: Any, pending: Pending
 ) -> None:
     ids = [pending() for _ in range(40)]
-    pools = [Database(lambda: fresh_database) for _ in range(4)]
+    pools = [Database(lambda: reached) for _ in range(4)]
 
     def work(worker: int) -> None:
         for generation_id in ids:  # all workers record every result; only one can win
@@ -265,7 +265,7 @@ def test_the_relay_leaves_new_rows_to_the_callback(
 
 
 def test_two_relays_at_once_publish_each_event_once(
-    fresh_database: str, database: Database, admin: Any, pending: Pending
+    reached: str, database: Database, admin: Any, pending: Pending
 ) -> None:
     ids = backlog(database, admin, pending, 40)
     publisher = FakePublisher()
@@ -277,7 +277,7 @@ def test_two_relays_at_once_publish_each_event_once(
             both_hold_a_batch.wait()
 
     publisher.meanwhile = meanwhile
-    others = [Database(lambda: fresh_database) for _ in range(2)]
+    others = [Database(lambda: reached) for _ in range(2)]
     with ThreadPoolExecutor(2) as threads:
         relayed = list(threads.map(lambda source: drain(source, publisher), others))
     assert sum(relayed) == 40
@@ -330,7 +330,7 @@ def test_only_old_published_rows_are_purged(
 
 
 def test_a_hanging_statement_is_abandoned_in_time(
-    fresh_database: str, database: Database, admin: Any, pending: Pending
+    database: Database, admin: Any, pending: Pending
 ) -> None:
     generation_id = pending()
     admin.execute("BEGIN")
