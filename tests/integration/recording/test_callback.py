@@ -278,6 +278,34 @@ def test_when_the_database_fails_after_the_owner_was_read_the_owner_gets_the_not
     assert (status, answer["outcome"]) == (200, "recorded"), "the retry supersedes the notice"
 
 
+def test_a_row_that_a_constraint_rejects_is_500_and_told_without_the_row(
+    sns: FakeSns, database: Any, generation_id: str, capsys: pytest.CaptureFixture[str], call: Call
+) -> None:
+    """Given a constraint of the integrator's own: PostgreSQL's DETAIL quotes the row."""
+    database.execute("UPDATE herald.generations SET prompt = 'a secret lighthouse'")
+    database.execute(
+        "ALTER TABLE herald.generations ADD CONSTRAINT ours CHECK (image_width < 1000)"
+    )
+    signed = "https://images.example/1.png?signature=hunter2"
+    body = body_of(generation_id, imageUrl=signed, imageWidth=2000)
+    status, answer, headers = call(body)
+    assert (status, answer["error"]) == (500, "database_rejected")
+    assert "retry-after" not in headers
+    logged = capsys.readouterr().out
+    [alert] = sns.alerts
+    [notice] = sns.events
+    said = "CheckViolation 23514 ours: new row for relation"
+    assert said in logged
+    assert said in alert["Message"]
+    assert '"DatabaseFailures":1' in logged
+    for told in (logged, str(alert), str(notice), str(answer)):
+        assert "lighthouse" not in told
+        assert "hunter2" not in told
+    assert written(database) == 0
+    database.execute("ALTER TABLE herald.generations DROP CONSTRAINT ours")
+    assert call(body)[0] == 200, "the operator has fixed it, and the provider retries"
+
+
 def test_secrets_and_prompts_are_not_logged(
     generation_id: str, capsys: pytest.CaptureFixture[str], call: Call
 ) -> None:
