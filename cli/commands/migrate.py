@@ -22,9 +22,9 @@ def migrate(
     """Bring a database to the current schema.
 
     The database is HERALD_DATABASE_URL, and the schema of Herald's tables HERALD_DATABASE_SCHEMA
-    (default: herald). Without HERALD_DATABASE_URL, it is the one whose DSN is in the stage's secret,
-    or the local stack's. The schema is created if it does not exist; no other is changed, except
-    that the tables of an older Herald are moved out of the one they are in.
+    (default: herald). Without HERALD_DATABASE_URL, they are those of the stage or of the local
+    stack. The schema is created if it does not exist. The only change to other schemas is that the
+    tables of an older Herald are moved out of them.
 
     Exit codes: 0 the schema is current; 1 --check found migrations to apply; 2 it failed.
 

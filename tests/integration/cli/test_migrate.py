@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
@@ -16,16 +16,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 
-def execute(dsn: str, *statements: str) -> list[tuple[Any, ...]]:
-    """Run the statements and return the last one's rows."""
+def execute(dsn: str, *statements: str) -> None:
     connection = psycopg2.connect(dsn)
     connection.autocommit = True
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
-        rows = cursor.fetchall() if cursor.description else []
     connection.close()
-    return rows
 
 
 @pytest.fixture
@@ -59,10 +56,24 @@ def test_migrations_in_json_have_both_revisions(empty_database: str) -> None:
     assert (checked[0], migrated[0], again[0]) == (1, 0, 0)
     first, second, third = (json.loads(result[1]) for result in (checked, migrated, again))
     name = empty_database.rpartition("@")[2]
-    way = {"database": name, "before": None, "after": "0002", "steps": ["0001", "0002"]}
+    way = {
+        "database": name,
+        "schema": "herald",
+        "before": None,
+        "after": "0002",
+        "steps": ["0001", "0002"],
+    }
     assert first == {**way, "applied": False}
     assert second == {**way, "applied": True}
     assert third == {**way, "before": "0002", "steps": [], "applied": False}
+
+
+def test_the_schema_can_be_chosen(fresh_database: str) -> None:
+    code, said, _ = run(
+        "migrate", HERALD_DATABASE_URL=fresh_database, HERALD_DATABASE_SCHEMA="notices"
+    )
+    assert (code, "schema notices: no schema → 0002, done" in said) == (0, True)
+    execute(fresh_database, "SELECT * FROM notices.outbox")
 
 
 def test_the_stacks_database_is_the_default(empty_database: str, tmp_path: Path) -> None:
