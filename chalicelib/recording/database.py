@@ -117,6 +117,7 @@ class Database:
         self._failed = failed
         self._sleep = sleep
         self._open: _Open | None = None
+        self._turn = 0
 
     def run(
         self,
@@ -141,13 +142,14 @@ class Database:
         """
 
         def attempt() -> T:
-            with time_limit(max(0.0, min(seconds, deadline - time.monotonic()))):
-                try:
-                    return self._commit(transaction)
-                except (psycopg2.Error, InvalidDsn, ServiceError, UnicodeError) as exc:
-                    self.close()
-                    # Without the cause: its text has PostgreSQL's DETAIL, which quotes the row.
-                    raise _translated(exc) from None
+            try:
+                wanted = self._wanted_dsn()
+                with time_limit(max(0.0, min(seconds, deadline - time.monotonic()))):
+                    return self._commit(self._connected(wanted), transaction)
+            except (psycopg2.Error, InvalidDsn, ServiceError, UnicodeError) as exc:
+                self.close()
+                # Without the cause: its text has PostgreSQL's DETAIL, which quotes the row.
+                raise _translated(exc) from None
 
         return retry(
             attempt,
@@ -163,8 +165,7 @@ class Database:
         if kept is not None:
             kept.connection.close()
 
-    def _commit(self, transaction: Callable[[Cursor], T]) -> T:
-        connection = self._connected()
+    def _commit(self, connection: PsycopgConnection, transaction: Callable[[Cursor], T]) -> T:
         try:
             with connection.cursor(cursor_factory=Cursor) as cursor:
                 cursor.tables = self._tables
@@ -177,15 +178,18 @@ class Database:
             raise
         return result
 
-    def _connected(self) -> PsycopgConnection:
-        wanted = self._current_dsn()
+    def _connected(self, wanted: str) -> PsycopgConnection:
         if self._open and (self._open.connection.closed or self._open.dsn != wanted):
             self.close()
         if self._open is None:
-            self._open = _Open(_connect(wanted), wanted)
+            try:
+                self._open = _Open(_connect(wanted, self._turn), wanted)
+            except psycopg2.Error:
+                self._turn += 1  # a host that is silent uses up the whole try
+                raise
         return self._open.connection
 
-    def _current_dsn(self) -> str:
+    def _wanted_dsn(self) -> str:
         try:
             return self._dsn()
         except ServiceError:
@@ -194,8 +198,9 @@ class Database:
             return self._open.dsn  # an open connection does not depend on Secrets Manager
 
 
-def _connect(text: str) -> PsycopgConnection:
-    parameters = {"application_name": "herald", **dsn.parse(text), "client_encoding": "UTF8"}
+def _connect(text: str, turn: int) -> PsycopgConnection:
+    found = dsn.rotated(dsn.parse(text), turn)
+    parameters = {"application_name": "herald", **found, "client_encoding": "UTF8"}
     return psycopg2.connect(psycopg2.extensions.make_dsn(**parameters))
 
 

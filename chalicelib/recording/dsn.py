@@ -52,6 +52,21 @@ def parse(text: str) -> dict[str, str]:
     return parameters
 
 
+def rotated(parameters: dict[str, str], turns: int) -> dict[str, str]:
+    """Return the parameters with the first hosts last: which one is tried first after `turns`
+    failures.
+    """
+    lists = {
+        name: parameters[name].split(",")
+        for name in ("host", "hostaddr", "port")
+        if "," in parameters.get(name, "")
+    }
+    return parameters | {
+        name: ",".join(values[turns % len(values) :] + values[: turns % len(values)])
+        for name, values in lists.items()
+    }
+
+
 def place(text: str) -> str:
     """Return where a DSN points, as `host:port/database`: no user, no password.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 import time
 import traceback
 import uuid
@@ -121,6 +123,36 @@ def test_every_form_of_the_dsn_reaches_the_database(reached: str) -> None:
     for form in forms(reached):
         with closing(Database(lambda: form)) as database:  # noqa: B023 - used at once
             assert value_of(database, "current_database()") == wanted
+
+
+def test_a_host_that_is_silent_does_not_keep_the_next_one_from_its_turn(reached: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        several = reached.replace("@", f"@127.0.0.1:{silent.getsockname()[1]},")
+        with closing(Database(lambda: several)) as database:
+            assert value_of(database, "1", seconds=1.0) == 1
+            database.close()
+            assert value_of(database, "2", seconds=1.0) == 2
+
+
+class SlowSecretsManager:
+    """Needs longer than one try of a transaction, then fails."""
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+        self.calls = 0
+
+    def __call__(self) -> str:
+        self.calls += 1
+        if self.calls > 1:
+            threading.Event().wait(1.2)
+            raise ServiceError("secretsmanager", 0, "timed out")
+        return self.value
+
+
+def test_waiting_for_secrets_manager_does_not_use_up_the_databases_time(reached: str) -> None:
+    with closing(Database(SlowSecretsManager(reached))) as database:
+        for _ in range(2):
+            assert value_of(database, "1", seconds=1.0) == 1
 
 
 def test_a_malformed_dsn_is_reported_without_its_password() -> None:

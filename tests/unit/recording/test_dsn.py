@@ -57,6 +57,16 @@ def test_several_hosts_are_one_dsn() -> None:
     assert dsn.place("host=h1,h2 port=5432 dbname=app") == "h1:5432,h2:5432/app"
 
 
+def test_hosts_take_turns_with_their_ports() -> None:
+    parameters = dsn.parse("postgresql://u:p@h1:1,h2:2,h3:3/app")
+    tried = [dsn.rotated(parameters, turns) for turns in range(4)]
+    assert [found["host"] for found in tried] == ["h1,h2,h3", "h2,h3,h1", "h3,h1,h2", "h1,h2,h3"]
+    assert [found["port"] for found in tried] == ["1,2,3", "2,3,1", "3,1,2", "1,2,3"]
+    one_port = dsn.parse("host=h1,h2 port=5 dbname=d")
+    assert dsn.rotated(one_port, 1) == {"host": "h2,h1", "port": "5", "dbname": "d"}
+    assert dsn.rotated(PARTS, 1) == PARTS
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
