@@ -110,7 +110,7 @@ setup: ## Make the Python environment with the pinned packages (all targets do t
 	@tooling/setup.sh dev
 
 test-tools: setup
-	@tooling/setup.sh emulator chromium nodejs
+	@tooling/setup.sh emulator chromium nodejs pgbouncer
 
 lock: setup ## Resolve requirements/*.in into the pinned requirements/*.txt
 	@cd requirements && for name in uv runtime dev emulator terraform postgres bench; do \

@@ -279,7 +279,8 @@ async def legs(
         for number in range(count):
             generation_id = str(uuid.uuid4())
             cursor.execute(
-                "INSERT INTO generations (id, user_id, prompt) VALUES (%s, %s, 'a lighthouse')",
+                "INSERT INTO herald.generations (id, user_id, prompt)"
+                " VALUES (%s, %s, 'a lighthouse')",
                 (generation_id, clients.users[number % CLIENTS]),
             )
             body = json.dumps({"generationId": generation_id, "status": "ERROR"})
@@ -298,7 +299,8 @@ async def legs(
             [received] = await clients.all_of({event_id})
             [batch] = await _batch_of(aws, began)
             cursor.execute(
-                "SELECT extract(epoch FROM published_at) FROM outbox WHERE id = %s", (event_id,)
+                "SELECT extract(epoch FROM published_at) FROM herald.outbox WHERE id = %s",
+                (event_id,),
             )
             [(published,)] = cursor.fetchall()
             posted = batch["_aws"]["Timestamp"] / 1000

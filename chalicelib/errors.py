@@ -6,7 +6,10 @@ HeraldError
 ├── Unauthorized            no credential, or one that does not hold
 ├── ForbiddenOrigin         the page's origin is not on the allow-list
 ├── InvalidEvent            a queue message is not an event of Herald
-├── DatabaseUnavailable     PostgreSQL did not do its part within the tries and the time
+├── InvalidDsn              the database secret's value is not a DSN
+├── DatabaseError           PostgreSQL did not do its part
+│   ├── DatabaseUnavailable within the tries and the time; the same may succeed later
+│   └── DatabaseRejected    because of what the transaction holds; the same never succeeds
 ├── PublishFailed           SNS did not accept an event within the tries and the time
 └── ServiceError            an AWS service called by the engine answered with an error
 """
@@ -44,8 +47,27 @@ class InvalidEvent(HeraldError):
     """A queue message is not an event of Herald; the message names the attribute."""
 
 
-class DatabaseUnavailable(HeraldError):
-    """PostgreSQL did not do its part within the tries and the time given."""
+class InvalidDsn(HeraldError):
+    """A DSN has none of the forms that Herald takes; the message does not quote it."""
+
+
+class DatabaseError(HeraldError):
+    """PostgreSQL did not do its part.
+
+    The message holds PostgreSQL's code, constraint and primary message, but never its DETAIL, which
+    quotes rows.
+    """
+
+
+class DatabaseUnavailable(DatabaseError):
+    """PostgreSQL failed every try, or the time was over; the same may succeed later."""
+
+
+class DatabaseRejected(DatabaseError):
+    """PostgreSQL refused what the transaction holds: a constraint, a trigger or a data type.
+
+    The same fails until the operator changes the schema.
+    """
 
 
 class PublishFailed(HeraldError):

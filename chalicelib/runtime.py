@@ -181,10 +181,9 @@ class Runtime:
 
         def failed(tries: int, exc: Exception) -> None:
             secrets.forget(arn)  # it may have been rotated
-            error = f"{type(exc).__name__}: {exc}".strip()
-            telemetry.warning("database failed", tries=tries, error=error)
+            telemetry.warning("database failed", tries=tries, error=str(exc))
 
-        return Database(partial(secrets.get, arn), failed)
+        return Database(partial(secrets.get, arn), failed, schema=config.database_schema)
 
     def _publisher(self, config: settings.Recording) -> Publisher:
         from chalicelib.aws.sns import sns_client

@@ -27,6 +27,7 @@ class Recording(Common):
     """The settings of functions that use PostgreSQL and publish events."""
 
     database_secret_arn: str
+    database_schema: str
     topic_arn: str
     error_topic_arn: str
 

@@ -44,6 +44,8 @@ from cli.console import CommandError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from chalicelib.recording.database import Cursor
+
 _THREADS = 10  # boto3 keeps as many connections
 
 
@@ -54,7 +56,7 @@ class Renewed(NamedTuple):
     moved: int
 
 
-def renew(cursor: Any) -> Renewed:
+def renew(cursor: Cursor) -> Renewed:
     """Give every stream a new epoch and move waiting events into it, in the caller's transaction.
 
     Raises
@@ -65,10 +67,12 @@ def renew(cursor: Any) -> Renewed:
     cursor.execute("SET LOCAL statement_timeout = 0")  # the tables may be large
     cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
     # From here on, a callback that needs an offset waits.
-    cursor.execute("SELECT user_id, epoch::text FROM streams FOR UPDATE")
+    streams = cursor.tables.streams
+    cursor.execute(f"SELECT user_id, epoch::text FROM {streams} FOR UPDATE")
     before = {stream["user_id"]: stream["epoch"] for stream in cursor.fetchall()}
     cursor.execute(
-        "UPDATE streams SET epoch = herald_epoch(), last_offset = 0 RETURNING user_id, epoch::text"
+        f"UPDATE {streams} SET epoch = {cursor.tables.schema}.herald_epoch(), last_offset = 0"
+        " RETURNING user_id, epoch::text"
     )
     epochs = {stream["user_id"]: stream["epoch"] for stream in cursor.fetchall()}
     if any(epochs[user] <= epoch for user, epoch in before.items()):
@@ -79,10 +83,10 @@ def renew(cursor: Any) -> Renewed:
     return Renewed(epochs, _move_waiting(cursor, epochs))
 
 
-def _move_waiting(cursor: Any, epochs: Mapping[str, str]) -> int:
+def _move_waiting(cursor: Cursor, epochs: Mapping[str, str]) -> int:
     cursor.execute(
-        """
-        SELECT id::text, event::text FROM outbox
+        f"""
+        SELECT id::text, event::text FROM {cursor.tables.outbox}
         WHERE published_at IS NULL AND created_at < now() - make_interval(secs => %s)
         ORDER BY event->>'epoch', (event->>'sequence')::bigint FOR UPDATE
         """,
@@ -94,11 +98,13 @@ def _move_waiting(cursor: Any, epochs: Mapping[str, str]) -> int:
         user = event["userid"]
         offsets[user] = offsets.get(user, 0) + 1
         cursor.execute(
-            "UPDATE outbox SET event = %s WHERE id = %s",
+            f"UPDATE {cursor.tables.outbox} SET event = %s WHERE id = %s",
             (placed(event, epochs[user], offsets[user]), row["id"]),
         )
     for user, last in offsets.items():
-        cursor.execute("UPDATE streams SET last_offset = %s WHERE user_id = %s", (last, user))
+        cursor.execute(
+            f"UPDATE {cursor.tables.streams} SET last_offset = %s WHERE user_id = %s", (last, user)
+        )
     return sum(offsets.values())
 
 
@@ -120,7 +126,8 @@ def announce(client: Any, table: str, epochs: Mapping[str, str]) -> Iterator[str
         yield from pool.map(write, epochs.items())
 
 
-def count_streams(cursor: Any) -> int:
+def count_streams(cursor: Cursor) -> int:
     """Return how many streams there are."""
-    cursor.execute("SELECT count(*) AS streams FROM streams")
-    return int(cursor.fetchone()["streams"])
+    cursor.execute(f"SELECT count(*) AS streams FROM {cursor.tables.streams}")
+    row = cursor.fetchone()
+    return int(row["streams"]) if row else 0

@@ -39,21 +39,16 @@ def checked(kind: Kind, value: str) -> str:
 
 
 def _database(value: str) -> str:
-    import psycopg2
-    from psycopg2.extensions import parse_dsn
+    from chalicelib.errors import InvalidDsn
+    from chalicelib.recording import dsn
 
-    wanted = "postgresql://user:password@host:5432/name"
-    if not value.startswith("postgresql://"):
-        raise CommandError(f"The DSN is not of the form {wanted}.")
     try:
-        parts = parse_dsn(value)
-    except psycopg2.ProgrammingError as exc:
-        raise CommandError(
-            f"The DSN cannot be parsed as {wanted}: escape @ and / as %40, %2F."
-        ) from exc
-    ports = parts.get("port", "5432").split(",")
-    if not parts.get("host") or not parts.get("dbname") or not all(map(str.isdigit, ports)):
-        raise CommandError(f"The DSN lacks host, port or database: {wanted}.")
+        parts = dsn.parse(value)
+    except InvalidDsn as exc:
+        raise CommandError(str(exc)) from exc
+    hosts = (parts.get("host") or parts.get("hostaddr", "")).split(",")
+    if not all(hosts) or not parts.get("dbname"):
+        raise CommandError(f"The DSN lacks host or database: {dsn.FORM}.")
     return value
 
 

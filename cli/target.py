@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli.console import CommandError
 from tooling import BUILD, ROOT, SetupError, stack_env
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cli.options import Which
 
 DATABASE_URL = "HERALD_DATABASE_URL"
+DATABASE_SCHEMA = "HERALD_DATABASE_SCHEMA"
 
 
 class Target:
@@ -68,6 +69,19 @@ class Target:
         answer = secrets.get_secret_value(SecretId=self.secret_id("database"))
         return str(answer["SecretString"]).strip()
 
+    def database_schema(self) -> str:
+        """Return the schema of Herald's tables: HERALD_DATABASE_SCHEMA, or the stage's own."""
+        return _checked_schema(
+            os.environ.get(DATABASE_SCHEMA) or self._outputs.get("database_schema")
+        )
+
+
+class DatabaseTarget(NamedTuple):
+    """A database to work on: its DSN, and the schema of Herald's tables."""
+
+    dsn: str
+    schema: str
+
 
 def choose(which: Which) -> Target:
     """Return the target that the options name.
@@ -94,9 +108,33 @@ def choose(which: Which) -> Target:
     raise CommandError("Which Herald? Give --stage NAME, or start a local stack with `make up`.")
 
 
-def database_url(which: Which) -> str:
-    """Return the DSN to work on; with HERALD_DATABASE_URL, no target is needed."""
-    return os.environ.get(DATABASE_URL) or choose(which).database_url()
+def database(which: Which) -> DatabaseTarget:
+    """Return the database to work on.
+
+    With HERALD_DATABASE_URL, no target is needed: the schema is then HERALD_DATABASE_SCHEMA, or the
+    default.
+
+    Raises
+    ------
+    CommandError
+        No database is known, or the schema is not an identifier.
+    """
+    if dsn := os.environ.get(DATABASE_URL):
+        schema = os.environ.get(DATABASE_SCHEMA) or _given(which.values).get("database_schema")
+        return DatabaseTarget(dsn, _checked_schema(schema))
+    herald = choose(which)
+    return DatabaseTarget(herald.database_url(), herald.database_schema())
+
+
+def _checked_schema(schema: str | None) -> str:
+    from chalicelib.errors import SettingError
+    from chalicelib.recording.tables import DEFAULT_SCHEMA, Tables
+
+    try:
+        Tables(schema or DEFAULT_SCHEMA)
+    except SettingError as exc:
+        raise CommandError(str(exc)) from exc
+    return schema or DEFAULT_SCHEMA
 
 
 def _stage(stage: str, given: Mapping[str, str]) -> Target:

@@ -14,6 +14,7 @@ module "callback" {
   encrypt = { messaging = ["sns"] }
 
   environment = {
+    HERALD_DATABASE_SCHEMA     = var.database_schema
     HERALD_DATABASE_SECRET_ARN = module.storage.database_secret_arn
     HERALD_ERROR_TOPIC_ARN     = module.messaging.error_topic_arn
     HERALD_TOPIC_ARN           = module.messaging.topic_arn

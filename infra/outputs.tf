@@ -23,6 +23,11 @@ output "connections_table" {
   value       = module.storage.connections_table_name
 }
 
+output "database_schema" {
+  description = "Schema of Herald's tables in PostgreSQL."
+  value       = var.database_schema
+}
+
 output "database_secret_arn" {
   description = "ARN of the secret with the PostgreSQL DSN."
   value       = module.storage.database_secret_arn

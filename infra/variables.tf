@@ -100,6 +100,17 @@ variable "tracing" {
   default     = false
 }
 
+variable "database_schema" {
+  type        = string
+  description = "Schema of Herald's tables in PostgreSQL; `./herald migrate` creates it."
+  default     = "herald"
+
+  validation {
+    condition     = can(regex("^[a-z_][a-z0-9_]{0,62}$", var.database_schema)) && !can(regex("^(pg_.*|information_schema|public)$", var.database_schema))
+    error_message = "Use up to 63 lower-case letters, digits and underscores, not starting with a digit or pg_. The schema is Herald's alone: not public."
+  }
+}
+
 variable "vpc_subnet_ids" {
   type        = list(string)
   description = "Subnets from which callback and relay reach a private database; leave empty to run them outside any VPC."

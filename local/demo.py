@@ -104,7 +104,7 @@ def _insert_pending(environment: Mapping[str, str]) -> str:
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO generations (id, user_id, status, prompt, core_model)"
+                "INSERT INTO herald.generations (id, user_id, status, prompt, core_model)"
                 " VALUES (%s, %s, 'PENDING', %s, %s)",
                 (generation, _USER, "A lighthouse at dawn, in watercolour", "studio-1"),
             )

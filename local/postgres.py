@@ -38,7 +38,7 @@ class Postgres(NamedTuple):
     directory: Path
     port: int
     password: str
-    user: str = "herald"
+    user: str = "postgres"
 
     @property
     def log(self) -> Path:

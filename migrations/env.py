@@ -1,7 +1,7 @@
 """Alembic's entry point: the migrations are plain SQL, applied in one transaction.
 
-The database is the one that tooling/migrations.py was called with; HERALD_DATABASE_URL when alembic
-is run by hand.
+Database and schema are those that tooling/migrations.py was called with; HERALD_DATABASE_URL and
+HERALD_DATABASE_SCHEMA when alembic is run by hand.
 """
 
 import os
@@ -9,15 +9,23 @@ import sys
 
 from alembic import context
 
+from chalicelib.recording.tables import DEFAULT_SCHEMA
 from tooling import migrations
 
-dsn = context.config.attributes.get("dsn") or os.environ.get("HERALD_DATABASE_URL")
+attributes = context.config.attributes
+dsn = attributes.get("dsn") or os.environ.get("HERALD_DATABASE_URL")
+schema = attributes.get("schema") or os.environ.get("HERALD_DATABASE_SCHEMA") or DEFAULT_SCHEMA
 if not dsn:
     sys.exit("HERALD_DATABASE_URL is not set: postgresql://user:password@host:5432/database")
 
 with migrations.engine(dsn).connect() as connection:
-    context.configure(connection=connection, version_table=migrations.VERSION_TABLE)
+    context.configure(
+        connection=connection,
+        version_table=migrations.VERSION_TABLE,
+        version_table_schema=schema,
+    )
     with context.begin_transaction():
         # Of two deployments at once, the second waits and then finds nothing to do.
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7203211)")
+        migrations.prepare(connection, schema)
         context.run_migrations()

@@ -116,6 +116,12 @@ def find_node() -> Path | None:
     return Path(found) if found else None
 
 
+def find_pgbouncer() -> Path | None:
+    """Find PgBouncer, for the database's tests; Debian keeps it where only root's PATH looks."""
+    found = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
+    return Path(found) if found else None
+
+
 def ensure_program(package: str, find: Callable[[], Path | None]) -> Path:
     """Find a program, or install Debian's package as root; raises SetupError if neither works."""
     if found := find():
@@ -136,7 +142,7 @@ def ensure_program(package: str, find: Callable[[], Path | None]) -> Path:
     return found
 
 
-_PROGRAMS = {"chromium": find_chromium, "nodejs": find_node}
+_PROGRAMS = {"chromium": find_chromium, "nodejs": find_node, "pgbouncer": find_pgbouncer}
 
 
 def main(names: Sequence[str]) -> int:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
+from chalicelib.errors import InvalidDsn
+from chalicelib.recording import dsn
+from chalicelib.recording.tables import DEFAULT_SCHEMA, Tables
 from tooling import ROOT, SetupError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 VERSION_TABLE = "herald_migrations"
+_REVISION = f"SELECT min(version_num) FROM {VERSION_TABLE}"  # noqa: S608 - a constant
+_LAST_SHARED = "0001"  # the last revision whose tables were in a schema that others use, too
 
 
 class Migrations(NamedTuple):
@@ -21,35 +25,38 @@ class Migrations(NamedTuple):
     steps: list[str]
 
 
-def pending(dsn: str) -> Migrations:
-    """Return what is left to apply to a database.
+def pending(text: str, schema: str = DEFAULT_SCHEMA) -> Migrations:
+    """Return what is left to apply to the database of a DSN.
 
     Raises
     ------
     SetupError
-        The database refuses, or is at a revision that this checkout does not have.
+        The DSN is malformed; the database refuses, cannot hold any text, or is at a revision that
+        this checkout does not have.
     """
     from alembic.script import ScriptDirectory
     from alembic.script.revision import RevisionError
     from alembic.util import CommandError as AlembicError
     from sqlalchemy.exc import DBAPIError
 
-    scripts = ScriptDirectory.from_config(_config(dsn))
+    scripts = ScriptDirectory.from_config(_config(text, schema))
     newest = str(scripts.get_current_head())
     try:
-        before = _revision(dsn)
+        with engine(text).connect() as connection:
+            _check_encoding(connection, place(text))
+            before = _revision(connection, schema)
         steps = [step.revision for step in scripts.iterate_revisions(newest, before)]
     except DBAPIError as exc:
-        raise _refused(dsn, exc) from exc
+        raise _refused(text, exc) from exc
     except (AlembicError, RevisionError) as exc:
         raise SetupError(
-            f"The schema of {place(dsn)} does not belong to this checkout: {exc}"
+            f"The schema of {place(text)} does not belong to this checkout: {exc}"
         ) from exc
     return Migrations(before, newest, steps[::-1])
 
 
-def upgrade(dsn: str) -> Migrations:
-    """Bring a database to the newest revision and return what was applied.
+def upgrade(text: str, schema: str = DEFAULT_SCHEMA) -> Migrations:
+    """Bring the database of a DSN to the newest revision and return what was applied.
 
     Raises
     ------
@@ -59,44 +66,110 @@ def upgrade(dsn: str) -> Migrations:
     from alembic import command
     from sqlalchemy.exc import DBAPIError
 
-    found = pending(dsn)
+    found = pending(text, schema)
     if found.steps:
         try:
-            command.upgrade(_config(dsn), "head")
+            command.upgrade(_config(text, schema), "head")
         except DBAPIError as exc:
-            raise _refused(dsn, exc) from exc
+            raise _refused(text, exc) from exc
     return found
 
 
-def engine(dsn: str) -> Engine:
+def prepare(connection: Connection, schema: str) -> None:
+    """Make `schema` the home of what the migrations create, in the caller's transaction.
+
+    It is created when it is missing, and takes over the version table of an older Herald. SQL then
+    finds it first; the rest of the search path follows, where an older Herald put its tables.
+    """
+    name = Tables(schema).schema
+    # Waiting for longer would hold up everybody who waits behind.
+    connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+    if not _scalar(connection, "SELECT to_regnamespace(%s)", name):
+        connection.exec_driver_sql(f"CREATE SCHEMA {name}")
+    if _home(connection, schema) not in (schema, None):
+        connection.exec_driver_sql(f"ALTER TABLE {VERSION_TABLE} SET SCHEMA {name}")
+    connection.exec_driver_sql(
+        "SELECT set_config('search_path', concat_ws(', ', %s, nullif(p, '')), true)"
+        " FROM current_setting('search_path') AS p",
+        (name,),
+    )
+
+
+def engine(text: str) -> Engine:
     """Return an SQLAlchemy engine for a DSN; it keeps no connections."""
+    import psycopg2
+    from psycopg2.extensions import make_dsn
     from sqlalchemy import create_engine, pool
 
-    url = dsn.replace("postgresql://", "postgresql+psycopg2://", 1)
-    return create_engine(url, poolclass=pool.NullPool)
+    parameters = {**_parsed(text), "client_encoding": "UTF8"}
+    return create_engine(
+        "postgresql+psycopg2://",
+        creator=lambda: psycopg2.connect(make_dsn(**parameters)),
+        poolclass=pool.NullPool,
+    )
 
 
-def place(dsn: str) -> str:
-    """Return a DSN's host, port and database, without its password."""
-    parts = urlsplit(dsn)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.hostname or 'the local socket'}{port}{parts.path}"
+def place(text: str) -> str:
+    """Return a DSN's hosts, ports and database, without its password; raises SetupError."""
+    try:
+        return dsn.place(text)
+    except InvalidDsn as exc:
+        raise SetupError(str(exc)) from exc
 
 
-def _config(dsn: str) -> Any:
+def _parsed(text: str) -> dict[str, str]:
+    try:
+        return dsn.parse(text)
+    except InvalidDsn as exc:
+        raise SetupError(str(exc)) from exc
+
+
+def _config(text: str, schema: str) -> Any:
     from alembic.config import Config
 
-    return Config(str(ROOT / "migrations" / "alembic.ini"), attributes={"dsn": dsn})
+    attributes = {"dsn": text, "schema": schema}
+    return Config(str(ROOT / "migrations" / "alembic.ini"), attributes=attributes)
 
 
-def _revision(dsn: str) -> str | None:
+def _check_encoding(connection: Connection, where: str) -> None:
+    encoding = _scalar(connection, "SHOW server_encoding")
+    if encoding != "UTF8":
+        raise SetupError(
+            f"The database at {where} has the encoding {encoding}, which cannot hold every prompt."
+            " Create one with: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0."
+        )
+
+
+def _revision(connection: Connection, schema: str) -> str | None:
     from alembic.migration import MigrationContext
 
-    with engine(dsn).connect() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-        revision: str | None = context.get_current_revision()
-        return revision
+    home = _home(connection, schema)
+    if home is None:
+        return None
+    options = {"version_table": VERSION_TABLE, "version_table_schema": home}
+    context = MigrationContext.configure(connection, opts=options)
+    revision: str | None = context.get_current_revision()
+    return revision
 
 
-def _refused(dsn: str, error: Any) -> SetupError:
-    return SetupError(f"The database at {place(dsn)} refused: {str(error.orig).strip()}")
+def _home(connection: Connection, schema: str) -> str | None:
+    """Return the schema of the version table: Herald's own, or where an older Herald put it."""
+    if _scalar(connection, "SELECT to_regclass(%s)", f"{Tables(schema).schema}.{VERSION_TABLE}"):
+        return schema
+    shared = _scalar(
+        connection,
+        "SELECT nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+        " WHERE pg_class.oid = to_regclass(%s)",
+        VERSION_TABLE,
+    )
+    if shared is None or _scalar(connection, _REVISION) != _LAST_SHARED:
+        return None
+    return str(shared)
+
+
+def _scalar(connection: Connection, sql: str, *values: str) -> Any:
+    return connection.exec_driver_sql(sql, values).scalar()
+
+
+def _refused(text: str, error: Any) -> SetupError:
+    return SetupError(f"The database at {place(text)} refused: {str(error.orig).strip()}")

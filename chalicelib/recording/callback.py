@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING, cast
 
 from chalicelib import metrics, telemetry
 from chalicelib.aws.invocation import deadline_of, lower_headers
-from chalicelib.errors import DatabaseUnavailable, PublishFailed, Refused, ServiceError
+from chalicelib.errors import DatabaseError, DatabaseRejected, PublishFailed, Refused, ServiceError
 from chalicelib.recording import generation_events, generations, outbox, results, webhooks
 from chalicelib.recording.generations import Outcome, Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from psycopg2.extras import RealDictCursor
-
     from chalicelib.aws.lambda_events import HttpEvent, HttpResponse, LambdaContext
-    from chalicelib.recording.database import Database
+    from chalicelib.recording.database import Cursor, Database
     from chalicelib.recording.publishing import Publisher
     from chalicelib.recording.results import GenerationResult
 
 PUBLISH_SECONDS = 6.0  # reserved from the database's time, so that a failure can still be reported
 RETRY_AFTER_SECONDS = 10
+_REJECTED = "The database rejects this result; its operators are notified."
 
 
 class Callback:
@@ -66,14 +65,14 @@ class Callback:
         generation_id = result.generation_id
         user_id: str | None = None
 
-        def transaction(cursor: RealDictCursor) -> Recorded:
+        def transaction(cursor: Cursor) -> Recorded:
             nonlocal user_id  # for the notice, should the database fail after it gave the owner
             user_id = generations.owner(cursor, generation_id)
             return generations.record(cursor, result, webhook_id=webhook_id, stage=self._stage)
 
         try:
             recorded = self._database.run(transaction, deadline=deadline - PUBLISH_SECONDS)
-        except DatabaseUnavailable as exc:
+        except DatabaseError as exc:
             return self._not_recorded(generation_id, user_id, exc, deadline)
         if recorded.event is not None:
             self._publish(recorded.event_id, recorded.event, deadline)
@@ -86,11 +85,11 @@ class Callback:
             self._database.run(
                 lambda cursor: outbox.mark_published(cursor, [event_id]), deadline=deadline
             )
-        except DatabaseUnavailable as exc:  # the relay publishes it again, under the same id
+        except DatabaseError as exc:  # the relay publishes it again, under the same id
             telemetry.warning("event published but not marked", event_id=event_id, error=str(exc))
 
     def _not_recorded(
-        self, generation_id: str, user_id: str | None, exc: DatabaseUnavailable, deadline: float
+        self, generation_id: str, user_id: str | None, exc: DatabaseError, deadline: float
     ) -> HttpResponse:
         telemetry.emit({metrics.DATABASE_FAILURES: 1})
         telemetry.error("result not recorded", generation_id=generation_id, error=str(exc))
@@ -106,6 +105,8 @@ class Callback:
         self._publisher.alert(
             "Herald could not record a result", generationId=generation_id, error=str(exc)
         )
+        if isinstance(exc, DatabaseRejected):
+            return _response(500, {"error": "database_rejected", "message": _REJECTED})
         return _call_again("The result could not be recorded. Call again.")
 
 

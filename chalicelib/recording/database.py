@@ -1,19 +1,25 @@
-"""PostgreSQL: a connection that cannot hang, kept across invocations, replaced when it breaks."""
+"""PostgreSQL: a connection that cannot hang, kept across invocations, replaced when it breaks.
+
+Nothing is set on the session, so that a pooler in transaction mode can stand in between: the limits
+belong to each transaction.
+"""
 
 from __future__ import annotations
 
 import math
 import select
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import psycopg2
 import psycopg2.extensions
 from psycopg2.extras import RealDictCursor
 
-from chalicelib.errors import DatabaseUnavailable, ServiceError
+from chalicelib.errors import DatabaseRejected, DatabaseUnavailable, InvalidDsn, ServiceError
+from chalicelib.recording import dsn
+from chalicelib.recording.tables import DEFAULT_SCHEMA, Tables
 from chalicelib.retry import retry
 
 if TYPE_CHECKING:
@@ -21,13 +27,22 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812 - its own name
 
+    from chalicelib.errors import DatabaseError
+
 
 T = TypeVar("T")
 
 ATTEMPT_SECONDS = 3.0
 IDLE_IN_TRANSACTION_SECONDS = 20.0  # a relay publishes within its transaction
 _FOREVER = 86_400.0  # seconds; other connections of the process have no time limit
-_FAILURES = (psycopg2.Error, ServiceError)
+# SQLSTATE classes that blame the data: data exception, integrity constraint, a trigger's RAISE,
+# WITH CHECK OPTION, program limit exceeded (a row or a key that is too large).
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_BLAME_DATA = ("22", "23", "P0", "44", "54")
+_LIMITS = (
+    f"SET LOCAL statement_timeout = {int(ATTEMPT_SECONDS * 1000)};"
+    f"SET LOCAL idle_in_transaction_session_timeout = {int(IDLE_IN_TRANSACTION_SECONDS * 1000)}"
+)
 _deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
@@ -60,17 +75,33 @@ def _wait(connection: PsycopgConnection) -> None:
 psycopg2.extensions.set_wait_callback(_wait)
 
 
+class Cursor(RealDictCursor):
+    """The cursor of a transaction: rows are dictionaries; `tables` has the names for its SQL."""
+
+    tables = Tables()
+
+
+class _Open(NamedTuple):
+    """A connection, and the DSN that it was opened with."""
+
+    connection: PsycopgConnection
+    dsn: str
+
+
 class Database:
     """One PostgreSQL, reached through one connection at a time.
 
     Parameters
     ----------
     dsn
-        Returns the DSN; asked for whenever a connection is opened.
+        Returns the DSN; asked for before each transaction. When it has changed, the transaction
+        runs on a connection to the new database.
     failed
         Called after each failed try with its number, from 1, and the error.
     sleep
         Waits between tries, seconds.
+    schema
+        The schema of Herald's tables.
     """
 
     def __init__(
@@ -78,15 +109,19 @@ class Database:
         dsn: Callable[[], str],
         failed: Callable[[int, Exception], None] = lambda tries, exc: None,
         sleep: Callable[[float], None] = time.sleep,
+        *,
+        schema: str = DEFAULT_SCHEMA,
     ) -> None:
         self._dsn = dsn
+        self._tables = Tables(schema)
         self._failed = failed
         self._sleep = sleep
-        self._connection: PsycopgConnection | None = None
+        self._open: _Open | None = None
+        self._turn = 0
 
     def run(
         self,
-        transaction: Callable[[RealDictCursor], T],
+        transaction: Callable[[Cursor], T],
         *,
         deadline: float,
         seconds: float = ATTEMPT_SECONDS,
@@ -94,53 +129,92 @@ class Database:
         """Run the transaction: three tries of `seconds` each, on a fresh connection after a
         failure.
 
-        The transaction gets a cursor whose rows are dictionaries; it is committed when it returns
-        and rolled back when it raises. It must be safe to run again although it was committed,
-        because the answer to a COMMIT can be lost.
+        It is committed when it returns and rolled back when it raises. It must be safe to run again
+        although it was committed, because the answer to a COMMIT can be lost.
 
         Raises
         ------
         DatabaseUnavailable
             PostgreSQL, or the secret that holds its DSN, failed every try; or the deadline
             came first.
+        DatabaseRejected
+            PostgreSQL refused what the transaction holds, at the first try.
         """
 
         def attempt() -> T:
-            with time_limit(max(0.0, min(seconds, deadline - time.monotonic()))):
-                try:
-                    with (
-                        self._connected() as connection,
-                        connection.cursor(cursor_factory=RealDictCursor) as cursor,
-                    ):
-                        return transaction(cursor)
-                except psycopg2.Error:
-                    self.close()
-                    raise
+            try:
+                wanted = self._wanted_dsn()
+                with time_limit(max(0.0, min(seconds, deadline - time.monotonic()))):
+                    return self._commit(self._connected(wanted), transaction)
+            except (psycopg2.Error, InvalidDsn, ServiceError, UnicodeError) as exc:
+                self.close()
+                # Without the cause: its text has PostgreSQL's DETAIL, which quotes the row.
+                raise _translated(exc) from None
 
-        try:
-            return retry(
-                attempt, on=_FAILURES, deadline=deadline, failed=self._failed, sleep=self._sleep
-            )
-        except _FAILURES as exc:
-            raise DatabaseUnavailable(f"{type(exc).__name__}: {str(exc).strip()}") from exc
+        return retry(
+            attempt,
+            on=DatabaseUnavailable,
+            deadline=deadline,
+            failed=self._failed,
+            sleep=self._sleep,
+        )
 
     def close(self) -> None:
         """Close the connection; the next transaction opens another."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        kept, self._open = self._open, None
+        if kept is not None:
+            kept.connection.close()
 
-    def _connected(self) -> PsycopgConnection:
-        if self._connection is None or self._connection.closed:
-            limits = {
-                "statement_timeout": ATTEMPT_SECONDS,
-                "idle_in_transaction_session_timeout": IDLE_IN_TRANSACTION_SECONDS,
-            }
-            self._connection = psycopg2.connect(
-                self._dsn(),
-                application_name="herald",
-                options=" ".join(
-                    f"-c {name}={int(limit * 1000)}" for name, limit in limits.items()
-                ),
-            )
-        return self._connection
+    def _commit(self, connection: PsycopgConnection, transaction: Callable[[Cursor], T]) -> T:
+        try:
+            with connection.cursor(cursor_factory=Cursor) as cursor:
+                cursor.tables = self._tables
+                cursor.execute(_LIMITS)
+                result = transaction(cursor)
+            connection.commit()
+        except BaseException:
+            with suppress(psycopg2.Error):  # a time-out has closed it: its error is the cause
+                connection.rollback()
+            raise
+        return result
+
+    def _connected(self, wanted: str) -> PsycopgConnection:
+        if self._open and (self._open.connection.closed or self._open.dsn != wanted):
+            self.close()
+        if self._open is None:
+            try:
+                self._open = _Open(_connect(wanted, self._turn), wanted)
+            except psycopg2.Error:
+                self._turn += 1  # a host that is silent uses up the whole try
+                raise
+        return self._open.connection
+
+    def _wanted_dsn(self) -> str:
+        try:
+            return self._dsn()
+        except ServiceError:
+            if self._open is None:
+                raise
+            return self._open.dsn  # an open connection does not depend on Secrets Manager
+
+
+def _connect(text: str, turn: int) -> PsycopgConnection:
+    found = dsn.rotated(dsn.parse(text), turn)
+    parameters = {"application_name": "herald", **found, "client_encoding": "UTF8"}
+    return psycopg2.connect(psycopg2.extensions.make_dsn(**parameters))
+
+
+def _translated(exc: Exception) -> DatabaseError:
+    if isinstance(exc, psycopg2.Error):
+        blames_data = (exc.pgcode or "").startswith(_BLAME_DATA)
+        return (DatabaseRejected if blames_data else DatabaseUnavailable)(_described(exc))
+    if isinstance(exc, UnicodeError):  # a lone surrogate, or stored bytes that are not UTF-8
+        return DatabaseRejected(f"{type(exc).__name__}: text that PostgreSQL cannot hold")
+    return DatabaseUnavailable(f"{type(exc).__name__}: {exc}")
+
+
+def _described(exc: psycopg2.Error) -> str:
+    if exc.pgcode is None:  # from the client: no connection, or no answer
+        return " ".join(f"{type(exc).__name__}: {exc}".split())
+    found = (type(exc).__name__, exc.pgcode, exc.diag.constraint_name)
+    return f"{' '.join(filter(None, found))}: {exc.diag.message_primary}"

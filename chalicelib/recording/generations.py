@@ -17,8 +17,7 @@ from chalicelib.recording import generation_events, outbox
 from chalicelib.recording.rows import Generation, StreamPosition
 
 if TYPE_CHECKING:
-    from psycopg2.extras import RealDictCursor
-
+    from chalicelib.recording.database import Cursor
     from chalicelib.recording.results import GenerationResult
 
 
@@ -38,15 +37,17 @@ class Recorded(NamedTuple):
     event: str | None
 
 
-def owner(cursor: RealDictCursor, generation_id: str) -> str | None:
+def owner(cursor: Cursor, generation_id: str) -> str | None:
     """Return the user whose generation it is, if there is one."""
-    cursor.execute("SELECT user_id FROM generations WHERE id = %s", (generation_id,))
+    cursor.execute(
+        f"SELECT user_id FROM {cursor.tables.generations} WHERE id = %s", (generation_id,)
+    )
     row = cursor.fetchone()
     return row["user_id"] if row else None
 
 
 def record(
-    cursor: RealDictCursor, result: GenerationResult, *, webhook_id: str | None, stage: str
+    cursor: Cursor, result: GenerationResult, *, webhook_id: str | None, stage: str
 ) -> Recorded:
     """Record a result once: the row, the stream's next offset and the outbox row, in the caller's
     transaction.
@@ -60,7 +61,9 @@ def record(
         404 when there is no such generation; the webhook-id is then not kept.
     """
     generation_id = result.generation_id
-    cursor.execute("SELECT status FROM generations WHERE id = %s FOR UPDATE", (generation_id,))
+    cursor.execute(
+        f"SELECT status FROM {cursor.tables.generations} WHERE id = %s FOR UPDATE", (generation_id,)
+    )
     row = cursor.fetchone()
     if row is None:
         raise Refused(
@@ -78,17 +81,18 @@ def record(
     return Recorded(Outcome.RECORDED, recorded_id, event)
 
 
-def _first_receipt(cursor: RealDictCursor, webhook_id: str) -> bool:
+def _first_receipt(cursor: Cursor, webhook_id: str) -> bool:
     cursor.execute(
-        "INSERT INTO webhook_receipts (id) VALUES (%s) ON CONFLICT DO NOTHING", (webhook_id,)
+        f"INSERT INTO {cursor.tables.webhook_receipts} (id) VALUES (%s) ON CONFLICT DO NOTHING",
+        (webhook_id,),
     )
     return cursor.rowcount > 0
 
 
-def _finish(cursor: RealDictCursor, generation_id: str, result: GenerationResult) -> Generation:
+def _finish(cursor: Cursor, generation_id: str, result: GenerationResult) -> Generation:
     cursor.execute(
-        """
-        UPDATE generations
+        f"""
+        UPDATE {cursor.tables.generations}
         SET status = %s, image_url = %s,
             image_height = coalesce(%s, image_height), image_width = coalesce(%s, image_width),
             core_model = coalesce(%s, core_model), error = %s,
@@ -108,11 +112,11 @@ def _finish(cursor: RealDictCursor, generation_id: str, result: GenerationResult
     return cast(Generation, cursor.fetchone())
 
 
-def _next_position(cursor: RealDictCursor, user_id: str) -> StreamPosition:
+def _next_position(cursor: Cursor, user_id: str) -> StreamPosition:
     cursor.execute(
-        """
-        INSERT INTO streams (user_id, last_offset) VALUES (%s, 1)
-        ON CONFLICT (user_id) DO UPDATE SET last_offset = streams.last_offset + 1
+        f"""
+        INSERT INTO {cursor.tables.streams} AS stream (user_id, last_offset) VALUES (%s, 1)
+        ON CONFLICT (user_id) DO UPDATE SET last_offset = stream.last_offset + 1
         RETURNING epoch::text, last_offset
         """,
         (user_id,),
@@ -121,11 +125,13 @@ def _next_position(cursor: RealDictCursor, user_id: str) -> StreamPosition:
     return StreamPosition(str(row["epoch"]), cast(int, row["last_offset"]))
 
 
-def _unpublished(cursor: RealDictCursor, generation_id: str) -> tuple[str, str | None]:
+def _unpublished(cursor: Cursor, generation_id: str) -> tuple[str, str | None]:
     """Return the generation's event if it is still unpublished: the previous try may have died
     after its COMMIT.
     """
-    cursor.execute("SELECT version FROM generations WHERE id = %s", (generation_id,))
+    cursor.execute(
+        f"SELECT version FROM {cursor.tables.generations} WHERE id = %s", (generation_id,)
+    )
     row = cursor.fetchone()
     if row is None:
         return "", None

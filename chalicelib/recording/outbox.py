@@ -9,40 +9,42 @@ from chalicelib.recording.rows import OutboxRow
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from psycopg2.extras import RealDictCursor
+    from chalicelib.recording.database import Cursor
 
 RELAY_GRACE_SECONDS = 20  # longer than `callback` may run: it may still publish younger rows itself
 PURGE_ROWS = 2000  # of each table, in one transaction
 
 
-def add(cursor: RealDictCursor, event_id: str, event: str) -> None:
+def add(cursor: Cursor, event_id: str, event: str) -> None:
     """Put an event into the outbox."""
-    cursor.execute("INSERT INTO outbox (id, event) VALUES (%s, %s)", (event_id, event))
+    cursor.execute(
+        f"INSERT INTO {cursor.tables.outbox} (id, event) VALUES (%s, %s)", (event_id, event)
+    )
 
 
-def unpublished(cursor: RealDictCursor, event_id: str) -> str | None:
+def unpublished(cursor: Cursor, event_id: str) -> str | None:
     """Return an event if it still waits to be published."""
     cursor.execute(
-        "SELECT event::text FROM outbox WHERE id = %s AND published_at IS NULL", (event_id,)
+        f"SELECT event::text FROM {cursor.tables.outbox} WHERE id = %s AND published_at IS NULL",
+        (event_id,),
     )
     waiting = cursor.fetchone()
     return waiting["event"] if waiting else None
 
 
-def mark_published(cursor: RealDictCursor, event_ids: Sequence[str]) -> None:
+def mark_published(cursor: Cursor, event_ids: Sequence[str]) -> None:
     """Record that SNS has these events."""
     cursor.execute(
-        "UPDATE outbox SET published_at = now() WHERE id = ANY(%s::uuid[])", (list(event_ids),)
+        f"UPDATE {cursor.tables.outbox} SET published_at = now() WHERE id = ANY(%s::uuid[])",
+        (list(event_ids),),
     )
 
 
-def claim_unpublished(
-    cursor: RealDictCursor, *, limit: int, skip: Sequence[str]
-) -> list[OutboxRow]:
+def claim_unpublished(cursor: Cursor, *, limit: int, skip: Sequence[str]) -> list[OutboxRow]:
     """Lock and return the oldest unpublished rows, except those that another relay has locked."""
     cursor.execute(
-        """
-        SELECT id::text, event::text FROM outbox
+        f"""
+        SELECT id::text, event::text FROM {cursor.tables.outbox}
         WHERE published_at IS NULL
           AND created_at < now() - make_interval(secs => %s)
           AND id <> ALL(%s::uuid[])
@@ -53,29 +55,33 @@ def claim_unpublished(
     return [OutboxRow(row["id"], row["event"]) for row in cursor.fetchall()]
 
 
-def oldest_unpublished_seconds(cursor: RealDictCursor) -> float:
+def oldest_unpublished_seconds(cursor: Cursor) -> float:
     """Return the age of the oldest unpublished event; 0 when there is none."""
     cursor.execute(
         "SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS age"
-        " FROM outbox WHERE published_at IS NULL"
+        f" FROM {cursor.tables.outbox} WHERE published_at IS NULL"
     )
     row = cursor.fetchone()
     return float(row["age"]) if row else 0.0
 
 
-def purge(cursor: RealDictCursor, *, retention_days: int, limit: int = PURGE_ROWS) -> int:
+def purge(cursor: Cursor, *, retention_days: int, limit: int = PURGE_ROWS) -> int:
     """Delete some published outbox rows and webhook receipts past their retention.
 
     Returns how many: at least `limit`, which applies to each table, when there may be more.
     """
     deleted = 0
-    for table, column in (("outbox", "published_at"), ("webhook_receipts", "received_at")):
+    tables = cursor.tables
+    for table, column in (
+        (tables.outbox, "published_at"),
+        (tables.webhook_receipts, "received_at"),
+    ):
         cursor.execute(
             f"""
             DELETE FROM {table} WHERE id IN (
                 SELECT id FROM {table} WHERE {column} < now() - make_interval(days => %s)
                 LIMIT %s FOR UPDATE SKIP LOCKED)
-            """,  # noqa: S608 - both names are constants above
+            """,
             (retention_days, limit),
         )
         deleted += cursor.rowcount

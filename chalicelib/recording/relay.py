@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib import metrics, telemetry
 from chalicelib.aws.invocation import deadline_of
-from chalicelib.errors import DatabaseUnavailable, PublishFailed
+from chalicelib.errors import DatabaseError, PublishFailed
 from chalicelib.recording import outbox
 from chalicelib.recording.publishing import BATCH, Publisher
 
 if TYPE_CHECKING:
-    from psycopg2.extras import RealDictCursor
-
     from chalicelib.aws.lambda_events import LambdaContext
-    from chalicelib.recording.database import Database
+    from chalicelib.recording.database import Cursor, Database
 
 ROUND_SECONDS = 12.0  # one batch: three tries at SNS, and the transaction around them
 
@@ -36,7 +34,7 @@ class Relay:
             relayed = drain(self._database, self._publisher, deadline=deadline)
             oldest = self._database.run(outbox.oldest_unpublished_seconds, deadline=deadline)
             purged = purge(self._database, self._retention_days, deadline=deadline)
-        except DatabaseUnavailable as exc:
+        except DatabaseError as exc:
             telemetry.emit({metrics.DATABASE_FAILURES: 1})
             telemetry.error("relay stopped: the database failed", error=str(exc))
             raise  # counted as an error of the function; the next minute retries
@@ -94,7 +92,7 @@ def purge(
     return purged
 
 
-def _relay_batch(cursor: RealDictCursor, publisher: Publisher, refused: list[str]) -> _Round:
+def _relay_batch(cursor: Cursor, publisher: Publisher, refused: list[str]) -> _Round:
     rows = outbox.claim_unpublished(cursor, limit=BATCH, skip=refused)
     if not rows:
         return _Round([], [])

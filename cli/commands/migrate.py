@@ -21,30 +21,32 @@ def migrate(
 ) -> int:
     """Bring a database to the current schema.
 
-    The database is HERALD_DATABASE_URL; without it, the one whose DSN is in the stage's secret, or
-    the local stack's.
+    The database is HERALD_DATABASE_URL, and the schema of Herald's tables HERALD_DATABASE_SCHEMA
+    (default: herald). Without HERALD_DATABASE_URL, they are those of the stage or of the local
+    stack. The schema is created if it does not exist. The only change to other schemas is that the
+    tables of an older Herald are moved out of them.
 
     Exit codes: 0 the schema is current; 1 --check found migrations to apply; 2 it failed.
 
-    --json prints {"database", "before", "after", "steps", "applied"}: two revisions, the steps
-    between them, and whether they were applied.
+    --json prints {"database", "schema", "before", "after", "steps", "applied"}: two revisions, the
+    steps between them, and whether they were applied.
     """
-    from cli.target import database_url
+    from cli.target import database
     from tooling import migrations
 
     try:
-        dsn = database_url(which)
+        dsn, schema = database(which)
     except CommandError as exc:
         raise CommandError(
             "Which database? Set HERALD_DATABASE_URL=postgresql://user:password@host:5432/name.\n"
             f"{exc}"
         ) from exc
-    found = migrations.pending(dsn) if check else migrations.upgrade(dsn)
+    found = migrations.pending(dsn, schema) if check else migrations.upgrade(dsn, schema)
     place, applied = migrations.place(dsn), bool(found.steps) and not check
     if json:
-        print_json({"database": place, **found._asdict(), "applied": applied})
+        print_json({"database": place, "schema": schema, **found._asdict(), "applied": applied})
         return PARTLY if check and found.steps else DONE
     steps = ", ".join(found.steps)
     outcome = f"{'done' if applied else 'to be done'}: {steps}" if steps else "nothing to do"
-    print(f"{place}: {found.before or 'no schema'} → {found.after}, {outcome}.")
+    print(f"{place}, schema {schema}: {found.before or 'no schema'} → {found.after}, {outcome}.")
     return PARTLY if check and found.steps else DONE

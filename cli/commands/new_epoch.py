@@ -42,10 +42,10 @@ def new_epoch(
     --json prints {"streams", "moved", "announced"}: the streams renewed, the waiting events that
     moved, and the inboxes updated (null with --no-announce).
     """
-    dsn = target.database_url(which)
+    database = target.database(which)
     herald = None if no_announce else target.choose(which)
     table = herald.output("inbox_table") if herald else ""
-    renewed = _renew(dsn, yes=yes)
+    renewed = _renew(database, yes=yes)
     if renewed is None:
         zeros = dict.fromkeys(("streams", "moved", "announced"), 0)
         print_json(zeros) if json else print("Nothing was changed.")
@@ -62,22 +62,22 @@ def new_epoch(
     return DONE if complete else PARTLY
 
 
-def _renew(dsn: str, *, yes: bool) -> "Renewed | None":
+def _renew(where: target.DatabaseTarget, *, yes: bool) -> "Renewed | None":
     """Renew all streams; None when the operator does not agree."""
-    from chalicelib.errors import DatabaseUnavailable
+    from chalicelib.errors import DatabaseError
     from chalicelib.recording.database import Database
     from cli.new_epoch import count_streams, renew
     from tooling.migrations import place
 
-    database = Database(lambda: dsn)
+    database = Database(lambda: where.dsn, schema=where.schema)
     try:
         count = database.run(count_streams, deadline=time.monotonic() + _SECONDS)
-        question = f"{place(dsn)} has {count} streams. Give every one a new epoch?"
+        question = f"{place(where.dsn)} has {count} streams. Give every one a new epoch?"
         if not confirmed(question, yes=yes):
             return None
         return database.run(renew, deadline=time.monotonic() + _SECONDS, seconds=_SECONDS)
-    except DatabaseUnavailable as exc:
-        raise CommandError(f"The database at {place(dsn)} failed: {exc}") from exc
+    except DatabaseError as exc:
+        raise CommandError(f"The database at {place(where.dsn)} failed: {exc}") from exc
     finally:
         database.close()
 

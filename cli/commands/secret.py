@@ -33,7 +33,8 @@ def set_value(
 ) -> int:
     """Set the value of a secret. It is read from stdin; a terminal asks for it, without echo.
 
-    database: the DSN, postgresql://user:password@host:5432/name?sslmode=require
+    database: the DSN, postgresql://user:password@host:5432/name?sslmode=require, or the JSON of an
+    RDS secret: {"username": …, "password": …, "host": …, "port": …, "dbname": …}
 
     webhook: one or more signing secrets, whsec_ and base64, separated by white space
 

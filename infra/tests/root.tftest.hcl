@@ -193,6 +193,16 @@ run "endpoints_are_checked" {
   expect_failures = [var.management_endpoint, var.callback_endpoint]
 }
 
+run "the_schema_is_heralds_alone" {
+  command = plan
+
+  variables {
+    database_schema = "public"
+  }
+
+  expect_failures = [var.database_schema]
+}
+
 run "package_is_missing" {
   command = plan
 

@@ -53,15 +53,15 @@ class PostgresStore:
     def insert(self, generation_id: UUID, user: str, prompt: str) -> dict[str, Any]:
         """Add a PENDING generation and return it; raises StoreError."""
         statement = (
-            "INSERT INTO generations (id, user_id, status, prompt) VALUES (%s, %s, 'PENDING', %s)"  # noqa: S608
-            f" RETURNING {_COLUMNS}"
+            "INSERT INTO herald.generations (id, user_id, status, prompt)"  # noqa: S608
+            f" VALUES (%s, %s, 'PENDING', %s) RETURNING {_COLUMNS}"
         )
         return self._rows(statement, (str(generation_id), user, prompt))[0]
 
     def latest(self, user: str) -> list[dict[str, Any]]:
         """Return the user's latest 60 generations, newest first; raises StoreError."""
         statement = (
-            f"SELECT {_COLUMNS} FROM generations WHERE user_id = %s"  # noqa: S608
+            f"SELECT {_COLUMNS} FROM herald.generations WHERE user_id = %s"  # noqa: S608
             " ORDER BY created_at DESC, id LIMIT %s"
         )
         return self._rows(statement, (user, _LATEST))

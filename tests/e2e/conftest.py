@@ -81,7 +81,7 @@ class User:
         """Insert a PENDING row, as the integrator does; return its id."""
         generation_id = str(uuid.uuid4())
         self._herald.database.execute(
-            "INSERT INTO generations (id, user_id, prompt) VALUES (%s, %s, %s)",
+            "INSERT INTO herald.generations (id, user_id, prompt) VALUES (%s, %s, %s)",
             (generation_id, self.name, prompt),
         )
         return generation_id

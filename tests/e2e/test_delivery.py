@@ -22,7 +22,7 @@ def test_a_webhook_becomes_an_event_in_its_owners_tab(alice: User, herald: Heral
     assert (answer.status_code, answer.json()["outcome"]) == (200, "recorded")
     [frame] = tab.events(1)
     [(epoch, last_offset)] = herald.query(
-        "SELECT epoch::text, last_offset FROM streams WHERE user_id = %s", alice.name
+        "SELECT epoch::text, last_offset FROM herald.streams WHERE user_id = %s", alice.name
     )
     event = frame["event"]
     assert (frame["epoch"], frame["offset"], frame["replayed"]) == (epoch, last_offset, False)
@@ -37,7 +37,9 @@ def test_a_webhook_becomes_an_event_in_its_owners_tab(alice: User, herald: Heral
     }
     assert event["data"]["imageUrl"].endswith(f"{generation_id}.png")
     eventually(
-        lambda: herald.query("SELECT 1 FROM outbox WHERE published_at > now() - interval '1 min'")
+        lambda: herald.query(
+            "SELECT 1 FROM herald.outbox WHERE published_at > now() - interval '1 min'"
+        )
     )
 
 
@@ -116,13 +118,14 @@ def test_the_relay_delivers_events_that_were_never_published(alice: User, herald
     first = alice.finished()
     template = tab.events(1)[0]["event"]
     [(epoch, last)] = herald.query(
-        "UPDATE streams SET last_offset = last_offset + 1 WHERE user_id = %s"
+        "UPDATE herald.streams SET last_offset = last_offset + 1 WHERE user_id = %s"
         " RETURNING epoch::text, last_offset",
         alice.name,
     )
     unpublished = {**template, "id": alice.generation(), "epoch": epoch, "sequence": str(last)}
     herald.database.execute(
-        "INSERT INTO outbox (id, event, created_at) VALUES (%s, %s, now() - interval '1 minute')",
+        "INSERT INTO herald.outbox (id, event, created_at)"
+        " VALUES (%s, %s, now() - interval '1 minute')",
         (unpublished["id"], json.dumps(unpublished)),
     )
     answer = herald.client("lambda").invoke(

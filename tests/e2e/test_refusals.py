@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 
 def untouched(herald: Herald, generation_id: str) -> bool:
     [(status, version)] = herald.query(
-        "SELECT status, version FROM generations WHERE id = %s", generation_id
+        "SELECT status, version FROM herald.generations WHERE id = %s", generation_id
     )
     return (status, version) == ("PENDING", 1)
 
@@ -44,7 +44,9 @@ def test_a_replayed_webhook_id_is_200_and_changes_nothing(alice: User, herald: H
     unchanged = herald.webhook(generation_id, status="ERROR", imageUrl=None)
     assert (unchanged.status_code, unchanged.json()["outcome"]) == (200, "unchanged")
     assert tab.silent()
-    assert herald.query("SELECT last_offset FROM streams WHERE user_id = %s", alice.name) == [(1,)]
+    assert herald.query(
+        "SELECT last_offset FROM herald.streams WHERE user_id = %s", alice.name
+    ) == [(1,)]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_a_bad_body_is_rejected_naming_the_field(
     assert (answer.status_code, answer.json().get("field")) == (status, field)
     assert answer.json()["message"]
     assert untouched(herald, generation_id)
-    assert herald.query("SELECT 1 FROM webhook_receipts WHERE id = %s", webhook_id) == []
+    assert herald.query("SELECT 1 FROM herald.webhook_receipts WHERE id = %s", webhook_id) == []
 
 
 def test_a_body_that_is_not_json_is_422(herald: Herald) -> None:

@@ -101,7 +101,7 @@ class Campaign:
             for order in self._orders
         ]
         self._stack.query(
-            "INSERT INTO generations (id, user_id, prompt) SELECT id, user_id, prompt"
+            "INSERT INTO herald.generations (id, user_id, prompt) SELECT id, user_id, prompt"
             " FROM json_to_recordset(%s) AS row(id uuid, user_id text, prompt text)",
             json.dumps(rows),
         )
@@ -179,7 +179,8 @@ class Campaign:
         if not there or self._stack.waiting() or self._redriven():
             return False
         unpublished = self._stack.query(
-            "SELECT count(*) FROM outbox WHERE published_at IS NULL AND event->>'userid' = ANY(%s)",
+            "SELECT count(*) FROM herald.outbox"
+            " WHERE published_at IS NULL AND event->>'userid' = ANY(%s)",
             self._users,
         )
         return bool(unpublished[0]["count"] == 0)
@@ -200,7 +201,7 @@ class Campaign:
 
     def _streams(self) -> list[dict[str, Any]]:
         return self._stack.query(
-            "SELECT user_id, epoch::text, last_offset FROM streams WHERE user_id = ANY(%s)",
+            "SELECT user_id, epoch::text, last_offset FROM herald.streams WHERE user_id = ANY(%s)",
             self._users,
         )
 
@@ -208,13 +209,13 @@ class Campaign:
         """Record the final state."""
         add = self.history.add
         rows = self._stack.query(
-            "SELECT id::text, user_id, status FROM generations WHERE user_id = ANY(%s)",
+            "SELECT id::text, user_id, status FROM herald.generations WHERE user_id = ANY(%s)",
             self._users,
         )
         for row in rows:
             add("end", "row", generation=row["id"], user=row["user_id"], status=row["status"])
         outbox = self._stack.query(
-            "SELECT id::text, event, published_at IS NOT NULL AS published FROM outbox"
+            "SELECT id::text, event, published_at IS NOT NULL AS published FROM herald.outbox"
             " WHERE event->>'userid' = ANY(%s)",
             self._users,
         )

@@ -175,7 +175,7 @@ class Nemesis:
         """Send recent events again, some with a delay."""
         rows = await asyncio.to_thread(
             self._stack.query,
-            "SELECT event::text FROM outbox WHERE event->>'userid' = ANY(%s)"
+            "SELECT event::text FROM herald.outbox WHERE event->>'userid' = ANY(%s)"
             " ORDER BY created_at DESC LIMIT 20",
             self._users,
         )

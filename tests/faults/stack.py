@@ -151,19 +151,19 @@ class FaultStack:
         """Insert a PENDING generation, as the integrator does, and return its id."""
         generation = str(uuid.uuid4())
         self.query(
-            "INSERT INTO generations (id, user_id, prompt) VALUES (%s, %s, %s)",
+            "INSERT INTO herald.generations (id, user_id, prompt) VALUES (%s, %s, %s)",
             generation, user, f"a picture for {user}",
         )  # fmt: skip
         return generation
 
     def status(self, generation: str) -> str:
-        rows = self.query("SELECT status FROM generations WHERE id = %s", generation)
+        rows = self.query("SELECT status FROM herald.generations WHERE id = %s", generation)
         return str(rows[0]["status"])
 
     def outbox(self, user: str) -> list[dict[str, Any]]:
         """A user's outbox rows in stream order: id, event, published."""
         return self.query(
-            "SELECT id::text, event::text, published_at IS NOT NULL AS published FROM outbox"
+            "SELECT id::text, event::text, published_at IS NOT NULL AS published FROM herald.outbox"
             " WHERE event->>'userid' = %s ORDER BY (event->>'sequence')::bigint",
             user,
         )
@@ -220,7 +220,7 @@ class FaultStack:
     def relay(self) -> dict[str, Any]:
         """Run the relay as if its grace period were over for every unpublished row."""
         self.query(
-            "UPDATE outbox SET created_at = created_at - interval '1 minute'"
+            "UPDATE herald.outbox SET created_at = created_at - interval '1 minute'"
             " WHERE published_at IS NULL"
         )
         return self.invoke("relay", RELAY_EVENT)
@@ -339,6 +339,16 @@ class FaultStack:
             name or f"{user}/{uuid.uuid4().hex[:4]}", user, self.websocket_url,
             history=history or History(), **options,
         )  # fmt: skip
+
+    @contextlib.contextmanager
+    def database_at(self, dsn: str) -> Iterator[None]:
+        """Let the functions use this value of the database secret, past the proxies."""
+        tapped = _through(self.env["HERALD_DATABASE_URL"], f"127.0.0.1:{self.database_tap.port}")
+        self._put_dsn(dsn)
+        try:
+            yield
+        finally:
+            self._put_dsn(tapped)
 
     def _configure(self, handler: str, variables: dict[str, str]) -> None:
         self.client("lambda").update_function_configuration(

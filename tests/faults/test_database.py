@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import pgbouncer
 from tests.faults import rules
 
 if TYPE_CHECKING:
@@ -124,3 +126,24 @@ def test_row_4_the_process_dies_before_the_commit_is_confirmed(
     # Then the recorded result is recognized and published
     assert (answer.status, answer.body["outcome"]) == (200, "duplicate")
     tab.sees(generation)
+
+
+def test_a_pooler_in_transaction_mode_needs_no_special_settings(
+    fault_stack: FaultStack, open_tab: Callable[..., Tab], user: str
+) -> None:
+    # Given PgBouncer in front of the database, and a secret in the form of RDS
+    tab = open_tab(user)
+    with pgbouncer.in_front_of(fault_stack.stack.postgres) as pooled:
+        secret = {
+            "username": pooled.user,
+            "password": pooled.password,
+            "host": "127.0.0.1",
+            "port": pooled.port,
+            "dbname": "herald",
+        }
+        with fault_stack.database_at(json.dumps(secret)):
+            generation = fault_stack.generation(user)
+            # When the provider calls, then the result is recorded and reaches the tab
+            answer = fault_stack.callback(generation)
+            assert (answer.status, answer.body["outcome"]) == (200, "recorded")
+            tab.sees(generation)

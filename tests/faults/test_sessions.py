@@ -151,7 +151,9 @@ def test_the_database_was_restored(
     tab.do("go_offline")
     # When the database is restored from a backup without that event, and streams get a new epoch
     fault_stack.query(
-        "UPDATE streams SET epoch = herald_epoch(), last_offset = 0 WHERE user_id = %s", user
+        "UPDATE herald.streams SET epoch = herald.herald_epoch(), last_offset = 0"
+        " WHERE user_id = %s",
+        user,
     )
     fault_stack.callback(second)
     eventually(lambda: fault_stack.waiting() == 0, "an empty queue")
@@ -195,7 +197,7 @@ def test_the_missed_events_have_expired(
     old = int((time.time() - 30 * 86_400) * 1000)
     epoch = str(uuid.UUID(f"{old:012x}70008000{uuid.uuid4().hex[:12]}"))
     fault_stack.query(
-        "INSERT INTO streams (user_id, epoch, last_offset) VALUES (%s, %s, 5)", user, epoch
+        "INSERT INTO herald.streams (user_id, epoch, last_offset) VALUES (%s, %s, 5)", user, epoch
     )
     table = boto3_table(fault_stack, "HERALD_INBOX_TABLE")
     expired = {"epoch": epoch, "sequence": "5", "id": "expired", "subject": "expired"}

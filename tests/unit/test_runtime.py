@@ -7,6 +7,7 @@ from chalicelib.runtime import Runtime
 
 AWS = {"AWS_REGION": "eu-central-1"}
 VALUES = {
+    "database_schema": "herald",
     "jwt_algorithm": "HS256",
     "management_endpoint": "https://api.execute-api.eu-central-1.amazonaws.com/test",
     "inbox_retention_days": "7",

@@ -28,7 +28,7 @@ def execute(dsn: str, *statements: str) -> None:
 @pytest.fixture
 def empty_database(fresh_database: str) -> str:
     """The DSN of a database without any schema."""
-    execute(fresh_database, "DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
+    execute(fresh_database, "DROP SCHEMA herald CASCADE")
     return fresh_database
 
 
@@ -38,12 +38,12 @@ def test_an_empty_database_gets_the_schema_once(empty_database: str) -> None:
     again = run("migrate", HERALD_DATABASE_URL=empty_database)
 
     assert checked[0] == 1
-    assert "no schema → 0001, to be done: 0001" in checked[1]
+    assert "no schema → 0002, to be done: 0001, 0002" in checked[1]
     assert migrated[0] == 0
-    assert "no schema → 0001, done: 0001" in migrated[1]
+    assert "no schema → 0002, done: 0001, 0002" in migrated[1]
     assert again[0] == 0
-    assert "0001 → 0001, nothing to do." in again[1]
-    execute(empty_database, "SELECT herald_epoch()", "SELECT * FROM outbox")
+    assert "0002 → 0002, nothing to do." in again[1]
+    execute(empty_database, "SELECT herald.herald_epoch()", "SELECT * FROM herald.outbox")
     password = empty_database.split(":")[2].split("@", maxsplit=1)[0]
     assert password not in "".join(migrated[1:])
 
@@ -56,10 +56,24 @@ def test_migrations_in_json_have_both_revisions(empty_database: str) -> None:
     assert (checked[0], migrated[0], again[0]) == (1, 0, 0)
     first, second, third = (json.loads(result[1]) for result in (checked, migrated, again))
     name = empty_database.rpartition("@")[2]
-    way = {"database": name, "before": None, "after": "0001", "steps": ["0001"]}
+    way = {
+        "database": name,
+        "schema": "herald",
+        "before": None,
+        "after": "0002",
+        "steps": ["0001", "0002"],
+    }
     assert first == {**way, "applied": False}
     assert second == {**way, "applied": True}
-    assert third == {**way, "before": "0001", "steps": [], "applied": False}
+    assert third == {**way, "before": "0002", "steps": [], "applied": False}
+
+
+def test_the_schema_can_be_chosen(fresh_database: str) -> None:
+    code, said, _ = run(
+        "migrate", HERALD_DATABASE_URL=fresh_database, HERALD_DATABASE_SCHEMA="notices"
+    )
+    assert (code, "schema notices: no schema → 0002, done" in said) == (0, True)
+    execute(fresh_database, "SELECT * FROM notices.outbox")
 
 
 def test_the_stacks_database_is_the_default(empty_database: str, tmp_path: Path) -> None:
@@ -71,7 +85,7 @@ def test_the_stacks_database_is_the_default(empty_database: str, tmp_path: Path)
 
 
 def test_a_schema_of_a_newer_checkout_is_left_alone(fresh_database: str) -> None:
-    execute(fresh_database, "UPDATE herald_migrations SET version_num = '9999'")
+    execute(fresh_database, "UPDATE herald.herald_migrations SET version_num = '9999'")
     code, _, errors = run("migrate", HERALD_DATABASE_URL=fresh_database)
     assert code == 2
     assert "does not belong to this checkout" in errors

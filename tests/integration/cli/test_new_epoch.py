@@ -9,12 +9,11 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
-import psycopg2.extras
 import pytest
 
 from chalicelib.aws.dynamodb import to_item
 from chalicelib.recording import generations, outbox, results
-from chalicelib.recording.database import Database
+from chalicelib.recording.database import Cursor, Database
 from chalicelib.store.inbox import Head, head_row
 from cli import new_epoch
 from cli.console import CommandError
@@ -69,12 +68,12 @@ def complete(database: Database, user: str, *, published: bool) -> str:
 
     def transaction(cursor: Any) -> str:
         cursor.execute(
-            "INSERT INTO generations (id, user_id, prompt) VALUES (%s, %s, 'ein Fluß')",
+            "INSERT INTO herald.generations (id, user_id, prompt) VALUES (%s, %s, 'ein Fluß')",
             (generation, user),
         )
         recorded = generations.record(cursor, result(generation), webhook_id=None, stage="test")
         cursor.execute(
-            "UPDATE outbox SET created_at = created_at - interval '1 hour' WHERE id = %s",
+            "UPDATE herald.outbox SET created_at = created_at - interval '1 hour' WHERE id = %s",
             (recorded.event_id,),
         )
         if published:
@@ -85,14 +84,14 @@ def complete(database: Database, user: str, *, published: bool) -> str:
 
 
 def event_of(database: Database, event_id: str) -> dict[str, Any]:
-    (row,) = query(database, "SELECT event::text FROM outbox WHERE id = %s", event_id)
+    (row,) = query(database, "SELECT event::text FROM herald.outbox WHERE id = %s", event_id)
     found: dict[str, Any] = json.loads(row["event"])
     return found
 
 
 def stream_of(database: Database, user: str) -> tuple[str, int]:
     (row,) = query(
-        database, "SELECT epoch::text, last_offset FROM streams WHERE user_id = %s", user
+        database, "SELECT epoch::text, last_offset FROM herald.streams WHERE user_id = %s", user
     )
     return row["epoch"], row["last_offset"]
 
@@ -119,7 +118,7 @@ def test_waiting_events_move_in_order_and_keep_their_ids_and_bytes(
     published = complete(database, "alice", published=True)
     second = complete(database, "alice", published=False)
     other = complete(database, "bob", published=False)
-    (as_recorded,) = query(database, "SELECT event::text FROM outbox WHERE id = %s", first)
+    (as_recorded,) = query(database, "SELECT event::text FROM herald.outbox WHERE id = %s", first)
     untouched = event_of(database, published)
 
     renewed = do(database, new_epoch.renew)
@@ -134,7 +133,7 @@ def test_waiting_events_move_in_order_and_keep_their_ids_and_bytes(
     assert event_of(database, published) == untouched
     assert stream_of(database, "alice") == (alice, 2)
     assert event_of(database, first)["id"] == first
-    (moved,) = query(database, "SELECT event::text FROM outbox WHERE id = %s", first)
+    (moved,) = query(database, "SELECT event::text FROM herald.outbox WHERE id = %s", first)
     old_epoch = json.loads(as_recorded["event"])["epoch"]
     assert moved["event"] == as_recorded["event"].replace(old_epoch, alice)
     # The next result goes on after them.
@@ -146,7 +145,7 @@ def test_an_event_that_may_be_being_published_is_left_alone(database: Database) 
     event_id = complete(database, "alice", published=False)
     query(
         database,
-        "UPDATE outbox SET created_at = clock_timestamp() WHERE id = %s RETURNING id",
+        "UPDATE herald.outbox SET created_at = clock_timestamp() WHERE id = %s RETURNING id",
         event_id,
     )
     before = event_of(database, event_id)
@@ -161,7 +160,7 @@ def test_an_event_that_may_be_being_published_is_left_alone(database: Database) 
 def test_a_clock_that_went_back_changes_nothing(database: Database) -> None:
     complete(database, "alice", published=False)
     ahead = builders.epoch(-3600)
-    query(database, "UPDATE streams SET epoch = %s RETURNING epoch", ahead)
+    query(database, "UPDATE herald.streams SET epoch = %s RETURNING epoch", ahead)
 
     with pytest.raises(CommandError, match="clock"):
         do(database, new_epoch.renew)
@@ -176,9 +175,10 @@ def test_a_callback_in_flight_keeps_its_offset_and_the_next_gets_the_new_epoch(
     complete(database, "alice", published=True)
     generation = str(uuid.uuid4())
     callback = psycopg2.connect(fresh_database)
-    cursor = callback.cursor(cursor_factory=psycopg2.extras.RealDictCursor)
+    cursor = callback.cursor(cursor_factory=Cursor)
     cursor.execute(
-        "INSERT INTO generations (id, user_id, prompt) VALUES (%s, 'alice', 'p')", (generation,)
+        "INSERT INTO herald.generations (id, user_id, prompt) VALUES (%s, 'alice', 'p')",
+        (generation,),
     )
     recorded = generations.record(cursor, result(generation), webhook_id=None, stage="test")
     done: list[new_epoch.Renewed] = []

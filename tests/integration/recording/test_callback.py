@@ -65,9 +65,9 @@ def database_at(dsn: Callable[[], str]) -> Database:
 
 
 @pytest.fixture
-def callback(sns: FakeSns, fresh_database: str) -> Iterator[Callback]:
+def callback(sns: FakeSns, reached: str) -> Iterator[Callback]:
     """The function on a database of its own."""
-    kept = database_at(lambda: fresh_database)
+    kept = database_at(lambda: reached)
     yield callback_with(sns, kept)
     kept.close()
 
@@ -91,7 +91,7 @@ def database(fresh_database: str) -> Iterator[Any]:
 def generation_id(database: Any) -> str:
     found = str(uuid.uuid4())
     database.execute(
-        "INSERT INTO generations (id, user_id, prompt) VALUES (%s, 'alice', 'p')", (found,)
+        "INSERT INTO herald.generations (id, user_id, prompt) VALUES (%s, 'alice', 'p')", (found,)
     )
     return found
 
@@ -130,14 +130,15 @@ def send(
 
 
 def outbox(database: Any) -> list[tuple[Any, ...]]:
-    database.execute("SELECT event::text, published_at IS NOT NULL FROM outbox")
+    database.execute("SELECT event::text, published_at IS NOT NULL FROM herald.outbox")
     return list(database.fetchall())
 
 
 def written(database: Any) -> int:
     database.execute(
-        "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM webhook_receipts)"
-        " + (SELECT count(*) FROM generations WHERE status <> 'PENDING')"
+        "SELECT (SELECT count(*) FROM herald.outbox)"
+        " + (SELECT count(*) FROM herald.webhook_receipts)"
+        " + (SELECT count(*) FROM herald.generations WHERE status <> 'PENDING')"
     )
     return int(database.fetchone()[0])
 
@@ -268,13 +269,41 @@ def test_when_the_webhook_secret_is_unreadable_the_provider_is_asked_to_retry(
 def test_when_the_database_fails_after_the_owner_was_read_the_owner_gets_the_notice(
     sns: FakeSns, database: Any, generation_id: str, call: Call
 ) -> None:
-    database.execute("ALTER TABLE outbox RENAME TO elsewhere")
+    database.execute("ALTER TABLE herald.outbox RENAME TO elsewhere")
     assert call(body_of(generation_id))[0] == 503
     [notice] = [json.loads(message["Message"]) for message in sns.events]
     assert notice["userid"] == "alice"
-    database.execute("ALTER TABLE elsewhere RENAME TO outbox")
+    database.execute("ALTER TABLE herald.elsewhere RENAME TO outbox")
     status, answer, _ = call(body_of(generation_id))
     assert (status, answer["outcome"]) == (200, "recorded"), "the retry supersedes the notice"
+
+
+def test_a_row_that_a_constraint_rejects_is_500_and_told_without_the_row(
+    sns: FakeSns, database: Any, generation_id: str, capsys: pytest.CaptureFixture[str], call: Call
+) -> None:
+    """Given a constraint of the integrator's own: PostgreSQL's DETAIL quotes the row."""
+    database.execute("UPDATE herald.generations SET prompt = 'a secret lighthouse'")
+    database.execute(
+        "ALTER TABLE herald.generations ADD CONSTRAINT ours CHECK (image_width < 1000)"
+    )
+    signed = "https://images.example/1.png?signature=hunter2"
+    body = body_of(generation_id, imageUrl=signed, imageWidth=2000)
+    status, answer, headers = call(body)
+    assert (status, answer["error"]) == (500, "database_rejected")
+    assert "retry-after" not in headers
+    logged = capsys.readouterr().out
+    [alert] = sns.alerts
+    [notice] = sns.events
+    said = "CheckViolation 23514 ours: new row for relation"
+    assert said in logged
+    assert said in alert["Message"]
+    assert '"DatabaseFailures":1' in logged
+    for told in (logged, str(alert), str(notice), str(answer)):
+        assert "lighthouse" not in told
+        assert "hunter2" not in told
+    assert written(database) == 0
+    database.execute("ALTER TABLE herald.generations DROP CONSTRAINT ours")
+    assert call(body)[0] == 200, "the operator has fixed it, and the provider retries"
 
 
 def test_secrets_and_prompts_are_not_logged(

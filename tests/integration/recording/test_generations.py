@@ -31,8 +31,8 @@ def soon() -> float:
 
 
 @pytest.fixture
-def database(fresh_database: str) -> Iterator[Database]:
-    found = Database(lambda: fresh_database)
+def database(reached: str) -> Iterator[Database]:
+    found = Database(lambda: reached)
     yield found
     found.close()
 
@@ -52,7 +52,7 @@ def pending(admin: Any) -> Pending:
     def insert(user_id: str = "alice", prompt: str = "a lighthouse") -> str:
         generation_id = str(uuid.uuid4())
         admin.execute(
-            "INSERT INTO generations (id, user_id, prompt) VALUES (%s, %s, %s)",
+            "INSERT INTO herald.generations (id, user_id, prompt) VALUES (%s, %s, %s)",
             (generation_id, user_id, prompt),
         )
         return generation_id
@@ -81,7 +81,7 @@ def record(database: Database, result: Any, webhook_id: str | None = None) -> Re
 
 
 def rows(admin: Any, table: str) -> list[dict[str, Any]]:
-    admin.execute(f"SELECT * FROM {table}")
+    admin.execute(f"SELECT * FROM herald.{table}")
     return list(admin.fetchall())
 
 
@@ -106,7 +106,7 @@ def test_the_outbox_keeps_the_event_byte_for_byte(
     database: Database, admin: Any, pending: Pending
 ) -> None:
     recorded = record(database, complete(pending(prompt="  spaces, é, \\u and \t tabs ")))
-    admin.execute("SELECT event::text FROM outbox")
+    admin.execute("SELECT event::text FROM herald.outbox")
     assert admin.fetchone()["event"] == recorded.event
 
 
@@ -174,7 +174,7 @@ def test_sizes_that_the_provider_does_not_report_stay_the_integrators(
     database: Database, admin: Any, pending: Pending
 ) -> None:
     generation_id = pending()
-    admin.execute("UPDATE generations SET image_width = 640, image_height = 480")
+    admin.execute("UPDATE herald.generations SET image_width = 640, image_height = 480")
     report = {"generationId": generation_id, "status": "COMPLETE", "imageUrl": "https://x/1.png"}
     recorded = record(database, parse(report | {"imageWidth": 800}))
     data = json.loads(recorded.event or "")["data"]
@@ -182,10 +182,10 @@ def test_sizes_that_the_provider_does_not_report_stay_the_integrators(
 
 
 def test_concurrent_results_of_one_user_get_contiguous_offsets(
-    fresh_database: str, admin: Any, pending: Pending
+    reached: str, admin: Any, pending: Pending
 ) -> None:
     ids = [pending() for _ in range(40)]
-    pools = [Database(lambda: fresh_database) for _ in range(4)]
+    pools = [Database(lambda: reached) for _ in range(4)]
 
     def work(worker: int) -> None:
         for generation_id in ids:  # all workers record every result; only one can win
@@ -193,7 +193,7 @@ def test_concurrent_results_of_one_user_get_contiguous_offsets(
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(work, range(4)))
-    admin.execute("SELECT (event->>'sequence')::int AS sequence FROM outbox")
+    admin.execute("SELECT (event->>'sequence')::int AS sequence FROM herald.outbox")
     assert sorted(row["sequence"] for row in admin.fetchall()) == list(range(1, 41))
     for pool in pools:
         pool.close()
@@ -202,7 +202,7 @@ def test_concurrent_results_of_one_user_get_contiguous_offsets(
 def test_epochs_are_version_7_uuids_that_sort_by_age(admin: Any) -> None:
     drawn = []
     for _ in range(5):
-        admin.execute("SELECT herald_epoch()::text AS epoch, pg_sleep(0.002)")
+        admin.execute("SELECT herald.herald_epoch()::text AS epoch, pg_sleep(0.002)")
         drawn.append(admin.fetchone()["epoch"])
     assert drawn == sorted(drawn)
     for text in drawn:
@@ -237,7 +237,7 @@ class FakePublisher:
 def backlog(database: Database, admin: Any, pending: Pending, count: int) -> list[str]:
     """Record results as if a while ago; they are not published."""
     ids = [record(database, complete(pending())).event_id for _ in range(count)]
-    admin.execute("UPDATE outbox SET created_at = created_at - interval '1 minute'")
+    admin.execute("UPDATE herald.outbox SET created_at = created_at - interval '1 minute'")
     return ids
 
 
@@ -265,7 +265,7 @@ def test_the_relay_leaves_new_rows_to_the_callback(
 
 
 def test_two_relays_at_once_publish_each_event_once(
-    fresh_database: str, database: Database, admin: Any, pending: Pending
+    reached: str, database: Database, admin: Any, pending: Pending
 ) -> None:
     ids = backlog(database, admin, pending, 40)
     publisher = FakePublisher()
@@ -277,7 +277,7 @@ def test_two_relays_at_once_publish_each_event_once(
             both_hold_a_batch.wait()
 
     publisher.meanwhile = meanwhile
-    others = [Database(lambda: fresh_database) for _ in range(2)]
+    others = [Database(lambda: reached) for _ in range(2)]
     with ThreadPoolExecutor(2) as threads:
         relayed = list(threads.map(lambda source: drain(source, publisher), others))
     assert sum(relayed) == 40
@@ -314,13 +314,14 @@ def test_only_old_published_rows_are_purged(
     database: Database, admin: Any, pending: Pending
 ) -> None:
     old, unpublished, young = (record(database, complete(pending()), f"m{n}") for n in range(3))
-    admin.execute("UPDATE outbox SET created_at = now() - interval '30 days'")
+    admin.execute("UPDATE herald.outbox SET created_at = now() - interval '30 days'")
     admin.execute(
-        "UPDATE outbox SET published_at = now() - interval '8 days' WHERE id = %s", (old.event_id,)
+        "UPDATE herald.outbox SET published_at = now() - interval '8 days' WHERE id = %s",
+        (old.event_id,),
     )
-    admin.execute("UPDATE outbox SET published_at = now() WHERE id = %s", (young.event_id,))
+    admin.execute("UPDATE herald.outbox SET published_at = now() WHERE id = %s", (young.event_id,))
     admin.execute(
-        "UPDATE webhook_receipts SET received_at = now() - interval '8 days' WHERE id = 'm0'"
+        "UPDATE herald.webhook_receipts SET received_at = now() - interval '8 days' WHERE id = 'm0'"
     )
     purged = relay.purge(database, 7, deadline=time.monotonic() + 60)
     assert purged == 2
@@ -329,11 +330,11 @@ def test_only_old_published_rows_are_purged(
 
 
 def test_a_hanging_statement_is_abandoned_in_time(
-    fresh_database: str, database: Database, admin: Any, pending: Pending
+    database: Database, admin: Any, pending: Pending
 ) -> None:
     generation_id = pending()
     admin.execute("BEGIN")
-    admin.execute("SELECT * FROM generations FOR UPDATE")
+    admin.execute("SELECT * FROM herald.generations FOR UPDATE")
     began = time.monotonic()
     with pytest.raises(DatabaseUnavailable):
         database.run(
@@ -355,7 +356,7 @@ def test_rows_that_sns_refuses_do_not_hold_up_the_others(
         recorded = record(database, complete(pending()))
         if number < 2 * BATCH:
             publisher.refuses.add(recorded.event_id)
-    admin.execute("UPDATE outbox SET created_at = created_at - interval '1 minute'")
+    admin.execute("UPDATE herald.outbox SET created_at = created_at - interval '1 minute'")
     assert drain(database, publisher) == BATCH
 
 
@@ -382,7 +383,7 @@ def test_a_server_that_refuses_connections_is_tried_three_times(postgres: Any) -
 
 def test_a_large_purge_takes_several_transactions(database: Database, admin: Any) -> None:
     admin.execute(
-        "INSERT INTO webhook_receipts (id, received_at)"
+        "INSERT INTO herald.webhook_receipts (id, received_at)"
         " SELECT n, now() - interval '8 days' FROM generate_series(1, 35) AS n"
     )
     assert relay.purge(database, 7, deadline=time.monotonic() + 60, limit=10) == 35

@@ -31,7 +31,7 @@ def test_results_are_read_newest_first(fresh_database: str) -> None:
     database = psycopg2.connect(fresh_database)
     with database, database.cursor() as cursor:
         cursor.execute(
-            "UPDATE generations SET status = 'ERROR', error = %s WHERE id = %s",
+            "UPDATE herald.generations SET status = 'ERROR', error = %s WHERE id = %s",
             ('{"code": "c", "message": "m"}', str(older)),
         )
     database.close()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 GOOD = "whsec_" + base64.b64encode(b"k" * 24).decode()
 OTHER = "whsec_" + base64.b64encode(b"o" * 32).decode()
+RDS = '{"username": "u", "password": "p", "host": "h", "port": 5432, "dbname": "d"}'
 DSN = "postgresql://herald:p%40ss@db.example:5432/herald?sslmode=require"
 
 
@@ -40,6 +41,9 @@ def private_pem(key: ec.EllipticCurvePrivateKey) -> str:
     ("kind", "given", "stored"),
     [
         ("database", f"{DSN}\n", DSN),
+        ("database", "postgres://u:p@h1:1,h2:2/d", "postgres://u:p@h1:1,h2:2/d"),
+        ("database", "host=h dbname=d user=u password=p", "host=h dbname=d user=u password=p"),
+        ("database", RDS, RDS),
         ("webhook", f" {GOOD}\n", GOOD),
         ("webhook", f"{GOOD} {OTHER}", f"{GOOD}\n{OTHER}"),
         ("jwt", "s" * 32 + "\n", "s" * 32),
@@ -56,12 +60,13 @@ def test_valid_values_are_stored_without_surrounding_white_space(
     ("kind", "given", "says"),
     [
         ("database", " ", "empty"),
-        ("database", "mysql://u:hunter2@h/d", "form"),
-        ("database", "host=db dbname=d password=hunter2", "form"),
+        ("database", "mysql://u:hunter2@h/d", "cannot be parsed"),
+        ("database", "host=db password=hunter2", "lacks host or database"),
+        ("database", '{"username": "u", "password": "hunter2"}', "lacks host, dbname"),
         ("database", "postgresql://u:hunter2@/d", "lacks host"),
         ("database", "postgresql://u:hunter2@h", "lacks host"),
-        ("database", "postgresql://u:hunter2@h:port:port/d", "lacks host, port"),
-        ("database", "postgresql://u:hunter2%@h/d", "escape"),
+        ("database", "postgresql://u:hunter2@h:port:port/d", "port"),
+        ("database", "postgresql://u:hunter2%@h/d", "%25"),
         ("webhook", base64.b64encode(b"hunter2" * 4).decode(), "Secret 1"),
         ("webhook", "whsec_" + base64.b64encode(b"hunter2" * 3).decode(), "24 bytes"),
         ("webhook", f"{GOOD} whsec_hunter2!", "Secret 2 is not base64"),

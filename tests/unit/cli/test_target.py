@@ -42,6 +42,7 @@ def _no_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "STAGE",
         "HERALD_STACK_ENV",
         "HERALD_DATABASE_URL",
+        "HERALD_DATABASE_SCHEMA",
         "AWS_ENDPOINT_URL",
         "AWS_PROFILE",
     ):
@@ -188,3 +189,21 @@ def test_missing_terraform_is_reported(tmp_path: Path, monkeypatch: pytest.Monke
 
     with pytest.raises(CommandError, match="no terraform"):
         target.choose(Which(stage="dev"))
+
+
+@pytest.mark.usefixtures("stack_env")
+def test_the_schema_is_the_stages_own(tmp_path: Path) -> None:
+    outputs = outputs_file(tmp_path / "o.json", database_url="dsn", database_schema="notices")
+    assert target.database(Which(outputs=outputs)) == ("dsn", "notices")
+    assert target.database(Which()).schema == "herald"
+
+
+def test_a_database_that_is_named_needs_no_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HERALD_DATABASE_URL", "dsn")
+    assert target.database(Which()) == ("dsn", "herald")
+    assert target.database(Which(values=["database_schema=a"])) == ("dsn", "a")
+    monkeypatch.setenv("HERALD_DATABASE_SCHEMA", "notices")
+    assert target.database(Which()) == ("dsn", "notices")
+    monkeypatch.setenv("HERALD_DATABASE_SCHEMA", "public")
+    with pytest.raises(CommandError, match="HERALD_DATABASE_SCHEMA"):
+        target.database(Which())

@@ -1,0 +1,32 @@
+"""Herald's tables, in a schema of their own: SQL names them in full."""
+
+import re
+
+from chalicelib.errors import SettingError
+
+DEFAULT_SCHEMA = "herald"
+_IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_TAKEN = re.compile(r"pg_.*|information_schema|public")  # PostgreSQL's own, and everybody's
+
+
+class Tables:
+    """The qualified names of the tables, quoted for SQL.
+
+    Raises
+    ------
+    SettingError
+        The schema is not an identifier of lower-case letters, digits and underscores, or it is not
+        Herald's alone.
+    """
+
+    def __init__(self, schema: str = DEFAULT_SCHEMA) -> None:
+        if not _IDENTIFIER.fullmatch(schema) or _TAKEN.fullmatch(schema):
+            raise SettingError(
+                f"HERALD_DATABASE_SCHEMA cannot be {schema!r}: use up to 63 lower-case letters,"
+                " digits and underscores, and a schema that is Herald's alone."
+            )
+        self.schema = f'"{schema}"'
+        self.generations = f"{self.schema}.generations"
+        self.outbox = f"{self.schema}.outbox"
+        self.streams = f"{self.schema}.streams"
+        self.webhook_receipts = f"{self.schema}.webhook_receipts"

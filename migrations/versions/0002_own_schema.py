@@ -1,0 +1,84 @@
+"""A schema of Herald's own: moves the tables of revision 0001 out of the one they shared."""
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.execute(
+        """
+        DO $migration$
+        DECLARE
+            home   text := current_schema();
+            shared text;
+            moving text;
+            wanted text[];
+            found  text[];
+            modern boolean;
+            role   record;
+            right_ record;
+        BEGIN
+            -- The function has a name that nobody else uses: where it is, Herald was. A new
+            -- database has it in its new home already.
+            SELECT nspname INTO STRICT shared
+            FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
+            WHERE pg_proc.oid = to_regproc('herald_epoch');
+            IF shared = home THEN
+                RETURN;
+            END IF;
+
+            FOR moving, wanted IN VALUES
+                ('generations', '{id,user_id,status,prompt,image_url,image_height,image_width,'
+                    'core_model,error,version,created_at,updated_at}'::text[]),
+                ('streams', '{user_id,epoch,last_offset}'),
+                ('outbox', '{id,event,created_at,published_at}'),
+                ('webhook_receipts', '{id,received_at}')
+            LOOP
+                SELECT array_agg(attname::text) INTO found
+                FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+                WHERE attrelid = to_regclass(format('%I.%I', shared, moving))
+                  AND relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped;
+                IF found IS NULL OR NOT found @> wanted THEN
+                    RAISE EXCEPTION 'Table %.% is not the one that Herald created. Nothing was '
+                        'migrated.', shared, moving;
+                END IF;
+
+                -- Whoever may use a table keeps the right, which now needs one to its schema, too.
+                FOR role IN
+                    SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC'
+                                    ELSE quote_ident(pg_get_userbyid(grantee)) END AS name
+                    FROM pg_class, aclexplode(coalesce(relacl, acldefault('r', relowner)))
+                    WHERE pg_class.oid = to_regclass(format('%I.%I', shared, moving))
+                LOOP
+                    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %s', home, role.name);
+                END LOOP;
+                EXECUTE format('ALTER TABLE %I.%I SET SCHEMA %I', shared, moving, home);
+
+                -- For one release: the version that runs, and applications, use the old names.
+                -- Before PostgreSQL 15, a view would lead around row-level security.
+                modern := current_setting('server_version_num')::int >= 150000;
+                CONTINUE WHEN NOT modern AND (SELECT relrowsecurity FROM pg_class
+                    WHERE pg_class.oid = to_regclass(format('%I.%I', home, moving)));
+                EXECUTE format('CREATE VIEW %I.%I %s AS SELECT * FROM %I.%I', shared, moving,
+                    CASE WHEN modern THEN 'WITH (security_invoker = true)' ELSE '' END,
+                    home, moving);
+                FOR right_ IN
+                    SELECT privilege_type AS name, CASE grantee WHEN 0 THEN 'PUBLIC'
+                           ELSE quote_ident(pg_get_userbyid(grantee)) END AS holder
+                    FROM pg_class, aclexplode(coalesce(relacl, acldefault('r', relowner)))
+                    WHERE pg_class.oid = to_regclass(format('%I.%I', home, moving))
+                LOOP
+                    EXECUTE format('GRANT %s ON %I.%I TO %s', right_.name, shared, moving,
+                        right_.holder);
+                END LOOP;
+                EXECUTE format('COMMENT ON VIEW %I.%I IS %L', shared, moving,
+                    'Herald: use ' || format('%I.%I', home, moving)
+                    || '; the next release drops this view.');
+            END LOOP;
+            EXECUTE format('ALTER FUNCTION %I.herald_epoch() SET SCHEMA %I', shared, home);
+        END
+        $migration$
+        """
+    )
