@@ -8,7 +8,7 @@ HeraldError
 ├── InvalidEvent            a queue message is not an event of Herald
 ├── DatabaseUnavailable     PostgreSQL did not do its part within the tries and the time
 ├── PublishFailed           SNS did not accept an event within the tries and the time
-└── ServiceError            an AWS service called by the engine answered with an error
+└── ServiceError            a service called by the engine answered with an error
 """
 
 
@@ -60,7 +60,7 @@ class PublishFailed(HeraldError):
 
 
 class ServiceError(HeraldError):
-    """An AWS service answered with an error.
+    """A service of AWS, or the issuer's key server, answered with an error.
 
     `code` is its type and `status` the HTTP status (0: no answer); `blames_request` says that the
     same request will never succeed.

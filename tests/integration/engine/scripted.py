@@ -48,7 +48,7 @@ class Peer:
         head = self._until(b"\r\n\r\n")
         if not head:
             return b""
-        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
         while len(self._rest) < length:
             self._rest += self.connection.recv(65536)
         body, self._rest = self._rest[:length], self._rest[length:]
