@@ -75,6 +75,12 @@ class Peer:
         waiting.register(self.connection, select.POLLRDHUP)
         waiting.poll()
 
+    def closed_within(self, seconds: float) -> bool:
+        """Whether the client closes within that time."""
+        waiting = select.poll()
+        waiting.register(self.connection, select.POLLRDHUP)
+        return bool(waiting.poll(seconds * 1000))
+
     def _until(self, end: bytes) -> bytes:
         while end not in self._rest:
             data = self.connection.recv(65536)
