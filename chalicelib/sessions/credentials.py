@@ -56,7 +56,7 @@ def normal_origin(text: str) -> str | None:
     """Return an origin as browsers send it: in lower case and without the scheme's default port
     (RFC 6454, 6.2). None for any other text, such as a URL with a path or a non-ASCII host.
     """
-    found = _ORIGIN.fullmatch(text.strip().lower()) if text.isascii() else None
+    found = _ORIGIN.fullmatch(text.lower()) if text.isascii() else None
     if found is None:
         return None
     scheme, host, port = found.groups()

@@ -5,8 +5,11 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
+from chalicelib.errors import ServiceError
 from chalicelib.sessions.authorize import Authorizer
+from chalicelib.sessions.jwks import Jwks
 from chalicelib.sessions.tokens import Tokens
 from tests.unit.sessions.test_tokens import RULES, SECRET, claims, token
 from tests.unit.store.test_api_keys import KEY, Table
@@ -58,6 +61,10 @@ def test_an_api_key_is_accepted() -> None:
         {"Authorization": "Bearer nonsense"},
         {"Sec_WebSocket_Protocol": "herald.v1"},
         {"x_api_key": "nonsense"},
+        {"x_api_key": f"hk_{'a' * 3000}_b"},
+        {"Authorization": "Bearer " + "a" * 20_000},
+        {"Authorization": "Bearer \ud800.a.b"},
+        {"Sec_WebSocket_Protocol": "bearer."},
     ],
 )
 def test_missing_or_invalid_credentials_are_unauthorized(headers: dict[str, str]) -> None:
@@ -69,6 +76,22 @@ def test_an_unknown_origin_is_denied_even_with_a_valid_token() -> None:
     answer = handle(request(Origin="https://evil.example", Authorization=f"Bearer {token()}"))
     assert answer["policyDocument"]["Statement"][0]["Effect"] == "Deny"
     assert answer["context"] == {}
+
+
+@pytest.mark.parametrize("origin", ["null", "", "https://", "file://", "\ud800", "x" * 8000])
+def test_an_origin_that_is_none_is_denied(origin: str) -> None:
+    answer = handle(request(Origin=origin, Authorization=f"Bearer {token()}"))
+    assert answer["policyDocument"]["Statement"][0]["Effect"] == "Deny"
+
+
+def test_keys_that_cannot_be_had_are_a_server_error() -> None:
+    def unavailable() -> bytes:
+        raise ServiceError("the issuer's key server", 503, "unavailable")
+
+    tokens = Tokens(RULES._replace(algorithm="RS256"), lambda: "", Jwks("RS256", unavailable))
+    signed = jwt.encode(claims(), rsa.generate_private_key(65537, 2048), "RS256")
+    with pytest.raises(ServiceError):
+        Authorizer(tokens, Table().keys, ORIGINS).handle(request(Authorization=f"Bearer {signed}"))
 
 
 def test_refused_credentials_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
