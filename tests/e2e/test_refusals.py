@@ -170,13 +170,21 @@ def test_an_api_key_opens_its_owners_stream(alice: User, herald: Herald) -> None
         herald.open(None, additional_headers={"x-api-key": key + "x"})
 
 
+def test_a_malformed_api_key_is_401(herald: Herald) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        herald.open(None, additional_headers={"x-api-key": f"hk_{'a' * 3000}_b"})
+    assert refused.value.response.status_code == 401
+
+
 def test_a_bad_frame_gets_an_error_and_the_connection_stays_open(alice: User) -> None:
     tab = alice.tab()
     tab.say(action="dance", id=9)
     error = tab.hear()
     assert (error["type"], error["re"], error["code"]) == ("error", 9, 4012)
-    tab.socket.send("not json")
-    assert tab.hear()["type"] == "error"
+    for text in ("not json", "[" * 100_000, '{"action":"dance","id":"\\ud800"}'):
+        tab.socket.send(text)
+        error = tab.hear()
+        assert (error["type"], error["re"], error["code"]) == ("error", None, 4012)
     assert tab.hello()
 
 
