@@ -264,6 +264,16 @@ def test_an_rsa_key_of_1024_bits_is_ignored() -> None:
     assert issuer.accepts(token(TWO, "two"))
 
 
+@pytest.mark.parametrize("name", ["jku", "x5u", "jwk", "x5c"])
+def test_a_key_that_the_token_itself_brings_is_ignored(name: str) -> None:
+    public = jwk(STRANGER, kid="one")
+    brought = {"jwk": public, "x5c": ["AAAA"]}.get(name, "https://evil.example/jwks")
+    headers = {"kid": "one", name: brought}
+    issuer = Issuer(jwk(ONE, kid="one"))
+    assert not issuer.accepts(jwt.encode(claims(), STRANGER, "RS256", headers=headers))
+    assert issuer.accepts(jwt.encode(claims(), ONE, "RS256", headers=headers))
+
+
 def test_a_key_with_every_parameter_right_is_used() -> None:
     issuer = Issuer(jwk(ONE, kid="one", use="sig", key_ops=["verify", "encrypt"], alg="RS256"))
     assert issuer.accepts(token(ONE, "one"))
