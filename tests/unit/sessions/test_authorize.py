@@ -6,6 +6,8 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chalicelib.errors import ServiceError
 from chalicelib.sessions.authorize import Authorizer
@@ -99,3 +101,25 @@ def test_refused_credentials_are_not_logged(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(Exception, match="Unauthorized"):
         handle(request(Authorization=f"Bearer {forged}"))
     assert forged not in capsys.readouterr().out
+
+
+_HEADERS = st.sampled_from(["authorization", "Sec-WebSocket-Protocol", "X-API-Key", "origin"])
+_VALUES = st.builds(
+    "{}{}".format,
+    st.sampled_from(["", "Bearer ", "herald.v1, bearer.", "hk_", "https://app.example", "e30."]),
+    st.text(st.characters(), max_size=80),
+)
+
+
+def outcome(headers: dict[str, str]) -> str:
+    """The effect of the policy, or the message of the error."""
+    try:
+        answer = handle({"methodArn": ARN, "headers": headers})
+    except Exception as exc:
+        return str(exc)
+    return answer["policyDocument"]["Statement"][0]["Effect"]
+
+
+@given(st.dictionaries(_HEADERS, _VALUES))
+def test_no_header_makes_a_server_error(headers: dict[str, str]) -> None:
+    assert outcome(headers) in ("Deny", "Unauthorized")
