@@ -37,7 +37,10 @@ class KeyServer:
             )
         self._engine = engine
         endpoint = Endpoint(
-            found[1], connect_timeout=FETCH_SECONDS, timeout=FETCH_SECONDS, max_body=MAX_BYTES
+            found[1],
+            connect_timeout=FETCH_SECONDS / 2,  # leaves time for another address
+            timeout=FETCH_SECONDS,
+            max_body=MAX_BYTES,
         )
         self._request = Request(endpoint, "GET", found[2] or "/", headers=_HEADERS, attempts=2)
 
