@@ -11,7 +11,7 @@ HeraldError
 │   ├── DatabaseUnavailable within the tries and the time; the same may succeed later
 │   └── DatabaseRejected    because of what the transaction holds; the same never succeeds
 ├── PublishFailed           SNS did not accept an event within the tries and the time
-└── ServiceError            an AWS service called by the engine answered with an error
+└── ServiceError            a service called by the engine answered with an error
 """
 
 
@@ -82,7 +82,7 @@ class PublishFailed(HeraldError):
 
 
 class ServiceError(HeraldError):
-    """An AWS service answered with an error.
+    """A service of AWS, or the issuer's key server, answered with an error.
 
     `code` is its type and `status` the HTTP status (0: no answer); `blames_request` says that the
     same request will never succeed.

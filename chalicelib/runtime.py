@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chalicelib.recording.relay import Relay
     from chalicelib.sessions.authorize import Authorizer
     from chalicelib.sessions.connecting import Connect, Disconnect
+    from chalicelib.sessions.jwks import Jwks
     from chalicelib.sessions.messages import Messages
     from chalicelib.sessions.tokens import Tokens
 
@@ -103,14 +104,14 @@ class Runtime:
         import jwt  # noqa: F401 - every token needs it: loaded while the function starts
 
         from chalicelib.sessions.authorize import Authorizer
+        from chalicelib.sessions.credentials import normal_origins
         from chalicelib.store.api_keys import ApiKeys
 
         config = self._load(settings.Authorize)
-        origins = [origin.strip() for origin in config.allowed_origins.split(",")]
         return Authorizer(
             self._tokens(config),
             ApiKeys(self._dynamodb, config.api_keys_table),
-            frozenset(filter(None, origins)),
+            normal_origins(config.allowed_origins),
         )
 
     @cached_property
@@ -192,8 +193,14 @@ class Runtime:
         return Publisher(sns_client(), config.topic_arn, config.error_topic_arn)
 
     def _tokens(self, config: settings.Jwt) -> Tokens:
-        from chalicelib.sessions.tokens import Jwks, Rules, Tokens
+        from chalicelib.sessions.tokens import Rules, Tokens
 
         rules = Rules(config.jwt_algorithm, config.jwt_issuer, config.jwt_audience)
-        jwks = Jwks(config.jwt_jwks_url) if config.jwt_jwks_url else None
-        return Tokens(rules, partial(self._secrets.get, config.jwt_secret_arn), jwks)
+        secret = partial(self._secrets.get, config.jwt_secret_arn)
+        return Tokens(rules, secret, self._jwks(config) if config.jwt_jwks_url else None)
+
+    def _jwks(self, config: settings.Jwt) -> Jwks:
+        from chalicelib.sessions.jwks import Jwks
+        from chalicelib.sessions.key_server import KeyServer
+
+        return Jwks(config.jwt_algorithm, KeyServer(self._engine, config.jwt_jwks_url).fetch)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from botocore.exceptions import ClientError
 
 from chalicelib.aws.secrets import KEEP_SECONDS
+from chalicelib.sessions.jwks import SHORTEST_RSA_BITS
 from chalicelib.sessions.tokens import SHORTEST_SECRET_BYTES
 from cli.console import CommandError
 
@@ -21,7 +22,6 @@ Kind = Literal["database", "webhook", "jwt"]
 NOTICED_SECONDS = KEEP_SECONDS  # until every function uses a new value
 PREFIX = "whsec_"
 SHORTEST_WEBHOOK_BYTES = 24  # Standard Webhooks
-SHORTEST_RSA_BITS = 2048
 
 
 def checked(kind: Kind, value: str) -> str:

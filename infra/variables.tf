@@ -210,8 +210,32 @@ variable "allowed_origins" {
   default     = []
 
   validation {
-    condition     = alltrue([for origin in var.allowed_origins : can(regex("^https?://[^/,*]+$", origin))])
-    error_message = "Write origins as browsers send them: scheme, host and, if not the default, port; no path and no wildcard."
+    condition = alltrue([for origin in var.allowed_origins : can(regex("^[[:ascii:]]*$", origin))])
+    error_message = format(
+      "Write internationalized domain names in their ASCII form, as browsers send them, for example https://xn--bcher-kva.example for bücher.example (in a browser's console: new URL(\"https://bücher.example\").origin). Change: %s.",
+      join(", ", [for origin in var.allowed_origins : origin if !can(regex("^[[:ascii:]]*$", origin))])
+    )
+  }
+
+  validation {
+    condition = alltrue([for origin in var.allowed_origins : !can(regex("^https?://[^/?#,]*[@/?#]", lower(trimspace(origin))))])
+    error_message = format(
+      "An origin has no user information, path, query or fragment. Change: %s.",
+      join(", ", [
+        for origin in var.allowed_origins : "${origin} to ${replace(trimspace(origin), "/^([A-Za-z]+://)(?:[^/?#]*@)?([^/?#]*).*$/", "$1$2")}"
+        if can(regex("^https?://[^/?#,]*[@/?#]", lower(trimspace(origin))))
+      ])
+    )
+  }
+
+  # chalicelib/sessions/credentials.py accepts the same origins, and compares them in normal form.
+  validation {
+    condition = alltrue([
+      for origin in var.allowed_origins :
+      can(regex("^https?://(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\\[[0-9a-f:.]+\\])(?::[1-9][0-9]{0,4})?$", lower(trimspace(origin))))
+      || can(regex("[^[:ascii:]]|^https?://[^/?#,]*[@/?#]", lower(trimspace(origin)))) # reported above
+    ])
+    error_message = "Write each origin as scheme, host and, if needed, port, without wildcards: https://app.example.com or http://localhost:3000."
   }
 }
 
@@ -243,8 +267,8 @@ variable "jwt_jwks_url" {
   default     = ""
 
   validation {
-    condition     = var.jwt_jwks_url == "" || (startswith(var.jwt_jwks_url, "https://") && var.jwt_algorithm != "HS256")
-    error_message = "Use an https:// URL, and RS256 or ES256 as jwt_algorithm."
+    condition     = var.jwt_jwks_url == "" || (can(regex("^https://[A-Za-z0-9._:\\[\\]-]+(/[!-\"$-~]*)?$", var.jwt_jwks_url)) && var.jwt_algorithm != "HS256")
+    error_message = "Use an https:// URL without user information or fragment, and RS256 or ES256 as jwt_algorithm."
   }
 }
 

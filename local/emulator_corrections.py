@@ -30,6 +30,7 @@ def correct_ministack() -> None:
     """Replace the few functions of MiniStack that do not answer as AWS does."""
     _note_connect_answer()
     _answer_unauthorized()
+    _route_deeply_nested_messages()
     _fail_batches_with_malformed_answers()
     _count_loopback_as_tls()
     _authorize_batches_as_single_calls()
@@ -80,6 +81,22 @@ def _answer_unauthorized() -> None:
 
     lambda_svc._execute_function_with_config_scope = noted
     apigateway._authorize_ws_connect = authorized
+
+
+def _route_deeply_nested_messages() -> None:
+    """AWS routes what it cannot parse to $default; MiniStack ends the connection if the message is
+    nested too deeply for Python's parser.
+    """
+    evaluate = apigateway._evaluate_route_selection
+
+    def evaluated(expression: str, message: str) -> str:
+        try:
+            route: str = evaluate(expression, message)
+        except RecursionError:
+            return "$default"
+        return route
+
+    apigateway._evaluate_route_selection = evaluated
 
 
 def _fail_batches_with_malformed_answers() -> None:

@@ -73,11 +73,14 @@ class AuthorizerContext(TypedDict):
 
 
 class WebSocketContext(TypedDict):
-    """The request context of a WebSocket route; `connectedAt` is in milliseconds."""
+    """The request context of a WebSocket route; `connectedAt` is in milliseconds.
+
+    API Gateway may send $disconnect without `authorizer`, for a connection that it did not accept.
+    """
 
     connectionId: str
     connectedAt: int
-    authorizer: AuthorizerContext
+    authorizer: NotRequired[AuthorizerContext | None]
 
 
 class WebSocketEvent(TypedDict):

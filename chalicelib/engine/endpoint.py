@@ -5,7 +5,9 @@ import socket
 import ssl
 from collections.abc import Callable
 
+from chalicelib.engine.http1 import MAX_BODY
 from chalicelib.engine.sigv4 import Signer
+from chalicelib.engine.unsigned import Unsigned
 
 CONNECT_TIMEOUT = 1.0
 TIMEOUT = 3.0
@@ -20,16 +22,17 @@ def throttled_or_failing(status: int, body: bytes) -> bool:
 
 
 class TokenBucket:
-    """Permits at a steady rate, half a second's worth of them at once, as API Gateway has its own.
+    """Permits at a steady rate, by default half a second's worth of them at once, as API Gateway
+    has its own.
 
     Each refusal by the service (429) slows it by a tenth, each answer brings back a hundredth of
     the rate: one slow consumer hardly matters, an exhausted quota soon does.
     """
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, burst: float | None = None) -> None:
         self.rate = rate  # permits per second
         self.pace = rate  # the same, after refusals
-        self._burst = max(1.0, rate / 2)
+        self._burst = max(1.0, rate / 2) if burst is None else burst
         self._permits = self._burst
         self._at = 0.0
 
@@ -51,14 +54,15 @@ class TokenBucket:
 
 
 class Endpoint:
-    """An endpoint of an AWS service.
+    """An endpoint of an AWS service, or of a host outside AWS.
 
     Parameters
     ----------
     url
         Scheme, host, and the path that every request's path is appended to.
     service, region
-        As they are signed, such as "execute-api" and "eu-central-1".
+        As they are signed, such as "execute-api" and "eu-central-1". Without a service, requests
+        are not signed: no host outside AWS may see the function's credentials.
     max_connections
         At most so many requests are under way at once.
     rate
@@ -67,19 +71,22 @@ class Endpoint:
         Seconds for the connection with its TLS handshake, and from there for the whole answer.
     retryable
         Whether the status and body of an answer ask for another try.
+    max_body
+        Bytes of an answer's body at most.
     """
 
     def __init__(
         self,
         url: str,
-        service: str,
-        region: str,
+        service: str = "",
+        region: str = "",
         *,
         max_connections: int = 128,
         rate: float | None = None,
         connect_timeout: float = CONNECT_TIMEOUT,
         timeout: float = TIMEOUT,
         retryable: Callable[[int, bytes], bool] = throttled_or_failing,
+        max_body: int = MAX_BODY,
     ) -> None:
         scheme, separator, rest = url.partition("://")
         if scheme not in ("http", "https") or not separator:
@@ -97,7 +104,11 @@ class Endpoint:
         self.connect_timeout = connect_timeout
         self.timeout = timeout
         self.retryable = retryable
-        self.signer = Signer(service, region, self.host, f"/{path}".rstrip("/"))
+        self.max_body = max_body
+        base = f"/{path}".rstrip("/")
+        self.signer: Signer | Unsigned = (
+            Signer(service, region, self.host, base) if service else Unsigned(self.host, base)
+        )
         self._addresses: list[Address] = []
         self._resolved = 0.0
 

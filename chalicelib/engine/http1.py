@@ -5,6 +5,7 @@ from enum import StrEnum
 
 MAX_HEAD = 64 * 1024
 MAX_BODY = 16 * 1024 * 1024  # more than any answer of the services called
+MAX_FRAMING = 8  # bytes received for each byte of the largest body, with chunk sizes and the like
 
 _FRAMING = re.compile(rb"\r\n(connection|content-length|transfer-encoding):[ \t]*([^\r]*)")
 _VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
@@ -100,6 +101,7 @@ class Reader:
     __slots__ = (
         "_chunked",
         "_head",
+        "_left",
         "_length",
         "_max_body",
         "_parts",
@@ -111,6 +113,7 @@ class Reader:
 
     def __init__(self, max_body: int = MAX_BODY) -> None:
         self._max_body = max_body
+        self._left = MAX_HEAD + MAX_FRAMING * max_body  # bytes that may still arrive
         self._status = 0  # until the head is complete
         self._reusable = True
         self._head = b""
@@ -133,6 +136,9 @@ class Reader:
         Malformed
             The response is not HTTP/1.1 or is larger than the bounds.
         """
+        self._left -= len(data)
+        if self._left < 0:  # interim responses and chunk extensions have no other limit together
+            raise Malformed("the response is too large")
         while self._status == 0:
             if self._rest:
                 data = self._rest + data

@@ -180,7 +180,7 @@ class HttpConnection(Generic[T]):
                 if self._reader is None:
                     if response := usual(data):
                         return response
-                    self._reader = Reader()
+                    self._reader = Reader(self.endpoint.max_body)
                 if response := self._reader.feed(data):
                     return response
                 if self._tls is None and len(data) < _RECEIVE:

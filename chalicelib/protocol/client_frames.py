@@ -123,10 +123,11 @@ SCHEMA: Schema = {
 }
 
 _validator = SchemaValidator(SCHEMA)
+_id_validator = SchemaValidator(_FRAME_ID)
 
 
 class BadFrame(HeraldError):
-    """A client's frame is refused; `re` is its id, when that could be read."""
+    """A client's frame is refused; `re` is its id, when it has a valid one that could be read."""
 
     def __init__(self, message: str, re: FrameId) -> None:
         super().__init__(message)
@@ -151,7 +152,7 @@ def parse(text: str) -> ClientFrame:
 
 def _frame_id(text: str) -> FrameId:
     try:
-        found = json.loads(text)["id"]
-    except (ValueError, TypeError, KeyError, RecursionError):
+        found: FrameId = _id_validator.validate_python(json.loads(text)["id"])
+    except (ValueError, TypeError, KeyError, RecursionError):  # ValidationError is a ValueError
         return None
-    return found if isinstance(found, int | str) else None
+    return found

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib import telemetry
 from chalicelib.aws.invocation import lower_headers
+from chalicelib.errors import Unauthorized
 from chalicelib.protocol.server_frames import SUBPROTOCOL
 from chalicelib.sessions import credentials
 from chalicelib.store.connections import Connection
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
 
 
 def connection_of(event: WebSocketEvent) -> Connection:
-    """Return the connection of a WebSocket event, as the authorizer described it at $connect."""
+    """Return the connection of a WebSocket event, as the authorizer described it at $connect;
+    raises Unauthorized without the authorizer's context.
+    """
     context = event["requestContext"]
-    known = context["authorizer"]
+    known = context.get("authorizer")
+    if not known:
+        raise Unauthorized("the event has no authorizer context")
     return Connection(
         known["user_id"],
         context["connectionId"],
@@ -41,7 +46,10 @@ class Connect:
         if offered and SUBPROTOCOL not in offered:
             telemetry.warning("connection refused", what="subprotocol")
             return {"statusCode": 400, "body": f"this server speaks {SUBPROTOCOL}"}
-        connection = connection_of(event)
+        try:
+            connection = connection_of(event)
+        except Unauthorized:
+            return {"statusCode": 401}
         self._connections.put(connection)
         _log("connected", connection)
         headers = {"Sec-WebSocket-Protocol": SUBPROTOCOL} if offered else {}
@@ -55,8 +63,11 @@ class Disconnect:
         self._connections = connections
 
     def handle(self, event: WebSocketEvent) -> HttpResponse:
-        """Forget a closed connection."""
-        connection = connection_of(event)
+        """Forget a closed connection; one that was never authorized is not kept anywhere."""
+        try:
+            connection = connection_of(event)
+        except Unauthorized:
+            return {"statusCode": 200}
         self._connections.forget(connection.user_id, connection.connection_id)
         _log("disconnected", connection)
         return {"statusCode": 200}

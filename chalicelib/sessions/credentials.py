@@ -1,9 +1,17 @@
 """The credential and the origin of a connection request, as its headers carry them."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+from chalicelib.errors import SettingError
+
 _BEARER = "bearer."
+# infra/variables.tf accepts the same origins.
+_ORIGIN = re.compile(
+    r"(https?)://([a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?"
+)
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
 class Token(NamedTuple):
@@ -38,7 +46,34 @@ def subprotocols(headers: Mapping[str, str]) -> list[str]:
     return [protocol.strip() for protocol in offered.split(",") if protocol.strip()]
 
 
-def origin_allowed(headers: Mapping[str, str], allowed: Iterable[str]) -> bool:
-    """Whether the origin may connect; only browsers send one."""
+def origin_allowed(headers: Mapping[str, str], allowed: Collection[str]) -> bool:
+    """Whether the origin may connect; only browsers send one. `allowed` holds normal origins."""
     origin = headers.get("origin")
-    return origin is None or origin in allowed
+    return origin is None or normal_origin(origin) in allowed
+
+
+def normal_origin(text: str) -> str | None:
+    """Return an origin as browsers send it: in lower case and without the scheme's default port
+    (RFC 6454, 6.2). None for any other text, such as a URL with a path or a non-ASCII host.
+    """
+    found = _ORIGIN.fullmatch(text.lower()) if text.isascii() else None
+    if found is None:
+        return None
+    scheme, host, port = found.groups()
+    suffix = f":{port}" if port and port != _DEFAULT_PORTS[scheme] else ""
+    return f"{scheme}://{host}{suffix}"
+
+
+def normal_origins(setting: str) -> frozenset[str]:
+    """Return the origins of a setting, separated by commas.
+
+    Raises
+    ------
+    SettingError
+        One of them is not an origin.
+    """
+    given = [text.strip() for text in setting.split(",") if text.strip()]
+    found = {text: normal_origin(text) for text in given}
+    if wrong := [text for text, origin in found.items() if origin is None]:
+        raise SettingError(f"HERALD_ALLOWED_ORIGINS has no origins in {', '.join(wrong)}")
+    return frozenset(origin for origin in found.values() if origin)

@@ -61,7 +61,10 @@ class Messages:
 
     def handle(self, event: WebSocketEvent) -> HttpResponse:
         """Answer one client frame."""
-        connection = connection_of(event)
+        try:
+            connection = connection_of(event)
+        except Unauthorized as exc:
+            return _reply(server_frames.error(None, server_frames.UNAUTHORIZED, str(exc)))
         try:
             frame = client_frames.parse(event.get("body") or "")
         except client_frames.BadFrame as exc:

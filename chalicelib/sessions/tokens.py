@@ -1,32 +1,36 @@
-"""JWTs: their signature, claims and times, and the issuer's keys."""
+"""JWTs: their signature, claims and times."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chalicelib import telemetry
 from chalicelib.errors import SettingError, Unauthorized
 from chalicelib.protocol.events import MAX_USER_CHARACTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from jwt import PyJWK
     from jwt.types import Options
 
+    from chalicelib.sessions.jwks import Jwks, PublicKey
+
 LEEWAY_SECONDS = 30
+LONGEST_SECONDS = 24 * 3600  # a token counts as expired after that, whatever its exp
+MAX_CHARACTERS = 16_384
 SHORTEST_SECRET_BYTES = 32  # HS256 keys: RFC 7518, 3.2
-JWKS_SECONDS = 300.0
-JWKS_REFETCH_SECONDS = 60.0
-FETCH_SECONDS = 3.0
 _ALGORITHMS = ("HS256", "RS256", "ES256")
-_OPTIONS: Options = {"require": ["exp", "iat", "iss", "aud", "sub"]}
+_OPTIONS: Options = {
+    "require": ["exp", "iat", "iss", "aud", "sub"],
+    "enforce_minimum_key_length": True,
+}
 
 
 class Identity(NamedTuple):
-    """Whose credential it is and when it expires, in epoch seconds."""
+    """Whose credential it is and when it expires, in epoch seconds: at most LONGEST_SECONDS from
+    now for a token.
+    """
 
     user_id: str
     token_expires_at: int
@@ -67,86 +71,60 @@ class Tokens:
         Unauthorized
             The token is invalid; the message says why, never what it contains.
         SettingError
-            The key is missing or too short.
+            The key is unusable or too short.
+        ServiceError
+            The key cannot be read, or the issuer's keys cannot be had.
         """
         import jwt  # heavy, and only some functions need it
 
+        if len(token) > MAX_CHARACTERS or not token.isascii():
+            raise Unauthorized("the token is too long or is not ASCII")
         try:
-            claims = jwt.decode(
-                token,
-                self._key(token),
-                algorithms=[self._rules.algorithm],
-                issuer=self._rules.issuer,
-                audience=self._rules.audience,
-                leeway=LEEWAY_SECONDS,
-                options=_OPTIONS,
-            )
+            claims = self._claims(token)
+            expires_at = int(claims["exp"])
+        except jwt.InvalidKeyError as exc:
+            raise SettingError(f"the JWT key is unusable: {exc}") from exc
         except jwt.InvalidTokenError as exc:
             raise Unauthorized(f"the token is invalid: {exc}") from exc
-        user_id = claims["sub"]
-        if not user_id or len(user_id) > MAX_USER_CHARACTERS:
-            raise Unauthorized("the token's sub is empty or too long")
-        return Identity(user_id, int(claims["exp"]), "jwt")
+        except (OverflowError, RecursionError) as exc:
+            raise Unauthorized("the token has an infinite time or is nested too deeply") from exc
+        latest = int(time.time()) + LONGEST_SECONDS
+        return Identity(_user_id(claims["sub"]), min(expires_at, latest), "jwt")
 
-    def _key(self, token: str) -> PyJWK | str:
+    def _claims(self, token: str) -> dict[str, Any]:
+        import jwt
+
+        for key in self._keys(jwt.get_unverified_header(token)):
+            with contextlib.suppress(jwt.InvalidSignatureError):
+                return jwt.decode(
+                    token,
+                    key,
+                    algorithms=[self._rules.algorithm],
+                    issuer=self._rules.issuer,
+                    audience=self._rules.audience,
+                    leeway=LEEWAY_SECONDS,
+                    options=_OPTIONS,
+                )
+        raise Unauthorized("no known key verifies the token's signature")
+
+    def _keys(self, header: dict[str, Any]) -> Iterator[PublicKey | str]:
+        algorithm = self._rules.algorithm
+        if header.get("alg") != algorithm:  # before any key is fetched for it
+            raise Unauthorized(f"the token is not signed with {algorithm}")
         if self._jwks is not None:
-            return self._jwks.key(token)
+            yield from self._jwks.candidates(header.get("kid"))
+            return
         secret = self._secret()
-        if self._rules.algorithm == "HS256" and len(secret.encode()) < SHORTEST_SECRET_BYTES:
+        if algorithm == "HS256" and len(secret.encode()) < SHORTEST_SECRET_BYTES:
             raise SettingError(f"the JWT secret is shorter than {SHORTEST_SECRET_BYTES} bytes")
-        return secret
+        yield secret
 
 
-class Jwks:
-    """The keys behind a JWKS URL, cached; an unknown kid has them fetched again, at most once a
-    minute.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        fetch: Callable[[str], bytes] | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        if not url.startswith("https://"):
-            raise SettingError("HERALD_JWT_JWKS_URL must be an https URL")
-        self._url = url
-        self._fetch = fetch or _fetch
-        self._clock = clock
-        self._keys: dict[str, PyJWK] = {}
-        self._fetched = float("-inf")
-
-    def key(self, token: str) -> PyJWK:
-        """Return the key that a token names; raises Unauthorized when the issuer has no such key,
-        and OSError or ValueError when the issuer's keys were never read.
-        """
-        import jwt
-
-        kid = jwt.get_unverified_header(token).get("kid")
-        age = self._clock() - self._fetched
-        if age > JWKS_SECONDS or (kid not in self._keys and age > JWKS_REFETCH_SECONDS):
-            self._refresh()
-        if kid not in self._keys:
-            raise Unauthorized("the token's kid is unknown")
-        return self._keys[kid]
-
-    def _refresh(self) -> None:
-        import jwt
-
-        self._fetched = self._clock()
-        try:
-            found = jwt.PyJWKSet.from_dict(json.loads(self._fetch(self._url)))
-        except (OSError, ValueError, jwt.PyJWKSetError) as exc:
-            telemetry.error("JWKS not fetched", error=f"{type(exc).__name__}: {exc}")
-            if not self._keys:
-                raise
-            return  # the keys known so far stay valid
-        self._keys = {key.key_id: key for key in found.keys if key.key_id}
-
-
-def _fetch(url: str) -> bytes:
-    from urllib.request import urlopen
-
-    with urlopen(url, timeout=FETCH_SECONDS) as answer:  # noqa: S310 - Jwks takes https only
-        body: bytes = answer.read()
-        return body
+def _user_id(sub: str) -> str:
+    if not sub or len(sub) > MAX_USER_CHARACTERS:
+        raise Unauthorized("the token's sub is empty or too long")
+    try:
+        sub.encode()
+    except UnicodeEncodeError as exc:  # DynamoDB refuses such a key
+        raise Unauthorized("the token's sub has half of a surrogate pair") from exc
+    return sub

@@ -1,7 +1,8 @@
-"""API keys, `hk_<id>_<secret>`: the table keeps a key's SHA-256, its owner and its expiry."""
+"""API keys, `hk_<id>_<secret>` in hexadecimal: the table keeps SHA-256, owner and expiry."""
 
 import hashlib
 import hmac
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -12,7 +13,9 @@ from chalicelib.aws.service import Service
 from chalicelib.errors import Unauthorized
 from chalicelib.store.connections import NEVER
 
-PREFIX = "hk"
+_PREFIX = "hk"
+_ID_BYTES, _SECRET_BYTES = 8, 32
+_FORM = re.compile(f"{_PREFIX}_([0-9a-f]{{{2 * _ID_BYTES}}})_[0-9a-f]{{{2 * _SECRET_BYTES}}}")
 
 
 class ApiKeyOwner(NamedTuple):
@@ -24,15 +27,14 @@ class ApiKeyOwner(NamedTuple):
 
 def new_key() -> tuple[str, str]:
     """Return the id and the whole of a new key: 64 and 256 random bits, in hex."""
-    key_id = secrets.token_hex(8)
-    return key_id, f"{PREFIX}_{key_id}_{secrets.token_hex(32)}"
+    key_id = secrets.token_hex(_ID_BYTES)
+    return key_id, f"{_PREFIX}_{key_id}_{secrets.token_hex(_SECRET_BYTES)}"
 
 
 def id_of(key: str) -> str:
-    """Return a key's id, or an empty string when the key is malformed."""
-    prefix, _, rest = key.partition("_")
-    key_id, _, secret = rest.partition("_")
-    return key_id if prefix == PREFIX and secret else ""
+    """Return a key's id, or an empty string when the key does not have the form of `new_key`."""
+    found = _FORM.fullmatch(key)
+    return found[1] if found else ""
 
 
 def fingerprint(key: str) -> str:

@@ -245,6 +245,72 @@ run "jwks_needs_a_key_pair" {
   expect_failures = [var.jwt_jwks_url]
 }
 
+run "jwks_url_without_user_information" {
+  command = plan
+
+  variables {
+    jwt_algorithm = "RS256"
+    jwt_jwks_url  = "https://user@login.example.com/.well-known/jwks.json"
+  }
+
+  expect_failures = [var.jwt_jwks_url]
+}
+
+run "origins_in_other_forms" {
+  command = plan
+
+  variables {
+    allowed_origins = [
+      "https://App.Example.com:443",
+      "http://localhost:80",
+      "http://127.0.0.1:3000",
+      "http://[::1]:3000",
+      "https://xn--bcher-kva.example",
+      "https://my_app.example.com ",
+    ]
+  }
+}
+
+run "no_internationalized_origin" {
+  command = plan
+
+  variables {
+    allowed_origins = ["https://bücher.example"]
+  }
+
+  expect_failures = [var.allowed_origins]
+}
+
+run "no_user_information_in_an_origin" {
+  command = plan
+
+  variables {
+    allowed_origins = ["https://user@app.example.com"]
+  }
+
+  expect_failures = [var.allowed_origins]
+}
+
+run "no_query_in_an_origin" {
+  command = plan
+
+  variables {
+    allowed_origins = ["https://app.example.com?x=1"]
+  }
+
+  expect_failures = [var.allowed_origins]
+}
+
+run "no_path_in_an_origin" {
+  command = plan
+
+  variables {
+    allowed_origins = ["https://app.example.com/"]
+  }
+
+  expect_failures = [var.allowed_origins]
+}
+
 run "no_wildcard_origin" {
   command = plan
 

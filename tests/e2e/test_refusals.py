@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from chalicelib.store.api_keys import fingerprint, new_key
 from tests.e2e.conftest import Herald, User
 
 pytestmark = pytest.mark.e2e
@@ -153,15 +154,13 @@ def test_another_users_stream_cannot_be_read(alice: User, bob: User) -> None:
 
 
 def test_an_api_key_opens_its_owners_stream(alice: User, herald: Herald) -> None:
-    import hashlib
-
-    key = f"hk_{uuid.uuid4().hex[:8]}_secret"
+    key_id, key = new_key()
     herald.client("dynamodb").put_item(
         TableName=herald.env["HERALD_API_KEYS_TABLE"],
         Item={
-            "key_id": {"S": key.split("_")[1]},
+            "key_id": {"S": key_id},
             "user_id": {"S": alice.name},
-            "key_sha256": {"S": hashlib.sha256(key.encode()).hexdigest()},
+            "key_sha256": {"S": fingerprint(key)},
         },
     )
     tab = herald.open(None, additional_headers={"x-api-key": key})
@@ -169,7 +168,13 @@ def test_an_api_key_opens_its_owners_stream(alice: User, herald: Herald) -> None
     generation_id = alice.finished()
     assert tab.events(1)[0]["event"]["subject"] == generation_id
     with pytest.raises(InvalidStatus):
-        herald.open(None, additional_headers={"x-api-key": key + "x"})
+        herald.open(None, additional_headers={"x-api-key": f"hk_{key_id}_{'0' * 64}"})
+
+
+def test_a_malformed_api_key_is_401(herald: Herald) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        herald.open(None, additional_headers={"x-api-key": f"hk_{'a' * 3000}_b"})
+    assert refused.value.response.status_code == 401
 
 
 def test_a_bad_frame_gets_an_error_and_the_connection_stays_open(alice: User) -> None:
@@ -177,8 +182,10 @@ def test_a_bad_frame_gets_an_error_and_the_connection_stays_open(alice: User) ->
     tab.say(action="dance", id=9)
     error = tab.hear()
     assert (error["type"], error["re"], error["code"]) == ("error", 9, 4012)
-    tab.socket.send("not json")
-    assert tab.hear()["type"] == "error"
+    for text in ("not json", "[" * 100_000, '{"action":"dance","id":"\\ud800"}'):
+        tab.socket.send(text)
+        error = tab.hear()
+        assert (error["type"], error["re"], error["code"]) == ("error", None, 4012)
     assert tab.hello()
 
 

@@ -7,6 +7,7 @@ from chalicelib.runtime import Runtime
 
 AWS = {"AWS_REGION": "eu-central-1"}
 VALUES = {
+    "allowed_origins": "https://app.example",
     "database_schema": "herald",
     "jwt_algorithm": "HS256",
     "management_endpoint": "https://api.execute-api.eu-central-1.amazonaws.com/test",
@@ -47,7 +48,7 @@ def test_nothing_is_built_for_other_handlers(handler: str) -> None:
 
 
 def test_origins_are_separated_by_commas_with_spaces_around_them() -> None:
-    origins = "https://app.example, https://beta.example"
+    origins = "https://App.Example:443, https://beta.example,"
     authorizer = Runtime(environ("authorize", allowed_origins=origins)).authorize
     denied = authorizer.handle({"methodArn": "arn", "headers": {"Origin": "https://evil.example"}})
     assert denied["policyDocument"]["Statement"][0]["Effect"] == "Deny"

@@ -48,7 +48,7 @@ class Peer:
         head = self._until(b"\r\n\r\n")
         if not head:
             return b""
-        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
         while len(self._rest) < length:
             self._rest += self.connection.recv(65536)
         body, self._rest = self._rest[:length], self._rest[length:]
@@ -74,6 +74,12 @@ class Peer:
         waiting = select.poll()
         waiting.register(self.connection, select.POLLRDHUP)
         waiting.poll()
+
+    def closed_within(self, seconds: float) -> bool:
+        """Whether the client closes within that time."""
+        waiting = select.poll()
+        waiting.register(self.connection, select.POLLRDHUP)
+        return bool(waiting.poll(seconds * 1000))
 
     def _until(self, end: bytes) -> bytes:
         while end not in self._rest:

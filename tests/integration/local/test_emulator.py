@@ -197,6 +197,14 @@ def test_a_message_over_128_kilobytes_closes_the_connection(api: Api) -> None:
         assert closing_code(page) == 1009
 
 
+def test_a_deeply_nested_message_goes_to_the_default_route(api: Api) -> None:
+    with opened(api) as page:
+        page.send("[" * 100_000)
+        assert page.recv(timeout=10)
+        page.send("{}")
+        assert page.recv(timeout=10)
+
+
 def test_posting_over_128_kilobytes_is_rejected(api: Api) -> None:
     with opened(api) as page:
         page.send("who am I")

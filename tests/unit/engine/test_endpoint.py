@@ -6,6 +6,7 @@ import pytest
 
 from chalicelib.engine import endpoint
 from chalicelib.engine.endpoint import Endpoint, TokenBucket
+from chalicelib.engine.sigv4 import Credentials
 
 
 @pytest.mark.parametrize(
@@ -71,3 +72,19 @@ def test_a_bucket_slows_down_when_throttled_and_recovers_after_successes() -> No
     assert bucket.pace == pytest.approx(100)
     bucket.answered(refused=False)
     assert bucket.pace == pytest.approx(100)
+
+
+def test_a_bucket_may_allow_more_at_once_than_half_a_second_of_its_rate() -> None:
+    bucket = TokenBucket(0.1, burst=3)
+    assert [bucket.take(50.0) for _ in range(4)] == [0.0] * 3 + [pytest.approx(10)]
+    assert [bucket.take(60.5) > 0 for _ in range(2)] == [False, True]
+
+
+def test_a_host_outside_aws_sees_no_credential() -> None:
+    to = Endpoint("https://issuer.test:8443/a/")
+    key = Credentials("AKID", "secret", "session")
+    sent = to.signer.request("GET", "/jwks?x=1", (("Accept", "*/*"),), b"", key, 1)
+    assert sent == b"GET /a/jwks?x=1 HTTP/1.1\r\nHost: issuer.test:8443\r\nAccept: */*\r\n\r\n"
+    assert to.signer.request("POST", "/", (), b"xy", key, 1).endswith(
+        b"Content-Length: 2\r\n\r\nxy"
+    )

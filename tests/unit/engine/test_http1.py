@@ -237,3 +237,21 @@ def test_headers_are_found_whatever_their_case() -> None:
     assert response.header("retry-after") == "7"
     assert response.header("x") == "a"
     assert response.header("after") is None
+
+
+@pytest.mark.parametrize(
+    ("start", "piece"),
+    [
+        (b"", INTERIM),
+        (CHUNKED, b"1;" + b"e" * 200 + b"\r\nx\r\n"),
+    ],
+    ids=["interim responses", "chunk extensions"],
+)
+def test_a_response_that_never_ends_is_malformed_whatever_it_consists_of(
+    start: bytes, piece: bytes
+) -> None:
+    reader = Reader(max_body=2000)
+    reader.feed(start)
+    pieces = (piece for _ in range(2 * http1.MAX_HEAD // len(piece)))
+    with pytest.raises(Malformed, match="too large"):
+        any(map(reader.feed, pieces))

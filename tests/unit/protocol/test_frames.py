@@ -74,6 +74,56 @@ def test_a_rejection_carries_the_frames_id() -> None:
     assert refused.value.re == 7
 
 
+@pytest.mark.parametrize("frame_id", [0, 2**53, "", "x" * 64, "frame-😀"])
+def test_a_rejection_carries_every_valid_id(frame_id: Any) -> None:
+    with pytest.raises(client_frames.BadFrame) as refused:
+        client_frames.parse(json.dumps({"action": "shout", "id": frame_id}))
+    assert refused.value.re == frame_id
+
+
+@pytest.mark.parametrize(
+    "frame_id",
+    ["\ud800", "x" * 65, "x" * 32_600, -1, 2**53 + 1, 10**400, 1.5, True, None, [], {"id": 1}],
+)
+@pytest.mark.parametrize("action", ["shout", "hello"])
+def test_an_invalid_id_is_not_repeated(action: str, frame_id: Any) -> None:
+    frame = json.dumps({"action": action, "id": frame_id, "resume": "invalid"})
+    with pytest.raises(client_frames.BadFrame) as refused:
+        client_frames.parse(frame)
+    assert refused.value.re is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"id":' * 20_000,
+        '{"action":"hello","id":1,"more":' + "[" * 100_000,
+        '{"action":"ping","id":' + "[" * 50_000 + "]" * 50_000 + "}",
+    ],
+    ids=["brackets", "objects", "unknown field", "id"],
+)
+def test_a_deeply_nested_frame_is_rejected(text: str) -> None:
+    with pytest.raises(client_frames.BadFrame):
+        client_frames.parse(text)
+
+
+_ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=80),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@given(st.sampled_from(["shout", "hello", "ping", "history", "auth"]), _ANY_JSON, _ANY_JSON)
+def test_the_error_frame_can_always_be_sent(action: str, frame_id: Any, other: Any) -> None:
+    values = {"resume": other, "epoch": other, "offset": other, "since": other, "token": other}
+    try:
+        client_frames.parse(json.dumps({"action": action, "id": frame_id, **values}))
+    except client_frames.BadFrame as exc:
+        frame = server_frames.error(exc.re, server_frames.BAD_FRAME, str(exc))
+        assert len(frame.encode()) < 1000
+
+
 def test_a_rejection_does_not_echo_the_frame() -> None:
     with pytest.raises(client_frames.BadFrame) as refused:
         client_frames.parse('{"action":"my secret"}')
