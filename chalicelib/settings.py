@@ -78,11 +78,13 @@ class Authorize(NamedTuple):
 
 
 class Connect(NamedTuple):
-    """Keeps new connections."""
+    """Keeps new connections, and closes the oldest of a user who has too many."""
 
     stage: str
     log_level: str
     connections_table: str
+    management_endpoint: str
+    max_connections_per_user: int
 
 
 class Disconnect(NamedTuple):

@@ -6,21 +6,53 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib import metrics, telemetry
 from chalicelib.protocol import server_frames
+from chalicelib.store.replay_budget import frames_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from chalicelib.protocol.client_frames import Cursor
     from chalicelib.protocol.server_frames import GapReason
     from chalicelib.store.inbox import Head, Inbox, StoredEvent
 
 
 class Replay(NamedTuple):
-    """The answer to a cursor: events to replay, or the reason for a gap."""
+    """The answer to a cursor: events to replay, or the reason for a gap.
+
+    `read` is the size of the events that were read for it, in bytes.
+    """
 
     user_id: str
     cursor: Cursor
     head: Head
     events: list[StoredEvent]
     gap: GapReason | None
+    read: int
+
+
+class Answer(NamedTuple):
+    """Frames for a client, and the bytes of events that were read for them."""
+
+    frames: list[str]
+    read: int
+
+    @property
+    def cost(self) -> int:
+        """What it takes from the user's replay budget, in frames."""
+        return frames_of(len(self.frames), self.read)
+
+
+def size(events: Iterable[StoredEvent]) -> int:
+    """Return the size of some events, in bytes."""
+    return sum(len(stored.text.encode()) for stored in events)
+
+
+def reads(head: Head, cursor: Cursor, limit: int) -> int:
+    """Return how many events `plan` reads at most."""
+    epoch, offset = cursor["epoch"], cursor["offset"]
+    if head.epoch is None or (epoch and str(epoch) != head.epoch):
+        return 0
+    return min(max(0, head.offset - offset), limit + 1)
 
 
 def plan(
@@ -31,9 +63,10 @@ def plan(
     `partial` serves the first `limit` events where there are more, instead of a gap.
     """
     epoch, offset = cursor["epoch"], cursor["offset"]
+    found: list[StoredEvent] = []
 
     def answer(events: list[StoredEvent], gap: GapReason | None = None) -> Replay:
-        return Replay(user_id, cursor, head, events, gap)
+        return Replay(user_id, cursor, head, events, gap, size(found))
 
     if epoch and str(epoch) != head.epoch:
         return answer([], "epoch_changed")

@@ -26,11 +26,15 @@ _OPTIONS: Options = {"require": ["exp", "iat", "iss", "aud", "sub"]}
 
 
 class Identity(NamedTuple):
-    """Whose credential it is and when it expires, in epoch seconds."""
+    """Whose credential it is, when it expires, and when it was issued, in epoch seconds.
+
+    `issued_at` is 0 for a token that does not say.
+    """
 
     user_id: str
     token_expires_at: int
     credential: str
+    issued_at: int
 
 
 class Rules(NamedTuple):
@@ -86,7 +90,7 @@ class Tokens:
         user_id = claims["sub"]
         if not user_id or len(user_id) > MAX_USER_CHARACTERS:
             raise Unauthorized("the token's sub is empty or too long")
-        return Identity(user_id, int(claims["exp"]), "jwt")
+        return Identity(user_id, int(claims["exp"]), "jwt", int(claims.get("iat", 0)))
 
     def _key(self, token: str) -> PyJWK | str:
         if self._jwks is not None:

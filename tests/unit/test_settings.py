@@ -8,7 +8,7 @@ from chalicelib.errors import SettingError
 
 def test_a_setting_is_read_from_the_variable_of_its_name() -> None:
     environ = {"HERALD_STAGE": "test", "HERALD_CONNECTIONS_TABLE": "c", "HERALD_LOG_LEVEL": "DEBUG"}
-    assert settings.load(settings.Connect, environ) == settings.Connect("test", "DEBUG", "c")
+    assert settings.load(settings.Disconnect, environ) == settings.Disconnect("test", "DEBUG", "c")
 
 
 def test_all_missing_and_malformed_settings_are_named_at_once() -> None:
