@@ -79,21 +79,11 @@ class Messages:
         except OverBudget as exc:
             telemetry.emit({metrics.REPLAYS_LIMITED: 1})
             telemetry.warning("replay refused", user_id=connection.user_id, reason=str(exc))
-            return _reply(
-                server_frames.error(
-                    frame["id"],
-                    server_frames.RATE_LIMITED,
-                    "too much was replayed; wait before you ask again",
-                    exc.retry_after_ms,
-                )
-            )
+            message = "too much was replayed; wait before you ask again"
+            return _later(frame, server_frames.RATE_LIMITED, message, exc.retry_after_ms)
         except ServiceError as exc:
             telemetry.error("frame not answered", action=frame["action"], error=str(exc))
-            return _reply(
-                server_frames.error(
-                    frame["id"], server_frames.OVERLOADED, "try again in a moment", RETRY_AFTER_MS
-                )
-            )
+            return _later(frame, server_frames.OVERLOADED, "try again in a moment", RETRY_AFTER_MS)
         except Gone:
             telemetry.info("client left", connection_id=connection.connection_id)
             return DONE
@@ -120,11 +110,11 @@ class Messages:
         budget = self._connections.refresh(connection)
         standing = self._inbox.standing(connection.user_id)
         cursor = frame["resume"]
-        reads = replay.reads(standing.head, cursor, REPLAY_LIMIT) if cursor else 0
-        if _may_be_superseded(standing):
-            reads += REPLAY_LIMIT
+        most = replay.most_frames_of_notices(standing)
+        if cursor:
+            most += replay.most_frames(standing.head, cursor, REPLAY_LIMIT)
         return self._replay(
-            connection, budget, reads, lambda: self._welcome(connection, frame, standing)
+            connection, budget, most, lambda: self._welcome(connection, frame, standing)
         )
 
     def _welcome(self, connection: Connection, frame: Hello, standing: Standing) -> Answer:
@@ -154,7 +144,7 @@ class Messages:
 
     def _unsuperseded(self, connection: Connection, standing: Standing) -> tuple[list[str], int]:
         """Return the notices whose generation has no result yet, and the bytes read to know it."""
-        if not _may_be_superseded(standing):
+        if not replay.may_be_superseded(standing):
             return standing.notices, 0
         head = standing.head
         first = max(0, head.offset - REPLAY_LIMIT)
@@ -175,20 +165,20 @@ class Messages:
             frames = replay.frames(self._inbox, frame["id"], planned)
             return replay.Answer(frames, planned.read)
 
-        return self._replay(connection, budget, replay.reads(head, cursor, limit), answer)
+        most = replay.most_frames(head, cursor, limit)
+        return self._replay(connection, budget, most, answer)
 
     def _replay(
-        self, connection: Connection, budget: Budget, reads: int, build: Callable[[], Answer]
+        self, connection: Connection, budget: Budget, most: int, build: Callable[[], Answer]
     ) -> HttpResponse:
-        """Send an answer that reads up to so many events, within the user's budget.
+        """Send an answer whose events and notices fill at most so many frames.
 
-        No event takes more than a frame, so that many frames are taken from the budget, and those
-        that were not needed are given back.
+        That many are taken from the user's budget, and those that were not needed are given back.
         """
-        if not reads:
+        if not most:
             return self._send(connection, build().frames)
         user_id, connection_id = connection.user_id, connection.connection_id
-        most = reads + _FRAMES_AROUND
+        most += _FRAMES_AROUND
         self._budgets.take(user_id, connection_id, budget, most)
         spent = 0
         try:
@@ -258,15 +248,17 @@ class Messages:
         return DONE
 
 
-def _may_be_superseded(standing: Standing) -> bool:
-    """Whether there are notices, and results that may be theirs."""
-    return bool(standing.notices) and standing.head.epoch is not None
-
-
 def _token_ms(token_expires_at: int) -> int | None:
     if token_expires_at == NEVER:
         return None
     return max(0, int((token_expires_at - time.time()) * 1000))
+
+
+def _later(
+    frame: ClientFrame, code: server_frames.Code, message: str, retry_after_ms: int
+) -> HttpResponse:
+    """Ask the client to send its frame again."""
+    return _reply(server_frames.error(frame["id"], code, message, retry_after_ms))
 
 
 def _reply(frame: str) -> HttpResponse:

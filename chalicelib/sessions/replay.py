@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib import metrics, telemetry
 from chalicelib.protocol import server_frames
+from chalicelib.store.inbox import REPLAY_LIMIT
 from chalicelib.store.replay_budget import frames_of
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from chalicelib.protocol.client_frames import Cursor
     from chalicelib.protocol.server_frames import GapReason
-    from chalicelib.store.inbox import Head, Inbox, StoredEvent
+    from chalicelib.store.inbox import Head, Inbox, Standing, StoredEvent
 
 
 class Replay(NamedTuple):
@@ -47,12 +48,23 @@ def size(events: Iterable[StoredEvent]) -> int:
     return sum(len(stored.text.encode()) for stored in events)
 
 
-def reads(head: Head, cursor: Cursor, limit: int) -> int:
-    """Return how many events `plan` reads at most."""
+def most_frames(head: Head, cursor: Cursor, limit: int) -> int:
+    """Return how many frames the events that `plan` reads fill at most: one each."""
     epoch, offset = cursor["epoch"], cursor["offset"]
     if head.epoch is None or (epoch and str(epoch) != head.epoch):
         return 0
     return min(max(0, head.offset - offset), limit + 1)
+
+
+def most_frames_of_notices(standing: Standing) -> int:
+    """Return how many frames the notices fill at most, with the events read for them."""
+    frames = frames_of(0, sum(len(text.encode()) for text in standing.notices))
+    return frames + REPLAY_LIMIT if may_be_superseded(standing) else frames
+
+
+def may_be_superseded(standing: Standing) -> bool:
+    """Whether there are notices, and results that may be theirs."""
+    return bool(standing.notices) and standing.head.epoch is not None
 
 
 def plan(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from chalicelib.protocol.events import MAX_FRAME_BYTES
+from chalicelib.recording import generation_events
 from chalicelib.store.inbox import REPLAY_LIMIT
 from chalicelib.store.replay_budget import BURST_FRAMES, RETRY_MS, Budget, ReplayBudgets
 from tests.builders import EPOCH, Context, connected, event, sqs, websocket
@@ -101,6 +103,18 @@ def test_a_hello_with_nothing_to_replay_costs_nothing(
     say({"action": "hello", "resume": {"epoch": EPOCH, "offset": 2}})
     say({"action": "history", "since": 2})
     assert full_at(dynamodb) == 0
+
+
+def test_notices_that_are_sent_again_take_from_the_budget(
+    dynamodb: Any, runtime: Runtime, say: Any
+) -> None:
+    notices = [
+        generation_events.build_notice(f"g{n}", "alice", stage="test", now=datetime.now(UTC))
+        for n in range(2)
+    ]
+    assert runtime.deliver.handle(sqs(*notices), Context()) == {"batchItemFailures": []}
+    say({"action": "hello"})
+    assert full_at(dynamodb) > 0
 
 
 def test_a_connection_has_one_replay_at_a_time(
