@@ -100,15 +100,17 @@ class ReplayBudgets:
     def settle(self, user_id: str, connection_id: str, unused: int) -> None:
         """End a connection's replay and return the frames that it did not take.
 
-        The number is negative for a replay that took more. Raises ServiceError.
+        The number is negative for a replay that took more. A connection that was closed meanwhile
+        returns nothing. Raises ServiceError.
         """
         payload = {
             **user_item.key(self._table, user_id, connection_id),
             "UpdateExpression": "ADD replay_full_at :back REMOVE #connection.replaying_until",
-            "ConditionExpression": "attribute_exists(#connection)",
+            # Frames are returned once, even if the request is sent twice.
+            "ConditionExpression": "attribute_exists(#connection.replaying_until)",
             "ExpressionAttributeValues": to_item({":back": -unused * FRAME_MS}),
         }
-        self._done(payload)  # a connection that was closed meanwhile has no replay to end
+        self._done(payload)
 
     def _done(self, payload: JsonObject) -> bool:
         try:

@@ -11,7 +11,7 @@ import pytest
 from chalicelib.protocol.events import MAX_FRAME_BYTES
 from chalicelib.recording import generation_events
 from chalicelib.store.inbox import REPLAY_LIMIT
-from chalicelib.store.replay_budget import BURST_FRAMES, RETRY_MS, Budget, ReplayBudgets
+from chalicelib.store.replay_budget import BURST_FRAMES, FRAME_MS, RETRY_MS, Budget, ReplayBudgets
 from tests.builders import EPOCH, Context, connected, event, sqs, websocket
 
 if TYPE_CHECKING:
@@ -129,6 +129,18 @@ def test_a_connection_has_one_replay_at_a_time(
     assert say(HISTORY, connection_id="c2=")["type"] == "caught_up"
     budgets.settle("alice", "c1=", 0)
     assert say(HISTORY)["type"] == "caught_up"
+
+
+def test_a_replay_returns_its_frames_once(
+    dynamodb: Any, connections: Connections, budgets: ReplayBudgets
+) -> None:
+    """A request whose answer is lost is sent again."""
+    connections.put(connected("alice", "c1="))
+    budgets.take("alice", "c1=", Budget(0, 0), 100)
+    taken = full_at(dynamodb)
+    for _ in range(2):
+        budgets.settle("alice", "c1=", 90)
+    assert taken - full_at(dynamodb) == 90 * FRAME_MS
 
 
 def test_two_replays_that_begin_at_once_do_not_share_what_is_left(
