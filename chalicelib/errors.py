@@ -5,6 +5,8 @@ HeraldError
 ├── Refused                 the caller's request is refused; carries the HTTP status to answer
 ├── Unauthorized            no credential, or one that does not hold
 ├── ForbiddenOrigin         the page's origin is not on the allow-list
+├── Revoked                 the credential was issued before the user's sessions were revoked
+├── OverBudget              the user's replays have used up their budget for now
 ├── InvalidEvent            a queue message is not an event of Herald
 ├── InvalidDsn              the database secret's value is not a DSN
 ├── DatabaseError           PostgreSQL did not do its part
@@ -41,6 +43,18 @@ class Unauthorized(HeraldError):
 
 class ForbiddenOrigin(HeraldError):
     """The browser's Origin is not on the allow-list."""
+
+
+class Revoked(HeraldError):
+    """The credential was issued before an operator revoked the user's sessions."""
+
+
+class OverBudget(HeraldError):
+    """A replay exceeds the user's budget; `retry_after_ms` says when to ask again."""
+
+    def __init__(self, retry_after_ms: int) -> None:
+        super().__init__(f"the replay budget is used up for {retry_after_ms} ms")
+        self.retry_after_ms = retry_after_ms
 
 
 class InvalidEvent(HeraldError):

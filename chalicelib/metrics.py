@@ -67,6 +67,14 @@ DELIVERY_LATENCY = _metric(
 )
 REPLAYED = _metric("Replayed", "message", "stream events replayed")
 GAPS = _metric("Gaps", "message", "`gap` frames sent")
+REPLAYS_LIMITED = _metric(
+    "ReplaysLimited", "message", "replays refused because the user's budget was used up"
+)
+CONNECTIONS_EVICTED = _metric(
+    "ConnectionsEvicted", "connect", "connections closed because their user opened too many"
+)
 CONNECTIONS_REFUSED = _metric(
-    "ConnectionsRefused", "authorize", "connections refused for their credential or origin"
+    "ConnectionsRefused",
+    "authorize connect",
+    "connections refused for their credential or origin",
 )

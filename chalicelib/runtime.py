@@ -117,11 +117,17 @@ class Runtime:
     @cached_property
     def connect(self) -> Connect:
         """The $connect route."""
+        from chalicelib.aws.gateway import Gateway
         from chalicelib.sessions.connecting import Connect
         from chalicelib.store.connections import Connections
 
         config = self._load(settings.Connect)
-        return Connect(Connections(self._dynamodb, config.connections_table))
+        return Connect(
+            self._engine,
+            Gateway(config.management_endpoint, self._environ),
+            Connections(self._dynamodb, config.connections_table),
+            config.max_connections_per_user,
+        )
 
     @cached_property
     def disconnect(self) -> Disconnect:
@@ -139,12 +145,14 @@ class Runtime:
         from chalicelib.sessions.messages import Messages
         from chalicelib.store.connections import Connections
         from chalicelib.store.inbox import Inbox
+        from chalicelib.store.replay_budget import ReplayBudgets
 
         config = self._load(settings.Message)
         return Messages(
             self._engine,
             Gateway(config.management_endpoint, self._environ),
             Connections(self._dynamodb, config.connections_table),
+            ReplayBudgets(self._dynamodb, config.connections_table),
             Inbox(self._dynamodb, config.inbox_table, config.inbox_retention_days),
             self._tokens(config),
         )

@@ -73,9 +73,11 @@ class Authorize(Jwt):
 
 
 class Connect(Common):
-    """Keeps new connections."""
+    """Keeps new connections, and closes the oldest of a user who has too many."""
 
     connections_table: str
+    management_endpoint: str
+    max_connections_per_user: int
 
 
 class Disconnect(Common):

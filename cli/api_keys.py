@@ -66,6 +66,11 @@ def revoke(client: Any, table: str, key_id: str) -> bool:
     return True
 
 
+def revoke_all(client: Any, table: str, user_id: str) -> int:
+    """Delete a user's keys; return how many there were."""
+    return sum(revoke(client, table, key.key_id) for key in find(client, table, user_id))
+
+
 def _key(item: Item) -> Key:
     return Key(
         text_of(item, "key_id"),

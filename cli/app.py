@@ -6,7 +6,17 @@ import sys
 
 import typer
 
-from cli.commands import api_key, cost, deploy, dlq, migrate, new_epoch, secret
+from cli.commands import (
+    api_key,
+    cost,
+    deploy,
+    dlq,
+    forget,
+    migrate,
+    new_epoch,
+    secret,
+    sessions,
+)
 from cli.console import NOT_BEGUN, CommandError
 from cli.declare import add, prose
 from tooling.program import Program
@@ -73,5 +83,9 @@ add(_api_key, "create", api_key.create)
 add(_api_key, "list", api_key.list_keys)
 add(_api_key, "revoke", api_key.revoke)
 
+_sessions = _group("sessions", sessions.HELP)
+add(_sessions, "revoke", sessions.revoke)
+
+add(app, "forget", forget.forget)
 add(app, "new-epoch", new_epoch.new_epoch)
 add(app, "cost", cost.cost)

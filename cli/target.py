@@ -43,18 +43,25 @@ class Target:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of the target's account."""
+        return self._client(service, None)
+
+    def connections_client(self) -> Any:
+        """Return a boto3 client that posts to connections and closes them."""
+        return self._client("apigatewaymanagementapi", self.output("management_endpoint"))
+
+    def _client(self, service: str, url: str | None) -> Any:
         import boto3
 
         if self._aws is None:
             session: Any = boto3.Session(region_name=os.environ.get("AWS_REGION"))
-            return session.client(service)
+            return session.client(service, endpoint_url=url)
         # All of them are given: an operator's profile must not lead a local command to AWS.
         session = boto3.Session(
             aws_access_key_id=self._aws["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self._aws["AWS_SECRET_ACCESS_KEY"],
             region_name=self._aws["AWS_REGION"],
         )
-        return session.client(service, endpoint_url=self._aws["AWS_ENDPOINT_URL"])
+        return session.client(service, endpoint_url=url or self._aws["AWS_ENDPOINT_URL"])
 
     def secret_id(self, kind: str) -> str:
         """Return a secret's ARN if it is known, else its name."""

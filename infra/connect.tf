@@ -1,4 +1,4 @@
-# $connect: stores the connection.
+# $connect: stores the connection, and closes the user's oldest when there are too many.
 
 module "connect" {
   source = "./modules/function"
@@ -13,7 +13,9 @@ module "connect" {
   decrypt = { storage = ["dynamodb"] }
 
   environment = {
-    HERALD_CONNECTIONS_TABLE = module.storage.connections_table_name
+    HERALD_CONNECTIONS_TABLE        = module.storage.connections_table_name
+    HERALD_MANAGEMENT_ENDPOINT      = local.management_endpoint
+    HERALD_MAX_CONNECTIONS_PER_USER = var.max_connections_per_user
   }
 
   invokers = {
@@ -29,5 +31,11 @@ data "aws_iam_policy_document" "connect" {
     sid       = "StoreConnection"
     actions   = ["dynamodb:UpdateItem"]
     resources = [module.storage.connections_table_arn]
+  }
+
+  statement {
+    sid       = "CloseOldest"
+    actions   = ["execute-api:ManageConnections"]
+    resources = local.connection_arns
   }
 }

@@ -272,6 +272,17 @@ variable "jwt_jwks_url" {
   }
 }
 
+variable "max_connections_per_user" {
+  type        = number
+  description = "Maximum number of open connections of one user; one more closes the oldest."
+  default     = 50
+
+  validation {
+    condition     = var.max_connections_per_user >= 1 && var.max_connections_per_user <= 500 && floor(var.max_connections_per_user) == var.max_connections_per_user
+    error_message = "Use a whole number from 1 to 500: every connect, hello and disconnect of a user rewrites the item with all of the user's connections."
+  }
+}
+
 # Endpoints
 
 variable "management_endpoint" {

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chalicelib.recording import generation_events
-from chalicelib.store.connections import NEVER, PREFIX, Connection
+from chalicelib.store.connections import NEVER, Connection
+from chalicelib.store.user_item import PREFIX
 
 EPOCH_AGE_SECONDS = 60
 
@@ -73,17 +74,24 @@ def websocket(
     user_id: str = "alice",
     connection_id: str = "c1=",
     token_expires_at: int | None = None,
+    issued_at: int | None = None,
     headers: dict[str, str] | None = None,
 ) -> Any:
     """A WebSocket event of API Gateway, with the authorizer's context."""
-    expires = int(time.time()) + 900 if token_expires_at is None else token_expires_at
+    now = int(time.time())
+    expires = now + 900 if token_expires_at is None else token_expires_at
+    issued = now if issued_at is None else issued_at
     return {
         "headers": headers or {},
         "body": frame if frame is None or isinstance(frame, str) else json.dumps(frame),
         "requestContext": {
             "connectionId": connection_id,
             "connectedAt": int(time.time() * 1000),
-            "authorizer": {"user_id": user_id, "token_expires_at": str(expires)},
+            "authorizer": {
+                "user_id": user_id,
+                "token_expires_at": str(expires),
+                "issued_at": str(issued),
+            },
         },
     }
 
@@ -103,9 +111,4 @@ def connected(
 def open_connections(client: Any) -> set[str]:
     """The ids in the connections table."""
     items = client.scan(TableName="connections")["Items"]
-    return {
-        name.removeprefix(PREFIX)
-        for item in items
-        for name in item
-        if name not in ("user_id", "expires_at")
-    }
+    return {name.removeprefix(PREFIX) for item in items for name in item if name.startswith(PREFIX)}

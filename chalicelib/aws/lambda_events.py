@@ -70,6 +70,7 @@ class AuthorizerContext(TypedDict):
 
     user_id: str
     token_expires_at: str
+    issued_at: NotRequired[str]  # missing for a connection opened before `authorize` sent it
 
 
 class WebSocketContext(TypedDict):

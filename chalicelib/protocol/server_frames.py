@@ -24,8 +24,11 @@ class Code(NamedTuple):
 
 FORBIDDEN = Code(4003, "forbidden", "never")
 UNAUTHORIZED = Code(4009, "unauthorized", "never")
+REVOKED = Code(4011, "revoked", "never")
 BAD_FRAME = Code(4012, "bad_frame", "never")
+TOO_MANY_CONNECTIONS = Code(4014, "too_many_connections", "never")
 OVERLOADED = Code(4100, "overloaded", "backoff")
+RATE_LIMITED = Code(4102, "rate_limited", "backoff")
 TOKEN_EXPIRED = Code(4202, "token_expired", "now")
 
 

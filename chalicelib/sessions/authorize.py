@@ -6,6 +6,7 @@ to a Deny.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from chalicelib import metrics, telemetry
@@ -71,6 +72,7 @@ class Authorizer:
             "user_id": user_id,
             "token_expires_at": str(identity.token_expires_at),
             "credential": credential,
+            "issued_at": str(identity.issued_at),
         }
         return _authorization(user_id, "Allow", arn, context)
 
@@ -82,7 +84,9 @@ class Authorizer:
                 return self._tokens.verify(text)
             case credentials.ApiKey(text):
                 owner = self._api_keys.verify(text)
-                return Identity(owner.user_id, owner.expires_at, "api_key")
+                # A key is issued anew each time that it is found in the table: deleting it is
+                # what revokes it.
+                return Identity(owner.user_id, owner.expires_at, "api_key", int(time.time()))
             case None:
                 raise Unauthorized("no credential")
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
-from chalicelib import telemetry
+from chalicelib import metrics, telemetry
 from chalicelib.aws.invocation import lower_headers
-from chalicelib.errors import Unauthorized
+from chalicelib.aws.service import CALL_SECONDS
+from chalicelib.engine.flow import run_flows
+from chalicelib.errors import Revoked, Unauthorized
+from chalicelib.protocol import server_frames
 from chalicelib.protocol.server_frames import SUBPROTOCOL
 from chalicelib.sessions import credentials
 from chalicelib.store.connections import Connection
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chalicelib.aws.gateway import Gateway
     from chalicelib.aws.lambda_events import HttpResponse, WebSocketEvent
+    from chalicelib.engine.engine import Engine
+    from chalicelib.engine.flow import Flow
     from chalicelib.store.connections import Connections
 
 
@@ -29,14 +38,20 @@ def connection_of(event: WebSocketEvent) -> Connection:
         context["connectionId"],
         int(context["connectedAt"]) // 1000,
         int(known["token_expires_at"]),
+        int(known.get("issued_at", 0)),
     )
 
 
 class Connect:
-    """The `connect` function."""
+    """The `connect` function; a user has at most `most` connections."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(
+        self, engine: Engine, gateway: Gateway, connections: Connections, most: int
+    ) -> None:
+        self._engine = engine
+        self._gateway = gateway
         self._connections = connections
+        self._most = most
 
     def handle(self, event: WebSocketEvent) -> HttpResponse:
         """Keep a new connection; choose herald.v1 among the subprotocols offered and never echo a
@@ -50,10 +65,41 @@ class Connect:
             connection = connection_of(event)
         except Unauthorized:
             return {"statusCode": 401}
-        self._connections.put(connection)
+        try:
+            known = self._connections.put(connection)
+        except Revoked:
+            telemetry.emit({metrics.CONNECTIONS_REFUSED: 1})
+            telemetry.warning("connection refused", what="revoked", user_id=connection.user_id)
+            return {"statusCode": 401}
+        self._evict(excess(connection, known, self._most))
         _log("connected", connection)
         headers = {"Sec-WebSocket-Protocol": SUBPROTOCOL} if offered else {}
         return {"statusCode": 200, "headers": headers}
+
+    def _evict(self, evicted: Sequence[Connection]) -> None:
+        """Close connections and forget them; the next $connect finds what could not be done."""
+        if not evicted:
+            return
+        telemetry.emit({metrics.CONNECTIONS_EVICTED: len(evicted)})
+        flows = [self._eviction(connection) for connection in evicted]
+        run_flows(self._engine, flows, time.monotonic() + CALL_SECONDS)
+        for connection in evicted:
+            _log("evicted", connection)
+
+    def _eviction(self, connection: Connection) -> Flow:
+        frame = server_frames.close(server_frames.TOO_MANY_CONNECTIONS).encode()
+        yield self._gateway.post(connection.connection_id, frame)
+        yield self._gateway.close(connection.connection_id)
+        yield self._connections.forget_request(connection)
+
+
+def excess(new: Connection, known: Sequence[Connection], most: int) -> list[Connection]:
+    """Return the connections to close, the oldest first, so that `most` are left with the new
+    one.
+    """
+    older = [each for each in known if each.connection_id != new.connection_id]
+    older.sort(key=lambda each: each.connected_at)
+    return older[: max(0, len(older) + 1 - most)]
 
 
 class Disconnect:

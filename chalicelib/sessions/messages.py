@@ -12,10 +12,10 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from chalicelib import telemetry
+from chalicelib import metrics, telemetry
 from chalicelib.aws import gateway
 from chalicelib.aws.service import CALL_SECONDS
-from chalicelib.errors import ServiceError, Unauthorized
+from chalicelib.errors import OverBudget, Revoked, ServiceError, Unauthorized
 from chalicelib.protocol import client_frames, server_frames
 from chalicelib.protocol.events import rfc3339
 from chalicelib.sessions import replay
@@ -24,17 +24,20 @@ from chalicelib.store.connections import NEVER, Connection
 from chalicelib.store.inbox import REPLAY_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from chalicelib.aws.gateway import Gateway
     from chalicelib.aws.lambda_events import HttpResponse, WebSocketEvent
     from chalicelib.engine.engine import Engine
     from chalicelib.protocol.client_frames import Auth, ClientFrame, Cursor, Hello, History, Ping
+    from chalicelib.sessions.replay import Answer
     from chalicelib.sessions.tokens import Tokens
     from chalicelib.store.connections import Connections
     from chalicelib.store.inbox import Inbox, Standing
+    from chalicelib.store.replay_budget import Budget, ReplayBudgets
 
 RETRY_AFTER_MS = 2000
+_FRAMES_AROUND = 2  # `welcome` and `caught_up`, around the events of a replay
 DONE: HttpResponse = {"statusCode": 200}
 
 
@@ -50,12 +53,14 @@ class Messages:
         engine: Engine,
         gateway: Gateway,
         connections: Connections,
+        budgets: ReplayBudgets,
         inbox: Inbox,
         tokens: Tokens,
     ) -> None:
         self._engine = engine
         self._gateway = gateway
         self._connections = connections
+        self._budgets = budgets
         self._inbox = inbox
         self._tokens = tokens
 
@@ -74,13 +79,14 @@ class Messages:
             return _reply(server_frames.error(exc.re, server_frames.BAD_FRAME, str(exc)))
         try:
             return self._answer(self._current(connection), frame)
+        except OverBudget as exc:
+            telemetry.emit({metrics.REPLAYS_LIMITED: 1})
+            telemetry.warning("replay refused", user_id=connection.user_id, reason=str(exc))
+            message = "too much was replayed; wait before you ask again"
+            return _later(frame, server_frames.RATE_LIMITED, message, exc.retry_after_ms)
         except ServiceError as exc:
             telemetry.error("frame not answered", action=frame["action"], error=str(exc))
-            return _reply(
-                server_frames.error(
-                    frame["id"], server_frames.OVERLOADED, "try again in a moment", RETRY_AFTER_MS
-                )
-            )
+            return _later(frame, server_frames.OVERLOADED, "try again in a moment", RETRY_AFTER_MS)
         except Gone:
             telemetry.info("client left", connection_id=connection.connection_id)
             return DONE
@@ -88,23 +94,39 @@ class Messages:
     def _answer(self, connection: Connection, frame: ClientFrame) -> HttpResponse:
         if connection.token_expired and frame["action"] != "auth":
             return self._close(connection, server_frames.TOKEN_EXPIRED)
-        match frame["action"]:
-            case "hello":
-                return self._hello(connection, frame)
-            case "ping":
-                return self._ping(connection, frame)
-            case "history":
-                return self._history(connection, frame)
-            case "auth":
-                return self._auth(connection, frame)
+        try:
+            match frame["action"]:
+                case "hello":
+                    return self._hello(connection, frame)
+                case "ping":
+                    return self._ping(connection, frame)
+                case "history":
+                    return self._history(connection, frame)
+                case "auth":
+                    return self._auth(connection, frame)
+        except Revoked:
+            return self._close(connection, server_frames.REVOKED)
 
     def _hello(self, connection: Connection, frame: Hello) -> HttpResponse:
         # The connection first, then the head: `deliver` stores events first and then reads
         # connections, so one sees the other.
-        self._connections.refresh(connection)
+        budget = self._connections.refresh(connection)
         standing = self._inbox.standing(connection.user_id)
         cursor = frame["resume"]
-        planned = self._plan(connection, standing, cursor) if cursor else None
+        most = replay.most_frames_of_notices(standing)
+        if cursor:
+            most += replay.most_frames(standing.head, cursor, REPLAY_LIMIT)
+        return self._replay(
+            connection, budget, most, lambda: self._welcome(connection, frame, standing)
+        )
+
+    def _welcome(self, connection: Connection, frame: Hello, standing: Standing) -> Answer:
+        user_id, cursor = connection.user_id, frame["resume"]
+        planned = (
+            replay.plan(self._inbox, user_id, standing.head, cursor, REPLAY_LIMIT, partial=False)
+            if cursor
+            else None
+        )
         welcome = server_frames.welcome(
             frame["id"],
             connection=connection.connection_id,
@@ -115,37 +137,65 @@ class Messages:
             replaying=len(planned.events) if planned else 0,
             token_ms=_token_ms(connection.token_expires_at),
         )
-        notices = (
-            server_frames.event(text, None, None, replayed=True)
-            for text in self._unsuperseded(connection, standing)
-        )
-        answer = [welcome, *server_frames.events(notices)]
+        texts, read = self._unsuperseded(connection, standing)
+        notices = (server_frames.event(text, None, None, replayed=True) for text in texts)
+        frames = [welcome, *server_frames.events(notices)]
         if planned:
-            answer += replay.frames(self._inbox, frame["id"], planned)
-        return self._send(connection, answer)
+            frames += replay.frames(self._inbox, frame["id"], planned)
+            read += planned.read
+        return replay.Answer(frames, read)
 
-    def _plan(self, connection: Connection, standing: Standing, cursor: Cursor) -> replay.Replay:
-        user_id, head = connection.user_id, standing.head
-        return replay.plan(self._inbox, user_id, head, cursor, REPLAY_LIMIT, partial=False)
-
-    def _unsuperseded(self, connection: Connection, standing: Standing) -> list[str]:
-        """Return the notices whose generation has no result yet."""
+    def _unsuperseded(self, connection: Connection, standing: Standing) -> tuple[list[str], int]:
+        """Return the notices whose generation has no result yet, and the bytes read to know it."""
+        if not replay.may_be_superseded(standing):
+            return standing.notices, 0
         head = standing.head
-        if not standing.notices or head.epoch is None:
-            return standing.notices
         first = max(0, head.offset - REPLAY_LIMIT)
-        recent = self._inbox.after(connection.user_id, head.epoch, first, limit=REPLAY_LIMIT)
+        recent = self._inbox.after(connection.user_id, str(head.epoch), first, limit=REPLAY_LIMIT)
         finished = {json.loads(stored.text)["subject"] for stored in recent}
-        return [text for text in standing.notices if json.loads(text)["subject"] not in finished]
+        notices = [text for text in standing.notices if json.loads(text)["subject"] not in finished]
+        return notices, replay.size(recent)
 
     def _history(self, connection: Connection, frame: History) -> HttpResponse:
         # A client that misses events may have lost its item to a false 410.
-        self._connections.refresh(connection)
+        budget = self._connections.refresh(connection)
         cursor: Cursor = {"epoch": None, "offset": frame["since"]}
-        user_id = connection.user_id
+        user_id, limit = connection.user_id, frame["limit"]
         head = self._inbox.head(user_id)
-        planned = replay.plan(self._inbox, user_id, head, cursor, frame["limit"], partial=True)
-        return self._send(connection, replay.frames(self._inbox, frame["id"], planned))
+
+        def answer() -> Answer:
+            planned = replay.plan(self._inbox, user_id, head, cursor, limit, partial=True)
+            frames = replay.frames(self._inbox, frame["id"], planned)
+            return replay.Answer(frames, planned.read)
+
+        most = replay.most_frames(head, cursor, limit)
+        return self._replay(connection, budget, most, answer)
+
+    def _replay(
+        self, connection: Connection, budget: Budget, most: int, build: Callable[[], Answer]
+    ) -> HttpResponse:
+        """Send an answer whose events and notices fill at most so many frames.
+
+        That many are taken from the user's budget, and those that were not needed are given back.
+        """
+        if not most:
+            return self._send(connection, build().frames)
+        user_id, connection_id = connection.user_id, connection.connection_id
+        most += _FRAMES_AROUND
+        self._budgets.take(user_id, connection_id, budget, most)
+        spent = 0
+        try:
+            answer = build()
+            spent = answer.cost
+            return self._send(connection, answer.frames)
+        finally:
+            self._settle(connection, most - spent)
+
+    def _settle(self, connection: Connection, unused: int) -> None:
+        try:
+            self._budgets.settle(connection.user_id, connection.connection_id, unused)
+        except ServiceError as exc:  # the replay is over: its client has an answer
+            telemetry.warning("replay not settled", user_id=connection.user_id, error=str(exc))
 
     def _ping(self, connection: Connection, frame: Ping) -> HttpResponse:
         head = self._inbox.head(connection.user_id)
@@ -159,7 +209,11 @@ class Messages:
             return _reply(server_frames.error(frame["id"], server_frames.UNAUTHORIZED, reason))
         if identity.user_id != connection.user_id:
             return self._close(connection, server_frames.FORBIDDEN)
-        self._connections.put(connection._replace(token_expires_at=identity.token_expires_at))
+        self._connections.put(
+            connection._replace(
+                token_expires_at=identity.token_expires_at, issued_at=identity.issued_at
+            )
+        )
         token_ms = _token_ms(identity.token_expires_at) or 0
         return _reply(server_frames.auth_ok(frame["id"], token_ms))
 
@@ -170,7 +224,7 @@ class Messages:
         if not connection.token_expired:
             return connection
         kept = self._connections.get(connection.user_id, connection.connection_id)
-        return kept or connection
+        return kept._replace(issued_at=connection.issued_at) if kept else connection
 
     def _send(self, connection: Connection, answer: Sequence[str]) -> HttpResponse:
         for frame in answer[:-1]:
@@ -201,6 +255,13 @@ def _token_ms(token_expires_at: int) -> int | None:
     if token_expires_at == NEVER:
         return None
     return max(0, int((token_expires_at - time.time()) * 1000))
+
+
+def _later(
+    frame: ClientFrame, code: server_frames.Code, message: str, retry_after_ms: int
+) -> HttpResponse:
+    """Ask the client to send its frame again."""
+    return _reply(server_frames.error(frame["id"], code, message, retry_after_ms))
 
 
 def _reply(frame: str) -> HttpResponse:

@@ -6,21 +6,65 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib import metrics, telemetry
 from chalicelib.protocol import server_frames
+from chalicelib.store.inbox import REPLAY_LIMIT
+from chalicelib.store.replay_budget import frames_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from chalicelib.protocol.client_frames import Cursor
     from chalicelib.protocol.server_frames import GapReason
-    from chalicelib.store.inbox import Head, Inbox, StoredEvent
+    from chalicelib.store.inbox import Head, Inbox, Standing, StoredEvent
 
 
 class Replay(NamedTuple):
-    """The answer to a cursor: events to replay, or the reason for a gap."""
+    """The answer to a cursor: events to replay, or the reason for a gap.
+
+    `read` is the size of the events that were read for it, in bytes.
+    """
 
     user_id: str
     cursor: Cursor
     head: Head
     events: list[StoredEvent]
     gap: GapReason | None
+    read: int
+
+
+class Answer(NamedTuple):
+    """Frames for a client, and the bytes of events that were read for them."""
+
+    frames: list[str]
+    read: int
+
+    @property
+    def cost(self) -> int:
+        """What it takes from the user's replay budget, in frames."""
+        return frames_of(len(self.frames), self.read)
+
+
+def size(events: Iterable[StoredEvent]) -> int:
+    """Return the size of some events, in bytes."""
+    return sum(len(stored.text.encode()) for stored in events)
+
+
+def most_frames(head: Head, cursor: Cursor, limit: int) -> int:
+    """Return how many frames the events that `plan` reads fill at most: one each."""
+    epoch, offset = cursor["epoch"], cursor["offset"]
+    if head.epoch is None or (epoch and str(epoch) != head.epoch):
+        return 0
+    return min(max(0, head.offset - offset), limit + 1)
+
+
+def most_frames_of_notices(standing: Standing) -> int:
+    """Return how many frames the notices fill at most, with the events read for them."""
+    frames = frames_of(0, sum(len(text.encode()) for text in standing.notices))
+    return frames + REPLAY_LIMIT if may_be_superseded(standing) else frames
+
+
+def may_be_superseded(standing: Standing) -> bool:
+    """Whether there are notices, and results that may be theirs."""
+    return bool(standing.notices) and standing.head.epoch is not None
 
 
 def plan(
@@ -31,9 +75,10 @@ def plan(
     `partial` serves the first `limit` events where there are more, instead of a gap.
     """
     epoch, offset = cursor["epoch"], cursor["offset"]
+    found: list[StoredEvent] = []
 
     def answer(events: list[StoredEvent], gap: GapReason | None = None) -> Replay:
-        return Replay(user_id, cursor, head, events, gap)
+        return Replay(user_id, cursor, head, events, gap, size(found))
 
     if epoch and str(epoch) != head.epoch:
         return answer([], "epoch_changed")

@@ -28,13 +28,16 @@ _OPTIONS: Options = {
 
 
 class Identity(NamedTuple):
-    """Whose credential it is and when it expires, in epoch seconds: at most LONGEST_SECONDS from
-    now for a token.
+    """Whose credential it is, when it expires, and when it was issued, in epoch seconds.
+
+    A token expires at most LONGEST_SECONDS from now. `issued_at` is 0 for a token that does not
+    say.
     """
 
     user_id: str
     token_expires_at: int
     credential: str
+    issued_at: int
 
 
 class Rules(NamedTuple):
@@ -81,7 +84,7 @@ class Tokens:
             raise Unauthorized("the token is too long or is not ASCII")
         try:
             claims = self._claims(token)
-            expires_at = int(claims["exp"])
+            expires_at, issued_at = int(claims["exp"]), int(claims.get("iat", 0))
         except jwt.InvalidKeyError as exc:
             raise SettingError(f"the JWT key is unusable: {exc}") from exc
         except jwt.InvalidTokenError as exc:
@@ -89,7 +92,7 @@ class Tokens:
         except (OverflowError, RecursionError) as exc:
             raise Unauthorized("the token has an infinite time or is nested too deeply") from exc
         latest = int(time.time()) + LONGEST_SECONDS
-        return Identity(_user_id(claims["sub"]), min(expires_at, latest), "jwt")
+        return Identity(_user_id(claims["sub"]), min(expires_at, latest), "jwt", issued_at)
 
     def _claims(self, token: str) -> dict[str, Any]:
         import jwt

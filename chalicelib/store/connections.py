@@ -1,7 +1,7 @@
 """Who is connected: one item per user, with an attribute for each open connection.
 
 One `BatchGetItem` reads the connections of a hundred users (docs/adr/0013). The item expires when
-its user has not connected for as long as a connection can last.
+its user has not connected for as long as a connection can last, or with its revocation mark.
 """
 
 import time
@@ -11,22 +11,30 @@ from typing import NamedTuple
 from chalicelib.aws.dynamodb import Item, number_of, text_of, to_item
 from chalicelib.aws.service import JsonObject, Service
 from chalicelib.engine.engine import Request
-from chalicelib.errors import ServiceError
+from chalicelib.errors import Revoked, ServiceError
+from chalicelib.store import user_item
+from chalicelib.store.replay_budget import Budget, budget_in
+from chalicelib.store.revocation import KEPT_UNTIL, NOT_REVOKED
+from chalicelib.store.user_item import PREFIX
 
 KEEP_SECONDS = 2 * 3600 + 600  # API Gateway closes a connection after two hours
 YOUNG_SECONDS = 10  # API Gateway may answer 410 for a connection that is still being made
 NEVER = 0  # a token_expires_at for credentials that do not expire
-FORGOTTEN = "ConditionalCheckFailedException"  # DynamoDB's answer to forgetting it again
-PREFIX = "connection "  # an attribute's name is this and the connection's id
+FORGOTTEN = user_item.CONDITION_FAILED  # DynamoDB's answer to forgetting it again
 
 
 class Connection(NamedTuple):
-    """One open WebSocket, times in epoch seconds."""
+    """One open WebSocket, times in epoch seconds.
+
+    `issued_at` is that of the newest credential; it is not kept, and 0 for a connection that was
+    read.
+    """
 
     user_id: str
     connection_id: str
     connected_at: int
     token_expires_at: int
+    issued_at: int = 0
 
     @property
     def token_expired(self) -> bool:
@@ -58,13 +66,25 @@ class Connections:
         self._dynamodb = dynamodb
         self._table = table
 
-    def put(self, connection: Connection) -> None:
-        """Write a connection as it is now."""
-        self._write(connection, ":connection")
+    def put(self, connection: Connection) -> list[Connection]:
+        """Write a connection as it is now; return all connections of its user, this one included.
 
-    def refresh(self, connection: Connection) -> None:
-        """Write a connection unless it is there: what a later `auth` frame wrote stays."""
-        self._write(connection, "if_not_exists(#connection, :connection)")
+        Raises
+        ------
+        Revoked
+            The credential was issued before the user's sessions were revoked.
+        """
+        return connections_in(self._write(connection, ":connection", NOT_REVOKED))
+
+    def refresh(self, connection: Connection) -> Budget:
+        """Write a connection unless it is there: what a later `auth` frame wrote stays.
+
+        Returns the budget for its replays; raises Revoked as `put` does.
+        """
+        value = "if_not_exists(#connection, :connection)"
+        # What is there was written since the user's sessions were revoked.
+        condition = f"attribute_exists(#connection) OR {NOT_REVOKED}"
+        return budget_in(self._write(connection, value, condition), connection.connection_id)
 
     def get(self, user_id: str, connection_id: str) -> Connection | None:
         """Read one connection, as last written."""
@@ -111,26 +131,38 @@ class Connections:
         }
 
     def _attribute(self, user_id: str, connection_id: str) -> JsonObject:
-        return {
-            "TableName": self._table,
-            "Key": to_item({"user_id": user_id}),
-            "ExpressionAttributeNames": {"#connection": PREFIX + connection_id},
-        }
+        return user_item.key(self._table, user_id, connection_id)
 
-    def _write(self, connection: Connection, value: str) -> None:
+    def _write(self, connection: Connection, value: str, condition: str) -> Item:
         times = {
             "connected_at": connection.connected_at,
             "token_expires_at": connection.token_expires_at,
         }
         payload = {
             **self._attribute(connection.user_id, connection.connection_id),
-            "UpdateExpression": f"SET #connection = {value}, expires_at = :expires_at",
+            "UpdateExpression": (
+                f"SET #connection = {value}, expires_at = if_not_exists({KEPT_UNTIL}, :expires_at)"
+            ),
+            "ConditionExpression": condition,
             "ExpressionAttributeValues": {
                 ":connection": {"M": to_item(times)},
                 ":expires_at": {"N": str(int(time.time()) + KEEP_SECONDS)},
+                ":issued_at": {"N": str(connection.issued_at)},
             },
+            "ReturnValues": "ALL_NEW",
         }
-        self._dynamodb.call("UpdateItem", payload)
+        try:
+            written: Item = self._dynamodb.call("UpdateItem", payload)["Attributes"]
+        except ServiceError as exc:
+            if exc.code != user_item.CONDITION_FAILED:
+                raise
+            raise Revoked("the credential was revoked") from exc
+        return written
+
+
+def connections_in(item: Item) -> list[Connection]:
+    """Return the connections in a user's item."""
+    return _connections(text_of(item, "user_id"), item)
 
 
 def _connections(user_id: str, item: Item) -> list[Connection]:

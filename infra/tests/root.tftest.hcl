@@ -108,6 +108,8 @@ run "rights_and_addresses" {
       ])
       connect = toset([
         "Allow dynamodb:UpdateItem table/connections",
+        "Allow execute-api:ManageConnections api/test/DELETE/@connections/*",
+        "Allow execute-api:ManageConnections api/test/POST/@connections/*",
         "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com",
       ])
       deliver = toset([

@@ -108,6 +108,7 @@ def test_the_metrics_table_matches_the_registry() -> None:
 def test_each_metric_is_emitted_where_the_registry_says() -> None:
     emitters = {
         "authorize": ["sessions/authorize.py"],
+        "connect": ["sessions/connecting.py"],
         "callback": ["recording/callback.py", "recording/publishing.py"],
         "deliver": ["delivery/deliver.py", "delivery/posting.py"],
         "message": ["sessions/messages.py", "sessions/replay.py"],

@@ -8,7 +8,7 @@ from chalicelib.errors import SettingError
 
 def test_a_setting_is_read_from_the_variable_of_its_name() -> None:
     environ = {"HERALD_STAGE": "test", "HERALD_CONNECTIONS_TABLE": "c", "HERALD_LOG_LEVEL": "DEBUG"}
-    loaded = settings.load(settings.Connect, environ)
+    loaded = settings.load(settings.Disconnect, environ)
     assert vars(loaded) == {"stage": "test", "log_level": "DEBUG", "connections_table": "c"}
 
 

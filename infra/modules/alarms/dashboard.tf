@@ -50,7 +50,7 @@ locals {
     {
       title = "Replays, gaps and refusals"
       metrics = [
-        for metric in ["Replayed", "Gaps", "ConnectionsRefused"] :
+        for metric in ["Replayed", "Gaps", "ReplaysLimited", "ConnectionsRefused", "ConnectionsEvicted"] :
         ["Herald", metric, "Stage", var.stage, { stat = "Sum" }]
       ]
     },

@@ -76,6 +76,8 @@ def test_the_commands_are_those_that_operators_know() -> None:
         "api-key create",
         "api-key list",
         "api-key revoke",
+        "sessions revoke",
+        "forget",
         "new-epoch",
         "cost",
     }

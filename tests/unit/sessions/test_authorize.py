@@ -44,15 +44,20 @@ def test_a_token_is_accepted_wherever_a_client_may_send_it() -> None:
         }
         assert answer["context"]["user_id"] == "alice"
         assert int(answer["context"]["token_expires_at"]) > time.time()
+        assert abs(int(answer["context"]["issued_at"]) - time.time()) < 5
+
+
+def test_the_moment_a_token_was_issued_reaches_the_later_routes() -> None:
+    issued = int(time.time()) - 300
+    answer = handle(request(Authorization=f"Bearer {token(iat=issued)}"))
+    assert answer["context"]["issued_at"] == str(issued)
 
 
 def test_an_api_key_is_accepted() -> None:
-    answer = handle(request(x_api_key=KEY))
-    assert answer["context"] == {
-        "user_id": "bob",
-        "token_expires_at": "0",
-        "credential": "api_key",
-    }
+    context = dict(handle(request(x_api_key=KEY))["context"])
+    issued_at = int(context.pop("issued_at"))
+    assert context == {"user_id": "bob", "token_expires_at": "0", "credential": "api_key"}
+    assert abs(issued_at - time.time()) < 5, "a key counts as issued when it is found"
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,8 @@ def token(**changes: Any) -> str:
 
 def test_a_token_is_valid_for_its_user_until_it_expires() -> None:
     expires = int(time.time()) + 100
-    assert verify(token(exp=expires)) == Identity("alice", expires, "jwt")
+    issued = int(time.time()) - 60
+    assert verify(token(exp=expires, iat=issued)) == Identity("alice", expires, "jwt", issued)
 
 
 @pytest.mark.parametrize(

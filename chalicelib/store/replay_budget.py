@@ -1,0 +1,129 @@
+"""The replay budget: how many frames a user may have replayed, as a token bucket.
+
+A frame has at most 32 KB, so the budget bounds bytes, too. The bucket is one number in the user's
+item of connections: the moment at which it is full again. A replay moves it ahead by FRAME_MS for
+each frame that it may take, and back by what it did not take. It belongs to the user, not to the
+connection: whoever reconnects does not get another one. A connection has one replay at a time.
+"""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from chalicelib.aws.dynamodb import Item, number_of, to_item
+from chalicelib.aws.service import JsonObject, Service
+from chalicelib.errors import OverBudget, ServiceError
+from chalicelib.protocol.events import MAX_FRAME_BYTES
+from chalicelib.store import user_item
+
+BURST_FRAMES = 640  # 20 MB: two of the largest replays
+FRAME_MS = 200  # 300 frames a minute
+BUSY_MS = 30_000  # longer than a function answers a frame: a replay that was cut off is over then
+RETRY_MS = 1000  # while another replay begins or runs
+_BURST_MS = BURST_FRAMES * FRAME_MS
+
+
+class Budget(NamedTuple):
+    """A user's budget as a connection finds it, times in epoch milliseconds.
+
+    Parameters
+    ----------
+    full_at
+        When the bucket is full again; 0 before the first replay.
+    busy_until
+        When the connection's present replay is over at the latest; 0 without one.
+    """
+
+    full_at: int
+    busy_until: int
+
+    def wait_ms(self, frames: int, now_ms: int) -> int:
+        """Return in how many milliseconds a replay of that many frames may begin; 0 for now."""
+        affordable_at = self.full_at + frames * FRAME_MS - _BURST_MS
+        return max(0, affordable_at - now_ms, RETRY_MS if self.busy_until > now_ms else 0)
+
+
+def frames_of(sent: int, read_bytes: int) -> int:
+    """Return what a replay costs: the frames that it sent, or would have sent of what it read."""
+    return max(sent, -(-read_bytes // MAX_FRAME_BYTES))
+
+
+def budget_in(item: Item, connection_id: str) -> Budget:
+    """Return the budget in a user's item, for one of the user's connections."""
+    connection = item.get(user_item.attribute(connection_id), {}).get("M", {})
+    return Budget(number_of(item, "replay_full_at"), number_of(connection, "replaying_until"))
+
+
+class ReplayBudgets:
+    """The budgets in one table of connections."""
+
+    def __init__(
+        self, dynamodb: Service, table: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+        self._clock = clock
+
+    def take(self, user_id: str, connection_id: str, seen: Budget, frames: int) -> None:
+        """Take frames for a replay that begins now; `settle` ends it.
+
+        Raises
+        ------
+        OverBudget
+            The budget seen has too few frames left, the connection has another replay, or another
+            replay was quicker.
+        ServiceError
+            DynamoDB failed.
+        """
+        now = int(self._clock() * 1000)
+        if wait := seen.wait_ms(frames, now):
+            raise OverBudget(wait)
+        cost = frames * FRAME_MS
+        values = {":now": now, ":until": now + BUSY_MS}
+        if seen.full_at <= now:
+            full_at, affordable = ":full_at", _IDLE
+            values[":full_at"] = now + cost
+        else:
+            full_at, affordable = "replay_full_at + :cost", "replay_full_at <= :most"
+            values |= {":cost": cost, ":most": now + _BURST_MS - cost}
+        payload = {
+            **user_item.key(self._table, user_id, connection_id),
+            "UpdateExpression": (
+                f"SET replay_full_at = {full_at}, #connection.replaying_until = :until"
+            ),
+            "ConditionExpression": f"{affordable} AND {_NOT_BUSY}",
+            "ExpressionAttributeValues": to_item(values),
+        }
+        if not self._done(payload):
+            raise OverBudget(RETRY_MS)
+
+    def settle(self, user_id: str, connection_id: str, unused: int) -> None:
+        """End a connection's replay and return the frames that it did not take.
+
+        The number is negative for a replay that took more. A connection that was closed meanwhile
+        returns nothing. Raises ServiceError.
+        """
+        payload = {
+            **user_item.key(self._table, user_id, connection_id),
+            "UpdateExpression": "ADD replay_full_at :back REMOVE #connection.replaying_until",
+            # Frames are returned once, even if the request is sent twice.
+            "ConditionExpression": "attribute_exists(#connection.replaying_until)",
+            "ExpressionAttributeValues": to_item({":back": -unused * FRAME_MS}),
+        }
+        self._done(payload)
+
+    def _done(self, payload: JsonObject) -> bool:
+        try:
+            self._dynamodb.call("UpdateItem", payload)
+        except ServiceError as exc:
+            if exc.code != user_item.CONDITION_FAILED:
+                raise
+            return False
+        return True
+
+
+_IDLE = "(attribute_not_exists(replay_full_at) OR replay_full_at <= :now)"
+_NOT_BUSY = (
+    "attribute_exists(#connection) AND (attribute_not_exists(#connection.replaying_until)"
+    " OR #connection.replaying_until <= :now)"
+)

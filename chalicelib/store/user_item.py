@@ -1,0 +1,23 @@
+"""A user's item in the table of connections: its key, and the names of its attributes."""
+
+from chalicelib.aws.dynamodb import to_item
+from chalicelib.aws.service import JsonObject
+
+CONDITION_FAILED = "ConditionalCheckFailedException"  # DynamoDB's answer to an unmet condition
+PREFIX = "connection "  # an attribute's name is this and the connection's id
+
+
+def attribute(connection_id: str) -> str:
+    """Return the name of a connection's attribute."""
+    return PREFIX + connection_id
+
+
+def key(table: str, user_id: str, connection_id: str) -> JsonObject:
+    """Return what a request on one connection has to say: table, key, and the attribute's name as
+    `#connection`.
+    """
+    return {
+        "TableName": table,
+        "Key": to_item({"user_id": user_id}),
+        "ExpressionAttributeNames": {"#connection": attribute(connection_id)},
+    }

@@ -1,0 +1,57 @@
+"""`./herald forget`: erases a user."""
+
+from typing import Annotated
+
+import typer
+
+from cli import target
+from cli.console import DONE, PARTLY, confirmed, note, print_json
+from cli.declare import command
+from cli.options import Json, Which, Yes
+
+
+@command("""
+./herald forget --user alice
+HERALD_DATABASE_URL=postgresql://owner@host:5432/name ./herald forget --user alice --stage prod
+""")
+def forget(
+    which: Which,
+    user: Annotated[str, typer.Option(metavar="ID", help="Whom to erase.")],
+    yes: Yes = False,
+    json: Json = False,
+) -> int:
+    """Erase a user: generations, stream, outbox, inbox, connections and API keys.
+
+    The user's sessions are revoked: what stays is that moment with the user's id, so that no old
+    token opens a connection. Deleting generations takes a database role that may. Events that are
+    on their way are stored when they arrive: run this again after some minutes, and look for the
+    user among the dead letters (`./herald dlq purge --user`). Logs and backups expire by
+    themselves; docs/security.md lists how long everything is kept.
+
+    Exit codes: 0 erased; 1 the answer was no, or a connection could not be closed; 2 it failed.
+
+    --json prints {"user", "generations", "outbox", "streams", "inbox", "connections", "apiKeys"}:
+    how much of each was erased.
+    """
+    from cli import erasure, sessions
+
+    sessions.check_user(user)
+    herald = target.choose(which)
+    question = f"Erase everything that the {herald.title} keeps of user {user}, for good?"
+    if not confirmed(question, yes=yes):
+        note("Nothing was erased.")
+        return PARTLY
+    erased = erasure.forget(herald, user)
+    counts = {
+        **erased.rows._asdict(),
+        "inbox": erased.inbox,
+        "connections": erased.sessions.closed,
+        "apiKeys": erased.api_keys,
+    }
+    if json:
+        print_json({"user": user, **counts})
+    else:
+        print("Erased: " + ", ".join(f"{name} {count}" for name, count in counts.items()) + ".")
+    for connection_id in erased.sessions.left_open:
+        note(f"Connection {connection_id} could not be closed. It receives no more events.")
+    return PARTLY if erased.sessions.left_open else DONE
