@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import builders
-from tests.integration.cli.conftest import Proxy, Queues, run, start
+from tests.integration.cli.conftest import Proxy, Queues, on_terminal, run, start
 
 if TYPE_CHECKING:
     import subprocess
@@ -200,6 +201,29 @@ def test_a_killed_redrive_loses_nothing(
     doubles = 10 if operation == "SendMessageBatch" else 0  # copied, but not yet deleted
     assert len(moved) == len(set(moved)) == 20
     assert len(moved) + left == len(LETTERS) + doubles
+
+
+TITLE, CLEAR, CLIPBOARD = "\x1b]0;owned\x07", "\x1b[2J", "\x1b]52;c;cm0gLXJm\x07"
+HOSTILE = {
+    "userid": f"al{CLEAR}ice{CLIPBOARD}",
+    "subject": f"g{TITLE}1\x9b2J",
+    "type": "herald.generation.\u202eetelpmoc\u2066",
+    "data": {"prompt": f"\x9b2J\u202e\u061c{CLEAR}"},
+}
+
+
+@pytest.mark.parametrize("words", [("list",), ("list", "--json"), ("peek",)])
+def test_a_terminal_obeys_nothing_that_an_event_says(
+    words: tuple[str, ...], queues: Queues, stack_file: Path
+) -> None:
+    queues.bury(json.dumps(HOSTILE, ensure_ascii=False).replace("\x1b", "\\u001b"))
+
+    code, shown = on_terminal("dlq", *words, "--stack-env", str(stack_file))
+
+    assert code == 0
+    assert "ice" in shown
+    shown = re.sub(r"\x1b\[[\d;]*m|\r\n", "", shown)  # a table's own bold type, and its lines
+    assert not [character for character in shown if not character.isprintable()]
 
 
 def test_without_a_queue_nothing_is_begun(queues: Queues, proxy: Proxy, stack_file: Path) -> None:
