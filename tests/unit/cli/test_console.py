@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 from typer.testing import CliRunner
 
+from cli import __main__ as cli_main
 from cli import app as cli_app
 from cli import console, options
 from cli.console import CommandError
@@ -123,6 +124,21 @@ def test_an_error_that_quotes_a_stranger_is_escaped() -> None:
 
     failed = CliRunner().invoke(app, ["fail"])
     assert failed.stderr == "no such user: \\x1b]0;owned\\x07\nDo this.\n"
+
+
+def test_the_traceback_of_an_unexpected_error_is_escaped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(prog_name: str) -> None:
+        raise ValueError("row \x1b]0;owned\x07")
+
+    monkeypatch.setattr(cli_main, "app", fail)
+    with pytest.raises(SystemExit) as exit_code:
+        cli_main.main()
+    assert exit_code.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback")
+    assert said.endswith("ValueError: row \\x1b]0;owned\\x07\n")
 
 
 def test_commands_print_only_through_the_console_module() -> None:
