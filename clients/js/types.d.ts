@@ -82,7 +82,7 @@ export interface Handlers {
 export interface HeraldOptions {
   /** The wss:// URL of the deployment's WebSocket API, including its stage. */
   url: string;
-  /** Returns a fresh JWT; called for every connection and before the current token expires. Blanks around it are removed. */
+  /** Returns a fresh JWT, trimmed by the client; called for every connection and before the current token expires. */
   token: () => string | Promise<string>;
   /** Keeps the stored positions of several users of one browser apart; by default the token's `sub`. */
   user?: string;
