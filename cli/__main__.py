@@ -1,9 +1,22 @@
 """Entry point of `./herald`."""
 
 import os
+import sys
+import traceback
 
 from cli.app import app
+from cli.console import PARTLY, note
+
+
+def main() -> None:
+    """Run the command; the traceback of an unexpected error may quote a stranger."""
+    try:
+        app(prog_name="herald")
+    except Exception:
+        note(traceback.format_exc().rstrip())
+        sys.exit(PARTLY)
+
 
 if __name__ == "__main__":
     os.environ.pop("PYTHONPATH", None)  # the launcher's; not for the programs that we start
-    app(prog_name="herald")
+    main()

@@ -17,7 +17,7 @@ from cli.commands import (
     secret,
     sessions,
 )
-from cli.console import NOT_BEGUN, CommandError
+from cli.console import NOT_BEGUN, CommandError, lines
 from cli.declare import add, prose
 from tooling.program import Program
 
@@ -45,6 +45,10 @@ class Herald(Program):
         botocore = sys.modules.get("botocore.exceptions")
         of_aws = (botocore.BotoCoreError, botocore.ClientError) if botocore else ()
         return super().expects(error) or isinstance(error, (CommandError, *of_aws))
+
+    def shown(self, error: Exception) -> str:
+        """Return an expected error's line, which may quote a stranger."""
+        return lines(str(error))
 
 
 app = typer.Typer(

@@ -1,5 +1,8 @@
 """What the commands share on the console: exit codes, errors, notes, results and the question.
 
+What is printed may come from a stranger: an event, a key's label, an error of AWS. Everything goes
+through this module, so that no terminal obeys it.
+
 Exit codes: 0 all done · 1 partly done, or the answer was no · 2 not begun: wrong usage, unknown
 target, no access.
 """
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 DONE, PARTLY, NOT_BEGUN = 0, 1, 2
 
@@ -37,18 +41,48 @@ def confirmed(question: str, *, yes: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         raise CommandError(f"{question} There is no terminal to ask on: give --yes.")
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    print(f"{lines(question)} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def printable(text: str) -> str:
+    """Return text with everything escaped that a terminal obeys or does not show.
+
+    Escaped are control characters (C0, C1), bidirectional controls, other invisible characters, and
+    surrogates, which cannot be encoded.
+    """
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def lines(text: str) -> str:
+    """Return text of several lines, each of them printable."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def say(result: object) -> None:
+    """Print a result for people."""
+    print(lines(str(result)))
 
 
 def note(text: str) -> None:
     """Print something that is not the command's result."""
-    print(text, file=sys.stderr)
+    print(lines(text), file=sys.stderr)
 
 
 def print_json(result: Any) -> None:
-    """Print a result for scripts."""
-    print(json.dumps(result, indent=2, ensure_ascii=False))
+    """Print a result for scripts, in ASCII."""
+    text = json.dumps(result, indent=2, ensure_ascii=True)
+    print(text.replace("\x7f", "\\u007f"))  # the one control character that json leaves
+
+
+def add_row(table: Table, *cells: str) -> None:
+    """Add a row to a table; the cells are texts, not Rich's markup."""
+    from rich.text import Text
+
+    table.add_row(*(Text(printable(cell)) for cell in cells))
 
 
 def tables(wide: int = 160) -> Console:

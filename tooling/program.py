@@ -25,10 +25,14 @@ class Program(TyperGroup):
         except Exception as exc:
             if not self.expects(exc):
                 raise
-            print(exc, file=sys.stderr)
+            print(self.shown(exc), file=sys.stderr)
             code = self.failure
         raise typer.Exit(code or 0)
 
     def expects(self, error: Exception) -> bool:
         """Whether an error's message says enough: no traceback is shown."""
         return isinstance(error, SetupError)
+
+    def shown(self, error: Exception) -> str:
+        """Return an expected error's line."""
+        return str(error)

@@ -148,8 +148,7 @@ def parse(text: str, *, stage: str | None = None) -> Event:
     Parameters
     ----------
     text
-        The event as published. SNS's envelope around it, from a time in which raw delivery was off,
-        is taken away.
+        The event as published, in SNS's envelope or not.
     stage
         The only stage that the event may come from; any when it is None.
 
@@ -159,10 +158,7 @@ def parse(text: str, *, stage: str | None = None) -> Event:
         The message is not JSON, too large, or an attribute is missing or invalid. The error names
         it.
     """
-    event = _object(text)
-    if event.get("Type") == "Notification" and isinstance(event.get("Message"), str):
-        text = event["Message"]
-        event = _object(text)
+    text, event = opened(text)
     if len(text.encode()) > MAX_EVENT_BYTES:
         raise InvalidEvent(f"the event is over {MAX_EVENT_BYTES} bytes")
     if event.get("specversion") != "1.0":
@@ -179,6 +175,23 @@ def parse(text: str, *, stage: str | None = None) -> Event:
         _check_text(event, name, most, empty=name == "userid" and not placed)
     epoch, offset = _position(event) if placed else (None, None)
     return Event(event["id"], event["userid"], epoch, offset, _seconds(event["time"]), text)
+
+
+def opened(text: str) -> tuple[str, dict[str, Any]]:
+    """Return the text and the JSON object of a queue message's event; the event is not checked.
+
+    SNS's envelope around it, from a time in which raw delivery was off, is removed.
+
+    Raises
+    ------
+    InvalidEvent
+        The message cannot be read as a JSON object.
+    """
+    event = _object(text)
+    if event.get("Type") == "Notification" and isinstance(event.get("Message"), str):
+        text = event["Message"]
+        event = _object(text)
+    return text, event
 
 
 def source(stage: str) -> str:

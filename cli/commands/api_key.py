@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import target
-from cli.console import DONE, PARTLY, note, print_json, tables
+from cli.console import DONE, PARTLY, add_row, note, print_json, say, tables
 from cli.declare import command
 from cli.options import Json, Which, duration
 
@@ -51,7 +51,7 @@ def create(
         print_json({**_public(key), "key": text})
         return DONE
     note(f"Key {key.key_id} for {key.user_id}. It is not shown again:")
-    print(text)
+    say(text)
     return DONE
 
 
@@ -102,7 +102,7 @@ def revoke(
     if json:
         print_json({"id": key_id, "revoked": revoked})
     elif revoked:
-        print(f"Revoked {key_id}: nobody can connect with it any more.")
+        say(f"Revoked {key_id}: nobody can connect with it any more.")
         note("Connections that it opened stay open until they are renewed, two hours at most.")
     else:
         note(f"There is no key {key_id}.")
@@ -128,7 +128,6 @@ def _public(key: "Key") -> dict[str, Any]:
 
 
 def _show(keys: "list[Key]") -> None:
-    from rich.markup import escape
     from rich.table import Table
 
     from chalicelib.store.connections import NEVER
@@ -140,8 +139,7 @@ def _show(keys: "list[Key]") -> None:
         expires = "never" if key.expires_at == NEVER else _date(key.expires_at)
         if key.expires_at != NEVER and key.expires_at <= time.time():
             expires += " (expired)"
-        texts = (escape(key.user_id), escape(key.label))
-        table.add_row(key.key_id, *texts, _date(key.created_at), expires)
+        add_row(table, key.key_id, key.user_id, key.label, _date(key.created_at), expires)
     tables().print(table)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cli import target
-from cli.console import DONE, PARTLY, age, confirmed, note, print_json, tables
+from cli.console import DONE, PARTLY, add_row, age, confirmed, note, print_json, say, tables
 from cli.declare import command
 from cli.options import Json, Which, Yes, duration
 
@@ -166,7 +166,7 @@ def redrive(
         if dry_run:
             found = actions.collect(queues, chosen.filter(), chosen.limit)
             count = sum(map(len, found.values()))
-            print_json({"found": count}) if json else print(f"{count} would be moved.")
+            print_json({"found": count}) if json else say(f"{count} would be moved.")
             return DONE
         destination = herald.output("queue_url")
         outcome = actions.redrive(queues, destination, chosen.filter(), chosen.limit)
@@ -198,7 +198,7 @@ def purge(which: Which, chosen: Chosen, yes: Yes = False, json: Json = False) ->
     if json:
         print_json(actions.Outcome("deleted", Run(), interrupted=False).as_json())
     else:
-        print("0 deleted." if count else "0 deleted: there are none.")
+        say("0 deleted." if count else "0 deleted: there are none.")
     return PARTLY if count else DONE
 
 
@@ -225,7 +225,7 @@ def _report(outcome: "Outcome", *, json: bool) -> int:
     if json:
         print_json(outcome.as_json())
     else:
-        print(outcome)
+        say(outcome)
     for reason in outcome.reasons:
         note(reason)
     return DONE if outcome.complete else PARTLY
@@ -243,15 +243,13 @@ def _show(found: "Listing", limit: int) -> None:
     for column in ("age", "type", "generation", "user", "reason"):
         table.add_column(column, overflow="fold")
     for letter in found.letters:
-        table.add_row(*_row(letter))
+        add_row(table, *_row(letter))
     console.print(table)
     if len(found.letters) == limit:
         note(f"Only {limit} are shown; --limit shows more.")
 
 
 def _row(letter: "Letter") -> tuple[str, ...]:
-    from rich.markup import escape
-
     kind = letter.type.removeprefix("herald.generation.")
     cells = (age(time.time() - letter.sent_at), kind, letter.generation, letter.user, letter.reason)
-    return tuple(escape(cell) or "?" for cell in cells)
+    return tuple(cell or "?" for cell in cells)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.console import DONE, PARTLY, CommandError, print_json
+from cli.console import DONE, PARTLY, CommandError, print_json, say
 from cli.declare import command
 from cli.options import Json, Which
 
@@ -48,5 +48,5 @@ def migrate(
         return PARTLY if check and found.steps else DONE
     steps = ", ".join(found.steps)
     outcome = f"{'done' if applied else 'to be done'}: {steps}" if steps else "nothing to do"
-    print(f"{place}, schema {schema}: {found.before or 'no schema'} → {found.after}, {outcome}.")
+    say(f"{place}, schema {schema}: {found.before or 'no schema'} → {found.after}, {outcome}.")
     return PARTLY if check and found.steps else DONE

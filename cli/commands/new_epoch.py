@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli import target
-from cli.console import DONE, PARTLY, CommandError, confirmed, note, print_json
+from cli.console import DONE, PARTLY, CommandError, confirmed, note, print_json, say
 from cli.declare import command
 from cli.options import Json, Which, Yes
 
@@ -48,17 +48,17 @@ def new_epoch(
     renewed = _renew(database, yes=yes)
     if renewed is None:
         zeros = dict.fromkeys(("streams", "moved", "announced"), 0)
-        print_json(zeros) if json else print("Nothing was changed.")
+        print_json(zeros) if json else say("Nothing was changed.")
         return PARTLY
     if not json:
-        print(f"{len(renewed.epochs)} streams renewed, {renewed.moved} waiting events moved.")
+        say(f"{len(renewed.epochs)} streams renewed, {renewed.moved} waiting events moved.")
     announced = _announce(herald.client("dynamodb"), table, renewed) if herald else None
     complete = announced in (None, len(renewed.epochs))
     if json:
         streams = len(renewed.epochs)
         print_json({"streams": streams, "moved": renewed.moved, "announced": announced})
     elif announced is not None and complete:
-        print(f"{announced} inboxes in {table} updated.")
+        say(f"{announced} inboxes in {table} updated.")
     return DONE if complete else PARTLY
 
 

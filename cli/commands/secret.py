@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from cli import target
-from cli.console import DONE, age, note, print_json
+from cli.console import DONE, age, note, print_json, say
 from cli.declare import command
 from cli.options import Json, Which
 
@@ -60,7 +60,7 @@ def set_value(
     secret_values.put(client, secret_id, value)
     new = value.split()[0] if show else None  # the others were valid before
     if new and not json:
-        print(new)
+        say(new)
     return _report(kind, value, herald.title, new, json=json)
 
 

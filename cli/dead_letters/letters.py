@@ -6,7 +6,6 @@ subscription's gets those that SNS could not put into the main queue at all.
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any, Literal, NamedTuple
 
@@ -19,12 +18,16 @@ _RESENT = ("DataType", "StringValue", "BinaryValue")
 
 
 class Letter(NamedTuple):
-    """One dead letter; fields of its event that cannot be read are empty strings."""
+    """One dead letter; fields of its event that cannot be read are empty.
+
+    It is moved as SQS carried it, in SNS's envelope or not: `deliver` removes the envelope.
+    """
 
     queue: QueueName
     message_id: str
     receipt: str
-    body: str  # the event as published
+    body: str  # the message as received
+    event: dict[str, Any]  # without SNS's envelope
     attributes: dict[str, Any]  # in SQS's form
     trace: str
     sent_at: float  # epoch seconds
@@ -45,14 +48,13 @@ class Letter(NamedTuple):
 
     def whole(self) -> dict[str, Any]:
         """Return everything that is known, for JSON."""
-        event = _object(self.body)
         return {
             **self._common(),
             "attributes": {
                 name: value.get("StringValue", "(binary)")
                 for name, value in self.attributes.items()
             },
-            **({"event": event} if event else {"body": self.body}),
+            **({"event": self.event} if self.event else {"body": self.body}),
         }
 
     def summary(self) -> dict[str, Any]:
@@ -95,15 +97,14 @@ EVERYTHING = Filter()
 def read(queue: QueueName, message: dict[str, Any]) -> Letter:
     """Read a message as ReceiveMessage returns it."""
     body, attributes = message["Body"], message.get("MessageAttributes", {})
-    if queue == "subscription":
-        body, attributes = _unwrapped(body, attributes)
-    event = _object(body)
+    event = _event(body)
     system = message.get("Attributes", {})
     return Letter(
         queue=queue,
         message_id=message["MessageId"],
         receipt=message["ReceiptHandle"],
         body=body,
+        event=event,
         attributes={
             name: {key: value[key] for key in _RESENT if key in value}
             for name, value in attributes.items()
@@ -133,26 +134,11 @@ def _reason(queue: QueueName, body: str, attributes: dict[str, Any]) -> str:
     return "received too often: `deliver` failed on it"
 
 
-def _unwrapped(body: str, attributes: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Take the event out of the envelope that SNS puts around it without raw delivery."""
-    envelope = _object(body)
-    if envelope.get("Type") != "Notification" or not isinstance(envelope.get("Message"), str):
-        return body, attributes
-    kept = envelope.get("MessageAttributes")
-    found = {
-        name: {"DataType": value["Type"], "StringValue": value["Value"]}
-        for name, value in (kept if isinstance(kept, dict) else {}).items()
-        if value.get("Type", "Binary") != "Binary"
-    }
-    return envelope["Message"], {**attributes, **found}
-
-
-def _object(body: str) -> dict[str, Any]:
+def _event(body: str) -> dict[str, Any]:
     try:
-        found = json.loads(body)
-    except ValueError:
+        return events.opened(body)[1]
+    except InvalidEvent:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _text(event: dict[str, Any], name: str) -> str:

@@ -10,6 +10,7 @@ const AUTH_RETRY = { min: 1_000, max: 60_000 };
 const AUTH_AT = 0.8;
 const ROTATION_SPREAD = 0.1;
 const MAX_TIMER_MS = 2 ** 31 - 1;
+const BAD_FRAME = 4012;
 
 /**
  * One WebSocket from hello to close: requests and responses, keep-alive, token renewal.
@@ -20,6 +21,8 @@ export class Connection {
   welcomed = false;
   /** @type {number | null} When it became ready. */
   readyAt = null;
+  /** The network failed, and nothing has arrived since. */
+  doubted = false;
   #platform;
   #owner;
   /** @type {Socket} */
@@ -40,7 +43,8 @@ export class Connection {
    *   token(): Promise<string>,
    *   position(): StreamPosition | null,
    *   frame(connection: Connection, frame: Frame): void,
-   *   replaying(): void,
+   *   changed(): void,
+   *   positionRefused(): void,
    *   ready(connection: Connection): void,
    *   rotate(connection: Connection): void,
    *   ended(connection: Connection, ending: Ending): void } }} parts
@@ -53,6 +57,8 @@ export class Connection {
     this.#socket.onopen = () => this.#hello();
     this.#socket.onmessage = ({ data }) => this.#receive(data);
     this.#socket.onclose = () => this.end({ reconnect: "backoff", reason: "connection lost" });
+    // `onclose` follows. Without a handler, Node's `ws` throws the error, even after close().
+    this.#socket.onerror = () => {};
     this.#expectProgress();
   }
 
@@ -103,6 +109,18 @@ export class Connection {
     this.#owner.ended(this, ending);
   }
 
+  /** The network is down: the connection is not live until a frame arrives. */
+  doubt() {
+    this.doubted = true;
+    this.#owner.changed();
+  }
+
+  #trust() {
+    if (!this.doubted) return;
+    this.doubted = false;
+    this.#owner.changed();
+  }
+
   /** Closes the connection without notifying the owner. */
   close() {
     this.#ended = true;
@@ -121,7 +139,10 @@ export class Connection {
     const fields = resume ? { resume } : {};
     // The progress timer is the deadline here, so a response that times out is not a failure.
     this.#helloId = this.request("hello", fields, (answer) => {
-      if (answer?.type === "error") this.end(refusal(answer));
+      if (answer?.type !== "error") return;
+      if (!resume || answer.code !== BAD_FRAME) return this.end(refusal(answer));
+      this.#owner.positionRefused();
+      this.#hello();
     });
   }
 
@@ -135,6 +156,7 @@ export class Connection {
       frame = null;
     }
     this.#heardAt = this.#platform.now();
+    this.#trust();
     if (typeof frame?.type !== "string") {
       // When a route fails, API Gateway sends its own message, which has no type.
       if (!this.welcomed) this.end({ reconnect: "backoff", reason: "hello failed" });
@@ -148,7 +170,7 @@ export class Connection {
     if (frame.re === this.#helloId && (frame.type === "caught_up" || frame.type === "gap")) this.#settled = true;
     this.#answer(frame.re, frame);
     if (this.#ended || this.readyAt !== null || !this.welcomed) return;
-    if (!this.#settled) return this.#owner.replaying();
+    if (!this.#settled) return this.#owner.changed();
     this.readyAt = this.#platform.now();
     this.#stopTimer("progress");
     this.#owner.ready(this);
@@ -173,6 +195,7 @@ export class Connection {
         const token = await this.#owner.token();
         if (this.#ended) return;
         this.request("auth", { token }, (answer) => {
+          if (answer?.type === "error") return this.#retryRenewal(answer.retry_after_ms);
           if (answer?.type !== "auth_ok") return this.#retryRenewal();
           this.#authBackoff.reset();
           this.#renewToken(answer.token_ms);
@@ -183,17 +206,17 @@ export class Connection {
     });
   }
 
-  #retryRenewal() {
-    this.#renewToken(this.#authBackoff.next() / AUTH_AT);
+  #retryRenewal(atLeast = 0) {
+    this.#renewToken(Math.max(atLeast, this.#authBackoff.next()) / AUTH_AT);
   }
 
   /**
-   * @param {number | undefined} id
+   * @param {number | null | undefined} id
    * @param {Frame | null} frame
    */
   #answer(id, frame) {
-    const request = id === undefined ? undefined : this.#requests.get(id);
-    if (id === undefined || !request) return;
+    const request = id == null ? undefined : this.#requests.get(id);
+    if (id == null || !request) return;
     this.#requests.delete(id);
     this.#platform.clearTimeout(request.timer);
     request.answered(frame);

@@ -130,6 +130,16 @@ export class Cursor {
     return { epoch, highest, floor, holes, skipped };
   }
 
+  /** Returns to the start: the position is unknown. */
+  forget() {
+    this.known = false;
+    this.epoch = null;
+    this.highest = this.floor = 0;
+    this.holes = [];
+    this.skipped = [];
+    this.#early = [];
+  }
+
   /**
    * @param {Snapshot} snapshot
    * @param {number} now
@@ -174,6 +184,11 @@ export class RecentIds {
 
   constructor(limit = 1_000) {
     this.#limit = limit;
+  }
+
+  /** @param {string} id */
+  has(id) {
+    return this.#ids.has(id);
   }
 
   /**

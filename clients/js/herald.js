@@ -1,13 +1,16 @@
-/** @import { Ending, Frame, Handlers, HeraldClient, HeraldOptions, Platform, State } from './types.js' */
+/** @import { Ending, Frame, Handlers, HeraldClient, HeraldOptions, LoadReason, Platform, State } from './types.js' */
 
 import { Backoff } from "./backoff.js";
 import { Connection } from "./connection.js";
+import { subject } from "./credential.js";
 import { defaultPlatform } from "./platform.js";
 import { Stream } from "./stream.js";
 
 const RECONNECT = { min: 500, max: 20_000 };
 const STABLE_MS = 10_000;
 const TOKEN_MS = 15_000;
+const TOO_MANY_CONNECTIONS = 4014;
+const OVERLOADED = 4100;
 
 /**
  * Delivers a user's events exactly once each; events that can no longer be recovered are reported as a gap.
@@ -27,7 +30,12 @@ export class Herald {
   #dialled = 0;
   #dialling = false;
   #open = true;
-  #loaded = false;
+  /** @type {LoadReason | null} Why the application has to load its state once the position is known. */
+  #loadDue = "start";
+  /** @type {string | null} Whose position is in use. */
+  #user = null;
+  /** Another connection of the user took this one's place. */
+  #evicted = false;
   /** @type {unknown} */
   #timer = null;
   /** @type {Map<keyof Handlers, Set<(...args: any[]) => void>>} */
@@ -39,17 +47,18 @@ export class Herald {
   #stream;
   /** The server asked us to back off until then. */
   #notBefore = 0;
-  #wake = () => this.#wakeUp();
+  #online = () => this.#networkIsBack();
+  #offline = () => this.#current?.doubt();
+  #visibility = () => this.#platform.document?.visibilityState !== "hidden" && this.#shown();
 
   /** @param {HeraldOptions} options */
   constructor(options) {
-    const { url, user = "", durable = false, platform, onEvent, onState, onLoad, onGap, onError } = options;
+    const { durable = false, platform, onEvent, onState, onLoad, onGap, onError } = options;
     this.#options = options;
     this.#platform = { ...defaultPlatform(), ...platform };
     this.#backoff = new Backoff({ ...RECONNECT, random: this.#platform.random });
     this.#stream = new Stream({
       platform: this.#platform,
-      key: `herald:${url}:${user}`,
       durable,
       ask: (since, limit, answered) => this.#current?.request("history", { since, limit }, answered),
       onEvent: (event, place) => this.#emit("event", event, place),
@@ -62,8 +71,9 @@ export class Herald {
     for (const [name, handler] of Object.entries(handlers)) {
       if (handler) this.on(/** @type {keyof Handlers} */ (name), handler);
     }
-    this.#platform.window?.addEventListener("online", this.#wake);
-    this.#platform.document?.addEventListener("visibilitychange", this.#wake);
+    this.#platform.window?.addEventListener("online", this.#online);
+    this.#platform.window?.addEventListener("offline", this.#offline);
+    this.#platform.document?.addEventListener("visibilitychange", this.#visibility);
     // Let the caller attach handlers first.
     queueMicrotask(() => this.#open && !this.#busy() && this.#dial());
   }
@@ -95,6 +105,7 @@ export class Herald {
   /** Reconnects after `close()` or a refusal; if a reconnect is already scheduled, connects at once. */
   connect() {
     this.#open = true;
+    this.#evicted = false;
     if (this.#busy()) return;
     this.#backoff.reset();
     this.#dial();
@@ -103,6 +114,7 @@ export class Herald {
   /** Closes the connection until `connect()` is called; the position is kept. */
   close() {
     this.#open = false;
+    this.#evicted = false;
     this.#dialled += 1;
     this.#dialling = false;
     this.#disarm();
@@ -116,8 +128,9 @@ export class Herald {
   dispose() {
     this.close();
     this.#handlers.clear();
-    this.#platform.window?.removeEventListener("online", this.#wake);
-    this.#platform.document?.removeEventListener("visibilitychange", this.#wake);
+    this.#platform.window?.removeEventListener("online", this.#online);
+    this.#platform.window?.removeEventListener("offline", this.#offline);
+    this.#platform.document?.removeEventListener("visibilitychange", this.#visibility);
   }
 
   #busy() {
@@ -132,6 +145,7 @@ export class Herald {
     try {
       const token = await this.#token();
       if (dialled !== this.#dialled) return;
+      this.#identify(token);
       this.#next = new Connection({
         platform: this.#platform,
         url: this.#options.url,
@@ -140,7 +154,8 @@ export class Herald {
           token: () => this.#token(),
           position: () => this.position,
           frame: (connection, frame) => this.#frame(connection, frame),
-          replaying: () => this.#report(),
+          changed: () => this.#report(),
+          positionRefused: () => this.#positionRefused(),
           ready: (connection) => this.#ready(connection),
           rotate: (connection) => connection === this.#current && !this.#next && !this.#dialling && this.#dial(),
           ended: (connection, ending) => this.#ended(connection, ending),
@@ -162,8 +177,30 @@ export class Herald {
       const late = () => reject(new Error(`token() did not return a token within ${TOKEN_MS / 1000} s`));
       const timer = this.#platform.setTimeout(late, TOKEN_MS);
       const settle = () => this.#platform.clearTimeout(timer);
-      Promise.resolve().then(this.#options.token).then(resolve, reject).finally(settle);
+      Promise.resolve().then(this.#options.token).then((token) => resolve(token.trim())).catch(reject).finally(settle);
     });
+  }
+
+  /**
+   * Uses the position of the token's user; one user's position means nothing in another user's stream.
+   *
+   * @param {string} token
+   */
+  #identify(token) {
+    const { url, user = "" } = this.#options;
+    const owner = user || subject(token);
+    if (owner === this.#user) return;
+    if (this.#user !== null) this.#loadDue = "start";
+    this.#user = owner;
+    this.#current?.close();
+    this.#current = null;
+    this.#stream.stop();
+    this.#stream.open(`herald:${url}:${owner}`);
+  }
+
+  #positionRefused() {
+    this.#stream.forget();
+    this.#loadDue ??= "error";
   }
 
   /** @param {Connection} connection */
@@ -174,7 +211,7 @@ export class Herald {
     before?.close();
     this.#report();
     this.#stream.start();
-    if (!this.#loaded) this.#load("start");
+    if (this.#loadDue) this.#load(this.#loadDue);
   }
 
   /**
@@ -197,23 +234,36 @@ export class Herald {
     const { reconnect, retryAfterMs = 0, code, reason } = ending;
     if (reconnect === "never") {
       this.#emit("error", { name: reason, message: "Herald asked the client not to reconnect", code });
-      return this.close();
+      this.close();
+      this.#evicted = code === TOO_MANY_CONNECTIONS;
+      return;
     }
     if (this.#dialling || this.#next) return this.#report();
     // Reconnect at once only after a successful connection; one that is refused repeatedly backs off.
     const first = reconnect === "now" && this.#backoff.attempt === 0;
     const delay = this.#backoff.next();
     this.#disarm();
-    this.#notBefore = this.#platform.now() + retryAfterMs;
-    this.#timer = this.#platform.setTimeout(() => this.#dial(), retryAfterMs + (first ? 0 : delay));
+    const now = this.#platform.now();
+    this.#notBefore = Math.max(this.#notBefore, now + retryAfterMs);
+    this.#timer = this.#platform.setTimeout(() => this.#dial(), this.#notBefore - now + (first ? 0 : delay));
     this.#report();
   }
 
-  /** The network is back or the tab is visible again: reconnect at once, or check that the connection is alive. */
-  #wakeUp() {
-    if (!this.#open || this.#platform.document?.visibilityState === "hidden") return;
-    if (this.#current) this.#current.check();
-    else if (this.#timer !== null && this.#platform.now() >= this.#notBefore) this.connect();
+  /** Whatever arrived a moment ago came over the old network. */
+  #networkIsBack() {
+    if (this.#current) this.#current.ping();
+    else this.#reconnectNow();
+  }
+
+  /** The tab is visible again: timers may have been suspended. */
+  #shown() {
+    if (this.#evicted) this.connect(); // only now: two tabs would evict each other forever
+    else if (this.#current) this.#current.check();
+    else this.#reconnectNow();
+  }
+
+  #reconnectNow() {
+    if (this.#timer !== null && this.#platform.now() >= this.#notBefore) this.connect();
   }
 
   /**
@@ -222,23 +272,25 @@ export class Herald {
    */
   #frame(connection, frame) {
     if (frame.type === "error") {
-      const { name, message, code } = frame;
+      const { name, message, code, re } = frame;
       this.#emit("error", { name, message, code });
+      // An event could not be stored, so no replay contains it.
+      if (code === OVERLOADED && (re ?? null) === null && !this.#loadDue) this.#load("error");
     } else {
       this.#stream.receive(frame, connection);
     }
   }
 
-  /** @param {"start" | "gap"} reason */
+  /** @param {LoadReason} reason */
   #load(reason) {
-    this.#loaded = true;
+    this.#loadDue = null;
     this.#emit("load", reason);
   }
 
   #report() {
     /** @type {State} */
     let state = "offline";
-    if (this.#current) state = "live";
+    if (this.#current) state = this.#current.doubted ? "offline" : "live";
     else if (this.#next) state = this.#next.welcomed ? "catching_up" : "connecting";
     else if (this.#dialling) state = "connecting";
     if (state === this.#state) return;

@@ -3,6 +3,8 @@
  * @import { Cursor } from './cursor.js'
  */
 
+const EPOCH = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 /**
  * Keeps a cursor across page loads: per tab in sessionStorage and, if `durable`, per user in localStorage.
  *
@@ -12,27 +14,47 @@
 export class Position {
   #cursor;
   #platform;
-  #key;
+  #key = "";
   #durable;
 
-  /** @param {{ cursor: Cursor, platform: Platform, key: string, durable: boolean }} parts */
-  constructor({ cursor, platform, key, durable }) {
+  /** @param {{ cursor: Cursor, platform: Platform, durable: boolean }} parts */
+  constructor({ cursor, platform, durable }) {
     this.#cursor = cursor;
     this.#platform = platform;
-    this.#key = key;
     this.#durable = durable;
   }
 
-  load() {
+  /**
+   * Continues from the position stored under `key`, if there is one.
+   *
+   * @param {string} key
+   */
+  open(key) {
+    this.#key = key;
+    this.#cursor.forget();
     const own = this.#read(this.#platform.sessionStorage);
     const snapshot = own ?? (this.#durable ? this.#read(this.#platform.localStorage) : null);
-    if (snapshot) this.#cursor.restore(snapshot, this.#platform.now());
+    if (!snapshot) return;
+    const now = this.#platform.now();
+    const today = this.#platform.wallClock();
+    // Where the wall clock was set back, the hole is new.
+    const holes = snapshot.holes.map((hole) => ({ ...hole, since: now - Math.max(0, today - hole.since) }));
+    this.#cursor.restore({ ...snapshot, holes }, now);
+  }
+
+  /** Drops the position, the stored one too. */
+  forget() {
+    this.#cursor.forget();
+    write(this.#platform.sessionStorage, this.#key, null);
+    if (this.#durable) write(this.#platform.localStorage, this.#key, null);
   }
 
   save() {
     const snapshot = this.#cursor.snapshot();
     if (!snapshot) return;
-    write(this.#platform.sessionStorage, this.#key, snapshot);
+    const sinceEpoch = this.#platform.wallClock() - this.#platform.now();
+    const holes = snapshot.holes.map((hole) => ({ ...hole, since: hole.since + sinceEpoch }));
+    write(this.#platform.sessionStorage, this.#key, { ...snapshot, holes });
     if (!this.#durable) return;
     const stored = this.#read(this.#platform.localStorage);
     const { epoch, offset } = this.#cursor;
@@ -62,7 +84,7 @@ export class Position {
  *
  * @param {Storage | null} storage
  * @param {string} key
- * @param {Snapshot} snapshot
+ * @param {Snapshot | null} snapshot
  */
 function write(storage, key, snapshot) {
   try {
@@ -72,13 +94,22 @@ function write(storage, key, snapshot) {
   }
 }
 
-/** @param {any} snapshot */
+/**
+ * Whether a stored value can be a position. The server refuses a cursor of another form, at every reload.
+ *
+ * @param {any} snapshot
+ */
 function valid(snapshot) {
-  const isRange = (/** @type {any} */ range) => Number.isSafeInteger(range?.from) && Number.isSafeInteger(range?.to);
+  const { epoch, highest, floor, holes, skipped } = snapshot ?? {};
+  const isOffset = (/** @type {any} */ value) => Number.isSafeInteger(value) && value >= 0;
+  const isRange = (/** @type {any} */ range) =>
+    isOffset(range?.from) && isOffset(range.to) && range.from >= 1 && range.from <= range.to && range.to <= highest;
   return (
-    (snapshot?.epoch === null || typeof snapshot?.epoch === "string") &&
-    Number.isSafeInteger(snapshot.highest) &&
-    Number.isSafeInteger(snapshot.floor) &&
-    [snapshot.holes, snapshot.skipped].every((ranges) => Array.isArray(ranges) && ranges.every(isRange))
+    (epoch === null || (typeof epoch === "string" && EPOCH.test(epoch))) &&
+    isOffset(highest) &&
+    isOffset(floor) &&
+    [holes, skipped].every((ranges) => Array.isArray(ranges) && ranges.every(isRange)) &&
+    holes.every((/** @type {any} */ hole, /** @type {number} */ n) => hole.from > (holes[n - 1]?.to ?? 0)) &&
+    holes.every((/** @type {any} */ hole) => Number.isFinite(hole.since))
   );
 }

@@ -24,6 +24,8 @@ export class Recovery {
   #timer = null;
   #asking = false;
   #running = false;
+  /** The server asked for no request until then. */
+  #notBefore = 0;
 
   /**
    * @param {{ cursor: Cursor, platform: Platform,
@@ -54,7 +56,7 @@ export class Recovery {
     this.#disarm();
     if (!this.#running || this.#asking || this.#cursor.holes.length === 0) return;
     const due = Math.min(...this.#cursor.holes.map((hole) => Math.min(hole.due, hole.since + GIVE_UP_MS)));
-    const wait = Math.max(0, due - this.#platform.now());
+    const wait = Math.max(0, Math.max(due, this.#notBefore) - this.#platform.now());
     this.#timer = this.#platform.setTimeout(() => this.#tick(), wait);
   }
 
@@ -68,8 +70,8 @@ export class Recovery {
     this.#ask(hole.from - 1, last - hole.from + 1, (answer) => {
       this.#asking = false;
       const reached = answer?.type === "caught_up" && answer.offset >= hole.from ? answer.offset : last;
-      const atLeast = answer?.type === "error" ? (answer.retry_after_ms ?? 0) : 0;
-      this.#postpone(hole.from, Math.min(last, reached), atLeast);
+      if (answer?.type === "error") this.#notBefore = this.#platform.now() + (answer.retry_after_ms ?? 0);
+      this.#postpone(hole.from, Math.min(last, reached));
       const given = this.#cursor.stepOver(this.#platform.now() - GIVE_UP_MS);
       if (given.length > 0) this.#stepOver(given);
       this.update();
@@ -81,16 +83,15 @@ export class Recovery {
    *
    * @param {number} first
    * @param {number} last
-   * @param {number} atLeast
    */
-  #postpone(first, last, atLeast) {
+  #postpone(first, last) {
     const now = this.#platform.now();
     for (const hole of this.#cursor.holes) {
       if (hole.from > last || hole.to < first) continue;
       hole.tries += 1;
       const backoff = new Backoff({ ...RETRY, random: this.#platform.random });
       backoff.attempt = hole.tries;
-      hole.due = now + Math.max(atLeast, backoff.next());
+      hole.due = now + backoff.next();
     }
   }
 

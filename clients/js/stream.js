@@ -14,22 +14,38 @@ export class Stream {
   #onGap;
   #cursor = new Cursor();
   #seen = new RecentIds();
+  /** Generations whose result has arrived. */
+  #finished = new RecentIds();
   #store;
   #recovery;
 
   /**
-   * @param {{ platform: Platform, key: string, durable: boolean,
+   * @param {{ platform: Platform, durable: boolean,
    *   ask: (since: number, limit: number, answered: (frame: Frame | null) => void) => void,
    *   onEvent: (event: HeraldEvent, place: Place) => void, onGap: (gap: Gap) => void }} parts
    */
-  constructor({ platform, key, durable, ask, onEvent, onGap }) {
+  constructor({ platform, durable, ask, onEvent, onGap }) {
     const cursor = this.#cursor;
     this.#platform = platform;
     this.#onEvent = onEvent;
     this.#onGap = onGap;
-    this.#store = new Position({ cursor, platform, key, durable });
+    this.#store = new Position({ cursor, platform, durable });
     this.#recovery = new Recovery({ cursor, platform, ask, stepOver: (holes) => this.#stepOver(holes) });
-    this.#store.load();
+  }
+
+  /**
+   * Continues from the position stored under `key`, not from the current one.
+   *
+   * @param {string} key
+   */
+  open(key) {
+    this.#store.open(key);
+  }
+
+  /** Drops the position: the next welcome gives a new one. */
+  forget() {
+    this.#store.forget();
+    this.#recovery.update();
   }
 
   /** The stream's epoch (omitted while it has no event) and the contiguous offset; null before the first welcome. */
@@ -77,6 +93,8 @@ export class Stream {
     const notice = epoch === null || offset === null;
     const place = notice ? "notice" : this.#cursor.place(epoch, offset);
     if (place === "duplicate") return;
+    if (notice && this.#finished.has(event.subject)) return; // SQS has no order, and a redrive comes later
+    if (!notice) this.#finished.add(event.subject);
     if (this.#seen.add(event.id)) this.#onEvent(event, { epoch, offset, replayed });
     if (notice) return;
     // Not before: the position covers only events that the application has handled.

@@ -56,6 +56,12 @@ export interface Gap {
   reason: "expired" | "epoch_changed" | "ahead" | "limit" | "missing";
 }
 
+/**
+ * Why to load: the client has no position yet, events are missing (see `gap`), or Herald reported an error: an event
+ * could not be stored, or the position was refused.
+ */
+export type LoadReason = "start" | "gap" | "error";
+
 export interface HeraldError {
   name: string;
   message: string;
@@ -67,8 +73,8 @@ export interface Handlers {
   /** Called once per event, in order of arrival; a late event may follow newer ones. */
   event: (event: HeraldEvent, place: Place) => void;
   state: (state: State) => void;
-  /** The position is known: load your own state now. Called at the start and after each gap. */
-  load: (reason: "start" | "gap") => void;
+  /** The position is known: load your own state now. */
+  load: (reason: LoadReason) => void;
   gap: (gap: Gap) => void;
   error: (error: HeraldError) => void;
 }
@@ -76,9 +82,9 @@ export interface Handlers {
 export interface HeraldOptions {
   /** The wss:// URL of the deployment's WebSocket API, including its stage. */
   url: string;
-  /** Returns a fresh JWT; called for every connection and before the current token expires. */
+  /** Returns a fresh JWT, trimmed by the client; called for every connection and before the current token expires. */
   token: () => string | Promise<string>;
-  /** Keeps the stored positions of several users of one browser apart. */
+  /** Keeps the stored positions of several users of one browser apart; by default the token's `sub`. */
   user?: string;
   /** If true, a new tab starts where this user's tabs last were, not at the head of the stream. */
   durable?: boolean;
@@ -117,6 +123,7 @@ export interface Socket {
   onopen: (() => void) | null;
   onmessage: ((message: { data: string }) => void) | null;
   onclose: (() => void) | null;
+  onerror: ((error: any) => void) | null;
   send(data: string): void;
   close(code?: number): void;
 }
@@ -125,7 +132,10 @@ export interface Platform {
   WebSocket: new (url: string, protocols: string[]) => Socket;
   setTimeout: (callback: () => void, ms: number) => unknown;
   clearTimeout: (timer: any) => void;
+  /** Milliseconds of a monotonic clock: everything that measures elapsed time. */
   now: () => number;
+  /** Epoch milliseconds: only for times in the stored position, which outlive the page. */
+  wallClock: () => number;
   random: () => number;
   sessionStorage: Storage | null;
   localStorage: Storage | null;
@@ -139,7 +149,7 @@ export interface Range {
 }
 
 export interface Hole extends Range {
-  /** When it opened, when to request it next (epoch milliseconds), and how often it was requested. */
+  /** When it opened, when to request it next (milliseconds of the monotonic clock), and how often it was requested. */
   since: number;
   due: number;
   tries: number;
@@ -149,6 +159,7 @@ export interface Snapshot {
   epoch: string | null;
   highest: number;
   floor: number;
+  /** In storage, `since` is in epoch milliseconds. */
   holes: (Range & { since: number })[];
   skipped: Range[];
 }
@@ -183,7 +194,7 @@ export type Frame =
   | ({ type: "gap"; re?: number } & Gap)
   | { type: "pong"; re: number; epoch: string | null; head: number }
   | { type: "auth_ok"; re: number; token_ms?: number | null }
-  | { type: "error"; re?: number; code: number; name: string; message: string; retry_after_ms?: number }
+  | { type: "error"; re?: number | null; code: number; name: string; message: string; retry_after_ms?: number }
   | {
       type: "close";
       re?: undefined;

@@ -16,6 +16,14 @@ test("the token is sent as a subprotocol, and the first frame is hello without r
   assert.deepEqual(herald.position, { epoch: E1, offset: 44 });
 });
 
+test("blanks and line breaks around a token are removed, for a connection and for its renewal", async () => {
+  const world = new World();
+  const { peer } = await world.live(0, { token: () => " token\r\n", welcome: { token_ms: 100 * SECOND } });
+  assert.deepEqual(peer.protocols, ["herald.v1", "bearer.token"]);
+  await world.clock.advance(80 * SECOND);
+  assert.equal(peer.last("auth").token, "token");
+});
+
 test("the state is loaded once, after the position is known, and not again after a reconnect that recovers", async () => {
   const world = new World();
   const herald = world.client({ onLoad: (reason) => world.loads.push([reason, herald.position.offset]) });

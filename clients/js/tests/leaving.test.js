@@ -79,12 +79,91 @@ test("after a refused hello the code's range decides whether to reconnect", asyn
   }
 });
 
-test("an error frame that answers no request is reported and changes nothing", async () => {
+const notStored = { type: "error", re: null, code: 4100, name: "overloaded", message: "An event could not be stored." };
+
+test("an event that could not be stored makes the application load its state again", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(10);
+  await peer.say(notStored);
+  assert.equal(world.errors[0].name, "overloaded");
+  assert.deepEqual(world.loads, ["start", "error"]);
+  assert.equal(herald.state, "live");
+  assert.deepEqual(herald.position, { epoch: E1, offset: 10 });
+});
+
+test("before the first load, an event that could not be stored adds no load", async () => {
+  const world = new World();
+  world.client();
+  await settle();
+  await world.peer.open();
+  await world.peer.say(notStored);
+  assert.deepEqual(world.loads, []);
+  await world.peer.welcome(10);
+  assert.deepEqual(world.loads, ["start"]);
+});
+
+test("an error that answers a request, or has another code, loads nothing", async () => {
+  const world = new World();
+  const { peer } = await world.live(10);
+  await peer.say(frame(12));
+  await world.clock.advance(2 * SECOND);
+  await peer.say({ ...notStored, re: peer.last("history").id }, { ...notStored, code: 4012 });
+  assert.deepEqual(world.loads, ["start"]);
+});
+
+test("after too many connections, only a tab that is shown again reconnects", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(5);
+  await peer.say(close(4014, "never"));
+  assert.equal(herald.state, "offline");
+  assert.deepEqual(world.errors.map(({ code }) => code), [4014]);
+  world.window.dispatchEvent(new Event("offline"));
+  world.window.dispatchEvent(new Event("online"));
+  show(world, "hidden");
+  await world.clock.advance(60 * MINUTE);
+  assert.equal(world.peers.length, 1);
+  show(world, "visible");
+  await settle();
+  await world.peer.open();
+  assert.deepEqual(world.peer.last("hello").resume, { epoch: E1, offset: 5 });
+});
+
+test("a tab that was evicted and then closed by the application does not reconnect when it is shown", async () => {
   const world = new World();
   const { herald, peer } = await world.live(0);
-  await peer.say({ type: "error", code: 4100, name: "overloaded", message: "An event could not be stored." });
-  assert.equal(world.errors[0].name, "overloaded");
-  assert.equal(herald.state, "live");
+  await peer.say(close(4014, "never"));
+  herald.close();
+  show(world, "visible");
+  await settle();
+  assert.equal(world.peers.length, 1);
+});
+
+test("a revoked session never reconnects, not even when its tab is shown", async () => {
+  const world = new World();
+  const { peer } = await world.live(0);
+  await peer.say(close(4011, "never"));
+  world.window.dispatchEvent(new Event("online"));
+  show(world, "hidden");
+  show(world, "visible");
+  await world.clock.advance(60 * MINUTE);
+  assert.equal(world.peers.length, 1);
+});
+
+test("a refused hello is repeated after retry_after_ms, not earlier, whatever happens meanwhile", async () => {
+  const world = new World();
+  world.random = 0;
+  const { peer: old } = await world.live(10, { welcome: { token_ms: null, lifetime_ms: 60 * SECOND } });
+  await world.clock.advance(60 * SECOND);
+  const refused = world.peer;
+  await refused.open();
+  const re = refused.last("hello").id;
+  await refused.say({ type: "error", re, code: 4102, name: "rate_limited", message: "no", retry_after_ms: 40_000 });
+  await old.drop();
+  world.window.dispatchEvent(new Event("online"));
+  show(world, "visible");
+  await world.clock.advance(39_999);
+  assert.equal(world.peers.length, 2);
+  await world.reconnected(2 * SECOND);
 });
 
 test("a connection is replaced before it expires; the new one is ready before the old one is closed", async () => {
@@ -180,6 +259,11 @@ test("a credential that never expires is never renewed", async () => {
   assert.equal(peer.got("auth").length, 0);
   assert.equal(world.tokens.length, 1);
 });
+
+function show(world, visibilityState) {
+  world.document.visibilityState = visibilityState;
+  world.document.dispatchEvent(new Event("visibilitychange"));
+}
 
 /** Lets time pass while the server answers pings. */
 async function keepAlive(world, peer, ms) {

@@ -77,6 +77,20 @@ test("a history request without a response, or answered with an error, is retrie
   assert.equal(peer.got("history").length, 3);
 });
 
+test("after a refused history request nothing is requested before retry_after_ms, no other hole either", async () => {
+  const world = new World();
+  const { peer } = await world.live(41);
+  await peer.say(frame(43), frame(45));
+  await world.clock.advance(2 * SECOND);
+  const re = peer.last("history").id;
+  await peer.say({ type: "error", re, code: 4102, name: "rate_limited", message: "slow", retry_after_ms: 40_000 });
+  await peer.say(frame(47));
+  await world.clock.advance(39_999);
+  assert.equal(peer.got("history").length, 1);
+  await world.clock.advance(1);
+  assert.equal(peer.got("history").length, 2);
+});
+
 test("events announced by the welcome but missing from the replay are requested", async () => {
   const world = new World();
   const { peer } = await world.live(10);
@@ -341,6 +355,19 @@ test("a notice is delivered once however often it is sent, and does not move the
   await again.say(frame(null, { id: "notice" }));
   assert.deepEqual(world.events, [{ id: "notice", epoch: null, offset: null, replayed: false }]);
   assert.deepEqual(herald.position, { epoch: E1, offset: 7 });
+});
+
+test("a notice that comes after its generation's result is dropped, live or replayed", async () => {
+  const world = new World();
+  const { peer } = await world.live(7);
+  const about = (subject, fields) => ({ ...fields, event: { ...fields.event, subject } });
+  const notice = (id) => frame(null, { id });
+  await peer.say(about("g1", notice("n0")), about("g1", frame(8)), about("g1", notice("n1")), about("g2", notice("n2")));
+  await peer.say({ type: "events", items: [about("g3", frame(9)), about("g3", notice("n3"))] });
+  await peer.drop();
+  const again = await world.reconnected();
+  await again.say(about("g1", notice("n4")));
+  assert.deepEqual(world.ids, ["n0", "event-8", "n2", "event-9"]);
 });
 
 test("a reloaded tab resumes at its own cursor and repeats no event that came early", async () => {

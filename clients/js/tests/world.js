@@ -7,7 +7,10 @@ export const SECOND = 1_000;
 export const MINUTE = 60 * SECOND;
 
 class Clock {
-  time = Date.UTC(2026, 0, 1);
+  /** The monotonic clock, which timers follow. */
+  time = 12_345;
+  /** The wall clock less the monotonic one; a test may set it back or forward. */
+  wallOffset = Date.UTC(2026, 0, 1);
   #timers = new Map();
   #lastId = 0;
 
@@ -17,6 +20,10 @@ class Clock {
   };
 
   clearTimeout = (id) => void this.#timers.delete(id);
+
+  get wall() {
+    return this.time + this.wallOffset;
+  }
 
   get pending() {
     return this.#timers.size;
@@ -140,6 +147,7 @@ export class World {
       onopen = null;
       onmessage = null;
       onclose = null;
+      onerror = null;
       constructor(url, protocols) {
         this.peer = new Peer(this, url, protocols);
         world.peers.push(this.peer);
@@ -176,6 +184,7 @@ export class World {
         setTimeout: this.clock.setTimeout,
         clearTimeout: this.clock.clearTimeout,
         now: () => this.clock.time,
+        wallClock: () => this.clock.wall,
         random: () => this.random,
         sessionStorage: this.sessionStorage,
         localStorage: this.localStorage,

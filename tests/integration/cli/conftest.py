@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import os
+import pty
+import select
 import subprocess
 import sys
 import threading
@@ -19,6 +21,7 @@ from tooling import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from io import FileIO
     from pathlib import Path
 
     from local.emulator import Emulator
@@ -180,17 +183,25 @@ def stack_file(aws: Emulator, proxy: Proxy, queues: Queues, tmp_path: Path) -> P
     return path
 
 
-def start(*words: str, **environment: str) -> subprocess.Popen[str]:
-    """Start a command without our own HERALD_ and AWS_ settings."""
+def _environment(**ours: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("HERALD_", "AWS_")) and name != "STAGE"
     }
+    return {**kept, **ours}
+
+
+def _command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "cli", *words]
+
+
+def start(*words: str, **environment: str) -> subprocess.Popen[str]:
+    """Start a command without our own HERALD_ and AWS_ settings."""
     return subprocess.Popen(
-        [sys.executable, "-m", "cli", *words],
+        _command(*words),
         cwd=ROOT,
-        env={**kept, **environment},
+        env=_environment(**environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -203,3 +214,32 @@ def run(*words: str, **environment: str) -> tuple[int, str, str]:
     process = start(*words, **environment)
     output, errors = process.communicate(timeout=60)
     return process.returncode, output, errors
+
+
+def on_terminal(*words: str) -> tuple[int, str]:
+    """Run a command on a terminal of its own; return the exit code and all that it was sent."""
+    controller, terminal = pty.openpty()
+    try:
+        process = subprocess.Popen(
+            _command(*words),
+            cwd=ROOT,
+            env=_environment(TERM="xterm", COLUMNS="200"),
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+        )
+    finally:
+        os.close(terminal)
+    with os.fdopen(controller, "rb", buffering=0) as screen:
+        received = _until_closed(screen)
+    return process.wait(timeout=60), received.decode()
+
+
+def _until_closed(screen: FileIO) -> bytes:
+    received = b""
+    while select.select([screen], [], [], 60)[0]:
+        try:
+            received += screen.read(65_536)
+        except OSError:  # EIO: no process has the terminal any more
+            return received
+    raise TimeoutError("the command does not end")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
+from chalicelib.protocol import events
 from tests import builders
-from tests.integration.cli.conftest import Proxy, Queues, run, start
+from tests.integration.cli.conftest import Proxy, Queues, on_terminal, run, start
 
 if TYPE_CHECKING:
     import subprocess
@@ -200,6 +202,51 @@ def test_a_killed_redrive_loses_nothing(
     doubles = 10 if operation == "SendMessageBatch" else 0  # copied, but not yet deleted
     assert len(moved) == len(set(moved)) == 20
     assert len(moved) + left == len(LETTERS) + doubles
+
+
+def test_events_in_the_envelope_of_sns_are_found_and_come_back(
+    queues: Queues, stack_file: Path
+) -> None:
+    """Given letters from a time in which raw delivery was off."""
+    mine, other = builders.event("alice", 1), builders.event("bob", 2)
+    queues.bury(*(json.dumps({"Type": "Notification", "Message": each}) for each in (mine, other)))
+    generation = json.loads(mine)["subject"]
+
+    assert generation in dlq(stack_file, "list", "--user", "alice")[1]
+    (letter,) = json.loads(dlq(stack_file, "peek", "--generation", generation)[1])
+    assert letter["event"] == json.loads(mine)
+
+    code, said, _ = dlq(stack_file, "redrive", "--queue", "queue", "--user", "alice")
+    assert (code, said) == (0, "1 moved, 1 passed over by the filter.\n")
+    (moved,) = queues.bodies(queues.main)
+    assert events.parse(moved) == events.parse(mine)  # as `deliver` reads it
+
+    assert dlq(stack_file, "redrive", "--queue", "queue")[:2] == (0, "1 moved.\n")
+    (moved,) = queues.bodies(queues.main)
+    assert events.parse(moved) == events.parse(other)
+
+
+TITLE, CLEAR, CLIPBOARD = "\x1b]0;owned\x07", "\x1b[2J", "\x1b]52;c;cm0gLXJm\x07"
+HOSTILE = {
+    "userid": f"al{CLEAR}ice{CLIPBOARD}",
+    "subject": f"g{TITLE}1\x9b2J",
+    "type": "herald.generation.\u202eetelpmoc\u2066",
+    "data": {"prompt": f"\x9b2J\u202e\u061c{CLEAR}"},
+}
+
+
+@pytest.mark.parametrize("words", [("list",), ("list", "--json"), ("peek",)])
+def test_a_terminal_obeys_nothing_that_an_event_says(
+    words: tuple[str, ...], queues: Queues, stack_file: Path
+) -> None:
+    queues.bury(json.dumps(HOSTILE, ensure_ascii=False).replace("\x1b", "\\u001b"))
+
+    code, shown = on_terminal("dlq", *words, "--stack-env", str(stack_file))
+
+    assert code == 0
+    assert "ice" in shown
+    shown = re.sub(r"\x1b\[[\d;]*m|\r\n", "", shown)  # a table's own bold type, and its lines
+    assert not [character for character in shown if not character.isprintable()]
 
 
 def test_without_a_queue_nothing_is_begun(queues: Queues, proxy: Proxy, stack_file: Path) -> None:

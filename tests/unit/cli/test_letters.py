@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.recording import generation_events
-from cli.dead_letters.letters import Filter, Letter, read
+from cli.dead_letters.letters import Filter, Letter, QueueName, read
 
 NOW = datetime(2025, 5, 19, tzinfo=UTC)
 NOTICE = generation_events.build_notice("g1", "alice", stage="test", now=NOW)
@@ -59,21 +59,34 @@ def test_attributes_of_sns_give_the_reason() -> None:
     assert read("subscription", message(NOTICE)).reason.startswith("SNS: it could not put")
 
 
-def test_an_envelope_of_sns_is_opened_in_the_subscription_queue_only() -> None:
-    envelope = {
-        "Type": "Notification",
-        "Message": NOTICE,
-        "MessageAttributes": {"type": {"Type": "String", "Value": "herald.generation.error"}},
-    }
-    wrapped = message(json.dumps(envelope), ErrorCode="E")
+@pytest.mark.parametrize("queue", ["queue", "subscription"])
+def test_an_event_in_the_envelope_of_sns_is_read_and_moved_as_it_is(queue: QueueName) -> None:
+    wrapped = json.dumps({"Type": "Notification", "Message": NOTICE, "MessageAttributes": {"a": 7}})
 
-    letter = read("subscription", wrapped)
+    letter = read(queue, message(wrapped, ErrorCode="E"))
 
-    assert letter.body == NOTICE
-    assert letter.user == "alice"
-    assert letter.attributes["type"]["StringValue"] == "herald.generation.error"
-    assert letter.attributes["ErrorCode"]["StringValue"] == "E"
-    assert read("queue", wrapped).body == json.dumps(envelope)
+    assert (letter.user, letter.generation) == ("alice", "g1")
+    assert letter.type == "herald.generation.error"
+    assert not letter.reason.startswith("invalid event")
+    assert letter.whole()["event"] == json.loads(NOTICE)
+    assert letter.body == wrapped
+    assert list(letter.attributes) == ["ErrorCode"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 20_000,
+        '{"data":' * 20_000,
+        json.dumps({"Type": "Notification", "Message": "[" * 20_000}),
+        json.dumps({"Type": "Notification", "Message": json.dumps("\ud800")}),
+    ],
+    ids=["list", "object", "enveloped list", "enveloped text"],
+)
+def test_a_letter_that_cannot_be_read_is_still_a_letter(body: str) -> None:
+    letter = read("queue", message(body))
+    assert letter.reason.startswith("invalid event")
+    assert letter.whole()["body"] == body
 
 
 def test_a_whole_letter_has_event_time_and_attributes() -> None:
