@@ -13,13 +13,14 @@ module "keys" {
 module "messaging" {
   source = "./modules/messaging"
 
-  name              = local.name
-  topic_name        = local.topic_name
-  error_topic_name  = local.error_topic_name
-  kms_key_arn       = module.keys.messaging_key_arn
-  consumer_timeout  = var.sizes.deliver.timeout
-  max_receive_count = var.max_receive_count
-  alarm_email       = var.alarm_email
+  name               = local.name
+  topic_name         = local.topic_name
+  error_topic_name   = local.error_topic_name
+  kms_key_arn        = module.keys.messaging_key_arn
+  consumer_timeout   = var.sizes.deliver.timeout
+  max_receive_count  = var.max_receive_count
+  redrive_principals = var.redrive_principals
+  alarm_email        = var.alarm_email
 }
 
 module "storage" {

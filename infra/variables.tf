@@ -237,6 +237,12 @@ variable "jwt_jwks_url" {
   }
 }
 
+variable "redrive_principals" {
+  type        = list(string)
+  description = "Who may redrive dead letters, if IAM allows it too: root, role/<name> or user/<name>, with * for any characters. By default root and people who sign in through IAM Identity Center."
+  default     = ["root", "role/aws-reserved/sso.amazonaws.com/*"]
+}
+
 # Endpoints
 
 variable "management_endpoint" {
