@@ -39,6 +39,7 @@ locals {
     }
     log_retention_days = var.log_retention_days
     package_path       = var.package_path
+    role               = { path = var.role_path, permissions_boundary_arn = var.permissions_boundary_arn }
     runtime            = var.lambda_runtime
     tracing            = var.tracing
   }

@@ -53,15 +53,15 @@ variable "lambda_runtime" {
 
 variable "sizes" {
   type = object({
-    authorize  = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10) }), {})
-    callback   = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 15) }), {})
-    connect    = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10) }), {})
-    deliver    = optional(object({ memory_size = optional(number, 1769), timeout = optional(number, 20) }), {})
-    disconnect = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10) }), {})
-    message    = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 15) }), {})
-    relay      = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 50) }), {})
+    authorize  = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
+    callback   = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 15), reserved_concurrency = optional(number) }), {})
+    connect    = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
+    deliver    = optional(object({ memory_size = optional(number, 1769), timeout = optional(number, 20), reserved_concurrency = optional(number) }), {})
+    disconnect = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
+    message    = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 15), reserved_concurrency = optional(number) }), {})
+    relay      = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 50), reserved_concurrency = optional(number) }), {})
   })
-  description = "Memory in MB (one full core at 1769) and timeout in seconds of each function."
+  description = "Memory in MB (one full core at 1769), timeout in seconds and reserved concurrency (null for none) of each function."
   default     = {}
 
   validation {
@@ -74,6 +74,28 @@ variable "sizes" {
   validation {
     condition     = var.sizes.relay.timeout < 60
     error_message = "The relay runs every minute: use a timeout of less than 60 seconds."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  type        = string
+  description = "ARN of the IAM policy that limits the functions' roles, if your organisation requires one; null for none."
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy/.+$", var.permissions_boundary_arn))
+    error_message = "Use the ARN of an IAM policy, for example arn:aws:iam::123456789012:policy/boundary."
+  }
+}
+
+variable "role_path" {
+  type        = string
+  description = "Path of the functions' roles in IAM, for example /herald/."
+  default     = "/"
+
+  validation {
+    condition     = can(regex("^/([!-~]+/)?$", var.role_path))
+    error_message = "Start and end the path with a slash, for example /herald/."
   }
 }
 
