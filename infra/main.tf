@@ -43,12 +43,11 @@ module "websocket" {
     disconnect = module.disconnect.invoke_arn
     message    = module.message.invoke_arn
   }
-  access_log_group_name      = "${local.access_log_prefix}websocket"
-  logs_key_arn               = module.keys.logs_key_arn
-  log_retention_days         = var.log_retention_days
-  throttling_rate_limit      = var.websocket_rate_limit
-  throttling_burst_limit     = var.websocket_burst_limit
-  manage_api_gateway_account = var.manage_api_gateway_account
+  access_log_group_name  = "${local.access_log_prefix}websocket"
+  logs_key_arn           = module.keys.logs_key_arn
+  log_retention_days     = var.log_retention_days
+  throttling_rate_limit  = var.websocket_rate_limit
+  throttling_burst_limit = var.websocket_burst_limit
 }
 
 module "callback_api" {

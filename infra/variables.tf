@@ -1,3 +1,25 @@
+# Place
+
+variable "aws_account_id" {
+  type        = string
+  description = "Id of the AWS account of this stage; with credentials of another account, nothing is planned."
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.aws_account_id))
+    error_message = "An account id has 12 digits, for example \"123456789012\": `aws sts get-caller-identity` shows yours."
+  }
+}
+
+variable "aws_region" {
+  type        = string
+  description = "AWS Region of this stage, for example eu-central-1."
+
+  validation {
+    condition     = can(regex("^(us-gov|[a-z]{2})-[a-z]+-[0-9]+$", var.aws_region)) && !startswith(var.aws_region, "cn-")
+    error_message = "Herald supports the Regions of the partitions aws and aws-us-gov, for example eu-central-1 or us-gov-west-1: endpoints elsewhere, as in China, have other names."
+  }
+}
+
 # Naming
 
 variable "stage" {
@@ -311,12 +333,6 @@ variable "callback_burst_limit" {
   type        = number
   description = "Number of webhooks by which a burst may exceed the steady rate."
   default     = 400
-}
-
-variable "manage_api_gateway_account" {
-  type        = bool
-  description = "Set API Gateway's logging role, of which an account has one per Region; false if it is already set."
-  default     = true
 }
 
 # Retention and deletion

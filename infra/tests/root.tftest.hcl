@@ -66,6 +66,9 @@ override_module {
 }
 
 variables {
+  aws_account_id = "123456789012"
+  aws_region     = "eu-central-1"
+
   stage        = "test"
   package_path = "main.tf" # only hashed here
   jwt_issuer   = "https://login.example.com"
@@ -191,6 +194,26 @@ run "endpoints_are_checked" {
   }
 
   expect_failures = [var.management_endpoint, var.callback_endpoint]
+}
+
+run "only_partitions_whose_endpoints_are_known" {
+  command = plan
+
+  variables {
+    aws_region = "cn-northwest-1"
+  }
+
+  expect_failures = [var.aws_region]
+}
+
+run "an_account_is_named_by_its_id" {
+  command = plan
+
+  variables {
+    aws_account_id = "production"
+  }
+
+  expect_failures = [var.aws_account_id]
 }
 
 run "package_is_missing" {

@@ -112,8 +112,6 @@ resource "aws_apigatewayv2_stage" "this" {
     throttling_burst_limit   = var.throttling_burst_limit
     throttling_rate_limit    = var.throttling_rate_limit
   }
-
-  depends_on = [aws_api_gateway_account.this]
 }
 
 resource "aws_cloudwatch_log_group" "access" {

@@ -52,8 +52,3 @@ variable "detailed_metrics" {
   description = "Send CloudWatch metrics for each route, in addition to those of the stage; AWS bills each of them."
   default     = false
 }
-
-variable "manage_api_gateway_account" {
-  type        = bool
-  description = "Set API Gateway's logging role for the account and Region; false if it is already set."
-}
