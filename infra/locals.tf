@@ -1,10 +1,8 @@
 data "aws_partition" "current" {}
-data "aws_region" "current" {}
 
 locals {
   name       = "herald-${var.stage}"
-  region     = data.aws_region.current.name
-  api_domain = "execute-api.${local.region}.${data.aws_partition.current.dns_suffix}"
+  api_domain = "execute-api.${var.aws_region}.${data.aws_partition.current.dns_suffix}"
 
   topic_name       = "${var.name_prefix}generation-complete"
   error_topic_name = "${var.name_prefix}error-notifications"

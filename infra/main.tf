@@ -77,7 +77,7 @@ module "alarms" {
 
   name             = local.name
   stage            = var.stage
-  region           = local.region
+  region           = var.aws_region
   notify_topic_arn = module.messaging.error_topic_arn
   topics = {
     errors = local.error_topic_name

@@ -8,6 +8,11 @@ output "api_keys_table" {
   value       = module.storage.api_keys_table_name
 }
 
+output "aws_region" {
+  description = "Region of the stage, in which commands look for its resources."
+  value       = var.aws_region
+}
+
 output "callback_api_id" {
   description = "Id of the HTTP API that receives webhooks."
   value       = module.callback_api.api_id

@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib import metrics, settings
 from chalicelib.telemetry import NAMESPACE
-from tests.infra.conftest import Terraform, copy_of_infra
+from tests.infra.conftest import REGION, Terraform, copy_of_infra
 from tooling import ROOT, package
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def plan(tmp_path_factory: pytest.TempPathFactory, moto_environment: dict[str, s
     planning = Terraform(directory, **moto_environment)
     planning.output("init", "-no-color")
     variables = {
+        "aws_account_id": "123456789012",  # moto's
+        "aws_region": REGION,
         "stage": "test",
         "jwt_issuer": "https://login.example.com",
         "lambda_runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
