@@ -67,6 +67,11 @@ DELIVERY_LATENCY = _metric(
 )
 REPLAYED = _metric("Replayed", "message", "stream events replayed")
 GAPS = _metric("Gaps", "message", "`gap` frames sent")
+CREDENTIALS_REFUSED = _metric(
+    "CredentialsRefused",
+    "authorize",
+    "connections refused for their credential; each is an error of the function as well",
+)
 CONNECTIONS_REFUSED = _metric(
     "ConnectionsRefused", "authorize", "connections refused for their credential or origin"
 )

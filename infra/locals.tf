@@ -12,8 +12,9 @@ locals {
   # CloudWatch Logs' policy for log delivery has limited length; names with this prefix need no entry in it.
   access_log_prefix = "/aws/vendedlogs/${local.name}-"
 
-  callback_endpoint   = coalesce(var.callback_endpoint, "https://${module.callback_api.api_id}.${local.api_domain}")
-  management_endpoint = coalesce(var.management_endpoint, "https://${module.websocket.api_id}.${local.api_domain}/${var.stage}")
+  # The domains are named as variables, because functions exist before the domains of their APIs.
+  callback_endpoint   = coalesce(var.callback_endpoint, try("https://${var.callback_domain.name}", null), "https://${module.callback_api.api_id}.${local.api_domain}")
+  management_endpoint = coalesce(var.management_endpoint, try("https://${var.websocket_domain.name}", null), "https://${module.websocket.api_id}.${local.api_domain}/${var.stage}")
 
   # To post to a connection and to close it, on this stage only.
   connection_arns = [

@@ -43,24 +43,46 @@ module "websocket" {
     disconnect = module.disconnect.invoke_arn
     message    = module.message.invoke_arn
   }
-  access_log_group_name  = "${local.access_log_prefix}websocket"
-  logs_key_arn           = module.keys.logs_key_arn
-  log_retention_days     = var.log_retention_days
-  throttling_rate_limit  = var.websocket_rate_limit
-  throttling_burst_limit = var.websocket_burst_limit
+  access_log_group_name        = "${local.access_log_prefix}websocket"
+  logs_key_arn                 = module.keys.logs_key_arn
+  log_retention_days           = var.log_retention_days
+  throttling_rate_limit        = var.websocket_rate_limit
+  disable_execute_api_endpoint = var.disable_execute_api_endpoint
+  throttling_burst_limit       = var.websocket_burst_limit
+}
+
+module "websocket_domain" {
+  source = "./modules/domain"
+  count  = var.websocket_domain == null ? 0 : 1
+
+  name            = var.websocket_domain.name
+  certificate_arn = var.websocket_domain.certificate_arn
+  api_id          = module.websocket.api_id
+  stage           = module.websocket.stage_name
 }
 
 module "callback_api" {
   source = "./modules/callback_api"
 
-  name                   = "${local.name}-callback"
-  route_key              = "POST ${local.callback_path}"
-  invoke_arn             = module.callback.invoke_arn
-  access_log_group_name  = "${local.access_log_prefix}callback"
-  logs_key_arn           = module.keys.logs_key_arn
-  log_retention_days     = var.log_retention_days
-  throttling_rate_limit  = var.callback_rate_limit
-  throttling_burst_limit = var.callback_burst_limit
+  name                         = "${local.name}-callback"
+  route_key                    = "POST ${local.callback_path}"
+  invoke_arn                   = module.callback.invoke_arn
+  access_log_group_name        = "${local.access_log_prefix}callback"
+  logs_key_arn                 = module.keys.logs_key_arn
+  log_retention_days           = var.log_retention_days
+  throttling_rate_limit        = var.callback_rate_limit
+  disable_execute_api_endpoint = var.disable_execute_api_endpoint
+  throttling_burst_limit       = var.callback_burst_limit
+}
+
+module "callback_domain" {
+  source = "./modules/domain"
+  count  = var.callback_domain == null ? 0 : 1
+
+  name            = var.callback_domain.name
+  certificate_arn = var.callback_domain.certificate_arn
+  api_id          = module.callback_api.api_id
+  stage           = module.callback_api.stage_name
 }
 
 module "relay_schedule" {

@@ -38,6 +38,14 @@ output "dlq_url" {
   value       = module.messaging.dead_letter_queue_url
 }
 
+output "domain_targets" {
+  description = "What the DNS record of each custom domain must lead to: CNAME name, or alias name in hosted_zone_id."
+  value = merge(
+    { for domain in module.callback_domain : var.callback_domain.name => domain.target },
+    { for domain in module.websocket_domain : var.websocket_domain.name => domain.target },
+  )
+}
+
 output "error_topic_arn" {
   description = "ARN of the topic on which operators are notified."
   value       = module.messaging.error_topic_arn

@@ -52,3 +52,9 @@ variable "detailed_metrics" {
   description = "Send CloudWatch metrics for each route, in addition to those of the stage; AWS bills each of them."
   default     = false
 }
+
+variable "disable_execute_api_endpoint" {
+  type        = bool
+  description = "Serve the API on its custom domain only."
+  default     = false
+}

@@ -157,3 +157,16 @@ run "another_authorizer" {
     error_message = "A changed authorizer must be deployed."
   }
 }
+
+run "another_endpoint" {
+  command = plan
+
+  variables {
+    disable_execute_api_endpoint = true
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_deployment.this.triggers != run.first_deployment.deployment_triggers
+    error_message = "A disabled endpoint must be deployed, or clients could still use it."
+  }
+}
