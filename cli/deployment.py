@@ -107,7 +107,7 @@ def _account(stage: str) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
     where = place.read(_variables(stage))
-    # The Region of the state's bucket, unless its file names one: Terraform reads no profile for it.
+    # The Region of the state's bucket, unless its file names one: Terraform reads no profile.
     os.environ.setdefault("AWS_REGION", where.region)
     try:
         identity = boto3.client("sts", region_name=where.region).get_caller_identity()
@@ -116,7 +116,7 @@ def _account(stage: str) -> str:
             f"No valid AWS credentials ({exc}). Log in (`aws sso login`, AWS_PROFILE=…) or set"
             " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         ) from exc
-    where.check(identity)
+    where.check(identity["Account"], identity["Arn"])
     return f"account {where.account}, {where.region}, as {identity['Arn']}"
 
 

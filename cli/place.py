@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from cli.console import CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -19,13 +18,13 @@ class Place(NamedTuple):
     account: str
     region: str
 
-    def check(self, identity: Mapping[str, str]) -> None:
-        """Compare the account with the caller's (STS GetCallerIdentity); raises CommandError."""
-        if identity["Account"] == self.account:
+    def check(self, account: str, caller: str) -> None:
+        """Compare the account with that of the credentials of `caller`; raises CommandError."""
+        if account == self.account:
             return
         raise CommandError(
             f"{self.file.name} is a stage of account {self.account}, but these credentials are of"
-            f" account {identity['Account']} ({identity['Arn']}). Log in to account {self.account},"
+            f" account {account} ({caller}). Log in to account {self.account},"
             f" or correct aws_account_id in infra/envs/{self.file.name}."
         )
 

@@ -16,7 +16,7 @@ variable "aws_region" {
 
   validation {
     condition     = can(regex("^(us-gov|[a-z]{2})-[a-z]+-[0-9]+$", var.aws_region)) && !startswith(var.aws_region, "cn-")
-    error_message = "Herald supports the Regions of the partitions aws and aws-us-gov, for example eu-central-1 or us-gov-west-1: endpoints elsewhere, as in China, have other names."
+    error_message = "Herald supports the Regions of the partitions aws and aws-us-gov, for example eu-central-1 or us-gov-west-1. Elsewhere, as in China, endpoints and services have other names, with which Herald was not checked."
   }
 }
 
@@ -65,11 +65,11 @@ variable "package_path" {
 variable "lambda_runtime" {
   type        = string
   description = "Lambda runtime: the Python version with which the package was built."
-  default     = "python3.11"
+  default     = "python3.13"
 
   validation {
-    condition     = can(regex("^python3\\.1[1-9]$", var.lambda_runtime))
-    error_message = "Herald needs python3.11 or newer."
+    condition     = contains(["python3.11", "python3.12", "python3.13"], var.lambda_runtime)
+    error_message = "Build the package with Python 3.11, 3.12 or 3.13: the AWS provider in terraform.tf knows no other runtime."
   }
 }
 

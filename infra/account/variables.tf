@@ -14,7 +14,7 @@ variable "aws_region" {
 
   validation {
     condition     = can(regex("^(us-gov|[a-z]{2})-[a-z]+-[0-9]+$", var.aws_region)) && !startswith(var.aws_region, "cn-")
-    error_message = "Herald supports the Regions of the partitions aws and aws-us-gov, for example eu-central-1 or us-gov-west-1: endpoints elsewhere, as in China, have other names."
+    error_message = "Herald supports the Regions of the partitions aws and aws-us-gov, for example eu-central-1 or us-gov-west-1. Elsewhere, as in China, endpoints and services have other names, with which Herald was not checked."
   }
 }
 

@@ -288,6 +288,40 @@ run "an_account_is_named_by_its_id" {
   expect_failures = [var.aws_account_id]
 }
 
+run "a_runtime_that_the_provider_does_not_know" {
+  command = plan
+
+  variables {
+    lambda_runtime = "python3.14"
+  }
+
+  expect_failures = [var.lambda_runtime]
+}
+
+run "python_3_11" {
+  command = plan
+
+  variables {
+    lambda_runtime = "python3.11"
+  }
+}
+
+run "python_3_12" {
+  command = plan
+
+  variables {
+    lambda_runtime = "python3.12"
+  }
+}
+
+run "python_3_13" {
+  command = plan
+
+  variables {
+    lambda_runtime = "python3.13"
+  }
+}
+
 run "package_is_missing" {
   command = plan
 

@@ -216,7 +216,9 @@ def test_only_failures_of_authorize_raise_its_alarm(
     names = {
         "IF": lambda condition, then, otherwise: then if condition else otherwise,
         "FILL": lambda value, default: default if value is None else value,
-        **{"invocations": invocations, "errors": errors, "refused": refused},
+        "invocations": invocations,
+        "errors": errors,
+        "refused": refused,
     }
     try:
         value = eval(expression, {"__builtins__": {}}, names)  # noqa: S307

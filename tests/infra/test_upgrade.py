@@ -20,8 +20,8 @@ _POLICY = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatch
 _LOGGING = [
     ("aws_api_gateway_account", "this", {"id": "api-gateway-account"}),
     ("aws_iam_role", "account", {"id": _ROLE, "name": _ROLE, "assume_role_policy": "{}"}),
-    ("aws_iam_role_policy_attachment", "account", {"id": "a", "role": _ROLE, "policy_arn": _POLICY}),
-]  # fmt: skip
+    ("aws_iam_role_policy_attachment", "account", {"id": "a", "policy_arn": _POLICY}),
+]
 _OFFLINE = f"""\
 provider "aws" {{
   region                      = "{REGION}"

@@ -42,9 +42,9 @@ def test_a_stage_without_them_is_an_error_that_says_what_to_write(
 
 def test_credentials_of_another_account_are_refused(tmp_path: Path) -> None:
     where = place.read(stage(tmp_path, *LINES.values()))
-    where.check({"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/me"})
+    where.check("123456789012", "arn:aws:iam::123456789012:user/me")
     with pytest.raises(CommandError, match="Log in to account 123456789012"):
-        where.check({"Account": "210987654321", "Arn": "arn:aws:iam::210987654321:user/me"})
+        where.check("210987654321", "arn:aws:iam::210987654321:user/me")
 
 
 @pytest.mark.parametrize("file", sorted(DIRECTORY.glob("*.tfvars")), ids=lambda file: file.stem)

@@ -26,7 +26,7 @@ variables {
     log_retention_days = 30
     package_path       = "main.tf" # only hashed here
     role               = { path = "/", permissions_boundary_arn = null }
-    runtime            = "python3.11"
+    runtime            = "python3.13"
     tracing            = false
   }
   environment = { HERALD_INBOX_TABLE = "inbox" }
