@@ -73,6 +73,11 @@ REPLAYS_LIMITED = _metric(
 CONNECTIONS_EVICTED = _metric(
     "ConnectionsEvicted", "connect", "connections closed because their user opened too many"
 )
+CREDENTIALS_REFUSED = _metric(
+    "CredentialsRefused",
+    "authorize",
+    "connections refused for their credential; each is an error of the function as well",
+)
 CONNECTIONS_REFUSED = _metric(
     "ConnectionsRefused",
     "authorize connect",

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
+from cli import place
 from cli.console import DONE, PARTLY, CommandError, confirmed, note
 from cli.stages import DIRECTORY, stages
 from tooling import BUILD, ROOT, package, terraform
@@ -100,24 +101,23 @@ def _backend(stage: str) -> list[str]:
     )
 
 
-def _account() -> str:
+def _account(stage: str) -> str:
     """Return who we are on AWS, as a line; raises CommandError for invalid credentials."""
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
-    # Unlike Terraform, boto3 does not read AWS_REGION; and Terraform's backend reads no profile.
-    region = os.environ.get("AWS_REGION") or boto3.Session().region_name
-    if not region:
-        raise CommandError("Which Region? Set AWS_REGION, or a region in the AWS profile.")
-    os.environ["AWS_REGION"] = region
+    where = place.read(_variables(stage))
+    # The Region of the state's bucket, unless its file names one: Terraform reads no profile.
+    os.environ.setdefault("AWS_REGION", where.region)
     try:
-        identity = boto3.client("sts", region_name=region).get_caller_identity()
+        identity = boto3.client("sts", region_name=where.region).get_caller_identity()
     except (BotoCoreError, ClientError) as exc:
         raise CommandError(
             f"No valid AWS credentials ({exc}). Log in (`aws sso login`, AWS_PROFILE=…) or set"
             " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         ) from exc
-    return f"account {identity['Account']}, {region}, as {identity['Arn']}"
+    where.check(identity["Account"], identity["Arn"])
+    return f"account {where.account}, {where.region}, as {identity['Arn']}"
 
 
 class Result(NamedTuple):
@@ -136,13 +136,14 @@ def run(action: str, stage: str, *, yes: bool, quiet: bool = False) -> Result:
     Raises
     ------
     CommandError
-        Stage, state or credentials are missing, or the plan failed: nothing was changed.
+        Stage, state or credentials are missing, the credentials are of another account than the
+        stage's, or the plan failed: nothing was changed.
     SetupError
         The package cannot be built, or Terraform cannot be initialised.
     """
     _variables(stage)
     _backend(stage)
-    note(f"Stage {stage}: {_account()}.")
+    note(f"Stage {stage}: {_account(stage)}.")
     deployment = Deployment(stage, quiet=quiet)
     package.build()
     deployment.init()

@@ -53,7 +53,8 @@ class Target:
         import boto3
 
         if self._aws is None:
-            session: Any = boto3.Session(region_name=os.environ.get("AWS_REGION"))
+            region = self._outputs.get("aws_region") or os.environ.get("AWS_REGION")
+            session: Any = boto3.Session(region_name=region)
             return session.client(service, endpoint_url=url)
         # All of them are given: an operator's profile must not lead a local command to AWS.
         session = boto3.Session(

@@ -1,10 +1,8 @@
 data "aws_partition" "current" {}
-data "aws_region" "current" {}
 
 locals {
   name       = "herald-${var.stage}"
-  region     = data.aws_region.current.name
-  api_domain = "execute-api.${local.region}.${data.aws_partition.current.dns_suffix}"
+  api_domain = "execute-api.${var.aws_region}.${data.aws_partition.current.dns_suffix}"
 
   topic_name       = "${var.name_prefix}generation-complete"
   error_topic_name = "${var.name_prefix}error-notifications"
@@ -14,8 +12,9 @@ locals {
   # CloudWatch Logs' policy for log delivery has limited length; names with this prefix need no entry in it.
   access_log_prefix = "/aws/vendedlogs/${local.name}-"
 
-  callback_endpoint   = coalesce(var.callback_endpoint, "https://${module.callback_api.api_id}.${local.api_domain}")
-  management_endpoint = coalesce(var.management_endpoint, "https://${module.websocket.api_id}.${local.api_domain}/${var.stage}")
+  # The domains are named as variables, because functions exist before the domains of their APIs.
+  callback_endpoint   = coalesce(var.callback_endpoint, try("https://${var.callback_domain.name}", null), "https://${module.callback_api.api_id}.${local.api_domain}")
+  management_endpoint = coalesce(var.management_endpoint, try("https://${var.websocket_domain.name}", null), "https://${module.websocket.api_id}.${local.api_domain}/${var.stage}")
 
   # To post to a connection and to close it, on this stage only.
   connection_arns = [
@@ -39,6 +38,7 @@ locals {
     }
     log_retention_days = var.log_retention_days
     package_path       = var.package_path
+    role               = { path = var.role_path, permissions_boundary_arn = var.permissions_boundary_arn }
     runtime            = var.lambda_runtime
     tracing            = var.tracing
   }

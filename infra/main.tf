@@ -13,13 +13,14 @@ module "keys" {
 module "messaging" {
   source = "./modules/messaging"
 
-  name              = local.name
-  topic_name        = local.topic_name
-  error_topic_name  = local.error_topic_name
-  kms_key_arn       = module.keys.messaging_key_arn
-  consumer_timeout  = var.sizes.deliver.timeout
-  max_receive_count = var.max_receive_count
-  alarm_email       = var.alarm_email
+  name               = local.name
+  topic_name         = local.topic_name
+  error_topic_name   = local.error_topic_name
+  kms_key_arn        = module.keys.messaging_key_arn
+  consumer_timeout   = var.sizes.deliver.timeout
+  max_receive_count  = var.max_receive_count
+  redrive_principals = var.redrive_principals
+  alarm_email        = var.alarm_email
 }
 
 module "storage" {
@@ -42,25 +43,46 @@ module "websocket" {
     disconnect = module.disconnect.invoke_arn
     message    = module.message.invoke_arn
   }
-  access_log_group_name      = "${local.access_log_prefix}websocket"
-  logs_key_arn               = module.keys.logs_key_arn
-  log_retention_days         = var.log_retention_days
-  throttling_rate_limit      = var.websocket_rate_limit
-  throttling_burst_limit     = var.websocket_burst_limit
-  manage_api_gateway_account = var.manage_api_gateway_account
+  access_log_group_name        = "${local.access_log_prefix}websocket"
+  logs_key_arn                 = module.keys.logs_key_arn
+  log_retention_days           = var.log_retention_days
+  throttling_rate_limit        = var.websocket_rate_limit
+  disable_execute_api_endpoint = var.disable_execute_api_endpoint
+  throttling_burst_limit       = var.websocket_burst_limit
+}
+
+module "websocket_domain" {
+  source = "./modules/domain"
+  count  = var.websocket_domain == null ? 0 : 1
+
+  name            = var.websocket_domain.name
+  certificate_arn = var.websocket_domain.certificate_arn
+  api_id          = module.websocket.api_id
+  stage           = module.websocket.stage_name
 }
 
 module "callback_api" {
   source = "./modules/callback_api"
 
-  name                   = "${local.name}-callback"
-  route_key              = "POST ${local.callback_path}"
-  invoke_arn             = module.callback.invoke_arn
-  access_log_group_name  = "${local.access_log_prefix}callback"
-  logs_key_arn           = module.keys.logs_key_arn
-  log_retention_days     = var.log_retention_days
-  throttling_rate_limit  = var.callback_rate_limit
-  throttling_burst_limit = var.callback_burst_limit
+  name                         = "${local.name}-callback"
+  route_key                    = "POST ${local.callback_path}"
+  invoke_arn                   = module.callback.invoke_arn
+  access_log_group_name        = "${local.access_log_prefix}callback"
+  logs_key_arn                 = module.keys.logs_key_arn
+  log_retention_days           = var.log_retention_days
+  throttling_rate_limit        = var.callback_rate_limit
+  disable_execute_api_endpoint = var.disable_execute_api_endpoint
+  throttling_burst_limit       = var.callback_burst_limit
+}
+
+module "callback_domain" {
+  source = "./modules/domain"
+  count  = var.callback_domain == null ? 0 : 1
+
+  name            = var.callback_domain.name
+  certificate_arn = var.callback_domain.certificate_arn
+  api_id          = module.callback_api.api_id
+  stage           = module.callback_api.stage_name
 }
 
 module "relay_schedule" {
@@ -77,7 +99,7 @@ module "alarms" {
 
   name             = local.name
   stage            = var.stage
-  region           = local.region
+  region           = var.aws_region
   notify_topic_arn = module.messaging.error_topic_arn
   topics = {
     errors = local.error_topic_name

@@ -8,6 +8,11 @@ output "api_keys_table" {
   value       = module.storage.api_keys_table_name
 }
 
+output "aws_region" {
+  description = "Region of the stage, in which commands look for its resources."
+  value       = var.aws_region
+}
+
 output "callback_api_id" {
   description = "Id of the HTTP API that receives webhooks."
   value       = module.callback_api.api_id
@@ -36,6 +41,14 @@ output "database_secret_arn" {
 output "dlq_url" {
   description = "URL of the dead-letter queue of events that deliver could not process."
   value       = module.messaging.dead_letter_queue_url
+}
+
+output "domain_targets" {
+  description = "What the DNS record of each custom domain must lead to: CNAME name, or alias name in hosted_zone_id."
+  value = merge(
+    { for domain in module.callback_domain : var.callback_domain.name => domain.target },
+    { for domain in module.websocket_domain : var.websocket_domain.name => domain.target },
+  )
 }
 
 output "error_topic_arn" {

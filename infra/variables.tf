@@ -1,3 +1,25 @@
+# Place
+
+variable "aws_account_id" {
+  type        = string
+  description = "Id of the AWS account of this stage; with credentials of another account, nothing is planned."
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.aws_account_id))
+    error_message = "An account id has 12 digits, for example \"123456789012\": `aws sts get-caller-identity` shows yours."
+  }
+}
+
+variable "aws_region" {
+  type        = string
+  description = "AWS Region of this stage, for example eu-central-1."
+
+  validation {
+    condition     = can(regex("^(us-gov|[a-z]{2})-[a-z]+-[0-9]+$", var.aws_region)) && !startswith(var.aws_region, "cn-")
+    error_message = "Herald supports the Regions of the partitions aws and aws-us-gov, for example eu-central-1 or us-gov-west-1. Elsewhere, as in China, endpoints and services have other names, with which Herald was not checked."
+  }
+}
+
 # Naming
 
 variable "stage" {
@@ -43,25 +65,25 @@ variable "package_path" {
 variable "lambda_runtime" {
   type        = string
   description = "Lambda runtime: the Python version with which the package was built."
-  default     = "python3.11"
+  default     = "python3.13"
 
   validation {
-    condition     = can(regex("^python3\\.1[1-9]$", var.lambda_runtime))
-    error_message = "Herald needs python3.11 or newer."
+    condition     = contains(["python3.11", "python3.12", "python3.13"], var.lambda_runtime)
+    error_message = "Build the package with Python 3.11, 3.12 or 3.13: the AWS provider in terraform.tf knows no other runtime."
   }
 }
 
 variable "sizes" {
   type = object({
-    authorize  = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10) }), {})
-    callback   = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 15) }), {})
-    connect    = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10) }), {})
-    deliver    = optional(object({ memory_size = optional(number, 1769), timeout = optional(number, 20) }), {})
-    disconnect = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10) }), {})
-    message    = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 15) }), {})
-    relay      = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 50) }), {})
+    authorize  = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
+    callback   = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 15), reserved_concurrency = optional(number) }), {})
+    connect    = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
+    deliver    = optional(object({ memory_size = optional(number, 1769), timeout = optional(number, 20), reserved_concurrency = optional(number) }), {})
+    disconnect = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
+    message    = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 15), reserved_concurrency = optional(number) }), {})
+    relay      = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 50), reserved_concurrency = optional(number) }), {})
   })
-  description = "Memory in MB (one full core at 1769) and timeout in seconds of each function."
+  description = "Memory in MB (one full core at 1769), timeout in seconds and reserved concurrency (null for none) of each function."
   default     = {}
 
   validation {
@@ -74,6 +96,28 @@ variable "sizes" {
   validation {
     condition     = var.sizes.relay.timeout < 60
     error_message = "The relay runs every minute: use a timeout of less than 60 seconds."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  type        = string
+  description = "ARN of the IAM policy that limits the functions' roles, if your organisation requires one; null for none."
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy/.+$", var.permissions_boundary_arn))
+    error_message = "Use the ARN of an IAM policy, for example arn:aws:iam::123456789012:policy/boundary."
+  }
+}
+
+variable "role_path" {
+  type        = string
+  description = "Path of the functions' roles in IAM, for example /herald/."
+  default     = "/"
+
+  validation {
+    condition     = can(regex("^/([!-~]+/)?$", var.role_path))
+    error_message = "Start and end the path with a slash, for example /herald/."
   }
 }
 
@@ -283,11 +327,66 @@ variable "max_connections_per_user" {
   }
 }
 
+variable "redrive_principals" {
+  type        = list(string)
+  description = "Who may redrive dead letters, if IAM allows it too: root, role/<name> or user/<name>, with * for any characters. By default root and people who sign in through IAM Identity Center."
+  default     = ["root", "role/aws-reserved/sso.amazonaws.com/*"]
+}
+
 # Endpoints
+
+variable "websocket_domain" {
+  type = object({
+    name            = string
+    certificate_arn = string
+  })
+  description = "Custom domain of the WebSocket API, and the ARN of its ACM certificate in this Region; null for none. Clients connect to it, and functions post through it."
+  default     = null
+
+  validation {
+    condition     = var.websocket_domain == null || var.management_endpoint == null
+    error_message = "Set websocket_domain, whose URL follows from it, or management_endpoint for a domain that is managed elsewhere, not both."
+  }
+
+  validation {
+    condition     = var.websocket_domain == null || can(regex("^arn:[^:]+:acm:${var.aws_region}:", var.websocket_domain.certificate_arn))
+    error_message = "Use the ARN of an ACM certificate in the stage's Region: a regional domain accepts no other."
+  }
+}
+
+variable "callback_domain" {
+  type = object({
+    name            = string
+    certificate_arn = string
+  })
+  description = "Custom domain of the HTTP API, and the ARN of its ACM certificate in this Region; null for none. The provider posts to it."
+  default     = null
+
+  validation {
+    condition     = var.callback_domain == null || var.callback_endpoint == null
+    error_message = "Set callback_domain, whose URL follows from it, or callback_endpoint for a domain that is managed elsewhere, not both."
+  }
+
+  validation {
+    condition     = var.callback_domain == null || can(regex("^arn:[^:]+:acm:${var.aws_region}:", var.callback_domain.certificate_arn))
+    error_message = "Use the ARN of an ACM certificate in the stage's Region: a regional domain accepts no other."
+  }
+}
+
+variable "disable_execute_api_endpoint" {
+  type        = bool
+  description = "Serve both APIs on their custom domains only. Clients and the provider must use the domains before this is set."
+  default     = false
+
+  validation {
+    condition     = !var.disable_execute_api_endpoint || ((var.websocket_domain != null || var.management_endpoint != null) && (var.callback_domain != null || var.callback_endpoint != null))
+    error_message = "Give both APIs a custom domain first: without one, nobody could reach them."
+  }
+}
 
 variable "management_endpoint" {
   type        = string
-  description = "URL of the WebSocket API if it has a custom domain, for example https://events.example.com. Clients connect to it over wss, and functions post through it."
+  description = "URL of the WebSocket API if it has a custom domain that is managed elsewhere, for example https://events.example.com. Clients connect to it over wss, and functions post through it."
   default     = null
 
   validation {
@@ -298,7 +397,7 @@ variable "management_endpoint" {
 
 variable "callback_endpoint" {
   type        = string
-  description = "URL of the HTTP API if it has a custom domain, for example https://hooks.example.com."
+  description = "URL of the HTTP API if it has a custom domain that is managed elsewhere, for example https://hooks.example.com."
   default     = null
 
   validation {
@@ -329,12 +428,6 @@ variable "callback_burst_limit" {
   type        = number
   description = "Number of webhooks by which a burst may exceed the steady rate."
   default     = 400
-}
-
-variable "manage_api_gateway_account" {
-  type        = bool
-  description = "Set API Gateway's logging role, of which an account has one per Region; false if it is already set."
-  default     = true
 }
 
 # Retention and deletion

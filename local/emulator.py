@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+ACCOUNT = "000000000000"
 REGION = "us-east-1"
 _SERVICES = (
     "apigateway,cloudwatch,dynamodb,events,iam,kms,lambda,logs,scheduler,secretsmanager,sns,sqs,sts"

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from local import processes
+from local.emulator import ACCOUNT, REGION
 from tooling import ROOT, package, terraform
 from tooling.progress import Step
 
@@ -82,6 +83,8 @@ def apply(
     for name, text in _OVERRIDES.items():
         (directory / name).write_text(text.replace("{url}", emulator.url))
     wired = {
+        "aws_account_id": ACCOUNT,
+        "aws_region": REGION,
         "lambda_runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
         "package_path": str(package.ARCHIVE),
         **variables,

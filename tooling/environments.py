@@ -1,6 +1,6 @@
 """The project's Python environments and the programs its tests need, made when missing.
 
-tooling/setup.sh runs it on any Python >= 3.11, before anything is installed: standard library only.
+tooling/setup.sh runs it before anything is installed: standard library only.
 """
 
 from __future__ import annotations

@@ -1,21 +1,30 @@
 #!/bin/sh
-# Makes the environments named as arguments with the first Python >= 3.11: BASE_PYTHON if it is set,
-# else the usual names. Everything else runs in those environments.
+# Makes the environments named as arguments with a Python that can be deployed, the newest first:
+# BASE_PYTHON if it is set, else the usual names. Everything else runs in those environments.
 set -eu
 CDPATH="" cd "$(dirname "$0")/.."
+
+# The Lambda package is built with this Python, and Terraform's AWS provider must know the runtime
+# (lambda_runtime in infra/variables.tf; tests compare the two).
+SUPPORTED="3.13 3.12 3.11"
+
+version() {
+  "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
+}
 
 find_python() {
   if [ -n "${BASE_PYTHON:-}" ]; then
     set -- "$BASE_PYTHON"
   else
-    set -- python3.11 python3.12 python3.13 python3.14 python3 python
+    set -- $(printf 'python%s ' $SUPPORTED) python3 python
   fi
+  other=
   for python in "$@"; do
-    if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-      return
-    fi
+    found=$(version "$python") || continue
+    case " $SUPPORTED " in *" $found "*) return ;; esac
+    other=" Python $found is no runtime of Lambda that the AWS provider knows."
   done
-  echo "Herald needs Python 3.11 or newer on PATH, or BASE_PYTHON=/path/to/python." >&2
+  echo "Herald needs Python 3.11, 3.12 or 3.13 on PATH, or BASE_PYTHON=/path/to/python.$other" >&2
   exit 1
 }
 

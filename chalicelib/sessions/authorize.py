@@ -91,8 +91,9 @@ class Authorizer:
                 raise Unauthorized("no credential")
 
 
-def _refused(what: str, **fields: object) -> None:
-    telemetry.emit({metrics.CONNECTIONS_REFUSED: 1})
+def _refused(what: Literal["credential", "origin"], **fields: object) -> None:
+    counts = {metrics.CONNECTIONS_REFUSED: 1, metrics.CREDENTIALS_REFUSED: what == "credential"}
+    telemetry.emit(counts)
     telemetry.warning("connection refused", what=what, **fields)
 
 

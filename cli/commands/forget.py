@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli import target
-from cli.console import DONE, PARTLY, confirmed, note, print_json
+from cli.console import DONE, PARTLY, confirmed, note, print_json, say
 from cli.declare import command
 from cli.options import Json, Which, Yes
 
@@ -51,7 +51,7 @@ def forget(
     if json:
         print_json({"user": user, **counts})
     else:
-        print("Erased: " + ", ".join(f"{name} {count}" for name, count in counts.items()) + ".")
+        say("Erased: " + ", ".join(f"{name} {count}" for name, count in counts.items()) + ".")
     for connection_id in erased.sessions.left_open:
         note(f"Connection {connection_id} could not be closed. It receives no more events.")
     return PARTLY if erased.sessions.left_open else DONE

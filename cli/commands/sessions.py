@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli import target
-from cli.console import DONE, PARTLY, note, print_json
+from cli.console import DONE, PARTLY, note, print_json, say
 from cli.declare import command
 from cli.options import Json, Which
 
@@ -61,7 +61,7 @@ def revoke(
             }
         )
     else:
-        print(f"Connections closed: {ended.closed}. API keys revoked: {revoked}.")
+        say(f"Connections closed: {ended.closed}. API keys revoked: {revoked}.")
         if left:
             note(f"API keys that stay valid: {', '.join(left)}. To revoke them: --api-keys.")
     for connection_id in ended.left_open:

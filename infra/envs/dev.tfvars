@@ -1,4 +1,7 @@
 # An example of a stage for development: nothing in it needs to be kept for long.
+aws_account_id = "111111111111" # yours
+aws_region     = "eu-central-1"
+
 stage       = "dev"
 name_prefix = "dev-"
 

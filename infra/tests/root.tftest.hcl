@@ -58,6 +58,16 @@ override_module {
 }
 
 override_module {
+  target  = module.websocket_domain
+  outputs = { target = { name = "d-1.execute-api.eu-central-1.amazonaws.com", hosted_zone_id = "Z1" } }
+}
+
+override_module {
+  target  = module.callback_domain
+  outputs = { target = { name = "d-2.execute-api.eu-central-1.amazonaws.com", hosted_zone_id = "Z1" } }
+}
+
+override_module {
   target = module.relay_schedule
 }
 
@@ -66,6 +76,9 @@ override_module {
 }
 
 variables {
+  aws_account_id = "123456789012"
+  aws_region     = "eu-central-1"
+
   stage        = "test"
   package_path = "main.tf" # only hashed here
   jwt_issuer   = "https://login.example.com"
@@ -169,6 +182,68 @@ run "custom_domains" {
   command = plan
 
   variables {
+    websocket_domain = {
+      name            = "events.example.com"
+      certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/events"
+    }
+    callback_domain = {
+      name            = "hooks.example.com"
+      certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/hooks"
+    }
+    disable_execute_api_endpoint = true
+  }
+
+  assert {
+    condition     = output.management_endpoint == "https://events.example.com" && output.websocket_url == "wss://events.example.com"
+    error_message = "Clients must connect, and functions must post, to the custom domain."
+  }
+
+  assert {
+    condition     = output.callback_url == "https://hooks.example.com/callbacks/generations"
+    error_message = "The provider must post to the custom domain."
+  }
+
+  assert {
+    condition = { for name, target in output.domain_targets : name => target.name } == {
+      "events.example.com" = "d-1.execute-api.eu-central-1.amazonaws.com"
+      "hooks.example.com"  = "d-2.execute-api.eu-central-1.amazonaws.com"
+    }
+    error_message = "The outputs must say where the DNS records lead to."
+  }
+}
+
+run "no_domain_no_endpoint" {
+  command = plan
+
+  variables {
+    disable_execute_api_endpoint = true
+  }
+
+  expect_failures = [var.disable_execute_api_endpoint]
+}
+
+run "one_domain_and_its_certificate" {
+  command = plan
+
+  variables {
+    websocket_domain = {
+      name            = "events.example.com"
+      certificate_arn = "arn:aws:acm:us-east-1:123456789012:certificate/events"
+    }
+    callback_domain = {
+      name            = "hooks.example.com"
+      certificate_arn = "arn:aws:acm:eu-central-1:123456789012:certificate/hooks"
+    }
+    callback_endpoint = "https://hooks.example.com"
+  }
+
+  expect_failures = [var.websocket_domain, var.callback_domain]
+}
+
+run "domains_that_are_managed_elsewhere" {
+  command = plan
+
+  variables {
     management_endpoint = "https://events.example.com/live"
     callback_endpoint   = "https://hooks.example.com"
   }
@@ -203,6 +278,60 @@ run "the_schema_is_heralds_alone" {
   }
 
   expect_failures = [var.database_schema]
+}
+
+run "only_partitions_whose_endpoints_are_known" {
+  command = plan
+
+  variables {
+    aws_region = "cn-northwest-1"
+  }
+
+  expect_failures = [var.aws_region]
+}
+
+run "an_account_is_named_by_its_id" {
+  command = plan
+
+  variables {
+    aws_account_id = "production"
+  }
+
+  expect_failures = [var.aws_account_id]
+}
+
+run "a_runtime_that_the_provider_does_not_know" {
+  command = plan
+
+  variables {
+    lambda_runtime = "python3.14"
+  }
+
+  expect_failures = [var.lambda_runtime]
+}
+
+run "python_3_11" {
+  command = plan
+
+  variables {
+    lambda_runtime = "python3.11"
+  }
+}
+
+run "python_3_12" {
+  command = plan
+
+  variables {
+    lambda_runtime = "python3.12"
+  }
+}
+
+run "python_3_13" {
+  command = plan
+
+  variables {
+    lambda_runtime = "python3.13"
+  }
 }
 
 run "package_is_missing" {

@@ -6,7 +6,9 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 from websockets.exceptions import InvalidStatus
 
 from chalicelib.store.api_keys import fingerprint, new_key
@@ -212,3 +214,28 @@ def test_a_fresh_token_keeps_the_connection_open(alice: User, bob: User, herald:
     assert tab.events(1)[0]["event"]["subject"] == generation_id
     tab.say(action="auth", id=5, token=bob.token())
     assert tab.hear()["code"] == 4003
+
+
+def test_a_right_to_send_messages_is_not_enough_to_send_an_event(herald: Herald) -> None:
+    queue, iam = herald.env["HERALD_QUEUE_URL"], herald.client("iam")
+    everything = {"Effect": "Allow", "Action": ["sqs:GetQueueAttributes", "sqs:SendMessage"]}
+    policy = {"Version": "2012-10-17", "Statement": [{**everything, "Resource": "*"}]}
+    iam.create_user(UserName="sender")
+    iam.put_user_policy(UserName="sender", PolicyName="send", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName="sender")["AccessKey"]
+    try:
+        sender = boto3.client(
+            "sqs",
+            aws_access_key_id=key["AccessKeyId"],
+            aws_secret_access_key=key["SecretAccessKey"],
+            endpoint_url=herald.env["AWS_ENDPOINT_URL"],
+            region_name=herald.env["AWS_REGION"],
+        )
+        assert sender.get_queue_attributes(QueueUrl=queue)
+        with pytest.raises(ClientError) as refused:
+            sender.send_message(QueueUrl=queue, MessageBody="{}")
+        assert "AccessDenied" in refused.value.response["Error"]["Code"]
+    finally:
+        iam.delete_access_key(UserName="sender", AccessKeyId=key["AccessKeyId"])
+        iam.delete_user_policy(UserName="sender", PolicyName="send")
+        iam.delete_user(UserName="sender")

@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib import metrics, settings
 from chalicelib.telemetry import NAMESPACE
-from tests.infra.conftest import Terraform, copy_of_infra
+from tests.infra.conftest import REGION, Terraform, copy_of_infra
 from tooling import ROOT, package
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def plan(tmp_path_factory: pytest.TempPathFactory, moto_environment: dict[str, s
     planning = Terraform(directory, **moto_environment)
     planning.output("init", "-no-color")
     variables = {
+        "aws_account_id": "123456789012",  # moto's
+        "aws_region": REGION,
         "stage": "test",
         "jwt_issuer": "https://login.example.com",
         "lambda_runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
@@ -188,9 +190,41 @@ def alarms(plan: Resources) -> list[dict[str, Any]]:
 
 
 def test_alarmed_metrics_are_in_the_registry(plan: Resources) -> None:
-    named = {alarm["metric_name"] for alarm in alarms(plan) if alarm["namespace"] == NAMESPACE}
-    assert named
+    metrics_of = [alarm for alarm in alarms(plan) if alarm["namespace"]]
+    for alarm in alarms(plan):
+        metrics_of += [each for query in alarm["metric_query"] for each in query["metric"]]
+    named = {each["metric_name"] for each in metrics_of if each["namespace"] == NAMESPACE}
+    assert {"OutboxOldestSeconds", "CredentialsRefused"} <= named
     assert named <= set(metrics.REGISTRY)
+
+
+@pytest.mark.parametrize(
+    ("invocations", "errors", "refused", "raised"),
+    [
+        (1_000, 1_000, 1_000, False),  # one client with a bad credential, and nobody else
+        (1_000, 1_000, 997, False),  # CloudWatch counts some refusals in the next minute
+        (1_000, 996, 990, True),  # refusals do not hide that the others fail
+        (10, 10, None, True),  # no refusal was counted, as when the function cannot start
+        (10, 4, 0, False),
+    ],
+)
+def test_only_failures_of_authorize_raise_its_alarm(
+    plan: Resources, invocations: int, errors: int, refused: int | None, raised: bool
+) -> None:
+    alarm = plan['module.alarms.aws_cloudwatch_metric_alarm.expression["authorize-errors"]']
+    [expression] = [query["expression"] for query in alarm["metric_query"] if query["expression"]]
+    names = {
+        "IF": lambda condition, then, otherwise: then if condition else otherwise,
+        "FILL": lambda value, default: default if value is None else value,
+        "invocations": invocations,
+        "errors": errors,
+        "refused": refused,
+    }
+    try:
+        value = eval(expression, {"__builtins__": {}}, names)  # noqa: S307
+    except ZeroDivisionError:
+        value = 0  # CloudWatch has no value, and missing data does not raise the alarm
+    assert (value > alarm["threshold"]) is raised
 
 
 def test_every_alarm_has_its_runbook(plan: Resources) -> None:

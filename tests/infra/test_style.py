@@ -109,6 +109,25 @@ def test_one_file_shows_one_function(handler: str) -> None:
     assert not parsed(path).get("resource")
 
 
+# A deployment is a copy of the API; these attributes are not in it, or never change for themselves.
+NOT_DEPLOYED = {"api_id", "description", "for_each", "name", "route_id"}
+
+
+@pytest.mark.parametrize("kind", ["api", "authorizer", "integration", "route", "route_response"])
+def test_whatever_is_set_in_the_websocket_api_is_deployed_when_it_changes(kind: str) -> None:
+    path = INFRA / "modules" / "websocket" / "main.tf"
+    [attributes] = [
+        content['"this"']
+        for block in parsed(path)["resource"]
+        for label, content in block.items()
+        if label == f'"aws_apigatewayv2_{kind}"'
+    ]
+    named = {name for name in attributes if not name.startswith("__")}
+    hashed = path.read_text().split("triggers = {")[1].split("lifecycle")[0]
+    found = set(re.findall(rf"\b(?:aws_apigatewayv2_{kind}\.this|{kind})\.(\w+)", hashed))
+    assert found == named - NOT_DEPLOYED
+
+
 def test_policies_are_documents() -> None:
     heredocs = [relative(path) for path in FILES if re.search(r"<<-?\w+", path.read_text())]
     assert heredocs == []

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.infra
 
 MODULES = sorted(f"modules/{path.name}" for path in (ROOT / "infra" / "modules").iterdir())
+ROOTS = ["account"]  # besides a stage
 
 
 def test_format(root: Terraform) -> None:
@@ -25,6 +26,12 @@ def test_format(root: Terraform) -> None:
 
 def test_root_is_valid(root: Terraform) -> None:
     assert json.loads(root.output("validate", "-json"))["diagnostics"] == []
+
+
+def test_the_account_has_the_same_provider_as_a_stage(root: Terraform) -> None:
+    account = ROOT / "infra" / "account"
+    for name in ("terraform.tf", ".terraform.lock.hcl"):
+        assert (account / name).read_text() == (ROOT / "infra" / name).read_text()
 
 
 def test_the_lock_file_covers_every_platform(root: Terraform) -> None:
@@ -39,7 +46,7 @@ def test_root(root: Terraform) -> None:
     root.output("test", "-no-color")
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", [*ROOTS, *MODULES])
 def test_module(root: Terraform, module: str) -> None:
     own = root.at(module).init()
     assert "Success! 0 passed" not in own.output("test", "-no-color")

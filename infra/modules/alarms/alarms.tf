@@ -1,5 +1,8 @@
-# One row for each alarm: its metric, its threshold, for how many minutes in a row the metric must exceed it, and
-# what the operator reads. main.tf adds what the rows of a table have in common.
+# One row for each alarm: its metric, its threshold, for how many minutes the metric must exceed it (in a row, or
+# within a longer time), and what the operator reads. main.tf adds what the rows of a table have in common.
+#
+# IntegrationError of the WebSocket API has no alarm: it counts 4xx answers of connect too, with which one client could
+# raise it. When a function behind the API fails, function-errors is raised.
 locals {
   queue_alarms = {
     dead-letters = {
@@ -62,7 +65,8 @@ locals {
         function  = function.name
         metric    = "Errors"
         threshold = 0
-        minutes   = 1
+        minutes   = 3 # a single failure is retried by whoever called
+        within    = 15
         action    = "${name} failed or timed out: read its log from the minute of the alarm."
       } if name != "authorize"
     },
@@ -136,13 +140,6 @@ locals {
       threshold = 0
       minutes   = 1
       action    = "API Gateway could not invoke a function: check its permission and its throttles."
-    }
-    websocket-integration-errors = {
-      api       = var.websocket_api
-      metric    = "IntegrationError"
-      threshold = 0
-      minutes   = 1
-      action    = "A function behind the WebSocket API failed: read the logs of connect, message and disconnect."
     }
     websocket-latency = {
       api       = var.websocket_api

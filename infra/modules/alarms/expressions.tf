@@ -3,13 +3,16 @@ locals {
   expression_alarms = merge(
     {
       "authorize-errors" = {
-        # Each refused connection counts as an error too, so only a large share means that authorize itself fails.
-        expression = "IF(invocations >= 20, 100 * errors / invocations, 0)"
+        # authorize refuses a credential by raising an error, so these count as errors too. What is left are failures,
+        # up to a few refusals that CloudWatch counts in the next minute: only a large share of them is an alarm.
+        expression = "IF(invocations - FILL(refused, 0) >= 5, 100 * (errors - FILL(refused, 0)) / (invocations - FILL(refused, 0)), 0)"
         threshold  = 50
         minutes    = 3
+        within     = 15
         action     = "Most connections fail in authorize: read its log, then check its secret, the issuer's keys and the table of API keys."
         metrics = {
           errors      = { namespace = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = var.functions.authorize.name } }
+          refused     = { namespace = "Herald", metric = "CredentialsRefused", dimensions = { Stage = var.stage } }
           invocations = { namespace = "AWS/Lambda", metric = "Invocations", dimensions = { FunctionName = var.functions.authorize.name } }
         }
       }

@@ -63,7 +63,8 @@ resource "aws_cloudwatch_metric_alarm" "metric" {
   comparison_operator = each.value.comparison
   threshold           = each.value.threshold
   period              = 60
-  evaluation_periods  = each.value.minutes
+  datapoints_to_alarm = each.value.minutes
+  evaluation_periods  = lookup(each.value, "within", each.value.minutes)
   treat_missing_data  = each.value.missing
 }
 
@@ -77,7 +78,8 @@ resource "aws_cloudwatch_metric_alarm" "expression" {
 
   comparison_operator = "GreaterThanThreshold"
   threshold           = each.value.threshold
-  evaluation_periods  = each.value.minutes
+  datapoints_to_alarm = each.value.minutes
+  evaluation_periods  = lookup(each.value, "within", each.value.minutes)
   treat_missing_data  = "notBreaching"
 
   metric_query {

@@ -1,7 +1,8 @@
 resource "aws_apigatewayv2_api" "this" {
-  name          = var.name
-  description   = "Receives webhooks of the generation provider for Herald"
-  protocol_type = "HTTP"
+  name                         = var.name
+  description                  = "Receives webhooks of the generation provider for Herald"
+  disable_execute_api_endpoint = var.disable_execute_api_endpoint
+  protocol_type                = "HTTP"
 }
 
 resource "aws_apigatewayv2_integration" "this" {

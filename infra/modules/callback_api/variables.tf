@@ -42,3 +42,9 @@ variable "throttling_burst_limit" {
   type        = number
   description = "Number of webhooks by which a burst may exceed the steady rate."
 }
+
+variable "disable_execute_api_endpoint" {
+  type        = bool
+  description = "Serve the API on its custom domain only."
+  default     = false
+}

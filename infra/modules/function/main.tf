@@ -15,8 +15,10 @@ data "aws_iam_policy_document" "assume_role" {
 }
 
 resource "aws_iam_role" "this" {
-  name               = local.name
-  assume_role_policy = data.aws_iam_policy_document.assume_role.json
+  name                 = local.name
+  path                 = var.shared.role.path
+  assume_role_policy   = data.aws_iam_policy_document.assume_role.json
+  permissions_boundary = var.shared.role.permissions_boundary_arn
 }
 
 # Every function needs these rights to run at all.
@@ -52,6 +54,12 @@ resource "aws_lambda_function" "this" {
   source_code_hash = filebase64sha256(var.shared.package_path)
   timeout          = var.size.timeout
 
+  reserved_concurrent_executions = coalesce(var.size.reserved_concurrency, -1) # -1: none
+
+  # Lambda deletes the network interfaces of a deleted function later, and needs rights of the role for that, which
+  # is gone by then. In the VPC's default group, such interfaces do not prevent the deletion of the function's groups.
+  replace_security_groups_on_destroy = local.in_vpc ? true : null
+
   environment {
     variables = merge(var.shared.environment, var.environment, var.shared.environment_overrides)
   }
@@ -74,8 +82,8 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  # Lambda checks the VPC rights when it creates the function. `rights` may follow later: deliver's name
-  # the queue, which takes long to create.
+  # Lambda checks the VPC rights when it creates the function, and uses them until it is deleted. `rights` may follow
+  # later: deliver's name the queue, which takes long to create.
   depends_on = [aws_iam_role_policy.runtime]
 }
 
@@ -87,6 +95,9 @@ resource "aws_lambda_permission" "this" {
   function_name = aws_lambda_function.this.function_name
   principal     = each.value.principal
   source_arn    = each.value.source_arn
+
+  # Nothing invokes the function before it has its rights, or after it has lost them.
+  depends_on = [aws_iam_role_policy.rights]
 }
 
 resource "aws_lambda_event_source_mapping" "queue" {

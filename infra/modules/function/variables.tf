@@ -34,6 +34,11 @@ variable "shared" {
     })
     log_retention_days = number
     package_path       = string
+    # Path of the roles, and the policy that limits what they can be given; null for none.
+    role = object({
+      path                     = string
+      permissions_boundary_arn = string
+    })
     # The Lambda runtime for which the package was built.
     runtime = string
     # Whether traces are sent to AWS X-Ray.
@@ -44,14 +49,20 @@ variable "shared" {
 
 variable "size" {
   type = object({
-    memory_size = number
-    timeout     = number
+    memory_size          = number
+    timeout              = number
+    reserved_concurrency = optional(number)
   })
-  description = "Memory in MB (CPU is proportional to it: one full core at 1769) and timeout in seconds."
+  description = "Memory in MB (CPU is proportional to it: one full core at 1769), timeout in seconds, and how many concurrent executions are reserved for the function, which are also its limit; null for no reservation."
 
   validation {
     condition     = var.size.memory_size >= 128 && var.size.memory_size <= 10240
     error_message = "Lambda accepts a memory_size of 128 to 10240 MB."
+  }
+
+  validation {
+    condition     = coalesce(var.size.reserved_concurrency, 1) >= 1 && coalesce(var.size.reserved_concurrency, var.queue == null ? 1 : var.queue.maximum_concurrency) >= (var.queue == null ? 1 : var.queue.maximum_concurrency)
+    error_message = "Reserve at least 1, and for a function with a queue at least its maximum_concurrency: the queue would be throttled, and its messages become dead letters."
   }
 
   validation {

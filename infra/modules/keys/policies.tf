@@ -18,7 +18,8 @@ data "aws_iam_policy_document" "account" {
 data "aws_iam_policy_document" "messaging" {
   source_policy_documents = [data.aws_iam_policy_document.account.json]
 
-  # SNS writes into the encrypted queue and the encrypted subscription dead-letter queue.
+  # SNS writes into the encrypted queue and the encrypted subscription dead-letter queue. The topic's ARN contains the
+  # account; AWS does not document whether SNS sends aws:SourceAccount to KMS as well.
   statement {
     sid       = "TopicToQueues"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]
@@ -33,12 +34,6 @@ data "aws_iam_policy_document" "messaging" {
       test     = "ArnEquals"
       variable = "aws:SourceArn"
       values   = [local.topic_arn]
-    }
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account_id]
     }
   }
 

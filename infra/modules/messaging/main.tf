@@ -22,6 +22,8 @@ locals {
     subscription_dead_letter = "${local.sqs}:${local.subscription_dead_letter_name}"
   }
 
+  redrivers = [for principal in var.redrive_principals : "arn:${local.partition}:iam::${local.account_id}:${principal}"]
+
   two_weeks = 14 * 24 * 3600
 }
 

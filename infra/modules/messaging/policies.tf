@@ -1,5 +1,6 @@
 # IAM decides which functions may publish and receive: see each function's file. The policies here admit two
-# AWS services, each from one source only, and deny all requests without TLS.
+# AWS services, each from one source only, and deny all requests without TLS and all messages that do not come
+# from the topic.
 
 data "aws_iam_policy_document" "tls_only" {
   for_each = local.arns
@@ -43,6 +44,32 @@ data "aws_iam_policy_document" "from_topic" {
       test     = "ArnEquals"
       variable = "aws:SourceArn"
       values   = [local.arns.topic]
+    }
+  }
+
+  # An event that anybody else sends would reach its user unchecked, so a right sqs:SendMessage is not enough. A
+  # redrive copies dead letters into the queue, with SQS's message move task or by itself, as the operator.
+  statement {
+    sid       = "OnlyFromTopic"
+    effect    = "Deny"
+    actions   = ["sqs:SendMessage"]
+    resources = [local.arns[each.key]]
+
+    principals {
+      type        = "AWS"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "ArnNotEquals"
+      variable = "aws:SourceArn"
+      values   = [local.arns.topic]
+    }
+
+    condition {
+      test     = "ArnNotLike"
+      variable = "aws:PrincipalArn"
+      values   = local.redrivers
     }
   }
 }

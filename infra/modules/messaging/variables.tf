@@ -66,3 +66,13 @@ variable "alarm_email" {
   description = "Email address that is notified through the error topic, once it has confirmed the subscription; null for none."
   default     = null
 }
+
+variable "redrive_principals" {
+  type        = list(string)
+  description = "Who may send messages into the queue besides the topic, to redrive dead letters: root, role/<name> or user/<name>, with * for any characters."
+
+  validation {
+    condition     = length(var.redrive_principals) > 0 && alltrue([for principal in var.redrive_principals : can(regex("^(root|(role|user)/[^*].*)$", principal))])
+    error_message = "Name at least one principal: root, role/<name> or user/<name>, for example role/operators; a name must not begin with *."
+  }
+}

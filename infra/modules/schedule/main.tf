@@ -10,9 +10,18 @@ resource "aws_cloudwatch_event_target" "this" {
   target_id = "function"
   arn       = var.function_arn
 
-  # No retries: the next run does the work of a missed one.
+  # If Lambda does not accept the event. No retries: the next run does the work of a missed one.
   retry_policy {
     maximum_event_age_in_seconds = 60
     maximum_retry_attempts       = 0
   }
+
+  depends_on = [aws_lambda_function_event_invoke_config.this]
+}
+
+# If the function fails. Without this, Lambda would run it twice more, and keep a throttled event for six hours.
+resource "aws_lambda_function_event_invoke_config" "this" {
+  function_name                = var.function_arn
+  maximum_event_age_in_seconds = 60
+  maximum_retry_attempts       = 0
 }

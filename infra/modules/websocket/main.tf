@@ -8,10 +8,11 @@ locals {
 }
 
 resource "aws_apigatewayv2_api" "this" {
-  name                       = var.name
-  description                = "Delivers Herald's events to clients"
-  protocol_type              = "WEBSOCKET"
-  route_selection_expression = "$request.body.action"
+  name                         = var.name
+  description                  = "Delivers Herald's events to clients"
+  disable_execute_api_endpoint = var.disable_execute_api_endpoint
+  protocol_type                = "WEBSOCKET"
+  route_selection_expression   = "$request.body.action"
 }
 
 # No identity sources: browsers send the token as a subprotocol, other clients in a header, and API Gateway
@@ -58,13 +59,22 @@ resource "aws_apigatewayv2_deployment" "this" {
   api_id      = aws_apigatewayv2_api.this.id
   description = "Replaced when a route, an integration or the authorizer changes"
 
-  # A hash of the relevant attributes only: whole resources have computed attributes, which change.
+  # A hash of the attributes that are set above, names and descriptions excepted: whole resources have computed
+  # attributes, which change.
   triggers = {
     redeployment = sha1(jsonencode([
+      aws_apigatewayv2_api.this.disable_execute_api_endpoint,
+      aws_apigatewayv2_api.this.protocol_type,
       aws_apigatewayv2_api.this.route_selection_expression,
       aws_apigatewayv2_authorizer.this.authorizer_type,
       aws_apigatewayv2_authorizer.this.authorizer_uri,
-      [for integration in aws_apigatewayv2_integration.this : integration.integration_uri],
+      [for integration in aws_apigatewayv2_integration.this : [
+        integration.content_handling_strategy,
+        integration.integration_method,
+        integration.integration_type,
+        integration.integration_uri,
+        integration.passthrough_behavior,
+      ]],
       [for route in aws_apigatewayv2_route.this : [
         route.authorization_type,
         route.authorizer_id,
@@ -72,7 +82,7 @@ resource "aws_apigatewayv2_deployment" "this" {
         route.route_response_selection_expression,
         route.target,
       ]],
-      [for response in aws_apigatewayv2_route_response.this : response.route_response_key],
+      [for route_response in aws_apigatewayv2_route_response.this : route_response.route_response_key],
     ]))
   }
 
@@ -112,8 +122,6 @@ resource "aws_apigatewayv2_stage" "this" {
     throttling_burst_limit   = var.throttling_burst_limit
     throttling_rate_limit    = var.throttling_rate_limit
   }
-
-  depends_on = [aws_api_gateway_account.this]
 }
 
 resource "aws_cloudwatch_log_group" "access" {

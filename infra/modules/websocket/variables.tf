@@ -53,7 +53,8 @@ variable "detailed_metrics" {
   default     = false
 }
 
-variable "manage_api_gateway_account" {
+variable "disable_execute_api_endpoint" {
   type        = bool
-  description = "Set API Gateway's logging role for the account and Region; false if it is already set."
+  description = "Serve the API on its custom domain only."
+  default     = false
 }

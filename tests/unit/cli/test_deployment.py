@@ -25,7 +25,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(deployment, "DIRECTORY", tmp_path)
     monkeypatch.setattr(deployment, "BUILD", tmp_path)
     monkeypatch.setattr(deployment, "stages", lambda: ["dev", "prod"])
-    monkeypatch.setattr(deployment, "_account", lambda: "account 1, r, as me")
+    monkeypatch.setattr(deployment, "_account", lambda stage: "account 1, r, as me")
     monkeypatch.setattr(package, "build", lambda: "hash")
     monkeypatch.setattr(tool, "environment", lambda: {"PATH": "/usr/bin:/bin"})
     monkeypatch.setenv("HERALD_STATE_BUCKET", "states")

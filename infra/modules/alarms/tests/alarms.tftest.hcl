@@ -47,7 +47,6 @@ run "alarms" {
       "AWS/ApiGateway 5xx"                                = "ApiId Stage"
       "AWS/ApiGateway ClientError"                        = "ApiId Stage"
       "AWS/ApiGateway ExecutionError"                     = "ApiId Stage"
-      "AWS/ApiGateway IntegrationError"                   = "ApiId Stage"
       "AWS/ApiGateway IntegrationLatency"                 = "ApiId Stage"
       "AWS/ApiGateway Latency"                            = "ApiId Stage"
       "AWS/Lambda ConcurrentExecutions"                   = "FunctionName"
@@ -89,6 +88,7 @@ run "alarms" {
       "AWS/DynamoDB WriteThrottleEvents" = "TableName"
       "AWS/Lambda Errors"                = "FunctionName"
       "AWS/Lambda Invocations"           = "FunctionName"
+      "Herald CredentialsRefused"        = "Stage"
     }
     error_message = "A metric of an expression or its dimensions are misspelt, or an alarm is missing: it would never be raised."
   }
@@ -151,6 +151,26 @@ run "alarms" {
   assert {
     condition     = !contains(keys(aws_cloudwatch_metric_alarm.metric), "function-errors/authorize")
     error_message = "authorize refuses connections by raising errors: a single error must not raise an alarm."
+  }
+
+  assert {
+    condition = {
+      for alarm in [
+        aws_cloudwatch_metric_alarm.metric["function-errors/relay"],
+        aws_cloudwatch_metric_alarm.expression["authorize-errors"],
+        aws_cloudwatch_metric_alarm.metric["queue-age"],
+      ] : alarm.alarm_name => [alarm.datapoints_to_alarm, alarm.evaluation_periods]
+      } == {
+      herald-test-function-errors-relay = [3, 15]
+      herald-test-authorize-errors      = [3, 15]
+      herald-test-queue-age             = [5, 5]
+    }
+    error_message = "Single failures, which are retried, must not raise an alarm; failures in three minutes must."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.metric : alarm.metric_name != "IntegrationError"])
+    error_message = "A client can raise IntegrationError: it counts 4xx answers."
   }
 
   assert {

@@ -25,7 +25,8 @@ variables {
     }
     log_retention_days = 30
     package_path       = "main.tf" # only hashed here
-    runtime            = "python3.11"
+    role               = { path = "/", permissions_boundary_arn = null }
+    runtime            = "python3.13"
     tracing            = false
   }
   environment = { HERALD_INBOX_TABLE = "inbox" }
@@ -120,6 +121,16 @@ run "what_running_takes" {
   }
 
   assert {
+    condition     = aws_iam_role.this.path == "/" && aws_iam_role.this.permissions_boundary == null
+    error_message = "Without a boundary, the role must have none."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.reserved_concurrent_executions == -1 && aws_lambda_function.this.replace_security_groups_on_destroy == null
+    error_message = "By default, no concurrency is reserved; outside a VPC there are no security groups."
+  }
+
+  assert {
     condition     = length(aws_lambda_event_source_mapping.queue) == 0 && length(aws_lambda_permission.this) == 0
     error_message = "Without a queue and invokers, nothing may invoke the function."
   }
@@ -140,7 +151,26 @@ run "with_everything" {
     }
     vpc_subnet_ids         = ["subnet-1"]
     vpc_security_group_ids = ["sg-1"]
-    shared                 = merge(var.shared, { tracing = true })
+    size                   = { memory_size = 512, timeout = 10, reserved_concurrency = 8 }
+    shared = merge(var.shared, {
+      role    = { path = "/herald/", permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary" }
+      tracing = true
+    })
+  }
+
+  assert {
+    condition     = aws_iam_role.this.path == "/herald/" && aws_iam_role.this.permissions_boundary == "arn:aws:iam::123456789012:policy/boundary"
+    error_message = "The role must have the given path and permissions boundary."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.reserved_concurrent_executions == 8
+    error_message = "The concurrency must be reserved."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.replace_security_groups_on_destroy == true
+    error_message = "A destroyed function must not keep the VPC's security groups in use."
   }
 
   assert {
@@ -278,6 +308,31 @@ run "subnets_need_security_groups" {
   }
 
   expect_failures = [var.vpc_security_group_ids]
+}
+
+run "a_queue_is_not_throttled" {
+  command = plan
+
+  variables {
+    size = { memory_size = 512, timeout = 10, reserved_concurrency = 6 }
+    queue = {
+      arn                 = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-queue"
+      batch_size          = 10
+      maximum_concurrency = 7
+    }
+  }
+
+  expect_failures = [var.size]
+}
+
+run "a_reservation_is_at_least_one" {
+  command = plan
+
+  variables {
+    size = { memory_size = 512, timeout = 10, reserved_concurrency = 0 }
+  }
+
+  expect_failures = [var.size]
 }
 
 run "handlers_are_in_app" {

@@ -73,8 +73,7 @@ run "keys" {
       Action    = ["kms:GenerateDataKey*", "kms:Decrypt"]
       Resource  = "*"
       Condition = {
-        ArnEquals    = { "aws:SourceArn" = "arn:aws:sns:eu-central-1:123456789012:generation-complete" }
-        StringEquals = { "aws:SourceAccount" = "123456789012" }
+        ArnEquals = { "aws:SourceArn" = "arn:aws:sns:eu-central-1:123456789012:generation-complete" }
       }
     }
     error_message = "SNS needs GenerateDataKey* and Decrypt, for our topic only."

@@ -48,6 +48,8 @@ variables {
   error_topic_name = "error-notifications"
   kms_key_arn      = "arn:aws:kms:eu-central-1:123456789012:key/messaging"
   consumer_timeout = 20
+
+  redrive_principals = ["root", "role/aws-reserved/sso.amazonaws.com/*"]
 }
 
 run "topics_and_queues" {
@@ -124,6 +126,31 @@ run "topics_and_queues" {
       }]
     ]
     error_message = "Only our topic may send messages to the queue and to the subscription's dead-letter queue."
+  }
+
+  assert {
+    condition = [
+      for policy in [aws_sqs_queue.generation_complete.policy, aws_sqs_queue.subscription_dead_letter.policy] :
+      [for statement in jsondecode(policy).Statement : statement if statement.Sid == "OnlyFromTopic"]
+      ] == [
+      for queue in ["generation-complete-queue", "generation-complete-subscription-dlq"] : [{
+        Sid       = "OnlyFromTopic"
+        Effect    = "Deny"
+        Principal = { AWS = "*" }
+        Action    = "sqs:SendMessage"
+        Resource  = "arn:aws:sqs:eu-central-1:123456789012:${queue}"
+        Condition = {
+          ArnNotEquals = { "aws:SourceArn" = "arn:aws:sns:eu-central-1:123456789012:generation-complete" }
+          ArnNotLike = {
+            "aws:PrincipalArn" = [
+              "arn:aws:iam::123456789012:root",
+              "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*",
+            ]
+          }
+        }
+      }]
+    ]
+    error_message = "A right sqs:SendMessage must not be enough to send an event: only the topic and operators may."
   }
 
   assert {
@@ -204,4 +231,14 @@ run "retention_below_the_dead_letters" {
   }
 
   expect_failures = [var.message_retention_seconds]
+}
+
+run "not_everybody_may_redrive" {
+  command = plan
+
+  variables {
+    redrive_principals = ["role/*"]
+  }
+
+  expect_failures = [var.redrive_principals]
 }

@@ -17,12 +17,11 @@ variables {
     disconnect = "arn:aws:apigateway:eu-central-1:lambda:path/disconnect"
     message    = "arn:aws:apigateway:eu-central-1:lambda:path/message"
   }
-  access_log_group_name      = "/aws/vendedlogs/herald-test-websocket"
-  logs_key_arn               = "arn:aws:kms:eu-central-1:123456789012:key/logs"
-  log_retention_days         = 30
-  throttling_rate_limit      = 2000
-  throttling_burst_limit     = 1000
-  manage_api_gateway_account = true
+  access_log_group_name  = "/aws/vendedlogs/herald-test-websocket"
+  logs_key_arn           = "arn:aws:kms:eu-central-1:123456789012:key/logs"
+  log_retention_days     = 30
+  throttling_rate_limit  = 2000
+  throttling_burst_limit = 1000
 }
 
 override_resource {
@@ -61,19 +60,6 @@ override_resource {
 override_resource {
   target = aws_cloudwatch_log_group.access
   values = { arn = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/vendedlogs/herald-test-websocket" }
-}
-
-override_resource {
-  target = aws_iam_role.account
-  values = { arn = "arn:aws:iam::123456789012:role/herald-test-api-gateway-logs" }
-}
-
-override_resource {
-  target = aws_iam_role_policy_attachment.account
-}
-
-override_resource {
-  target = aws_api_gateway_account.this
 }
 
 run "first_deployment" {
@@ -128,11 +114,6 @@ run "first_deployment" {
   }
 
   assert {
-    condition     = endswith(aws_iam_role_policy_attachment.account[0].policy_arn, ":aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs")
-    error_message = "The account's logging role must have AWS's own policy and no other."
-  }
-
-  assert {
     condition     = output.authorizer_arn == "arn:aws:execute-api:eu-central-1:123456789012:api/authorizers/authorizer"
     error_message = "The authorizer must be invoked from its own ARN."
   }
@@ -177,15 +158,15 @@ run "another_authorizer" {
   }
 }
 
-run "account_set_elsewhere" {
+run "another_endpoint" {
   command = plan
 
   variables {
-    manage_api_gateway_account = false
+    disable_execute_api_endpoint = true
   }
 
   assert {
-    condition     = length(aws_api_gateway_account.this) == 0 && length(aws_iam_role.account) == 0
-    error_message = "The account's setting must not be changed."
+    condition     = aws_apigatewayv2_deployment.this.triggers != run.first_deployment.deployment_triggers
+    error_message = "A disabled endpoint must be deployed, or clients could still use it."
   }
 }

@@ -24,6 +24,8 @@ module "messaging" {
   error_topic_name = "test-error-notifications"
   kms_key_arn      = module.keys.messaging_key_arn
   consumer_timeout = 20
+
+  redrive_principals = ["root", "role/operators"]
 }
 
 output "key_arn" {

@@ -1,0 +1,53 @@
+"""The account and Region of a stage, as its .tfvars file names them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from cli.console import CommandError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Place(NamedTuple):
+    """Where a stage is: the id of its AWS account, and its Region."""
+
+    file: Path
+    account: str
+    region: str
+
+    def check(self, account: str, caller: str) -> None:
+        """Compare the account with that of the credentials of `caller`; raises CommandError."""
+        if account == self.account:
+            return
+        raise CommandError(
+            f"{self.file.name} is a stage of account {self.account}, but these credentials are of"
+            f" account {account} ({caller}). Log in to account {self.account},"
+            f" or correct aws_account_id in infra/envs/{self.file.name}."
+        )
+
+
+def read(file: Path) -> Place:
+    """Read a stage's variables.
+
+    Raises
+    ------
+    CommandError
+        The file does not name the account or the Region; the message says what to write.
+    """
+    return Place(file, _value(file, "aws_account_id"), _value(file, "aws_region"))
+
+
+_EXAMPLES = {"aws_account_id": "123456789012", "aws_region": "eu-central-1"}
+
+
+def _value(file: Path, name: str) -> str:
+    found = re.search(rf'(?m)^\s*{name}\s*=\s*"([^"]+)"', file.read_text())
+    if found:
+        return found[1]
+    raise CommandError(
+        f"infra/envs/{file.name} does not say where the stage is. Add a line, with your value:"
+        f'\n  {name} = "{_EXAMPLES[name]}"'
+    )

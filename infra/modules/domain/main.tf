@@ -1,0 +1,16 @@
+resource "aws_apigatewayv2_domain_name" "this" {
+  domain_name = var.name
+
+  domain_name_configuration {
+    certificate_arn = var.certificate_arn
+    endpoint_type   = "REGIONAL"
+    security_policy = "TLS_1_2"
+  }
+}
+
+# Without a key, the whole domain is the API's: its URLs have no path for the stage.
+resource "aws_apigatewayv2_api_mapping" "this" {
+  api_id      = var.api_id
+  domain_name = aws_apigatewayv2_domain_name.this.id
+  stage       = var.stage
+}
