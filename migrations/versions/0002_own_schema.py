@@ -17,8 +17,8 @@ def upgrade() -> None:
             wanted text[];
             found  text[];
             modern boolean;
-            role   record;
-            right_ record;
+            viewed boolean;
+            held   record;
         BEGIN
             -- The function has a name that nobody else uses: where it is, Herald was. A new
             -- database has it in its new home already.
@@ -45,37 +45,44 @@ def upgrade() -> None:
                         'migrated.', shared, moving;
                 END IF;
 
-                -- Whoever may use a table keeps the right, which now needs one to its schema, too.
-                FOR role IN
-                    SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC'
-                                    ELSE quote_ident(pg_get_userbyid(grantee)) END AS name
-                    FROM pg_class, aclexplode(coalesce(relacl, acldefault('r', relowner)))
-                    WHERE pg_class.oid = to_regclass(format('%I.%I', shared, moving))
-                LOOP
-                    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %s', home, role.name);
-                END LOOP;
                 EXECUTE format('ALTER TABLE %I.%I SET SCHEMA %I', shared, moving, home);
 
                 -- For one release: the version that runs, and applications, use the old names.
                 -- Before PostgreSQL 15, a view would lead around row-level security.
                 modern := current_setting('server_version_num')::int >= 150000;
-                CONTINUE WHEN NOT modern AND (SELECT relrowsecurity FROM pg_class
+                viewed := modern OR NOT (SELECT relrowsecurity FROM pg_class
                     WHERE pg_class.oid = to_regclass(format('%I.%I', home, moving)));
-                EXECUTE format('CREATE VIEW %I.%I %s AS SELECT * FROM %I.%I', shared, moving,
-                    CASE WHEN modern THEN 'WITH (security_invoker = true)' ELSE '' END,
-                    home, moving);
-                FOR right_ IN
-                    SELECT privilege_type AS name, CASE grantee WHEN 0 THEN 'PUBLIC'
-                           ELSE quote_ident(pg_get_userbyid(grantee)) END AS holder
-                    FROM pg_class, aclexplode(coalesce(relacl, acldefault('r', relowner)))
-                    WHERE pg_class.oid = to_regclass(format('%I.%I', home, moving))
+                IF viewed THEN
+                    EXECUTE format('CREATE VIEW %I.%I %s AS SELECT * FROM %I.%I', shared, moving,
+                        CASE WHEN modern THEN 'WITH (security_invoker = true)' ELSE '' END,
+                        home, moving);
+                    EXECUTE format('COMMENT ON VIEW %I.%I IS %L', shared, moving,
+                        format('Herald: use %I.%I; the next release drops this view.',
+                            home, moving));
+                END IF;
+
+                -- Whoever may use the table, or some of its columns, may do the same as before.
+                FOR held IN
+                    SELECT privilege_type || coalesce(' (' || quote_ident(column_name) || ')', '')
+                               AS privilege,
+                           CASE grantee WHEN 0 THEN 'PUBLIC'
+                               ELSE quote_ident(pg_get_userbyid(grantee)) END AS role
+                    FROM (
+                        SELECT NULL AS column_name,
+                               coalesce(relacl, acldefault('r', relowner)) AS acl
+                        FROM pg_class
+                        WHERE pg_class.oid = to_regclass(format('%I.%I', home, moving))
+                        UNION ALL
+                        SELECT attname, attacl FROM pg_attribute
+                        WHERE attrelid = to_regclass(format('%I.%I', home, moving))
+                    ) AS granted, aclexplode(acl)
                 LOOP
-                    EXECUTE format('GRANT %s ON %I.%I TO %s', right_.name, shared, moving,
-                        right_.holder);
+                    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %s', home, held.role);
+                    IF viewed THEN
+                        EXECUTE format('GRANT %s ON %I.%I TO %s', held.privilege, shared, moving,
+                            held.role);
+                    END IF;
                 END LOOP;
-                EXECUTE format('COMMENT ON VIEW %I.%I IS %L', shared, moving,
-                    'Herald: use ' || format('%I.%I', home, moving)
-                    || '; the next release drops this view.');
             END LOOP;
             EXECUTE format('ALTER FUNCTION %I.herald_epoch() SET SCHEMA %I', shared, home);
         END

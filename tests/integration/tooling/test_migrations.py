@@ -191,6 +191,22 @@ def test_roles_keep_their_rights_and_get_no_more(old: str, role: str) -> None:
             execute(role, f"DELETE FROM {name}")
 
 
+def test_a_role_with_rights_to_columns_keeps_them(old: str, role: str) -> None:
+    """Given an application that may only insert what it has to."""
+    execute(
+        old,
+        "DROP OWNED BY functions",
+        "GRANT INSERT (id, user_id, prompt), SELECT (id) ON generations TO functions",
+    )
+    migrations.upgrade(old)
+    for name in ("generations", "herald.generations"):
+        execute(
+            role, f"INSERT INTO {name} (id, user_id, prompt) VALUES (gen_random_uuid(), 'a', 'p')"
+        )
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            execute(role, f"SELECT prompt FROM {name}")
+
+
 def test_row_level_security_holds_for_the_view_too(old: str, role: str) -> None:
     execute(
         old,
