@@ -4,10 +4,13 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from chalicelib.engine.http1 import MAX_BODY
 from chalicelib.engine.sigv4 import Signer
-from chalicelib.engine.unsigned import Unsigned
+
+if TYPE_CHECKING:
+    from chalicelib.engine.unsigned import Unsigned
 
 CONNECT_TIMEOUT = 1.0
 TIMEOUT = 3.0
@@ -105,10 +108,7 @@ class Endpoint:
         self.timeout = timeout
         self.retryable = retryable
         self.max_body = max_body
-        base = f"/{path}".rstrip("/")
-        self.signer: Signer | Unsigned = (
-            Signer(service, region, self.host, base) if service else Unsigned(self.host, base)
-        )
+        self.signer = _signer(service, region, self.host, f"/{path}".rstrip("/"))
         self._addresses: list[Address] = []
         self._resolved = 0.0
 
@@ -135,6 +135,14 @@ class Endpoint:
         """Try the other addresses first: this one did not accept a connection."""
         if self._addresses and self._addresses[0] == address:
             self._addresses.append(self._addresses.pop(0))
+
+
+def _signer(service: str, region: str, host: str, base: str) -> "Signer | Unsigned":
+    if service:
+        return Signer(service, region, host, base)
+    from chalicelib.engine.unsigned import Unsigned  # most functions do without it
+
+    return Unsigned(host, base)
 
 
 def trust(host: str) -> ssl.SSLContext:
