@@ -21,6 +21,10 @@ FRAME_MS = 200  # 300 frames a minute
 BUSY_MS = 30_000  # longer than a function answers a frame: a replay that was cut off is over then
 RETRY_MS = 1000  # while another replay begins or runs
 _BURST_MS = BURST_FRAMES * FRAME_MS
+_NOT_BUSY = (
+    "attribute_exists(#connection) AND (attribute_not_exists(#connection.replaying_until)"
+    " OR #connection.replaying_until <= :now)"
+)
 
 
 class Budget(NamedTuple):
@@ -78,21 +82,14 @@ class ReplayBudgets:
         now = int(self._clock() * 1000)
         if wait := seen.wait_ms(frames, now):
             raise OverBudget(wait)
-        cost = frames * FRAME_MS
-        values = {":now": now, ":until": now + BUSY_MS}
-        if seen.full_at <= now:
-            full_at, affordable = ":full_at", _IDLE
-            values[":full_at"] = now + cost
-        else:
-            full_at, affordable = "replay_full_at + :cost", "replay_full_at <= :most"
-            values |= {":cost": cost, ":most": now + _BURST_MS - cost}
+        full_at, affordable, values = _taking(seen, now, frames * FRAME_MS)
         payload = {
             **user_item.key(self._table, user_id, connection_id),
             "UpdateExpression": (
                 f"SET replay_full_at = {full_at}, #connection.replaying_until = :until"
             ),
             "ConditionExpression": f"{affordable} AND {_NOT_BUSY}",
-            "ExpressionAttributeValues": to_item(values),
+            "ExpressionAttributeValues": to_item(values | {":now": now, ":until": now + BUSY_MS}),
         }
         if not self._done(payload):
             raise OverBudget(RETRY_MS)
@@ -122,8 +119,11 @@ class ReplayBudgets:
         return True
 
 
-_IDLE = "(attribute_not_exists(replay_full_at) OR replay_full_at <= :now)"
-_NOT_BUSY = (
-    "attribute_exists(#connection) AND (attribute_not_exists(#connection.replaying_until)"
-    " OR #connection.replaying_until <= :now)"
-)
+def _taking(seen: Budget, now_ms: int, cost_ms: int) -> tuple[str, str, dict[str, str | int]]:
+    """Return the new moment as an expression, the condition for it, and their values."""
+    if seen.full_at <= now_ms:
+        idle = "(attribute_not_exists(replay_full_at) OR replay_full_at <= :now)"
+        return ":full_at", idle, {":full_at": now_ms + cost_ms}
+    # Other replays may have taken frames since: the sum is DynamoDB's.
+    values: dict[str, str | int] = {":cost": cost_ms, ":most": now_ms + _BURST_MS - cost_ms}
+    return "replay_full_at + :cost", "replay_full_at <= :most", values
