@@ -12,6 +12,7 @@ import pytest
 
 from chalicelib import metrics, settings
 from chalicelib.telemetry import NAMESPACE
+from cli.cost.bill import ALARM_METRICS
 from tests.infra.conftest import REGION, Terraform, copy_of_infra
 from tooling import ROOT, package
 
@@ -225,6 +226,14 @@ def test_only_failures_of_authorize_raise_its_alarm(
     except ZeroDivisionError:
         value = 0  # CloudWatch has no value, and missing data does not raise the alarm
     assert (value > alarm["threshold"]) is raised
+
+
+def test_the_bill_counts_every_metric_that_an_alarm_reads(plan: Resources) -> None:
+    read = [
+        max(1, sum(bool(query["metric"]) for query in alarm["metric_query"]))
+        for alarm in alarms(plan)
+    ]
+    assert sum(read) == ALARM_METRICS
 
 
 def test_every_alarm_has_its_runbook(plan: Resources) -> None:

@@ -39,7 +39,7 @@ _ARNS = {
             for table in ("api_keys", "connections", "inbox")
         },
         **{
-            f"{secret}_secret_arn": f"arn:aws:secretsmanager:{_AT}:secret:herald-test-{secret}-aB3xYz"
+            f"{secret}_secret_arn": f"arn:aws:secretsmanager:{_AT}:secret:herald-{secret}-aB3xYz"
             for secret in ("database", "jwt", "webhook")
         },
     },
@@ -123,13 +123,13 @@ def rendered(
 
 
 def with_resource(document: Document, resource: str) -> Document:
-    """Name the resource of a policy that AWS attaches to it: a trust policy names none, a key "*"."""
+    """Name the resource of a policy that belongs to it: trust policies name none, keys "*"."""
     statements = [{**statement, "Resource": resource} for statement in document["Statement"]]
     return {**document, "Statement": statements}
 
 
 def prepared(address: str, document: Document) -> Document:
-    kind = address.split("[")[0].split(".")[-2]
+    kind = address.partition("[")[0].split(".")[-2]
     if kind == "aws_iam_role":
         return with_resource(document, f"arn:aws:iam::{ACCOUNT}:role/x")
     return with_resource(document, _KEY) if kind == "aws_kms_key" else document
