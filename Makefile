@@ -113,7 +113,7 @@ test-tools: setup
 	@tooling/setup.sh emulator chromium nodejs pgbouncer
 
 lock: setup ## Resolve requirements/*.in into the pinned requirements/*.txt
-	@cd requirements && for name in uv runtime dev emulator terraform postgres bench; do \
+	@cd requirements && for name in uv runtime dev emulator policies terraform postgres bench; do \
 	  ../.venv/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header $(ARGS) $$name.in -o $$name.txt || exit 1; done
 

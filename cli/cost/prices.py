@@ -59,6 +59,7 @@ PRICES = {
     "alarm": Price(0.10, 1, "metrics in alarms", _CLOUDWATCH, "recalled"),
     "dashboard": Price(3.00, 1, "dashboards", _CLOUDWATCH, "recalled"),
     "schedule": Price(1.00, MILLION, "invocations", _aws("eventbridge"), "recalled"),
+    "trace": Price(5.00, MILLION, "traces recorded", _aws("xray"), "recalled"),
     "transfer-out": Price(0.09, 1, "GB to the internet", _aws("ec2"), "read"),
     # Other transports
     "appsync-operation": Price(1.00, MILLION, "operations of 5 KB", _APPSYNC, "read"),

@@ -12,6 +12,7 @@ import pytest
 
 from chalicelib import metrics, settings
 from chalicelib.telemetry import NAMESPACE
+from cli.cost.bill import ALARM_METRICS
 from tests.infra.conftest import REGION, Terraform, copy_of_infra
 from tooling import ROOT, package
 
@@ -39,13 +40,13 @@ def chalice() -> dict[str, Resources]:
 
 
 @pytest.fixture(scope="module")
-def plan(tmp_path_factory: pytest.TempPathFactory, moto_environment: dict[str, str]) -> Resources:
-    """Return the planned resources of the root module by address; unknown values are True."""
+def planning(
+    tmp_path_factory: pytest.TempPathFactory, moto_environment: dict[str, str]
+) -> Terraform:
+    """Return an initialised copy of the root module, with the variables of a stage on moto."""
     package.build()
     directory = copy_of_infra(tmp_path_factory.mktemp("plan") / "infra")
     (directory / "backend_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
-    planning = Terraform(directory, **moto_environment)
-    planning.output("init", "-no-color")
     variables = {
         "aws_account_id": "123456789012",  # moto's
         "aws_region": REGION,
@@ -55,8 +56,16 @@ def plan(tmp_path_factory: pytest.TempPathFactory, moto_environment: dict[str, s
         "package_path": str(package.ARCHIVE),
         "deliver_maximum_concurrency": "7",
     }
-    arguments = [f"-var={name}={value}" for name, value in variables.items()]
-    planning.output("plan", "-no-color", "-out=plan.bin", *arguments)
+    (directory / "terraform.tfvars.json").write_text(json.dumps(variables))
+    planning = Terraform(directory, **moto_environment)
+    planning.output("init", "-no-color")
+    return planning
+
+
+@pytest.fixture(scope="module")
+def plan(planning: Terraform) -> Resources:
+    """Return the planned resources of the root module by address; unknown values are True."""
+    planning.output("plan", "-no-color", "-out=plan.bin")
     shown = json.loads(planning.output("show", "-json", "plan.bin"))
     return {
         change["address"]: merge(change["change"]["after"], change["change"]["after_unknown"])
@@ -150,6 +159,22 @@ def test_runtime(chalice: dict[str, Resources], plan: Resources) -> None:
     assert {function["runtime"] for _, function in functions(plan)} == packaged
 
 
+def test_a_stage_is_bound_to_its_account(planning: Terraform) -> None:
+    result = planning.run("plan", "-no-color", "-var=aws_account_id=210987654321")
+    assert result.returncode == 1
+    assert "AWS account ID not allowed: 123456789012" in result.stderr
+
+
+def test_a_role_has_the_path_and_boundary_of_the_stage(plan: Resources) -> None:
+    shared = hcl("locals.tf")["locals"][0]["function"]
+    assert shared["role"] == {
+        "path": "${var.role_path}",
+        "permissions_boundary_arn": "${var.permissions_boundary_arn}",
+    }
+    roles = {address for address in plan if ".aws_iam_role." in address}
+    assert roles == {f"module.{name}.aws_iam_role.this" for name, _ in functions(plan)}
+
+
 def test_batch_size(chalice: dict[str, Resources], plan: Resources) -> None:
     [registered] = chalice["aws_lambda_event_source_mapping"].values()
     deployed = plan['module.deliver.aws_lambda_event_source_mapping.queue["this"]']
@@ -225,6 +250,14 @@ def test_only_failures_of_authorize_raise_its_alarm(
     except ZeroDivisionError:
         value = 0  # CloudWatch has no value, and missing data does not raise the alarm
     assert (value > alarm["threshold"]) is raised
+
+
+def test_the_bill_counts_every_metric_that_an_alarm_reads(plan: Resources) -> None:
+    read = [
+        max(1, sum(bool(query["metric"]) for query in alarm["metric_query"]))
+        for alarm in alarms(plan)
+    ]
+    assert sum(read) == ALARM_METRICS
 
 
 def test_every_alarm_has_its_runbook(plan: Resources) -> None:

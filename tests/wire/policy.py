@@ -37,6 +37,8 @@ _UPDATES = {
     ),
     "events:PutRule": ("events:TagResource", "events:UntagResource"),
     "iam:CreateRole": (
+        "iam:DeleteRolePermissionsBoundary",
+        "iam:PutRolePermissionsBoundary",
         "iam:TagRole",
         "iam:UntagRole",
         "iam:UpdateAssumeRolePolicy",
@@ -51,6 +53,8 @@ _UPDATES = {
     ),
     "lambda:CreateEventSourceMapping": ("lambda:UpdateEventSourceMapping",),
     "lambda:CreateFunction": (
+        "lambda:DeleteFunctionConcurrency",
+        "lambda:PutFunctionConcurrency",
         "lambda:TagResource",
         "lambda:UntagResource",
         "lambda:UpdateFunctionCode",
@@ -100,10 +104,7 @@ _BESIDES = {
     ("secretsmanager:CreateSecret", "KmsKeyId"): ("kms:Decrypt", "kms:GenerateDataKey"),
 }
 
-_PASSED = {
-    "lambda:CreateFunction": "lambda.amazonaws.com",
-    "apigateway:UpdateAccount": "apigateway.amazonaws.com",
-}
+_PASSED = {"lambda:CreateFunction": "lambda.amazonaws.com"}
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/using-service-linked-roles.html
 _LINKED = {"apigatewayv2:CreateApi": "ops.apigateway.amazonaws.com"}
 _ROLES = "arn:*:iam::*:role/herald-*"
@@ -168,7 +169,7 @@ def text(policy: dict[str, Any]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     asked = calls(records.load(Path(arguments[0]) if arguments else RECORD))
-    needed = {"lambda:CreateFunction", "lambda:DeleteFunction", "apigateway:GetAccount"}
+    needed = {"lambda:CreateFunction", "lambda:DeleteFunction", "lambda:GetFunction"}
     if missing := needed - {call.name for call in asked}:
         print(f"The record has no whole apply, plan and destroy: {missing}", file=sys.stderr)
         return 1

@@ -1,5 +1,6 @@
 # Open connections, one item per user. No backups: items are short-lived, and clients that reconnect create them again.
 resource "aws_dynamodb_table" "connections" {
+  #checkov:skip=CKV_AWS_28:Items are short-lived, and clients that reconnect create them again
   name                        = "${var.name}-connections"
   billing_mode                = "PAY_PER_REQUEST"
   deletion_protection_enabled = var.deletion_protection

@@ -56,6 +56,23 @@ def test_a_million_notifications_line_by_line() -> None:
     assert amount(given, "deliver: time") == pytest.approx(seconds * 1769 / 1024 * 16.6667e-6)
 
 
+def test_traces_are_billed_when_they_are_sent() -> None:
+    quiet = Inputs(users=1, notifications=100, tracing=True)
+    traced = [line for line in bill(quiet) if line.service == "X-Ray"]
+    calls = [line for line in bill(quiet) if line.what.endswith(": calls")]
+    assert [line.quantity for line in traced] == [pytest.approx(sum(c.quantity for c in calls))]
+    assert traced[0].amount == pytest.approx(traced[0].quantity * 5e-6)
+    busy = replace(quiet, users=1_000_000)
+    (line,) = [line for line in bill(busy) if line.service == "X-Ray"]
+    callback = 60 * 60 * 24 * 30 * 0.95 + 0.05 * 100e6
+    assert (
+        callback
+        < line.quantity
+        < 0.2 * sum(c.quantity for c in bill(busy) if c.what.endswith(": calls"))
+    )
+    assert not [line for line in bill(Inputs()) if line.service == "X-Ray"]
+
+
 def test_the_summary_is_the_sum_of_the_lines() -> None:
     given = Inputs()
     lines, counts = bill(given), volumes(given)
