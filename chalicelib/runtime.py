@@ -195,10 +195,11 @@ class Runtime:
         return Database(partial(secrets.get, arn), failed, schema=config.database_schema)
 
     def _publisher(self, config: settings.Recording) -> Publisher:
-        from chalicelib.aws.sns import sns_client
+        from chalicelib.aws.sns import Sns
         from chalicelib.recording.publishing import Publisher
 
-        return Publisher(sns_client(), config.topic_arn, config.error_topic_arn)
+        sns = Sns(self._engine, self._environ)
+        return Publisher(sns, config.topic_arn, config.error_topic_arn)
 
     def _tokens(self, config: settings.Jwt) -> Tokens:
         from chalicelib.sessions.tokens import Rules, Tokens

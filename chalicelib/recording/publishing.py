@@ -4,55 +4,30 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from chalicelib import metrics, telemetry
-from chalicelib.errors import PublishFailed
-from chalicelib.retry import retry
+from chalicelib.aws.sns import Entry
+from chalicelib.errors import PublishFailed, ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from mypy_boto3_sns import SNSClient
-    from mypy_boto3_sns.type_defs import (
-        MessageAttributeValueTypeDef,
-        PublishBatchRequestEntryTypeDef,
-    )
-
+    from chalicelib.aws.sns import Sns
     from chalicelib.recording.rows import OutboxRow
-
-T = TypeVar("T")
 
 # SNS takes 10 entries and 256 KiB in one PublishBatch; eight of the largest events fit.
 BATCH = 8
-
-# How SNS refuses a message for what it holds:
-# https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html#API_PublishBatch_Errors
-_REFUSED = {
-    "BatchRequestTooLong",
-    "BatchRequestTooLongException",
-    "InvalidParameter",
-    "InvalidParameterException",
-    "InvalidParameterValue",
-    "ParameterValueInvalid",
-    "ValidationException",
-}
+ALERT_SECONDS = 3.0
 
 
 class Publisher:
-    """Puts events and alerts on their topics; `sleep` waits between tries, seconds."""
+    """Puts events and alerts on their topics."""
 
-    def __init__(
-        self,
-        client: SNSClient,
-        topic_arn: str,
-        error_topic_arn: str,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._client = client
+    def __init__(self, sns: Sns, topic_arn: str, error_topic_arn: str) -> None:
+        self._sns = sns
         self._topic_arn = topic_arn
         self._error_topic_arn = error_topic_arn
-        self._sleep = sleep
 
     def publish(self, event: str, *, deadline: float) -> None:
         """Publish one event, in three tries.
@@ -62,12 +37,11 @@ class Publisher:
         PublishFailed
             SNS refused all three.
         """
-        self._retried(
-            lambda: self._client.publish(
-                TopicArn=self._topic_arn, Message=event, MessageAttributes=message_attributes(event)
-            ),
-            deadline,
-        )
+        attributes = message_attributes(event)
+        try:
+            self._sns.publish(self._topic_arn, event, attributes=attributes, deadline=deadline)
+        except ServiceError as exc:
+            raise _failed(exc) from exc
 
     def publish_or_report(self, event: str, *, event_id: str, deadline: float) -> bool:
         """Publish an event of the outbox; on failure report it and leave it to the relay."""
@@ -103,65 +77,33 @@ class Publisher:
         ]
 
     def _publish_entries(self, rows: Sequence[OutboxRow], deadline: float) -> list[str]:
-        entries: list[PublishBatchRequestEntryTypeDef] = [
-            {"Id": row.id, "Message": row.event, "MessageAttributes": message_attributes(row.event)}
-            for row in rows
-        ]
-        answer = self._retried(
-            lambda: self._client.publish_batch(
-                TopicArn=self._topic_arn, PublishBatchRequestEntries=entries
-            ),
-            deadline,
-        )
-        for failure in answer.get("Failed", []):
-            telemetry.warning("event refused by SNS", event_id=failure["Id"], code=failure["Code"])
-        return [success["Id"] for success in answer["Successful"]]
+        entries = [Entry(row.id, row.event, message_attributes(row.event)) for row in rows]
+        try:
+            result = self._sns.publish_batch(self._topic_arn, entries, deadline=deadline)
+        except ServiceError as exc:
+            raise _failed(exc) from exc
+        for event_id, code in result.refused.items():
+            telemetry.warning("event refused by SNS", event_id=event_id, code=code)
+        return result.accepted
 
     def alert(self, subject: str, **details: object) -> None:
         """Notify `error-notifications`, in one try: the metric's alarm does not depend on it."""
+        message = json.dumps({"message": subject, **details}, default=str)
+        deadline = time.monotonic() + ALERT_SECONDS
         try:
-            self._client.publish(
-                TopicArn=self._error_topic_arn,
-                Subject=subject,
-                Message=json.dumps({"message": subject, **details}, default=str),
+            self._sns.publish(
+                self._error_topic_arn, message, subject=subject, deadline=deadline, attempts=1
             )
-        except Exception as exc:
-            telemetry.error("alert not published", subject=subject, error=_name(exc))
-
-    def _retried(self, call: Callable[[], T], deadline: float) -> T:
-        from botocore.exceptions import BotoCoreError, ClientError
-
-        def attempt() -> T:
-            try:
-                return call()
-            except ClientError as exc:
-                if _name(exc) in _REFUSED:  # the same request will never succeed
-                    raise PublishFailed(_name(exc), blames_request=True) from exc
-                raise
-
-        try:
-            return retry(
-                attempt,
-                on=(BotoCoreError, ClientError),
-                deadline=deadline,
-                failed=lambda tries, exc: telemetry.warning(
-                    "publish failed", tries=tries, error=_name(exc)
-                ),
-                sleep=self._sleep,
-            )
-        except (BotoCoreError, ClientError) as exc:
-            raise PublishFailed(_name(exc)) from exc
+        except ServiceError as exc:
+            telemetry.error("alert not published", subject=subject, error=exc.code)
 
 
-def message_attributes(event: str) -> dict[str, MessageAttributeValueTypeDef]:
+def message_attributes(event: str) -> dict[str, str]:
     """Return an event's SNS attributes: nothing of its owner, since SNS does not encrypt them."""
     found = json.loads(event)
-    attributes = {"type": found["type"], "status": found["data"]["status"]}
-    return {
-        name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
-    }
+    return {"type": found["type"], "status": found["data"]["status"]}
 
 
-def _name(exc: Exception) -> str:
-    response = getattr(exc, "response", None) or {}  # None where there was no answer
-    return response.get("Error", {}).get("Code") or type(exc).__name__
+def _failed(exc: ServiceError) -> PublishFailed:
+    telemetry.warning("publish failed", status=exc.status, error=exc.code)
+    return PublishFailed(exc.code, blames_request=exc.blames_request)
