@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib.aws.dynamodb import BATCH_WRITE_ITEMS, to_item
-from chalicelib.errors import DatabaseUnavailable
+from chalicelib.errors import DatabaseError
 from chalicelib.recording.database import Database
 from chalicelib.recording.erasing import Rows, erase
 from cli import api_keys, sessions
@@ -45,23 +45,23 @@ def forget(herald: Target, user_id: str) -> Erased:
         name: herald.output(f"{name}_table") for name in ("api_keys", "connections", "inbox")
     }
     dynamodb, gateway = herald.client("dynamodb"), herald.connections_client()
-    rows = _erase_rows(herald.database_url(), user_id)
+    rows = _erase_rows(herald.database_url(), herald.database_schema(), user_id)
     keys = api_keys.revoke_all(dynamodb, outputs["api_keys"], user_id)
     revoked = sessions.revoke(dynamodb, gateway, outputs["connections"], user_id)
     return Erased(rows, keys, revoked, erase_inbox(dynamodb, outputs["inbox"], user_id))
 
 
-def _erase_rows(dsn: str, user_id: str) -> Rows:
+def _erase_rows(dsn: str, schema: str, user_id: str) -> Rows:
     from tooling.migrations import place
 
-    database = Database(lambda: dsn)
+    database = Database(lambda: dsn, schema=schema)
     try:
         return database.run(
             lambda cursor: erase(cursor, user_id),
             deadline=time.monotonic() + _SECONDS,
             seconds=_SECONDS,
         )
-    except DatabaseUnavailable as exc:
+    except DatabaseError as exc:
         raise CommandError(
             f"Nothing was erased: the database at {place(dsn)} failed: {exc}\n"
             "A role that may not delete generations cannot do this: set HERALD_DATABASE_URL to the"

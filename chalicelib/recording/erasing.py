@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from psycopg2.extras import RealDictCursor
+    from chalicelib.recording.database import Cursor
 
 
 class Rows(NamedTuple):
@@ -16,16 +16,16 @@ class Rows(NamedTuple):
     streams: int
 
 
-def erase(cursor: RealDictCursor, user_id: str) -> Rows:
+def erase(cursor: Cursor, user_id: str) -> Rows:
     """Delete a user's generations, stream and events, in the caller's transaction.
 
     In the order in which `callback` locks them: a result that is being recorded is erased, too.
     Receipts of webhooks name no user and expire with the outbox.
     """
     cursor.execute("SET LOCAL statement_timeout = 0")  # the tables may be large
-    cursor.execute("DELETE FROM generations WHERE user_id = %s", (user_id,))
+    cursor.execute(f"DELETE FROM {cursor.tables.generations} WHERE user_id = %s", (user_id,))
     generations = cursor.rowcount
-    cursor.execute("DELETE FROM streams WHERE user_id = %s", (user_id,))
+    cursor.execute(f"DELETE FROM {cursor.tables.streams} WHERE user_id = %s", (user_id,))
     streams = cursor.rowcount
-    cursor.execute("DELETE FROM outbox WHERE event->>'userid' = %s", (user_id,))
+    cursor.execute(f"DELETE FROM {cursor.tables.outbox} WHERE event->>'userid' = %s", (user_id,))
     return Rows(generations, cursor.rowcount, streams)

@@ -167,7 +167,7 @@ def test_forgetting_erases_a_user_and_nobody_else(
     close = closed_with(tabs[alice.name])
     assert close is not None
     assert close["code"] == 4011
-    rows = "SELECT count(*) FROM generations WHERE user_id = %s"
+    rows = "SELECT count(*) FROM herald.generations WHERE user_id = %s"
     assert herald.query(rows, alice.name) == [(0,)]
     assert herald.query(rows, bob.name) == [(1,)]
     assert tabs[bob.name].silent()

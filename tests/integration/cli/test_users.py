@@ -141,16 +141,17 @@ def database(fresh_database: str) -> Iterator[Any]:
         for user in ("alice", "alice", "bob"):
             generation_id = str(uuid.uuid4())
             cursor.execute(
-                "INSERT INTO generations (id, user_id, prompt) VALUES (%s, %s, 'p')",
+                "INSERT INTO herald.generations (id, user_id, prompt) VALUES (%s, %s, 'p')",
                 (generation_id, user),
             )
             cursor.execute(
-                "INSERT INTO streams (user_id, last_offset) VALUES (%s, 1)"
+                "INSERT INTO herald.streams (user_id, last_offset) VALUES (%s, 1)"
                 " ON CONFLICT (user_id) DO UPDATE SET last_offset = streams.last_offset + 1",
                 (user,),
             )
             cursor.execute(
-                "INSERT INTO outbox (id, event) VALUES (%s, %s)", (generation_id, event(user))
+                "INSERT INTO herald.outbox (id, event) VALUES (%s, %s)",
+                (generation_id, event(user)),
             )
         yield cursor
     connection.close()
@@ -164,7 +165,7 @@ def owners(cursor: Any) -> dict[str, list[str]]:
         ("streams", "user_id"),
         ("outbox", "event->>'userid'"),
     ):
-        cursor.execute(f"SELECT {column} FROM {table} ORDER BY 1")
+        cursor.execute(f"SELECT {column} FROM herald.{table} ORDER BY 1")
         found[table] = [user for (user,) in cursor.fetchall()]
     return found
 
@@ -247,8 +248,11 @@ def test_when_the_rows_cannot_be_erased_nothing_is(
     """The role of the functions may not delete generations."""
     role = f"herald_{uuid.uuid4().hex[:8]}"
     database.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'p'")
-    database.execute(f"GRANT SELECT, UPDATE ON generations TO {role}")
-    database.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON streams, outbox TO {role}")
+    database.execute(f"GRANT USAGE ON SCHEMA herald TO {role}")
+    database.execute(f"GRANT SELECT, UPDATE ON herald.generations TO {role}")
+    database.execute(
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON herald.streams, herald.outbox TO {role}"
+    )
     dynamodb.put_item(TableName="inbox", Item=to_item({"user_id": "alice", "position": "p"}))
     limited = psycopg2.extensions.make_dsn(fresh_database, user=role, password="p")
     before = owners(database)
