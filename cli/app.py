@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from cli.commands import api_key, cost, deploy, dlq, migrate, new_epoch, secret
+from cli.commands import api_key, cost, deploy, dlq, migrate, new_epoch, secret, smoke
 from cli.console import NOT_BEGUN, CommandError
 from cli.declare import add, prose
 from tooling.program import Program
@@ -55,8 +55,10 @@ def _group(name: str, text: str) -> typer.Typer:
 
 add(app, "plan", deploy.plan)
 add(app, "deploy", deploy.deploy)
+add(app, "rollback", deploy.rollback)
 add(app, "destroy", deploy.destroy)
 add(app, "migrate", migrate.migrate)
+add(app, "smoke", smoke.smoke)
 
 _dlq = _group("dlq", dlq.HELP)
 add(_dlq, "list", dlq.list_letters)

@@ -59,14 +59,15 @@ class Target:
         """Return a secret's ARN if it is known, else its name."""
         return self._outputs.get(f"{kind}_secret_arn") or f"herald-{self.output('stage')}-{kind}"
 
+    def secret(self, kind: str) -> str:
+        """Return a secret's value; raises botocore's ClientError, also when it has none."""
+        secrets = self.client("secretsmanager")
+        return str(secrets.get_secret_value(SecretId=self.secret_id(kind))["SecretString"]).strip()
+
     def database_url(self) -> str:
         """Return the DSN: HERALD_DATABASE_URL, the stack's own, or the one in the secret."""
         known = os.environ.get(DATABASE_URL) or self._outputs.get("database_url")
-        if known:
-            return known
-        secrets = self.client("secretsmanager")
-        answer = secrets.get_secret_value(SecretId=self.secret_id("database"))
-        return str(answer["SecretString"]).strip()
+        return known or self.secret("database")
 
 
 def choose(which: Which) -> Target:
