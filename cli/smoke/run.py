@@ -52,7 +52,8 @@ _DONE = {
 
 _LOOK = {
     Step.ROW: "Check HERALD_DATABASE_URL, or the DSN in the database secret: its role must be"
-    " allowed to insert and delete rows. `./herald migrate --check` tells whether the schema is current.",
+    " allowed to insert and delete rows. `./herald migrate --check` tells whether the schema is"
+    " current.",
     Step.KEY: "Check your credentials and the table of API keys.",
     Step.CONNECT: "Look at the logs of authorize, connect and message.",
     Step.WEBHOOK: "Look at the log of callback. After a change of the webhook secret, the functions"

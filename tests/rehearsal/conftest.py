@@ -1,0 +1,70 @@
+"""One emulator and one database server for the rehearsal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg2
+import pytest
+
+from local import emulator, processes
+from tests.rehearsal.checkout import BUCKET, Checkout
+from tooling import package
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from local.emulator import Emulator
+    from local.postgres import Postgres
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The directory of the rehearsal; whatever was started for it is stopped."""
+    made = tmp_path_factory.mktemp("rehearsal")
+    (made / "logs").mkdir()
+    try:
+        yield made
+    finally:
+        for stack in (made / "first", made / "second", made):
+            processes.stop(stack)
+
+
+@pytest.fixture(scope="module")
+def aws(directory: Path) -> Emulator:
+    """An emulator with S3, which has the bucket for Terraform's states and nothing else."""
+    found = emulator.start(directory, {"SERVICES": f"{emulator.SERVICES},s3"})
+    found.client("s3").create_bucket(Bucket=BUCKET)
+    return found
+
+
+@pytest.fixture(scope="module")
+def first(directory: Path, aws: Emulator, postgres: Postgres) -> Checkout:
+    """This checkout, with a stage that was never deployed."""
+    package.build()
+    return _checkout(directory / "first", "first", aws, postgres).today()
+
+
+@pytest.fixture(scope="module")
+def second(directory: Path, aws: Emulator, postgres: Postgres) -> Checkout:
+    """The release of a72f9b6, with a stage that was never deployed."""
+    return _checkout(directory / "second", "second", aws, postgres).old()
+
+
+@pytest.fixture(scope="module")
+def old_deployment(second: Checkout) -> subprocess.Popen[str]:
+    """The second stage's first deployment, under way while the first stage is tried out."""
+    return second.start("deploy", "--yes", "--skip-smoke", "--json")
+
+
+def _checkout(directory: Path, stage: str, aws: Emulator, postgres: Postgres) -> Checkout:
+    """Make an empty directory and an empty database for a stage."""
+    directory.mkdir()
+    connection = psycopg2.connect(postgres.dsn("postgres"))
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE rehearsal_{stage} TEMPLATE template0")
+    connection.close()
+    return Checkout(directory, stage, aws, postgres.dsn(f"rehearsal_{stage}"))
