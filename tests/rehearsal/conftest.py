@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from local.postgres import Postgres
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The directory of the rehearsal; whatever was started for it is stopped."""
     made = tmp_path_factory.mktemp("rehearsal")
@@ -32,7 +32,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             processes.stop(stack)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def aws(directory: Path) -> Emulator:
     """An emulator with S3, which has the bucket for Terraform's states and nothing else."""
     found = emulator.start(directory, {"SERVICES": f"{emulator.SERVICES},s3"})
@@ -40,20 +40,20 @@ def aws(directory: Path) -> Emulator:
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def first(directory: Path, aws: Emulator, postgres: Postgres) -> Checkout:
     """This checkout, with a stage that was never deployed."""
     package.build()
     return _checkout(directory / "first", "first", aws, postgres).today()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def second(directory: Path, aws: Emulator, postgres: Postgres) -> Checkout:
     """The release of a72f9b6, with a stage that was never deployed."""
     return _checkout(directory / "second", "second", aws, postgres).old()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def old_deployment(second: Checkout) -> subprocess.Popen[str]:
     """The second stage's first deployment, under way while the first stage is tried out."""
     return second.start("deploy", "--yes", "--skip-smoke", "--json")

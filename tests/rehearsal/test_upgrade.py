@@ -29,11 +29,15 @@ def deployed(second: Checkout, old_deployment: subprocess.Popen[str]) -> Checkou
     return second
 
 
+def tables_of(stage: Checkout) -> set[str]:
+    return {stage.output(f"{name}_table") for name in ("api_keys", "connections", "inbox")}
+
+
 def test_an_upgrade_replaces_the_functions_and_keeps_the_data(
     deployed: Checkout, aws: Emulator
 ) -> None:
     old = deployed.code()
-    tables = {deployed.output(f"{name}_table") for name in ("api_keys", "connections", "inbox")}
+    tables = tables_of(deployed)
     secret_id = deployed.output("webhook_secret_arn")
     secrets = aws.client("secretsmanager")
     webhook = secrets.get_secret_value(SecretId=secret_id)["SecretString"]
