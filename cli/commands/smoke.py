@@ -29,7 +29,7 @@ def smoke(
     without it, the one whose DSN is in the stage's secret.
 
     Exit codes: 0 the event arrived and nothing was left behind; 1 a step failed, or something was
-    left behind; 2 not begun.
+    left behind; 2 not begun; 130 interrupted, and nothing was left behind.
 
     --json prints {"passed", "steps", "failed", "error", "left"}: "steps" has the milliseconds of
     each step that was done, "failed" the step that failed or null, "left" what could not be
