@@ -61,8 +61,11 @@ class Target:
 
     def secret(self, kind: str) -> str:
         """Return a secret's value; raises botocore's ClientError, also when it has none."""
-        secrets = self.client("secretsmanager")
-        return str(secrets.get_secret_value(SecretId=self.secret_id(kind))["SecretString"]).strip()
+        client = self.client("secretsmanager")
+        answer = client.get_secret_value(SecretId=self.secret_id(kind))
+        if "SecretString" not in answer:
+            raise CommandError(f"The {kind} secret is not text: set it with `./herald secret set`.")
+        return str(answer["SecretString"]).strip()
 
     def database_url(self) -> str:
         """Return the DSN: HERALD_DATABASE_URL, the stack's own, or the one in the secret."""

@@ -24,9 +24,6 @@ OLD_RELEASE = Path(__file__).with_name("a72f9b6.tar.xz")
 BUCKET = "herald-states"
 SECONDS = 240  # the longest that a single command may take
 
-_PROGRAM = ("cli", "tooling")
-_RELEASE = ("app", "chalicelib", "infra", "migrations")
-
 # The emulator returns alarms without most of their settings: every plan would set them again.
 _ALARMS = {
     "modules/alarms/alarms_override.tf": "".join(
@@ -50,6 +47,7 @@ class Finished(NamedTuple):
     @property
     def report(self) -> dict[str, Any]:
         """What it printed with --json."""
+        assert self.output, self.errors
         found: dict[str, Any] = json.loads(self.output)
         return found
 
@@ -69,7 +67,7 @@ class Checkout:
 
     def today(self) -> Checkout:
         """Put the sources of this checkout in place."""
-        self._put(_RELEASE)
+        _copy(self.directory, "app", "chalicelib", "cli", "infra", "migrations", "tooling")
         for name, text in infrastructure.OVERRIDES.items():
             if name != "backend_override.tf":
                 self.write(f"infra/{name}", text.replace("{url}", self._aws.url))
@@ -78,13 +76,20 @@ class Checkout:
         shutil.copytree(BUILD / "package", self.directory / "build" / "package", dirs_exist_ok=True)
         return self
 
-    def old(self) -> Checkout:
-        """Put the release of a72f9b6 in place, with today's commands."""
-        self._put(("migrations",))
-        for name in ("app", "chalicelib", "infra", "migrations/versions"):
-            shutil.rmtree(self.directory / name, ignore_errors=True)
+    def old(self) -> Path:
+        """Put the Terraform configuration and the schema of a72f9b6 in place; return its package.
+
+        The commands are today's, and so they need today's chalicelib beside them.
+        """
+        _copy(self.directory, "chalicelib", "cli", "migrations", "tooling")
+        release = self.directory / "a72f9b6"
+        _copy(release, "tooling")
         with tarfile.open(OLD_RELEASE) as archive:
-            archive.extractall(self.directory, filter="data")
+            archive.extractall(release, filter="data")
+        subprocess.run([sys.executable, "-m", "tooling.package"], cwd=release, check=True)
+        shutil.rmtree(self.directory / "migrations" / "versions")
+        for name in ("infra", "migrations/versions"):
+            shutil.copytree(release / name, self.directory / name)
         # That release had no lock file; the version of the provider is the same.
         shutil.copy(ROOT / "infra" / ".terraform.lock.hcl", self.directory / "infra")
         url = f"{self._aws.url}/_aws/execute-api/{{api_id}}"
@@ -92,7 +97,7 @@ class Checkout:
             management_endpoint_format=f"{url}/{{stage}}",
             callback_endpoint_format=f"{url}/%24default",
         )
-        return self
+        return release / "build" / "package" / "deployment.zip"
 
     def write(self, path: str, text: str) -> None:
         (self.directory / path).write_text(text)
@@ -155,18 +160,6 @@ class Checkout:
         found = [client.get_function_configuration(FunctionName=name) for name in names]
         return {each["CodeSha256"] for each in found}
 
-    def _put(self, release: tuple[str, ...]) -> None:
-        ignored = shutil.ignore_patterns(".terraform", "__pycache__", "tests", "*.tfstate*")
-        for name in (*_PROGRAM, *release):
-            shutil.rmtree(self.directory / name, ignore_errors=True)
-            shutil.copytree(ROOT / name, self.directory / name, symlinks=True, ignore=ignored)
-        (self.directory / "requirements").mkdir(exist_ok=True)
-        shutil.copy(ROOT / "requirements" / "runtime.txt", self.directory / "requirements")
-        for made in ROOT.glob(".venv*"):
-            link = self.directory / made.name
-            if not link.exists():
-                link.symlink_to(made)
-
     def _configure(self, **more: str) -> None:
         variables: dict[str, Any] = {
             "stage": self.stage,
@@ -195,6 +188,20 @@ class Checkout:
         }
         own = {**aws, **provider, "HERALD_DATABASE_URL": self.dsn}
         return processes.clean_environment(self.directory, own)
+
+
+def _copy(directory: Path, *folders: str) -> None:
+    """Copy folders of this checkout, without what tests and runs have left in them."""
+    ignored = shutil.ignore_patterns(".terraform", "__pycache__", "tests", "*.tfstate*")
+    for name in folders:
+        shutil.rmtree(directory / name, ignore_errors=True)
+        shutil.copytree(ROOT / name, directory / name, symlinks=True, ignore=ignored)
+    (directory / "requirements").mkdir(exist_ok=True)
+    shutil.copy(ROOT / "requirements" / "runtime.txt", directory / "requirements")
+    for made in ROOT.glob(".venv*"):
+        link = directory / made.name
+        if not link.exists():
+            link.symlink_to(made)
 
 
 def finish(process: subprocess.Popen[str], typed: str = "") -> Finished:

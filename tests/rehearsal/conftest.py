@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -12,12 +13,13 @@ from tests.rehearsal.checkout import BUCKET, Checkout
 from tooling import package
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
     from local.emulator import Emulator
     from local.postgres import Postgres
+    from tests.rehearsal.checkout import Finished
 
 
 @pytest.fixture(scope="package")
@@ -49,14 +51,20 @@ def first(directory: Path, aws: Emulator, postgres: Postgres) -> Checkout:
 
 @pytest.fixture(scope="package")
 def second(directory: Path, aws: Emulator, postgres: Postgres) -> Checkout:
-    """The release of a72f9b6, with a stage that was never deployed."""
-    return _checkout(directory / "second", "second", aws, postgres).old()
+    """A stage for the release of a72f9b6, which was never deployed."""
+    return _checkout(directory / "second", "second", aws, postgres)
 
 
 @pytest.fixture(scope="package")
-def old_deployment(second: Checkout) -> subprocess.Popen[str]:
-    """The second stage's first deployment, under way while the first stage is tried out."""
-    return second.start("deploy", "--yes", "--skip-smoke", "--json")
+def old_deployment(second: Checkout) -> Iterator[Future[Finished]]:
+    """The first deployment of the second stage, while the first stage is tried out."""
+
+    def deploy() -> Finished:
+        words = ("deploy", "--yes", "--skip-smoke", "--json", "--package", str(second.old()))
+        return second.herald(*words)
+
+    with ThreadPoolExecutor(1) as executor:
+        yield executor.submit(deploy)
 
 
 def _checkout(directory: Path, stage: str, aws: Emulator, postgres: Postgres) -> Checkout:

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.rehearsal.checkout import finish, inventory
+from tests.rehearsal.checkout import inventory
 
 if TYPE_CHECKING:
-    import subprocess
+    from concurrent.futures import Future
 
     from local.emulator import Emulator
-    from tests.rehearsal.checkout import Checkout
+    from tests.rehearsal.checkout import Checkout, Finished
 
 pytestmark = pytest.mark.rehearsal
 
 
 @pytest.fixture(scope="module")
-def deployed(second: Checkout, old_deployment: subprocess.Popen[str]) -> Checkout:
+def deployed(second: Checkout, old_deployment: Future[Finished]) -> Checkout:
     """The stage as the old release has deployed it, with its secrets, and working."""
-    result = finish(old_deployment)
+    result = old_deployment.result()
     assert result.report["failed"] == "secrets", result.errors
     assert second.herald("secret", "set", "database", typed=second.dsn).code == 0
     assert second.herald("secret", "set", "jwt", "--generate").code == 0
