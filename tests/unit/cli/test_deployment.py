@@ -13,7 +13,7 @@ from cli import deployment, first_secrets, packages, release
 from cli.console import CommandError
 from cli.smoke import run as smoke
 from tests.command_line import herald
-from tooling import migrations, package
+from tooling import SetupError, migrations, package
 from tooling import terraform as tool
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ def test_a_failed_migration_leaves_the_functions_alone(
     terraform(build, monkeypatch, plan=CHANGES)
 
     def upgrade(dsn: str) -> migrations.Migrations:
-        raise tool.SetupError("The database refused.")
+        raise SetupError("The database refused.")
 
     monkeypatch.setattr(migrations, "upgrade", upgrade)
     result = herald("deploy", "--stage", "dev", "--yes", "--json")
