@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local import emulator
 from tests.rehearsal.checkout import inventory
+from tests.wire import conformance, records
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+    from pathlib import Path
 
     from local.emulator import Emulator
     from tests.rehearsal.checkout import Checkout, Finished
@@ -70,3 +73,12 @@ def test_destroying_an_upgraded_stage_leaves_nothing(deployed: Checkout, aws: Em
 
     assert deployed.managed() == []
     assert inventory(aws) == set()
+
+
+def test_aws_would_take_every_request_of_the_rehearsal(deployed: Checkout, directory: Path) -> None:
+    """Updates and rollbacks make requests that a single deployment does not."""
+    every = records.load(emulator.requests_file(directory))
+    found = conformance.check([each for each in every if each.service != "s3"])
+
+    assert found.violations == [], "\n".join(found.violations[:20])
+    assert {"lambda:UpdateFunctionCode", "apigatewayv2:UpdateStage"} <= set(found.operations)
