@@ -170,14 +170,21 @@ class _Release:
         return target.secret("database") if stored else None
 
     def agreed(self, dsn: str | None) -> bool:
-        """Ask, if there is anything to change."""
-        steps = migrations.pending(dsn).steps if dsn else []
-        if steps and dsn:
-            note(f"Migrations of {migrations.place(dsn)}: {', '.join(steps)}.")
+        """Ask, if there is anything to change; raises CommandError without the database."""
+        steps = self._pending(dsn) if dsn else []
         if not self._planned.anything and not steps:
             note("Nothing to change.")
             return True
         return confirmed(f"Apply this to stage {self._deployment.stage}?", yes=self._options.yes)
+
+    def _pending(self, dsn: str) -> list[str]:
+        try:
+            steps = migrations.pending(dsn).steps
+        except SetupError as exc:
+            raise CommandError(f"{exc}\n--skip-migrate deploys without the database.") from exc
+        migrated = f"to be migrated: {', '.join(steps)}" if steps else "the schema is current"
+        note(f"Database {migrations.place(dsn)}: {migrated}.")
+        return steps
 
     def migrate(self, dsn: str) -> None:
         """Bring the database to the current schema."""

@@ -267,7 +267,7 @@ def test_a_known_database_is_migrated_before_the_functions_change(
 
     assert json.loads(result.stdout)["migrated"] == ["0002"]
     assert applied_before == [0]
-    assert "Migrations of h/d: 0002." in result.stderr
+    assert "Database h/d: to be migrated: 0002." in result.stderr
 
 
 def test_a_failed_migration_leaves_the_functions_alone(
@@ -284,6 +284,22 @@ def test_a_failed_migration_leaves_the_functions_alone(
     assert result.exit_code == 1
     assert json.loads(result.stdout)["failed"] == "migrate"
     assert "--skip-migrate" in result.stderr
+    assert len(asked(build)) == 1
+
+
+def test_a_database_that_cannot_be_reached_stops_before_the_apply(
+    build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terraform(build, monkeypatch, plan=CHANGES)
+
+    def pending(dsn: str) -> migrations.Migrations:
+        raise SetupError("The database at h/d refused.")
+
+    monkeypatch.setattr(migrations, "pending", pending)
+    result = herald("deploy", "--stage", "dev", "--yes")
+
+    assert result.exit_code == 2
+    assert "refused.\n--skip-migrate" in result.stderr
     assert len(asked(build)) == 1
 
 
