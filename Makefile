@@ -39,7 +39,7 @@ token: setup ## Print a JWT for USER=alice that the running stack accepts
 	@$(STACK) token '$(TOKEN_USER)'
 
 ##@ Check a change
-.PHONY: test lint format unit integration infra-test e2e browser faults pr
+.PHONY: test lint format unit integration infra-test e2e browser rehearsal faults pr
 test: lint test-tools ## Everything: linters, types, formats, and all tests in one run
 	@$(PYTEST)
 
@@ -70,24 +70,33 @@ e2e: test-tools ## The whole path on the applied stack
 browser: test-tools ## The studio in headless Chromium
 	@$(PYTEST) tests/browser $(ARGS)
 
+rehearsal: test-tools ## Deploy, interrupt, upgrade, roll back and destroy stages on an emulator
+	@$(PYTEST) tests/rehearsal $(ARGS)
+
 faults: test-tools ## The fault suite on the applied stack (SEED=… N=… for long runs)
 	@$(PYTHON) -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(N),--generations $(N)) $(ARGS)
 
 pr: test ## Exactly what CI runs
 
 ##@ Build and deploy
-.PHONY: package migrate plan deploy destroy
+.PHONY: package migrate plan deploy smoke rollback destroy
 package: setup ## Build build/package/deployment.zip with Chalice (deterministic)
 	@$(PYTHON) -m tooling.package
 
 migrate: setup ## Bring a database to the current schema: HERALD_DATABASE_URL, else that of STAGE=…
 	@$(HERALD) migrate $(ARGS)
 
-plan: setup ## Package and plan for STAGE=… on AWS; the plan is kept in build/deploy/<stage>/
+plan: setup ## Package and plan for STAGE=… on AWS, and print the plan
 	@$(HERALD) plan --stage "$(STAGE)" $(ARGS)
 
-deploy: setup ## Package, plan and apply that plan to STAGE=… on AWS (asks first; ARGS=--yes does not)
+deploy: setup ## Package, plan, ask, apply, secrets, migrations, smoke test for STAGE=… (ARGS=--yes does not ask)
 	@$(HERALD) deploy --stage "$(STAGE)" $(ARGS)
+
+smoke: setup ## Send one synthetic generation through STAGE=…, and remove its traces
+	@$(HERALD) smoke $(if $(STAGE),--stage "$(STAGE)") $(ARGS)
+
+rollback: setup ## Deploy the package that STAGE=… had before the last deployment from this machine
+	@$(HERALD) rollback --stage "$(STAGE)" $(ARGS)
 
 destroy: setup ## Remove STAGE=… from AWS (asks first)
 	@$(HERALD) destroy --stage "$(STAGE)" $(ARGS)

@@ -16,6 +16,7 @@ from cli.commands import (
     new_epoch,
     secret,
     sessions,
+    smoke,
 )
 from cli.console import NOT_BEGUN, CommandError, lines
 from cli.declare import add, prose
@@ -69,8 +70,10 @@ def _group(name: str, text: str) -> typer.Typer:
 
 add(app, "plan", deploy.plan)
 add(app, "deploy", deploy.deploy)
+add(app, "rollback", deploy.rollback)
 add(app, "destroy", deploy.destroy)
 add(app, "migrate", migrate.migrate)
+add(app, "smoke", smoke.smoke)
 
 _dlq = _group("dlq", dlq.HELP)
 add(_dlq, "list", dlq.list_letters)

@@ -10,12 +10,19 @@ target, no access.
 from __future__ import annotations
 
 import json
+import signal
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
     from rich.console import Console
     from rich.table import Table
+
+    Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers
 
 DONE, PARTLY, NOT_BEGUN = 0, 1, 2
 
@@ -65,6 +72,30 @@ def lines(text: str) -> str:
 def say(result: object) -> None:
     """Print a result for people."""
     print(lines(str(result)))
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Treat SIGTERM and SIGHUP as Ctrl-C: whatever stops us, we stop in order."""
+    with _handling(signal.default_int_handler, signal.SIGTERM, signal.SIGHUP):
+        yield
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ignore Ctrl-C and SIGTERM for the few seconds that cleaning up takes."""
+    with _handling(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        yield
+
+
+@contextmanager
+def _handling(handler: Handler, *numbers: signal.Signals) -> Iterator[None]:
+    before = [signal.signal(number, handler) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, earlier in zip(numbers, before, strict=True):
+            signal.signal(number, earlier)
 
 
 def note(text: str) -> None:

@@ -6,35 +6,46 @@ names the bucket and Region (and key, role, …), or HERALD_STATE_BUCKET names t
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import subprocess
-import sys
-from typing import TYPE_CHECKING, NamedTuple
+import shutil
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cli import place
-from cli.console import DONE, PARTLY, CommandError, confirmed, note
+from cli.console import CommandError
 from cli.stages import DIRECTORY, stages
 from tooling import BUILD, ROOT, package, terraform
+from tooling.progress import Step
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _INFRA = ROOT / "infra"
 _CHANGES = 2  # `terraform plan -detailed-exitcode`
-_STDERR = 2  # file descriptor
+
+
+class Plan(NamedTuple):
+    """What `terraform plan` found: whether there is anything to do, and its document in JSON."""
+
+    anything: bool
+    document: dict[str, Any]
+
+    def variable(self, name: str) -> str:
+        """Return the value of a root variable that is text; empty when it is not set."""
+        return str(self.document["variables"].get(name, {}).get("value") or "")
 
 
 class Deployment:
-    """Terraform's runs for one stage; state and plan files are in build/deploy/<stage>."""
+    """Terraform's runs for one stage; state, plan, package and logs are in build/deploy/<stage>."""
 
-    def __init__(self, stage: str, *, quiet: bool = False) -> None:
+    def __init__(self, stage: str) -> None:
         self.stage = stage
-        self._quiet = quiet
         self.variables = _variables(stage)
         self.directory = BUILD / "deploy" / stage
         self.plan_file = self.directory / "plan.tfplan"
-        self._terraform = str(terraform.find_terraform())
+        # What is applied is what was planned, whatever is built in the meantime.
+        self.package = self.directory / "package.zip"
         self._environment = {
             **terraform.environment(),
             # Backend settings for each stage: switching stages never touches another's state.
@@ -47,31 +58,66 @@ class Deployment:
         backend = [f"-backend-config={setting}" for setting in _backend(self.stage)]
         terraform.init(_INFRA, self._environment, "-reconfigure", "-lockfile=readonly", *backend)
 
-    def plan(self, *, destroy: bool) -> bool:
-        """Write the plan file and print the plan; return whether there is anything to do."""
-        runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        arguments = [f"-var-file={self.variables}", f"-var=lambda_runtime={runtime}"]
-        if destroy:
-            arguments.append("-destroy")
-        code = self._run("plan", "-detailed-exitcode", f"-out={self.plan_file}", *arguments)
-        if code not in (0, _CHANGES):
-            raise CommandError(
-                f"terraform plan failed for stage {self.stage}; nothing was changed."
-            )
-        return code == _CHANGES
+    def plan(self, archive: Path, *, destroy: bool = False) -> Plan:
+        """Plan the stage with a package; the plan is kept in a file.
 
-    def apply(self) -> bool:
-        """Apply exactly the plan; return whether all of it was applied."""
-        code = self._run("apply", str(self.plan_file))
+        Raises
+        ------
+        CommandError
+            Terraform failed.
+        """
+        shutil.copyfile(archive, self.package)
+        arguments = [
+            f"-var-file={self.variables}",
+            f"-var=lambda_runtime={package.runtime(self.package)}",
+            # Relative, so that the state does not depend on where the checkout is.
+            f"-var=package_path={os.path.relpath(self.package, _INFRA)}",
+            *(["-destroy"] if destroy else []),
+        ]
+        run = self._follow("plan", "-detailed-exitcode", f"-out={self.plan_file}", *arguments)
+        if run.code not in (0, _CHANGES):
+            raise self._failed("plan", run, "Nothing was changed.")
+        document = json.loads(self.show("-json"))
+        return Plan(run.code == _CHANGES, document)
+
+    def show(self, *options: str) -> str:
+        """Return the plan as Terraform prints it; raises SetupError."""
+        return terraform.show(self.plan_file, _INFRA, self._environment, *options)
+
+    def apply(self) -> None:
+        """Apply exactly the plan; raises CommandError when not all of it was applied."""
+        run = self._follow("apply", str(self.plan_file))
         self.plan_file.unlink(missing_ok=True)
-        return code == 0
+        if run.interrupted or run.code != 0:
+            raise self._failed("apply", run, "The stage is changed in part; its state is saved.")
 
-    def _run(self, command: str, *arguments: str) -> int:
-        plain = [] if sys.stdout.isatty() else ["-no-color"]
-        return subprocess.call(
-            [self._terraform, f"-chdir={_INFRA}", command, *plain, *arguments],
-            env=self._environment,
-            stdout=_STDERR if self._quiet else None,
+    def outputs(self) -> dict[str, str]:
+        """Return the outputs in the state that are text; empty before the first deployment."""
+        found = terraform.outputs(_INFRA, self._environment)
+        return {name: value for name, value in found.items() if isinstance(value, str)}
+
+    def _follow(self, command: str, *arguments: str) -> terraform.Run:
+        log = self.directory / f"{command}.log"
+        log.unlink(missing_ok=True)
+        with Step(f"Terraform {command}") as step:
+            return terraform.follow([command, *arguments], _INFRA, self._environment, step, log)
+
+    def _failed(self, command: str, run: terraform.Run, consequence: str) -> CommandError:
+        if run.interrupted:
+            return CommandError(f"terraform {command} was interrupted. {consequence}")
+        said = run.said(self.directory / f"{command}.log")
+        locked = re.search(r"state lock[\s\S]*?ID:\s+(\S+)", said)
+        unlock = f"\n\n{self._unlock(locked[1])}" if locked else ""
+        return CommandError(
+            f"terraform {command} failed for stage {self.stage}. {consequence}\n{said}{unlock}"
+        )
+
+    def _unlock(self, lock: str) -> str:
+        data = self._environment["TF_DATA_DIR"]
+        return (
+            "Another run is changing this stage, or one was killed. If you are sure that none is"
+            f" running, remove its lock:\n  TF_DATA_DIR={data} .venv/bin/python -m"
+            f" tooling.terraform -chdir=infra force-unlock {lock}"
         )
 
 
@@ -101,7 +147,7 @@ def _backend(stage: str) -> list[str]:
     )
 
 
-def _account(stage: str) -> str:
+def account(stage: str) -> str:
     """Return who we are on AWS, as a line; raises CommandError for invalid credentials."""
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
@@ -118,48 +164,3 @@ def _account(stage: str) -> str:
         ) from exc
     where.check(identity["Account"], identity["Arn"])
     return f"account {where.account}, {where.region}, as {identity['Arn']}"
-
-
-class Result(NamedTuple):
-    """Whether there was anything to change, whether all of it was applied, and the exit code."""
-
-    changes: bool
-    applied: bool
-    code: int
-
-
-def run(action: str, stage: str, *, yes: bool, quiet: bool = False) -> Result:
-    """Plan a stage; as `deploy` and `destroy`, apply the plan once the operator agrees.
-
-    `quiet` sends Terraform's output to stderr.
-
-    Raises
-    ------
-    CommandError
-        Stage, state or credentials are missing, the credentials are of another account than the
-        stage's, or the plan failed: nothing was changed.
-    SetupError
-        The package cannot be built, or Terraform cannot be initialised.
-    """
-    _variables(stage)
-    _backend(stage)
-    note(f"Stage {stage}: {_account(stage)}.")
-    deployment = Deployment(stage, quiet=quiet)
-    package.build()
-    deployment.init()
-    if not deployment.plan(destroy=action == "destroy"):
-        note("Nothing to change.")
-        return Result(changes=False, applied=False, code=DONE)
-    if action == "plan":
-        note(f"Not applied: `./herald deploy --stage {stage}` plans again and applies.")
-        return Result(changes=True, applied=False, code=DONE)
-    question = "Destroy all of this in" if action == "destroy" else "Apply this to"
-    if not confirmed(f"{question} stage {stage}?", yes=yes):
-        return Result(changes=True, applied=False, code=PARTLY)
-    if deployment.apply():
-        return Result(changes=True, applied=True, code=DONE)
-    note(
-        "terraform apply failed half-way: fix the cause and run"
-        f" `./herald {action} --stage {stage}` again."
-    )
-    return Result(changes=True, applied=False, code=PARTLY)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chalicelib.aws.dynamodb import Item
-    from cli.target import Target
+    from cli.target import DatabaseTarget, Target
 
 _SECONDS = 3600.0  # for the transaction: the tables may be large
 
@@ -45,16 +45,16 @@ def forget(herald: Target, user_id: str) -> Erased:
         name: herald.output(f"{name}_table") for name in ("api_keys", "connections", "inbox")
     }
     dynamodb, gateway = herald.client("dynamodb"), herald.connections_client()
-    rows = _erase_rows(herald.database_url(), herald.database_schema(), user_id)
+    rows = _erase_rows(herald.database(), user_id)
     keys = api_keys.revoke_all(dynamodb, outputs["api_keys"], user_id)
     revoked = sessions.revoke(dynamodb, gateway, outputs["connections"], user_id)
     return Erased(rows, keys, revoked, erase_inbox(dynamodb, outputs["inbox"], user_id))
 
 
-def _erase_rows(dsn: str, schema: str, user_id: str) -> Rows:
+def _erase_rows(where: DatabaseTarget, user_id: str) -> Rows:
     from tooling.migrations import place
 
-    database = Database(lambda: dsn, schema=schema)
+    database = Database(lambda: where.dsn, schema=where.schema)
     try:
         return database.run(
             lambda cursor: erase(cursor, user_id),
@@ -63,7 +63,7 @@ def _erase_rows(dsn: str, schema: str, user_id: str) -> Rows:
         )
     except DatabaseError as exc:
         raise CommandError(
-            f"Nothing was erased: the database at {place(dsn)} failed: {exc}\n"
+            f"Nothing was erased: the database at {place(where.dsn)} failed: {exc}\n"
             "A role that may not delete generations cannot do this: set HERALD_DATABASE_URL to the"
             " DSN of the tables' owner."
         ) from exc

@@ -68,20 +68,30 @@ class Target:
         """Return a secret's ARN if it is known, else its name."""
         return self._outputs.get(f"{kind}_secret_arn") or f"herald-{self.output('stage')}-{kind}"
 
+    def secret(self, kind: str) -> str:
+        """Return a secret's value; raises botocore's ClientError, also when it has none."""
+        client = self.client("secretsmanager")
+        answer = client.get_secret_value(SecretId=self.secret_id(kind))
+        if "SecretString" not in answer:
+            raise CommandError(f"The {kind} secret is not text: set it with `./herald secret set`.")
+        return str(answer["SecretString"]).strip()
+
     def database_url(self) -> str:
         """Return the DSN: HERALD_DATABASE_URL, the stack's own, or the one in the secret."""
         known = os.environ.get(DATABASE_URL) or self._outputs.get("database_url")
-        if known:
-            return known
-        secrets = self.client("secretsmanager")
-        answer = secrets.get_secret_value(SecretId=self.secret_id("database"))
-        return str(answer["SecretString"]).strip()
+        return known or self.secret("database")
 
-    def database_schema(self) -> str:
-        """Return the schema of Herald's tables: HERALD_DATABASE_SCHEMA, or the stage's own."""
+    def database_schema(self, planned: str = "") -> str:
+        """Return the schema of Herald's tables: HERALD_DATABASE_SCHEMA, the one that is planned for
+        the stage, or the stage's own.
+        """
         return _checked_schema(
-            os.environ.get(DATABASE_SCHEMA) or self._outputs.get("database_schema")
+            os.environ.get(DATABASE_SCHEMA) or planned or self._outputs.get("database_schema")
         )
+
+    def database(self) -> DatabaseTarget:
+        """Return the target's database."""
+        return DatabaseTarget(self.database_url(), self.database_schema())
 
 
 class DatabaseTarget(NamedTuple):
@@ -131,7 +141,7 @@ def database(which: Which) -> DatabaseTarget:
         schema = os.environ.get(DATABASE_SCHEMA) or _given(which.values).get("database_schema")
         return DatabaseTarget(dsn, _checked_schema(schema))
     herald = choose(which)
-    return DatabaseTarget(herald.database_url(), herald.database_schema())
+    return herald.database()
 
 
 def _checked_schema(schema: str | None) -> str:

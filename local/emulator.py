@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
-_SERVICES = (
+SERVICES = (
     "apigateway,cloudwatch,dynamodb,events,iam,kms,lambda,logs,scheduler,secretsmanager,sns,sqs,sts"
 )
 
@@ -87,7 +87,7 @@ def start(stack: Path, settings: Mapping[str, str]) -> Emulator:
             "AWS_SECRET_ACCESS_KEY": emulator.secret_key,
             "GATEWAY_PORT": str(emulator.port),
             "MINISTACK_REGION": REGION,
-            "SERVICES": _SERVICES,
+            "SERVICES": SERVICES,
             "AUTH": "true",  # enforces IAM: a missing permission fails as on AWS
             "BIND_HOST": "127.0.0.1",
             "IOT_MTLS_ENABLED": "0",  # it would listen on all interfaces, despite BIND_HOST

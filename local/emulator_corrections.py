@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime
-from ministack.services import apigateway, lambda_svc, sns, sqs, sts
+from ministack.services import apigateway, lambda_svc, secretsmanager, sns, sqs, sts
 
 from local.emulator_websockets import handshake
 
@@ -36,6 +36,7 @@ def correct_ministack() -> None:
     _authorize_batches_as_single_calls()
     _draw_function_credentials()
     _refuse_what_sqs_refuses()
+    _keep_new_secrets_empty()
     # MiniStack delays a message that follows a batch within 50 ms; SQS does not.
     lambda_svc._ESM_IDLE_WAKE_GAP_SECONDS = 0.001
 
@@ -200,6 +201,20 @@ def _refuse_what_sqs_refuses() -> None:
 
     sns._deliver_to_sqs = delivered
     sqs._act_send_message = sqs._HANDLERS["SendMessage"] = sent
+
+
+def _keep_new_secrets_empty() -> None:
+    """A secret that is created without a value has no version; MiniStack makes one without text."""
+    store = secretsmanager._store_new_secret
+
+    def stored(name: str, **values: Any) -> Any:
+        arn, version = store(name, **values)
+        if values.get("secret_string") is None and values.get("secret_binary") is None:
+            _, secret = secretsmanager._resolve(arn)
+            secret["Versions"].clear()
+        return arn, version
+
+    secretsmanager._store_new_secret = stored
 
 
 def _refused_by_sqs(body: str, attributes: dict[str, Any]) -> str | None:

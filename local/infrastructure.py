@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SOURCE = ROOT / "infra"
 
 # All differences from AWS, as override files; {url} is the emulator's address.
-_OVERRIDES = {
+OVERRIDES = {
     # The state is a file.
     "backend_override.tf": """\
 terraform {
@@ -80,7 +80,7 @@ def apply(
         Terraform failed; the message quotes it.
     """
     directory = _copy(stack)
-    for name, text in _OVERRIDES.items():
+    for name, text in OVERRIDES.items():
         (directory / name).write_text(text.replace("{url}", emulator.url))
     wired = {
         "aws_account_id": ACCOUNT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,7 @@ PACKAGE = BUILD / "package"
 ARCHIVE = PACKAGE / "deployment.zip"
 _PROJECT = PACKAGE / "project"  # what Chalice sees; keeps its cache of downloaded wheels
 _STAMP = PACKAGE / ".stamp"
+_COMPILED_FOR = re.compile(r"\.cpython-3(\d+)-[^/]*\.so$")
 
 
 def fingerprint() -> str:
@@ -46,6 +48,26 @@ def build() -> str:
             step.done(f"{ARCHIVE.stat().st_size / 1e6:.1f} MB")
             _STAMP.write_text(wanted)
     return wanted
+
+
+def runtime(archive: Path) -> str:
+    """Return the Lambda runtime that a package was built for, such as python3.12.
+
+    Raises
+    ------
+    SetupError
+        The file is not a package of Herald.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            names = opened.namelist()
+    except (OSError, zipfile.BadZipFile) as exc:
+        raise SetupError(f"{archive} is not a deployment package: {exc}") from exc
+    # The extension modules of psycopg2 are compiled for one version of Python.
+    versions = {match for name in names for match in _COMPILED_FOR.findall(name)}
+    if "app.py" not in names or len(versions) != 1:
+        raise SetupError(f"{archive} is not a deployment package that `make package` built.")
+    return f"python3.{versions.pop()}"
 
 
 def _sources() -> Iterator[Path]:

@@ -6,10 +6,11 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tooling import BUILD, SetupError, environments
 
@@ -146,35 +147,83 @@ def init(directory: Path, variables: Mapping[str, str], *arguments: str) -> None
 
 
 def apply(directory: Path, variables: Mapping[str, str], step: Step, log: Path) -> int:
-    """Run `terraform apply` with progress in `step`; return how many resources it changed."""
-    command = [str(find_terraform()), "apply", "-auto-approve", "-json", "-parallelism=20"]
+    """Run `terraform apply` with progress in `step`; return how many resources it changed.
+
+    Raises
+    ------
+    SetupError
+        Terraform failed; the message has its errors.
+    """
+    run = follow(["apply", "-auto-approve", "-parallelism=20"], directory, variables, step, log)
+    if run.interrupted:
+        raise KeyboardInterrupt
+    if run.code != 0:
+        raise SetupError(f"terraform apply failed:\n{run.said(log)}")
+    return run.progress.planned
+
+
+class Run(NamedTuple):
+    """How a command of Terraform ended: its exit code, its progress, and whether we stopped it."""
+
+    code: int
+    progress: ApplyProgress
+    interrupted: bool
+
+    def said(self, log: Path) -> str:
+        """Return Terraform's errors; without any, where to look."""
+        return "\n\n".join(self.progress.errors) or f"see {log}"
+
+
+def follow(
+    arguments: Sequence[str],
+    directory: Path,
+    variables: Mapping[str, str],
+    step: Step,
+    log: Path,
+) -> Run:
+    """Run `terraform plan` or `apply` with progress in `step`, its output appended to `log`.
+
+    Ctrl-C is passed on: Terraform finishes the resources under way, writes its state and releases
+    the lock, and only then do we return. A second Ctrl-C makes it exit at once.
+    """
+    command, *options = arguments
     progress = ApplyProgress()
     with (
         log.open("a") as output,
         subprocess.Popen(
-            command,
+            [str(find_terraform()), command, "-json", *options],
             cwd=directory,
             env=dict(variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=output,
             text=True,
-            start_new_session=True,  # Ctrl-C is for us, not for Terraform
+            start_new_session=True,  # Ctrl-C reaches Terraform through us, once
         ) as process,
     ):
-        try:
-            for line in process.stdout or ():
-                output.write(line)
-                progress.feed(line)
-                step.note(str(progress))
-            code = process.wait()
-        except BaseException:
-            process.kill()
-            raise
-    if code != 0:
-        said = "\n\n".join(progress.errors) or f"see {log}"
-        raise SetupError(f"terraform apply failed:\n{said}")
-    return progress.planned
+        interrupted = False
+        while process.returncode is None:
+            try:
+                for line in process.stdout or ():
+                    output.write(line)
+                    progress.feed(line)
+                    step.note(f"stopping, {progress}" if interrupted else str(progress))
+                process.wait()
+            except KeyboardInterrupt:
+                interrupted = True
+                process.send_signal(signal.SIGINT)
+    return Run(process.returncode, progress, interrupted)
+
+
+def show(plan: Path, directory: Path, variables: Mapping[str, str], *options: str) -> str:
+    """Return a plan file as `terraform show` prints it; raises SetupError."""
+    command = [str(find_terraform()), "show", "-no-color", *options, str(plan)]
+    result = subprocess.run(
+        command, cwd=directory, env=dict(variables), capture_output=True, text=True, check=False
+    )
+    if result.returncode != 0:
+        raise SetupError(f"terraform show failed:\n{result.stderr.strip()}")
+    return result.stdout
 
 
 def outputs(directory: Path, variables: Mapping[str, str]) -> dict[str, Any]:

@@ -1,13 +1,17 @@
-"""`./herald plan|deploy|destroy`: a stage on AWS."""
+"""`./herald plan|deploy|rollback|destroy`: a stage on AWS."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.console import print_json
+from cli.console import DONE, interruptible, note, print_json, say
 from cli.declare import command
 from cli.options import Json, Yes
 from cli.stages import stages
+
+if TYPE_CHECKING:
+    from cli.release import Options, Report
 
 Stage = Annotated[
     str,
@@ -20,33 +24,84 @@ Stage = Annotated[
         autocompletion=stages,
     ),
 ]
+SkipSmoke = Annotated[bool, typer.Option("--skip-smoke", help="Do not run the smoke test.")]
 
 
 @command("./herald plan --stage prod")
 def plan(stage: Stage = "", json: Json = False) -> int:
-    """Build the package and plan a stage; nothing is changed.
+    """Build the package and print what Terraform would change; nothing is changed.
 
     A stage is a file infra/envs/NAME.tfvars. Its Terraform state is in S3:
     infra/envs/NAME.s3.tfbackend names the bucket and Region, or HERALD_STATE_BUCKET the bucket.
 
-    Exit codes: 0 planned; 2 it failed. --json prints {"stage", "changes", "applied"}, the last two
-    true or false.
+    Exit codes: 0 planned; 2 it failed. --json prints the keys of `deploy --json`.
     """
-    return _run("plan", stage, yes=False, json=json)
+    from cli import release
+
+    with interruptible():
+        report, text = release.plan(stage)
+    if json:
+        print_json(report.public())
+    else:
+        say(text)
+    return DONE
 
 
 @command("""
 ./herald deploy --stage prod
 ./herald deploy --stage dev --yes
+./herald deploy --stage dev --package build/package/deployment.zip
 """)
-def deploy(stage: Stage = "", yes: Yes = False, json: Json = False) -> int:
-    """Build the package, plan a stage, and apply that plan once you agree.
+def deploy(
+    stage: Stage = "",
+    yes: Yes = False,
+    package: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Deploy this package instead of building one."),
+    ] = None,
+    skip_migrate: Annotated[
+        bool, typer.Option("--skip-migrate", help="Leave the database's schema alone.")
+    ] = False,
+    skip_smoke: SkipSmoke = False,
+    json: Json = False,
+) -> int:
+    """Deploy a stage: package, plan, ask, migrate, apply, set missing secrets, smoke test.
 
-    Exit codes: 0 deployed, or nothing to change; 1 the answer was no, or Terraform failed half-way;
-    2 nothing was changed. --json prints {"stage", "changes", "applied"}, the last two true or
-    false.
+    The webhook secret is generated if it has no value; the others are asked for. Every step can be
+    repeated: after a failure or Ctrl-C, run the same command again.
+
+    Exit codes: 0 deployed, or nothing to change, and the smoke test passed; 1 the answer was no, or
+    a step failed or was interrupted; 2 nothing was changed.
+
+    --json prints {"stage", "package", "changes", "applied", "migrated", "secrets", "smoke",
+    "failed"}: the SHA-256 of the package, whether there was anything to change and whether it was
+    applied, the migrations and the secrets' names, the smoke test's own JSON or null, and the step
+    that failed or null.
     """
-    return _run("deploy", stage, yes=yes, json=json)
+    from cli.release import Options
+
+    options = Options(yes=yes, archive=package, migrate=not skip_migrate, smoke=not skip_smoke)
+    return _deployed(stage, options, json=json)
+
+
+@command("./herald rollback --stage prod")
+def rollback(
+    stage: Stage = "", yes: Yes = False, skip_smoke: SkipSmoke = False, json: Json = False
+) -> int:
+    """Deploy the package that was deployed before the last one from this machine.
+
+    Packages are kept in build/packages/NAME, the five newest. The Terraform configuration is this
+    checkout's, and the database keeps its schema. Rolling back twice returns to the first package.
+
+    Exit codes and --json: those of `deploy`.
+    """
+    from cli import packages
+    from cli.release import Options
+
+    archive = packages.previous(stage)
+    note(f"Rolling back stage {stage} to {archive.name}.")
+    options = Options(yes=yes, archive=archive, migrate=False, smoke=not skip_smoke)
+    return _deployed(stage, options, json=json)
 
 
 @command("./herald destroy --stage dev")
@@ -54,15 +109,22 @@ def destroy(stage: Stage = "", yes: Yes = False, json: Json = False) -> int:
     """Remove a stage from AWS once you agree.
 
     Exit codes: 0 removed; 1 the answer was no, or Terraform failed half-way; 2 nothing was changed.
-    --json prints {"stage", "changes", "applied"}, the last two true or false.
+    --json prints the keys of `deploy --json`.
     """
-    return _run("destroy", stage, yes=yes, json=json)
+    from cli import release
+
+    with interruptible():
+        return _report(release.destroy(stage, yes=yes), json=json)
 
 
-def _run(action: str, stage: str, *, yes: bool, json: bool) -> int:
-    from cli import deployment
+def _deployed(stage: str, options: "Options", *, json: bool) -> int:
+    from cli import release
 
-    result = deployment.run(action, stage, yes=yes, quiet=json)
+    with interruptible():
+        return _report(release.deploy(stage, options), json=json)
+
+
+def _report(report: "Report", *, json: bool) -> int:
     if json:
-        print_json({"stage": stage, "changes": result.changes, "applied": result.applied})
-    return result.code
+        print_json(report.public())
+    return report.code

@@ -253,6 +253,19 @@ def test_a_malformed_batch_response_fails_the_batch(api: Api, answer: str) -> No
     assert comes_back(api, answer)
 
 
+def test_a_secret_without_a_value_has_no_version(api: Api) -> None:
+    client = api.emulator.client("secretsmanager")
+    client.create_secret(Name="s")
+    assert not client.describe_secret(SecretId="s").get("VersionIdsToStages")
+    with pytest.raises(ClientError) as error:
+        client.get_secret_value(SecretId="s")
+    assert error.value.response["Error"]["Code"] == "ResourceNotFoundException"
+    client.put_secret_value(SecretId="s", SecretString="v")
+    assert client.get_secret_value(SecretId="s")["SecretString"] == "v"
+    stages = client.describe_secret(SecretId="s")["VersionIdsToStages"]
+    assert list(stages.values()) == [["AWSCURRENT"]]
+
+
 def comes_back(api: Api, answer: str) -> bool:
     """Whether a message that `consume` answers with `answer` is kept, and so dead-lettered."""
     sqs, functions = api.emulator.client("sqs"), api.emulator.client("lambda")

@@ -65,8 +65,10 @@ def test_the_commands_are_those_that_operators_know() -> None:
     assert {" ".join(path) for path in COMMANDS} == {
         "plan",
         "deploy",
+        "rollback",
         "destroy",
         "migrate",
+        "smoke",
         "dlq list",
         "dlq peek",
         "dlq redrive",
@@ -105,7 +107,7 @@ def test_every_example_and_option_is_well_formed(path: tuple[str, ...]) -> None:
 @EACH
 def test_every_command_that_works_on_a_herald_takes_the_same_options(path: tuple[str, ...]) -> None:
     options = {option for parameter in COMMANDS[path].params for option in parameter.opts}
-    if path[0] not in ("plan", "deploy", "destroy", "cost"):
+    if path[0] not in ("plan", "deploy", "rollback", "destroy", "cost"):
         assert {"--stage", "--outputs", "--set", "--stack-env"} <= options
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tooling import SetupError, terraform
+from tooling.progress import Step
 from tooling.terraform import ApplyProgress
 
 if TYPE_CHECKING:
@@ -154,3 +156,29 @@ def test_lines_that_are_not_json_are_ignored() -> None:
     progress = ApplyProgress()
     progress.feed("panic: not JSON\n")
     assert str(progress) == "planning"
+
+
+def test_an_interruption_lets_terraform_finish(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "terraform"
+    program.write_text(
+        f"#!{sys.executable}\nimport signal, sys\n"
+        'def stop(*_):\n    print(\'{"type": "stopped"}\', flush=True)\n    sys.exit(1)\n'
+        "signal.signal(signal.SIGINT, stop)\nprint('{}', flush=True)\nsignal.pause()\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(terraform, "find_terraform", lambda: program)
+    log = tmp_path / "log"
+
+    class Interrupting(Step):
+        """Ctrl-C as soon as Terraform has said something."""
+
+        def note(self, text: str) -> None:
+            if not text.startswith("stopping"):
+                raise KeyboardInterrupt
+
+    run = terraform.follow(["apply"], tmp_path, {}, Interrupting("apply"), log)
+
+    assert (run.code, run.interrupted) == (1, True)
+    assert "stopped" in log.read_text()

@@ -1,0 +1,100 @@
+"""The secrets of a stage that have no value yet: asked for, or generated where nobody else has to
+choose them.
+"""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cli import secret_values
+from cli.console import CommandError, note
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cli.secret_values import Kind
+    from cli.target import Target
+
+_COMMANDS = {
+    "database": "./herald secret set database --stage {stage} < dsn.txt",
+    "jwt": "./herald secret set jwt --stage {stage} < public-key.pem"
+    "   (HS256: the issuer's secret, or --generate)",
+}
+
+
+def missing(target: Target, *, jwks: bool) -> list[Kind]:
+    """Return the kinds of secret that the stage needs and that have no value.
+
+    `jwks`: tokens are verified with the issuer's JWKS, so the jwt secret is not needed.
+    """
+    client = target.client("secretsmanager")
+    kinds: list[Kind] = ["database", "webhook"] if jwks else ["database", "webhook", "jwt"]
+    return [kind for kind in kinds if not has_value(client, target.secret_id(kind))]
+
+
+def has_value(client: Any, secret_id: str) -> bool:
+    """Whether a secret has a current value; the value itself is not read."""
+    versions = client.describe_secret(SecretId=secret_id).get("VersionIdsToStages", {})
+    return any("AWSCURRENT" in stages for stages in versions.values())
+
+
+def fill(target: Target, *, jwks: bool, algorithm: str) -> list[Kind]:
+    """Give a value to every secret that has none; return their kinds.
+
+    The webhook secret is generated. The others are asked for on a terminal, unseen.
+
+    Raises
+    ------
+    CommandError
+        There is no terminal to ask on: the message has the command for each secret.
+    """
+    wanted = missing(target, jwks=jwks)
+    client = target.client("secretsmanager")
+    if "webhook" in wanted:
+        secret_id = target.secret_id("webhook")
+        secret_values.put(client, secret_id, secret_values.generated("webhook"))
+        note(
+            "The webhook secret is generated. To give it to the provider, read it with\n"
+            f"  aws secretsmanager get-secret-value --secret-id {secret_id}"
+            " --query SecretString --output text"
+        )
+    unset = [kind for kind in wanted if kind != "webhook"]
+    if unset and not sys.stdin.isatty():
+        stage = target.output("stage")
+        commands = "\n".join(f"  {_COMMANDS[kind].format(stage=stage)}" for kind in unset)
+        raise CommandError(f"Secrets without a value, and no terminal to ask on:\n{commands}")
+    for kind in unset:
+        value = _database() if kind == "database" else _token_key(algorithm)
+        secret_values.put(client, target.secret_id(kind), value)
+        note(f"The {kind} secret is set.")
+    return wanted
+
+
+def _database() -> str:
+    return _valid("database", lambda: getpass.getpass("DSN of the database, for the functions: "))
+
+
+def _token_key(algorithm: str) -> str:
+    if algorithm != "HS256":
+        return _valid("jwt", lambda: _file(input("File with the issuer's public key (PEM): ")))
+    prompt = "Secret with which the issuer signs tokens (empty: generate one): "
+    return _valid("jwt", lambda: getpass.getpass(prompt) or secret_values.generated("jwt"))
+
+
+def _file(path: str) -> str:
+    try:
+        return Path(path).expanduser().read_text()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise CommandError(f"It cannot be read: {exc}") from exc
+
+
+def _valid(kind: Kind, ask: Callable[[], str]) -> str:
+    """Ask until the answer is a valid value."""
+    while True:
+        try:
+            return secret_values.checked(kind, ask())
+        except CommandError as exc:
+            note(str(exc))

@@ -1,0 +1,287 @@
+"""The steps of the smoke test, each timed, and the removal of everything that they left behind."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg2
+from botocore.exceptions import BotoCoreError, ClientError
+from standardwebhooks import Webhook
+from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.sync.client import connect
+
+from cli.console import CommandError, note, uninterrupted
+from cli.smoke import rows, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from websockets.sync.client import ClientConnection
+
+    from cli.target import DatabaseTarget, Target
+
+USER_PREFIX = "herald-smoke-"
+_PAUSE_SECONDS = 1.0  # between two attempts
+_TRANSIENT = frozenset({429, 500, 502, 503, 504})
+
+
+class Step(StrEnum):
+    """The steps, in order."""
+
+    ROW = "row"
+    KEY = "key"
+    CONNECT = "connect"
+    WEBHOOK = "webhook"
+    EVENT = "event"
+
+
+_DONE = {
+    Step.ROW: "a generation of a synthetic user is in the database",
+    Step.KEY: "a temporary API key is in its table",
+    Step.CONNECT: "the WebSocket client is connected and welcomed",
+    Step.WEBHOOK: "the signed webhook is answered: recorded",
+    Step.EVENT: "the event has arrived at the client",
+}
+
+_LOOK = {
+    Step.ROW: "Check HERALD_DATABASE_URL, or the DSN in the database secret: its role must be"
+    " allowed to insert and delete rows. `./herald migrate --check` tells whether the schema is"
+    " current.",
+    Step.KEY: "Check your credentials and the table of API keys.",
+    Step.CONNECT: "Look at the logs of authorize, connect and message.",
+    Step.WEBHOOK: "Look at the log of callback. After a change of the webhook secret, the functions"
+    " take five minutes to notice.",
+    Step.EVENT: "Look at the logs of callback and deliver, and run `./herald dlq list`.",
+}
+
+
+class Leg(NamedTuple):
+    """A step that was done, and how long it took."""
+
+    step: Step
+    seconds: float
+
+
+class Result(NamedTuple):
+    """The steps that were done, the one that failed if any did, why, and what was left behind."""
+
+    legs: list[Leg]
+    failed: Step | None = None
+    error: str = ""
+    left: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        return self.failed is None and not self.left
+
+    def public(self) -> dict[str, Any]:
+        """Return the result for scripts; durations in milliseconds."""
+        return {
+            "passed": self.passed,
+            "steps": {leg.step.value: round(leg.seconds * 1000) for leg in self.legs},
+            "failed": self.failed,
+            "error": self.error or None,
+            "left": list(self.left),
+        }
+
+
+class Failed(Exception):
+    """A step did not do what it should; the message says what happened instead."""
+
+
+# Whatever keeps a step from being done.
+_FAILURES = (
+    Failed,
+    CommandError,
+    psycopg2.Error,
+    BotoCoreError,
+    ClientError,
+    WebSocketException,
+    httpx.HTTPError,
+    OSError,
+    ValueError,  # an answer or a frame that is not JSON
+)
+
+
+def run(target: Target, database: DatabaseTarget, *, patience: float) -> Result:
+    """Send one generation through a deployed Herald, and remove everything that it left behind.
+
+    `patience` is in seconds, for each step. Whatever happens, Ctrl-C included, the traces are
+    removed; what could not be removed is in the result.
+    """
+    generation = _Generation(target, database, patience)
+    try:
+        result = generation.sent()
+    finally:
+        left = generation.removed()
+    return result._replace(left=tuple(left))
+
+
+class _Generation:
+    """The synthetic generation, its owner, and its way through Herald."""
+
+    def __init__(self, target: Target, database: DatabaseTarget, patience: float) -> None:
+        self.user = f"{USER_PREFIX}{uuid.uuid4().hex}"
+        self.id = str(uuid.uuid4())
+        self.webhook_id = f"msg_{uuid.uuid4().hex}"
+        self._target = target
+        self._database = database
+        self._patience = patience
+        self._key_id = ""
+        self._key = ""
+        self._client: ClientConnection | None = None
+
+    def sent(self) -> Result:
+        """Do the steps, up to the first that fails."""
+        steps: dict[Step, Callable[[], None]] = {
+            Step.ROW: lambda: rows.insert(self._database, self.id, self.user),
+            Step.KEY: self._issue_key,
+            Step.CONNECT: self._connect,
+            Step.WEBHOOK: self._call_webhook,
+            Step.EVENT: self._await_event,
+        }
+        legs: list[Leg] = []
+        for step, action in steps.items():
+            began = time.monotonic()
+            try:
+                action()
+            except _FAILURES as exc:
+                error = str(exc).strip() or type(exc).__name__
+                note(f"  ✗ {step:8} {error}\n{_LOOK[step]}")
+                return Result(legs, step, error)
+            legs.append(Leg(step, time.monotonic() - began))
+            note(f"  ✓ {step:8} {legs[-1].seconds * 1000:6.0f} ms  {_DONE[step]}")
+        return Result(legs)
+
+    def removed(self) -> list[str]:
+        """Remove every trace; return what could not be removed, as a sentence each."""
+        traces: dict[str, Callable[[], None]] = {
+            "the connection": self._disconnect,
+            "the API key": self._revoke_key,
+            "the items in DynamoDB": lambda: tables.forget_user(self._target, self.user),
+            "the rows in PostgreSQL": self._delete_rows,
+        }
+        left = []
+        with uninterrupted():
+            for name, remove in traces.items():
+                try:
+                    remove()
+                except _FAILURES as exc:
+                    left.append(f"{name} of user {self.user}: {str(exc).strip()}")
+        for sentence in left:
+            note(f"  Not removed: {sentence}")
+        return left
+
+    def _issue_key(self) -> None:
+        self._key_id, self._key = tables.issue_key(self._target, self.user)
+
+    def _revoke_key(self) -> None:
+        if self._key_id:
+            tables.revoke_key(self._target, self._key_id)
+
+    def _connect(self) -> None:
+        """Connect with the API key and say hello."""
+        url = self._target.output("websocket_url")
+        deadline = time.monotonic() + self._patience
+        while self._client is None:
+            try:
+                self._client = connect(
+                    url,
+                    additional_headers={"x-api-key": self._key},
+                    open_timeout=self._patience,
+                    proxy=None if _is_local(url) else True,
+                )
+            except (InvalidStatus, OSError) as exc:
+                _retry_or_raise(exc, deadline)
+        self._client.send(json.dumps({"action": "hello", "id": 1}))
+        self._await_frame(lambda frame: frame.get("type") == "welcome")
+
+    def _call_webhook(self) -> None:
+        """Report the result as the provider does: signed, and repeated after a 5xx."""
+        url = self._target.output("callback_url")
+        body = self._body()
+        secrets = self._target.secret("webhook").split()
+        if not secrets:
+            raise Failed("The webhook secret has no value.")
+        deadline = time.monotonic() + self._patience
+        with httpx.Client(timeout=30, trust_env=not _is_local(url)) as client:
+            while True:
+                try:
+                    response = client.post(
+                        url, content=body, headers=self._headers(secrets[0], body)
+                    )
+                    response.raise_for_status()
+                    break
+                except httpx.HTTPError as exc:
+                    _retry_or_raise(exc, deadline)
+        if "outcome" not in response.json():
+            raise Failed(f"The webhook was answered {response.text}")
+
+    def _body(self) -> str:
+        return json.dumps(
+            {
+                "generationId": self.id,
+                "status": "COMPLETE",
+                "imageUrl": f"https://images.example.com/{self.id}.png",
+                "imageHeight": 1024,
+                "imageWidth": 1024,
+            }
+        )
+
+    def _headers(self, secret: str, body: str) -> dict[str, str]:
+        now = datetime.now(UTC)
+        return {
+            "content-type": "application/json",
+            "webhook-id": self.webhook_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": Webhook(secret).sign(self.webhook_id, now, body),
+        }
+
+    def _await_event(self) -> None:
+        self._await_frame(
+            lambda frame: any(
+                item.get("event", {}).get("subject") == self.id
+                and item["event"]["data"]["status"] == "COMPLETE"
+                for item in frame.get("items", [frame])
+            )
+        )
+
+    def _await_frame(self, wanted: Callable[[dict[str, Any]], bool]) -> None:
+        assert self._client is not None, "connected before"  # noqa: S101
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                frame = json.loads(self._client.recv(timeout=max(0.0, deadline - time.monotonic())))
+            except TimeoutError:
+                raise Failed(f"It did not arrive within {self._patience:.0f} s.") from None
+            if wanted(frame):
+                return
+
+    def _disconnect(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    def _delete_rows(self) -> None:
+        rows.delete(self._database, self.id, self.user, self.webhook_id)
+
+
+def _retry_or_raise(error: Exception, deadline: float) -> None:
+    """Pause before the next attempt; raise instead when it is of no use or too late."""
+    response = getattr(error, "response", None)
+    final = response is not None and response.status_code not in _TRANSIENT
+    if final or time.monotonic() + _PAUSE_SECONDS > deadline:
+        said = getattr(response, "text", "") or ""
+        raise Failed(f"{error} {said}".strip()) from error
+    time.sleep(_PAUSE_SECONDS)
+
+
+def _is_local(url: str) -> bool:
+    """Whether a URL is on this machine, where a proxy does not lead."""
+    return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")

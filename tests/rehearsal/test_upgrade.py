@@ -1,0 +1,84 @@
+"""A stage that an earlier release has deployed is upgraded in place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local import emulator
+from tests.rehearsal.checkout import inventory
+from tests.wire import conformance, records
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from local.emulator import Emulator
+    from tests.rehearsal.checkout import Checkout, Finished
+
+pytestmark = pytest.mark.rehearsal
+
+
+@pytest.fixture(scope="module")
+def deployed(second: Checkout, old_deployment: Future[Finished]) -> Checkout:
+    """The stage as the old release has deployed it, with its secrets, and working."""
+    result = old_deployment.result()
+    assert result.report["failed"] == "secrets", result.errors
+    assert second.herald("secret", "set", "database", typed=second.dsn).code == 0
+    assert second.herald("secret", "set", "jwt", "--generate").code == 0
+    smoke = second.herald("smoke", "--json")
+    assert smoke.code == 0, smoke.errors
+    return second
+
+
+def tables_of(stage: Checkout) -> set[str]:
+    return {stage.output(f"{name}_table") for name in ("api_keys", "connections", "inbox")}
+
+
+def test_an_upgrade_replaces_the_functions_and_keeps_the_data(
+    deployed: Checkout, aws: Emulator
+) -> None:
+    old = deployed.code()
+    tables = tables_of(deployed)
+    secret_id = deployed.output("webhook_secret_arn")
+    secrets = aws.client("secretsmanager")
+    webhook = secrets.get_secret_value(SecretId=secret_id)["SecretString"]
+    key = deployed.herald("api-key", "create", "--user", "alice", "--json").report
+
+    result = deployed.today().herald("deploy", "--yes", "--json")
+
+    assert result.code == 0, result.errors
+    report = result.report
+    assert (report["applied"], report["secrets"], report["smoke"]["passed"]) == (True, [], True)
+    assert "aws_dynamodb_table" not in result.errors
+    assert deployed.code() != old
+    assert {
+        deployed.output(f"{name}_table") for name in ("api_keys", "connections", "inbox")
+    } == tables
+    assert secrets.get_secret_value(SecretId=secret_id)["SecretString"] == webhook
+    found = deployed.herald("api-key", "list", "--json").report["keys"]
+    assert [each["id"] for each in found] == [key["id"]]
+
+
+def test_an_upgraded_stage_has_no_further_changes(deployed: Checkout) -> None:
+    result = deployed.herald("plan", "--json")
+
+    assert result.code == 0, result.errors
+    assert result.report["changes"] is False, result.errors
+
+
+def test_destroying_an_upgraded_stage_leaves_nothing(deployed: Checkout, aws: Emulator) -> None:
+    assert deployed.herald("destroy", "--yes").code == 0
+
+    assert deployed.managed() == []
+    assert inventory(aws) == set()
+
+
+def test_aws_would_take_every_request_of_the_rehearsal(deployed: Checkout, directory: Path) -> None:
+    """Updates and rollbacks make requests that a single deployment does not."""
+    every = records.load(emulator.requests_file(directory))
+    found = conformance.check([each for each in every if each.service != "s3"])
+
+    assert found.violations == [], "\n".join(found.violations[:20])
+    assert {"lambda:UpdateFunctionCode", "apigatewayv2:UpdateStage"} <= set(found.operations)
