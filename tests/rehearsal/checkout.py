@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from local import infrastructure, processes
+from local import emulator, infrastructure, processes
 from tooling import BUILD, ROOT
 
 if TYPE_CHECKING:
@@ -72,9 +72,10 @@ class Checkout:
         return self
 
     def old(self) -> Path:
-        """Put the Terraform configuration and the schema of a72f9b6 in place; return its package.
+        """Put the Terraform configuration of a72f9b6 in place; return its package.
 
-        The commands are today's, and so they need today's chalicelib beside them.
+        The commands are today's, and so they need today's chalicelib beside them. They cannot
+        make the tables of that release: see `old_tables`.
         """
         _copy(self.directory, "chalicelib", "cli", "migrations", "tooling")
         release = self.directory / "a72f9b6"
@@ -82,17 +83,25 @@ class Checkout:
         with tarfile.open(OLD_RELEASE) as archive:
             archive.extractall(release, filter="data")
         subprocess.run([sys.executable, "-m", "tooling.package"], cwd=release, check=True)
-        shutil.rmtree(self.directory / "migrations" / "versions")
-        for name in ("infra", "migrations/versions"):
-            shutil.copytree(release / name, self.directory / name)
+        shutil.copytree(release / "infra", self.directory / "infra")
         # That release had no lock file; the version of the provider is the same.
         shutil.copy(ROOT / "infra" / ".terraform.lock.hcl", self.directory / "infra")
         url = f"{self._aws.url}/_aws/execute-api/{{api_id}}"
         self._configure(
+            manage_api_gateway_account=False,
             management_endpoint_format=f"{url}/{{stage}}",
             callback_endpoint_format=f"{url}/%24default",
         )
         return release / "build" / "package" / "deployment.zip"
+
+    def old_tables(self) -> str:
+        """Return the SQL that makes the tables of a72f9b6, where its migrations put them."""
+        versions = self.directory / "a72f9b6" / "migrations" / "versions"
+        first = (versions / "0001_first_tables.py").read_text().split('"""')[3]
+        return (
+            f"{first}; CREATE TABLE herald_migrations (version_num varchar(32) PRIMARY KEY);"
+            " INSERT INTO herald_migrations VALUES ('0001')"
+        )
 
     def write(self, path: str, text: str) -> None:
         (self.directory / path).write_text(text)
@@ -155,14 +164,15 @@ class Checkout:
         found = [client.get_function_configuration(FunctionName=name) for name in names]
         return {each["CodeSha256"] for each in found}
 
-    def _configure(self, **more: str) -> None:
+    def _configure(self, **more: Any) -> None:
         variables: dict[str, Any] = {
             "stage": self.stage,
             "name_prefix": f"{self.stage}-",
             "jwt_issuer": "https://login.example.com",
             "key_deletion_days": 7,
             "secret_recovery_days": 0,
-            "manage_api_gateway_account": False,
+            "aws_account_id": emulator.ACCOUNT,
+            "aws_region": emulator.REGION,
             **more,
         }
         lines = [f"{name} = {json.dumps(value)}\n" for name, value in variables.items()]

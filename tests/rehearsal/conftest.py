@@ -60,8 +60,10 @@ def old_deployment(second: Checkout) -> Iterator[Future[Finished]]:
     """The first deployment of the second stage, while the first stage is tried out."""
 
     def deploy() -> Finished:
-        words = ("deploy", "--yes", "--skip-smoke", "--json", "--package", str(second.old()))
-        return second.herald(*words)
+        package = ("--package", str(second.old()))
+        return second.herald(
+            "deploy", "--yes", "--skip-migrate", "--skip-smoke", "--json", *package
+        )
 
     with ThreadPoolExecutor(1) as executor:
         yield executor.submit(deploy)
