@@ -47,8 +47,8 @@ module "websocket" {
   logs_key_arn                 = module.keys.logs_key_arn
   log_retention_days           = var.log_retention_days
   throttling_rate_limit        = var.websocket_rate_limit
-  disable_execute_api_endpoint = var.disable_execute_api_endpoint
   throttling_burst_limit       = var.websocket_burst_limit
+  disable_execute_api_endpoint = var.disable_execute_api_endpoint
 }
 
 module "websocket_domain" {
@@ -71,8 +71,8 @@ module "callback_api" {
   logs_key_arn                 = module.keys.logs_key_arn
   log_retention_days           = var.log_retention_days
   throttling_rate_limit        = var.callback_rate_limit
-  disable_execute_api_endpoint = var.disable_execute_api_endpoint
   throttling_burst_limit       = var.callback_burst_limit
+  disable_execute_api_endpoint = var.disable_execute_api_endpoint
 }
 
 module "callback_domain" {

@@ -156,24 +156,26 @@ def test_no_policy_has_a_known_mistake(rendered: dict[str, Document]) -> None:
     documents = {name: prepared(name, document) for name, document in rendered.items()}
     found = linted({name: each for name, each in documents.items() if each["Statement"]})
     # Lambda checks for these actions without a resource: modules/function/policies.tf.
-    in_vpc = {
-        f"module.{name}.aws_iam_role_policy.runtime": {
-            f"any resource: ec2:{action}"
-            for action in (
-                "AssignPrivateIpAddresses",
-                "CreateNetworkInterface",
-                "DeleteNetworkInterface",
-                "UnassignPrivateIpAddresses",
-            )
-        }
-        for name in ("callback", "relay")
+    actions = (
+        "AssignPrivateIpAddresses",
+        "CreateNetworkInterface",
+        "DeleteNetworkInterface",
+        "UnassignPrivateIpAddresses",
+    )
+    in_vpc = {"RESOURCE_STAR", *(f"any resource: ec2:{action} on *" for action in actions)}
+    # The statement of CloudWatch's documentation: Describe* covers more than keys, and the linter
+    # takes every encryption context for text.
+    logs = {"MISMATCHED_TYPE", "RESOURCE_MISMATCH", "UNKNOWN_CONDITION_FOR_ACTION"}
+    assert {name: set(map(kind, findings)) for name, findings in found.items()} == {
+        "module.callback.aws_iam_role_policy.runtime": in_vpc,
+        "module.relay.aws_iam_role_policy.runtime": in_vpc,
+        'module.keys.aws_kms_key.this["logs"]': logs,
     }
-    names = {
-        # parliament reports all of them again, in one finding
-        name: {each.removesuffix(" on *") for each in findings if "RESOURCE_STAR" not in each}
-        for name, findings in found.items()
-    }
-    assert names == in_vpc
+
+
+def kind(finding: str) -> str:
+    """Return the name of a finding of parliament, which repeats the policy in its details."""
+    return finding.partition(":")[0] if finding[0].isupper() else finding
 
 
 def test_the_deploy_policy_has_no_action_that_aws_does_not_have() -> None:

@@ -74,7 +74,12 @@ DEFECTS = {
     "seen twice": Defect("messaging", "main.tf", "6 * var.consumer", "5 * var.consumer"),
     "any topic sends": Defect("messaging", "policies.tf", "[local.arns.topic]", '["*"]'),
     "key never rotates": Defect("keys", "main.tf", "rotation     = true", "rotation     = false"),
-    "not redeployed": Defect("websocket", "main.tf", ".integration_uri]", ".integration_type]"),
+    "not redeployed": Defect("websocket", "main.tf", "n.integration_uri,", "n.integration_type,"),
+    "relay runs again": Defect("schedule", "main.tf", "attempts       = 0", "attempts       = 2"),
+    "anybody sends": Defect("messaging", "policies.tf", "[local.arns[each.key]]", '["x"]'),
+    "role without limit": Defect(
+        "function", "main.tf", "var.shared.role.permissions_boundary_arn", "null"
+    ),
 }
 
 

@@ -61,7 +61,7 @@ variable "size" {
   }
 
   validation {
-    condition     = coalesce(var.size.reserved_concurrency, 1) >= 1 && coalesce(var.size.reserved_concurrency, var.queue == null ? 1 : var.queue.maximum_concurrency) >= (var.queue == null ? 1 : var.queue.maximum_concurrency)
+    condition     = coalesce(var.size.reserved_concurrency, 1000) >= max(1, try(var.queue.maximum_concurrency, 1))
     error_message = "Reserve at least 1, and for a function with a queue at least its maximum_concurrency: the queue would be throttled, and its messages become dead letters."
   }
 
