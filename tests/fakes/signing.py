@@ -1,0 +1,84 @@
+"""Signs webhooks as providers do, without Herald's code: with the libraries that sign for others.
+
+`sign(provider, body, keys, …)` takes keys as in the file that HERALD_PROVIDER_KEYS names:
+`{"secret": …}`, `{"private_key": <PEM>, "user_id": …}` or `{"token_key": …}`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from standardwebhooks import Webhook
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Signed(NamedTuple):
+    """The headers of a signed webhook, and the token for its path where the provider uses one."""
+
+    headers: dict[str, str]
+    token: str | None = None
+
+
+def sign(
+    provider: str,
+    body: bytes,
+    keys: Mapping[str, str],
+    *,
+    generation_id: str,
+    delivery_id: str,
+    now: float,
+) -> Signed:
+    """Sign a body at a time in epoch seconds."""
+    return _SIGNERS[provider](body, keys, provider, generation_id, delivery_id, int(now))
+
+
+def standard_webhooks(
+    body: bytes, keys: Mapping[str, str], _provider: str, _generation: str, delivery: str, now: int
+) -> Signed:
+    """Standard Webhooks, by its own library."""
+    moment = datetime.fromtimestamp(now, UTC)
+    signature = Webhook(keys["secret"]).sign(delivery, moment, body.decode())
+    return Signed(
+        {
+            "webhook-id": delivery,
+            "webhook-timestamp": str(now),
+            "webhook-signature": signature,
+        }
+    )
+
+
+def fal(
+    body: bytes, keys: Mapping[str, str], _provider: str, _generation: str, delivery: str, now: int
+) -> Signed:
+    """Return fal's four headers, by `cryptography`."""
+    key = load_pem_private_key(keys["private_key"].encode(), None)
+    assert isinstance(key, Ed25519PrivateKey)
+    lines = (delivery, keys["user_id"], str(now), sha256(body).hexdigest())
+    return Signed(
+        {
+            "x-fal-webhook-request-id": delivery,
+            "x-fal-webhook-user-id": keys["user_id"],
+            "x-fal-webhook-timestamp": str(now),
+            "x-fal-webhook-signature": key.sign("\n".join(lines).encode()).hex(),
+        }
+    )
+
+
+def capability(
+    _body: bytes, keys: Mapping[str, str], provider: str, generation: str, _delivery: str, _now: int
+) -> Signed:
+    """Return the token of a provider that signs nothing."""
+    message = f"{provider}/{generation}".encode()
+    digest = hmac.new(keys["token_key"].encode(), message, sha256).digest()
+    return Signed({}, base64.urlsafe_b64encode(digest).rstrip(b"=").decode())
+
+
+_SIGNERS = {"replicate": standard_webhooks, "fal": fal}

@@ -1,0 +1,84 @@
+"""The recorded shapes of every provider, and keys that sign as it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from chalicelib.providers import registry
+from chalicelib.providers.delivery import Delivery, Keys
+from tests.fakes import signing
+
+NOW = 1_795_600_000.0
+GENERATION = "8c2f6d1e-3b7a-4f09-9d54-6a1e0b7c2f38"
+SECRET = "whsec_" + base64.b64encode(b"a secret of thirty-two bytes ...").decode()
+TRUST = {"V", "V3", "T", "I", "M"}  # as docs/providers.md explains them
+
+
+class Fixture(NamedTuple):
+    """A provider's payload, where its shape comes from, and what it must be read as."""
+
+    provider: str
+    name: str
+    source: str
+    trust: str
+    body: dict[str, object]
+    reports: list[dict[str, Any]]
+
+
+def _fixtures() -> list[Fixture]:
+    found = []
+    for name in sorted(registry.NAMES):
+        path = Path(__file__).parent / "fixtures" / f"{name}.json"
+        found += [Fixture(name, **entry) for entry in json.loads(path.read_text())]
+    return found
+
+
+FIXTURES = _fixtures()
+_PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+_PEM = _PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+JWKS = {
+    "keys": [
+        {"kty": "RSA", "n": "AQAB", "e": "AQAB"},  # of another kind: passed over
+        {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "x": base64.urlsafe_b64encode(_PRIVATE.public_key().public_bytes_raw())
+            .rstrip(b"=")
+            .decode(),
+        },
+    ]
+}
+SIGNING_KEYS = {
+    "replicate": {"secret": SECRET},
+    "fal": {"private_key": _PEM, "user_id": "user_1"},
+}
+
+
+def keys(provider: str) -> Keys:
+    """What Herald knows of a provider's signing keys."""
+    own = SIGNING_KEYS[provider]
+    return Keys(
+        secrets=(own["secret"],) if "secret" in own else (),
+        token_keys=(own["token_key"],) if "token_key" in own else (),
+        account=own.get("user_id"),
+        jwks=JWKS if "private_key" in own else None,
+    )
+
+
+def delivery(provider: str, body: bytes, *, now: float = NOW, **own: str) -> Delivery:
+    """Return a signed delivery to the path of one generation."""
+    signed = signing.sign(
+        provider,
+        body,
+        SIGNING_KEYS[provider] | own,
+        generation_id=GENERATION,
+        delivery_id="delivery-1",
+        now=now,
+    )
+    return Delivery(provider, GENERATION, signed.token, signed.headers, body)

@@ -1,0 +1,181 @@
+"""Every adapter answers the same questions."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chalicelib.providers import registry
+from chalicelib.providers.delivery import Delivery, Keys, NotAuthentic, Reason
+from tests.unit.providers import samples
+from tests.unit.providers.samples import FIXTURES, NOW, Fixture
+
+if TYPE_CHECKING:
+    from chalicelib.providers.report import Report
+
+PROVIDERS = sorted(registry.NAMES)
+BODY = b'{"id": "1"}'
+
+
+def adapter(provider: str) -> Any:
+    found = registry.adapter(provider)
+    assert found is not None
+    return found
+
+
+def refused(delivery: Delivery, **changes: Any) -> Reason:
+    keys = samples.keys(delivery.provider)._replace(**changes)
+    with pytest.raises(NotAuthentic) as refusal:
+        adapter(delivery.provider).authenticate(delivery, keys, NOW)
+    return refusal.value.reason
+
+
+def seen(report: Report) -> dict[str, Any]:
+    """Return a report as fixtures describe one: without what is unknown."""
+    progress, failure = report.progress, report.failure
+    found = {
+        "state": report.state.value,
+        "provider_id": report.provider_id,
+        "generation_id": report.generation_id,
+        "model": report.model,
+        "urls": [output.url for output in report.outputs],
+        "kinds": [output.kind.value for output in report.outputs],
+        "sizes": [
+            [output.width, output.height] for output in report.outputs if output.width is not None
+        ],
+        "safe": [output.safe for output in report.outputs if output.safe is not None],
+        "durations": [o.duration_ms for o in report.outputs if o.duration_ms is not None],
+        "failure": failure and failure.code.value,
+        "message": failure and failure.message,
+        "fraction": progress and progress.fraction,
+        "step": progress and progress.step,
+        "preview": progress and progress.preview_url,
+    }
+    return {name: value for name, value in found.items() if value not in (None, [])}
+
+
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda f: f"{f.provider}: {f.name}")
+def test_a_recorded_payload_is_read_as_expected(fixture: Fixture) -> None:
+    body = json.dumps(fixture.body).encode()
+    delivery = samples.delivery(fixture.provider, body)
+    reports = [
+        seen(report) for report in adapter(fixture.provider).interpret(fixture.body, delivery)
+    ]
+    for report, wanted in zip(reports, fixture.reports, strict=True):
+        ignored = {"message"} - set(wanted)  # checked where the fixture names it
+        assert {name: v for name, v in report.items() if name not in ignored} == wanted
+
+
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda f: f"{f.provider}: {f.name}")
+def test_a_fixture_says_where_its_shape_comes_from(fixture: Fixture) -> None:
+    assert fixture.source
+    assert fixture.trust in samples.TRUST
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_success_failure_and_an_unknown_type_are_among_the_fixtures(provider: str) -> None:
+    own = [fixture for fixture in FIXTURES if fixture.provider == provider]
+    states = {report["state"] for fixture in own for report in fixture.reports}
+    assert "succeeded" in states
+    assert any(not fixture.reports for fixture in own)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_an_authentic_delivery_is_proven(provider: str) -> None:
+    adapter(provider).authenticate(samples.delivery(provider, BODY), samples.keys(provider), NOW)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_delivery_without_its_header_or_token_is_refused(provider: str) -> None:
+    delivery = samples.delivery(provider, BODY)
+    for name in delivery.headers:
+        headers = {header: v for header, v in delivery.headers.items() if header != name}
+        assert refused(delivery._replace(headers=headers)) is Reason.MISSING_HEADER
+    if delivery.token is not None:
+        for token in (None, "", delivery.token[:-1], delivery.token + "A", "\ud800"):
+            assert refused(delivery._replace(token=token)) is Reason.CAPABILITY
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_changed_body_is_refused_where_bodies_are_signed(provider: str) -> None:
+    delivery = samples.delivery(provider, BODY)
+    if delivery.token is None:
+        assert refused(delivery._replace(body=BODY + b" ")) is Reason.SIGNATURE
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_an_old_or_early_delivery_is_refused_where_time_is_signed(provider: str) -> None:
+    if any("timestamp" in name for name in samples.delivery(provider, BODY).headers):
+        assert refused(samples.delivery(provider, BODY, now=NOW - 301)) is Reason.LATE
+        assert refused(samples.delivery(provider, BODY, now=NOW + 301)) is Reason.EARLY
+        for edge in (NOW - 300, NOW + 300):
+            keys = samples.keys(provider)
+            adapter(provider).authenticate(samples.delivery(provider, BODY, now=edge), keys, NOW)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_both_keys_hold_while_one_is_being_rotated(provider: str) -> None:
+    keys = samples.keys(provider)
+    other = "whsec_" + "QUJD" * 8
+    both = keys._replace(
+        secrets=(other, *keys.secrets) if keys.secrets else (),
+        token_keys=("another", *keys.token_keys) if keys.token_keys else (),
+    )
+    adapter(provider).authenticate(samples.delivery(provider, BODY), both, NOW)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_provider_without_keys_is_not_configured(provider: str) -> None:
+    assert not adapter(provider).is_configured(Keys())
+    assert adapter(provider).is_configured(samples.keys(provider))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@settings(max_examples=60)
+@given(data=st.data())
+def test_no_payload_breaks_an_adapter(provider: str, data: st.DataObject) -> None:
+    """Any JSON in the place of any field of a recorded payload, or in place of the whole."""
+    own = [fixture.body for fixture in FIXTURES if fixture.provider == provider]
+    body = dict(data.draw(st.sampled_from(own)))
+    target = body
+    while True:
+        name = data.draw(st.sampled_from(sorted(target)))
+        inner = target[name]
+        if not isinstance(inner, dict) or not inner or data.draw(st.booleans()):
+            break
+        target[name] = target = dict(inner)
+    target[name] = data.draw(JSON)
+    delivery = Delivery(provider, samples.GENERATION, None, {}, b"")
+    for report in adapter(provider).interpret(body, delivery):
+        assert (report.failure is not None) == (report.state.value in ("failed", "canceled"))
+        assert all(output.url.startswith(("https://", "http://")) for output in report.outputs)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@settings(max_examples=60)
+@given(data=st.data())
+def test_no_header_breaks_a_verifier(provider: str, data: st.DataObject) -> None:
+    delivery = samples.delivery(provider, BODY)
+    headers = {name: data.draw(st.text() | st.just(v)) for name, v in delivery.headers.items()}
+    token = data.draw(st.none() | st.text())
+    changed = delivery._replace(headers=headers, token=token)
+    if headers != delivery.headers or token != delivery.token:
+        with contextlib.suppress(NotAuthentic):  # any other error fails
+            adapter(provider).authenticate(changed, samples.keys(provider), NOW)
+
+
+def test_an_unknown_provider_has_no_adapter() -> None:
+    for name in ("", "nobody", "../fal", "verifiers", "Replicate"):
+        assert registry.adapter(name) is None
