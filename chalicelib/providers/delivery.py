@@ -15,7 +15,8 @@ class Delivery(NamedTuple):
     """A webhook request.
 
     `headers` has names in lower case. `generation_id` and `token` come from the path and are None
-    on routes without them. `body` is the raw body: signatures are over these bytes.
+    on routes without them. `body` is the raw body: signatures are over these bytes. `options` is the
+    provider's entry in the keys: what an adapter lets an operator set is in its docstring.
     """
 
     provider: str
@@ -23,6 +24,7 @@ class Delivery(NamedTuple):
     token: str | None
     headers: Mapping[str, str]
     body: bytes
+    options: Mapping[str, object] = {}
 
 
 class Keys(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.providers import fields
 from chalicelib.providers.adapter import Adapter
-from chalicelib.providers.report import ErrorCode, Failure, Output, Progress, Report, State
+from chalicelib.providers.report import ErrorCode, Failure, Output, Progress, Report, State, result
 from chalicelib.providers.verifiers import StandardWebhooks
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _STATES = {
     "canceled": State.CANCELED,
     "aborted": State.CANCELED,
 }
+_LIFETIME_SECONDS = 3600  # of outputs, by default
 _MODERATED = ("nsfw", "sensitive", "e005", "safety")  # in error texts of Replicate's models
 
 
@@ -33,23 +34,15 @@ def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
     state = _STATES.get(str(body.get("status")))
     if state is None:
         return []
-    outputs = _outputs(body.get("output"))
-    return [
-        Report(
-            state,
-            fields.text(body.get("id"), 200),
-            outputs=outputs if state is State.SUCCEEDED else (),
-            progress=None if state.is_final else _progress(body, outputs),
-            failure=_failure(state, body.get("error")),
-            model=fields.text(body.get("model"), 200),
-        )
-    ]
-
-
-def _outputs(value: object) -> tuple[Output, ...]:
-    """Return the files: a model's output is a URL, a list of them, or an object with some."""
-    found = list(dict.fromkeys(fields.urls(value)))[: fields.MAX_OUTPUTS]
-    return tuple(output for address in found for output in fields.output(address))
+    provider_id = fields.text(body.get("id"), 200)
+    model = fields.text(body.get("model"), 200)
+    expires_at = fields.later(body.get("completed_at"), _LIFETIME_SECONDS)
+    outputs = fields.outputs(body.get("output"), expires_at=expires_at)
+    if state is State.SUCCEEDED:
+        return [result(provider_id, outputs, model=model)]
+    progress = None if state.is_final else _progress(body, outputs)
+    failure = _failure(state, body.get("error"))
+    return [Report(state, provider_id, progress=progress, failure=failure, model=model)]
 
 
 def _progress(body: Mapping[str, object], outputs: tuple[Output, ...]) -> Progress:

@@ -98,3 +98,19 @@ class Report(NamedTuple):
     progress: Progress | None = None
     failure: Failure | None = None
     model: str | None = None
+
+
+def result(
+    provider_id: str | None,
+    outputs: tuple[Output, ...],
+    *,
+    generation_id: str | None = None,
+    model: str | None = None,
+) -> Report:
+    """Return the end of a generation that the provider calls successful.
+
+    Herald delivers URLs: a result without one is a failure, INCOMPLETE.
+    """
+    failure = None if outputs else Failure(ErrorCode.INCOMPLETE, "The result contains no URL.")
+    state = State.FAILED if failure else State.SUCCEEDED
+    return Report(state, provider_id, generation_id, outputs, None, failure, model)

@@ -81,4 +81,4 @@ def capability(
     return Signed({}, base64.urlsafe_b64encode(digest).rstrip(b"=").decode())
 
 
-_SIGNERS = {"replicate": standard_webhooks, "fal": fal}
+_SIGNERS = {"replicate": standard_webhooks, "fal": fal, "runpod": capability}

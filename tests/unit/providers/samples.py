@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -14,9 +15,13 @@ from chalicelib.providers import registry
 from chalicelib.providers.delivery import Delivery, Keys
 from tests.fakes import signing
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
 NOW = 1_795_600_000.0
 GENERATION = "8c2f6d1e-3b7a-4f09-9d54-6a1e0b7c2f38"
 SECRET = "whsec_" + base64.b64encode(b"a secret of thirty-two bytes ...").decode()
+TOKEN_KEY = "a key of capabilities"
 TRUST = {"V", "V3", "T", "I", "M"}  # as docs/providers.md explains them
 
 
@@ -29,6 +34,12 @@ class Fixture(NamedTuple):
     trust: str
     body: dict[str, object]
     reports: list[dict[str, Any]]
+    options: Mapping[str, object] = MappingProxyType({})
+
+    @property
+    def event(self) -> str:
+        """The kind of event, a key of EVENTS: the first words of the name."""
+        return self.name.partition(":")[0]
 
 
 def _fixtures() -> list[Fixture]:
@@ -40,6 +51,24 @@ def _fixtures() -> list[Fixture]:
 
 
 FIXTURES = _fixtures()
+EVENTS: dict[str, Callable[[list[dict[str, Any]]], bool]] = {
+    "success": lambda reports: all(report["state"] == "succeeded" for report in reports),
+    "several outputs": lambda reports: len(reports[0]["urls"]) > 1,
+    "failure": lambda reports: reports[0]["state"] == "failed",
+    "moderation": lambda reports: reports[0]["failure"] == "moderated",
+    "canceled": lambda reports: reports[0]["state"] == "canceled",
+    "time-out": lambda reports: reports[0]["failure"] == "timeout",
+    "incomplete": lambda reports: reports[0]["failure"] == "incomplete",
+    "intermediate": lambda reports: reports[0]["state"] in ("queued", "running"),
+    "unknown": lambda reports: not reports,
+}
+# The events that each provider has, by its documentation; all have these three.
+COMMON = {"success", "several outputs", "unknown"}
+REQUIRED = {
+    "fal": COMMON | {"failure", "moderation", "time-out", "incomplete"},
+    "replicate": COMMON | {"failure", "moderation", "canceled", "incomplete", "intermediate"},
+    "runpod": COMMON | {"failure", "canceled", "time-out", "incomplete"},
+}
 _PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 _PEM = _PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 JWKS = {
@@ -57,6 +86,7 @@ JWKS = {
 SIGNING_KEYS = {
     "replicate": {"secret": SECRET},
     "fal": {"private_key": _PEM, "user_id": "user_1"},
+    "runpod": {"token_key": TOKEN_KEY},
 }
 
 

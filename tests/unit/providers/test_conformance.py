@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from tests.unit.providers import samples
 from tests.unit.providers.samples import FIXTURES, NOW, Fixture
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from chalicelib.providers.report import Report
 
 PROVIDERS = sorted(registry.NAMES)
@@ -50,7 +53,9 @@ def seen(report: Report) -> dict[str, Any]:
         ],
         "safe": [output.safe for output in report.outputs if output.safe is not None],
         "durations": [o.duration_ms for o in report.outputs if o.duration_ms is not None],
+        "expires": [output.expires_at for output in report.outputs if output.expires_at],
         "failure": failure and failure.code.value,
+        "provider_code": failure and failure.provider_code,
         "message": failure and failure.message,
         "fraction": progress and progress.fraction,
         "step": progress and progress.step,
@@ -62,12 +67,12 @@ def seen(report: Report) -> dict[str, Any]:
 @pytest.mark.parametrize("fixture", FIXTURES, ids=lambda f: f"{f.provider}: {f.name}")
 def test_a_recorded_payload_is_read_as_expected(fixture: Fixture) -> None:
     body = json.dumps(fixture.body).encode()
-    delivery = samples.delivery(fixture.provider, body)
+    delivery = samples.delivery(fixture.provider, body)._replace(options=fixture.options)
     reports = [
         seen(report) for report in adapter(fixture.provider).interpret(fixture.body, delivery)
     ]
     for report, wanted in zip(reports, fixture.reports, strict=True):
-        ignored = {"message"} - set(wanted)  # checked where the fixture names it
+        ignored = {"message", "provider_code"} - set(wanted)  # checked where the fixture names it
         assert {name: v for name, v in report.items() if name not in ignored} == wanted
 
 
@@ -77,12 +82,15 @@ def test_a_fixture_says_where_its_shape_comes_from(fixture: Fixture) -> None:
     assert fixture.trust in samples.TRUST
 
 
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda f: f"{f.provider}: {f.name}")
+def test_a_fixture_is_the_event_that_its_name_says(fixture: Fixture) -> None:
+    assert samples.EVENTS[fixture.event](fixture.reports)
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_success_failure_and_an_unknown_type_are_among_the_fixtures(provider: str) -> None:
-    own = [fixture for fixture in FIXTURES if fixture.provider == provider]
-    states = {report["state"] for fixture in own for report in fixture.reports}
-    assert "succeeded" in states
-    assert any(not fixture.reports for fixture in own)
+def test_every_event_of_a_provider_is_among_the_fixtures(provider: str) -> None:
+    missing = samples.REQUIRED[provider] - {f.event for f in FIXTURES if f.provider == provider}
+    assert not missing
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -99,6 +107,8 @@ def test_a_delivery_without_its_header_or_token_is_refused(provider: str) -> Non
     if delivery.token is not None:
         for token in (None, "", delivery.token[:-1], delivery.token + "A", "\ud800"):
             assert refused(delivery._replace(token=token)) is Reason.CAPABILITY
+        elsewhere = delivery._replace(generation_id="another generation")
+        assert refused(elsewhere) is Reason.CAPABILITY
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -132,39 +142,54 @@ def test_both_keys_hold_while_one_is_being_rotated(provider: str) -> None:
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_provider_without_keys_is_not_configured(provider: str) -> None:
     assert not adapter(provider).is_configured(Keys())
+    with pytest.raises(LookupError):
+        adapter(provider).authenticate(samples.delivery(provider, BODY), Keys(), NOW)
     assert adapter(provider).is_configured(samples.keys(provider))
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(
+        ["\ud800", "https://example.com/\0", "https://[", "https://example.com/a.png"]
+    ),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=20,
 )
 
 
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield every object and array of a JSON value with each of its names or indexes."""
+    for name in value if isinstance(value, dict) else range(len(value)):
+        yield value, name
+        if isinstance(value[name], dict | list):
+            yield from places(value[name])
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_no_payload_breaks_an_adapter(provider: str, data: st.DataObject) -> None:
-    """Any JSON in the place of any field of a recorded payload, or in place of the whole."""
-    own = [fixture.body for fixture in FIXTURES if fixture.provider == provider]
-    body = dict(data.draw(st.sampled_from(own)))
-    target = body
-    while True:
-        name = data.draw(st.sampled_from(sorted(target)))
-        inner = target[name]
-        if not isinstance(inner, dict) or not inner or data.draw(st.booleans()):
-            break
-        target[name] = target = dict(inner)
+    """Any JSON in place of any value of a recorded payload."""
+    own = [fixture for fixture in FIXTURES if fixture.provider == provider]
+    fixture = data.draw(st.sampled_from(own))
+    body = copy.deepcopy(fixture.body)
+    target, name = data.draw(st.sampled_from(list(places(body))))
     target[name] = data.draw(JSON)
-    delivery = Delivery(provider, samples.GENERATION, None, {}, b"")
+    delivery = Delivery(provider, samples.GENERATION, None, {}, b"", fixture.options)
     for report in adapter(provider).interpret(body, delivery):
+        json.dumps(report, ensure_ascii=False).encode()  # no half of a surrogate pair
+        assert "\\u0000" not in json.dumps(report)
+        assert bool(report.outputs) == (report.state.value == "succeeded")
         assert (report.failure is not None) == (report.state.value in ("failed", "canceled"))
         assert all(output.url.startswith(("https://", "http://")) for output in report.outputs)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_no_header_breaks_a_verifier(provider: str, data: st.DataObject) -> None:
     delivery = samples.delivery(provider, BODY)
