@@ -15,8 +15,8 @@ class Delivery(NamedTuple):
     """A webhook request.
 
     `headers` has names in lower case. `generation_id` and `token` come from the path and are None
-    on routes without them. `body` is the raw body: signatures are over these bytes. `options` is the
-    provider's entry in the keys: what an adapter lets an operator set is in its docstring.
+    on routes without them. `body` is the raw body: signatures are over these bytes. `options` is
+    what an operator has set for the provider besides its keys; adapters document their own.
     """
 
     provider: str

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from chalicelib.providers.adapter import Adapter
 
-NAMES = frozenset({"fal", "replicate", "runpod"})
+NAMES = frozenset({"bfl", "comfydeploy", "fal", "ideogram", "kling", "luma", "replicate", "runpod"})
 
 
 def adapter(name: str) -> Adapter | None:

@@ -138,6 +138,28 @@ class Bearer:
         return Proof(None)
 
 
+class SignatureAndCapability(NamedTuple):
+    """A signature by the generation's capability, or the capability in the path: BFL.
+
+    A path without a token demands the signature. With a token, which must be right, the signature
+    is checked only where its header is present.
+    """
+
+    signature: BodyHmac
+
+    def applies(self, keys: Keys) -> bool:
+        """The key that capabilities are made from is configured."""
+        return bool(keys.token_keys)
+
+    def verify(self, delivery: Delivery, keys: Keys, now: float) -> Proof:
+        """Check every proof that the delivery has; it has at least one."""
+        if delivery.token is not None:
+            Capability().verify(delivery, keys, now)
+        if delivery.token is None or self.signature.header in delivery.headers:
+            self.signature.verify(delivery, keys, now)
+        return Proof(None)
+
+
 class Capability:
     """A token in the callback's path that only we can make, for providers that sign nothing."""
 

@@ -55,19 +55,19 @@ def standard_webhooks(
     )
 
 
-def fal(
-    body: bytes, keys: Mapping[str, str], _provider: str, _generation: str, delivery: str, now: int
+def four_lines(
+    body: bytes, keys: Mapping[str, str], provider: str, _generation: str, delivery: str, now: int
 ) -> Signed:
-    """Return fal's four headers, by `cryptography`."""
+    """Return the four headers of fal and Ideogram, by `cryptography`."""
     key = load_pem_private_key(keys["private_key"].encode(), None)
     assert isinstance(key, Ed25519PrivateKey)
     lines = (delivery, keys["user_id"], str(now), sha256(body).hexdigest())
     return Signed(
         {
-            "x-fal-webhook-request-id": delivery,
-            "x-fal-webhook-user-id": keys["user_id"],
-            "x-fal-webhook-timestamp": str(now),
-            "x-fal-webhook-signature": key.sign("\n".join(lines).encode()).hex(),
+            f"x-{provider}-webhook-{_IDS[provider]}": delivery,
+            f"x-{provider}-webhook-user-id": keys["user_id"],
+            f"x-{provider}-webhook-timestamp": str(now),
+            f"x-{provider}-webhook-signature": key.sign("\n".join(lines).encode()).hex(),
         }
     )
 
@@ -81,4 +81,23 @@ def capability(
     return Signed({}, base64.urlsafe_b64encode(digest).rstrip(b"=").decode())
 
 
-_SIGNERS = {"replicate": standard_webhooks, "fal": fal, "runpod": capability}
+def bfl(
+    body: bytes, keys: Mapping[str, str], provider: str, generation: str, delivery: str, now: int
+) -> Signed:
+    """Return BFL's header; the request's `webhook_secret` was the capability."""
+    secret = capability(body, keys, provider, generation, delivery, now).token or ""
+    digest = hmac.new(secret.encode(), body, sha256).hexdigest()
+    return Signed({"x-bfl-signature": f"sha256={digest}"})
+
+
+_IDS = {"fal": "request-id", "ideogram": "generation-id"}
+_SIGNERS = {
+    "bfl": bfl,
+    "comfydeploy": capability,
+    "fal": four_lines,
+    "ideogram": four_lines,
+    "kling": standard_webhooks,
+    "luma": capability,
+    "replicate": standard_webhooks,
+    "runpod": capability,
+}

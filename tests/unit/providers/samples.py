@@ -63,11 +63,17 @@ EVENTS: dict[str, Callable[[list[dict[str, Any]]], bool]] = {
     "unknown": lambda reports: not reports,
 }
 # The events that each provider has, by its documentation; all have these three.
-COMMON = {"success", "several outputs", "unknown"}
+COMMON = {"success", "incomplete", "unknown"}
+SEVERAL = {"several outputs"}
 REQUIRED = {
-    "fal": COMMON | {"failure", "moderation", "time-out", "incomplete"},
-    "replicate": COMMON | {"failure", "moderation", "canceled", "incomplete", "intermediate"},
-    "runpod": COMMON | {"failure", "canceled", "time-out", "incomplete"},
+    "bfl": COMMON | {"failure", "moderation"},
+    "comfydeploy": COMMON | SEVERAL | {"failure", "canceled", "time-out", "intermediate"},
+    "fal": COMMON | SEVERAL | {"failure", "moderation", "time-out"},
+    "ideogram": COMMON | SEVERAL | {"moderation"},
+    "kling": COMMON | SEVERAL | {"failure", "moderation", "intermediate"},
+    "luma": COMMON | SEVERAL | {"failure", "moderation", "intermediate"},
+    "replicate": COMMON | SEVERAL | {"failure", "moderation", "canceled", "intermediate"},
+    "runpod": COMMON | SEVERAL | {"failure", "canceled", "time-out"},
 }
 _PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 _PEM = _PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
@@ -84,8 +90,13 @@ JWKS = {
     ]
 }
 SIGNING_KEYS = {
-    "replicate": {"secret": SECRET},
+    "bfl": {"token_key": TOKEN_KEY},
+    "comfydeploy": {"token_key": TOKEN_KEY},
     "fal": {"private_key": _PEM, "user_id": "user_1"},
+    "ideogram": {"private_key": _PEM, "user_id": "user_1"},
+    "kling": {"secret": SECRET},
+    "luma": {"token_key": TOKEN_KEY},
+    "replicate": {"secret": SECRET},
     "runpod": {"token_key": TOKEN_KEY},
 }
 
