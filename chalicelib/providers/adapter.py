@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from chalicelib.providers.report import Report
 
     Interpret = Callable[[Mapping[str, object], Delivery], list[Report]]
+    Check = Callable[[Mapping[str, object]], None]
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -37,11 +38,15 @@ class Adapter(NamedTuple):
         secret is set.
     max_body_bytes
         A larger body is refused before it is verified.
+    check
+        Raises Refused, 422, for a payload whose sender should be told what is wrong with it. Only
+        Herald's own payload has senders that can act on it.
     """
 
     interpret: Interpret
     verifiers: tuple[Verifier, ...]
     max_body_bytes: int = MAX_BODY_BYTES
+    check: Check | None = None
 
     def is_configured(self, keys: Keys) -> bool:
         """Whether any delivery of this provider can be authentic."""

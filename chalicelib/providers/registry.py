@@ -8,7 +8,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from chalicelib.providers.adapter import Adapter
 
-NAMES = frozenset({"bfl", "comfydeploy", "fal", "ideogram", "kling", "luma", "replicate", "runpod"})
+NAMES = frozenset(
+    {
+        "bfl",
+        "comfydeploy",
+        "fal",
+        "generations",
+        "hmac",
+        "ideogram",
+        "kling",
+        "leonardo",
+        "luma",
+        "replicate",
+        "runpod",
+        "sagemaker",
+        "wavespeed",
+    }
+)
 
 
 def adapter(name: str) -> Adapter | None:

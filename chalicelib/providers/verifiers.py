@@ -34,14 +34,10 @@ class StandardWebhooks:
 
     def verify(self, delivery: Delivery, keys: Keys, now: float) -> Proof:
         """Check `webhook-signature` against each active secret, a `whsec_…`."""
-        delivery_id = _header(delivery, "webhook-id")
-        if len(delivery_id) > MAX_ID_CHARACTERS or "\0" in delivery_id:
-            raise NotAuthentic(Reason.MISSING_HEADER)
-        timestamp = _timestamp(delivery, "webhook-timestamp", now)
-        found = _SIGNATURES.findall(_header(delivery, "webhook-signature"))[:MAX_SIGNATURES]
-        signed = f"{delivery_id}.{timestamp}.".encode(errors="replace") + delivery.body
+        delivery_id, signed = standard_text(delivery, now)
+        found = _SIGNATURES.findall(header(delivery, "webhook-signature"))[:MAX_SIGNATURES]
         for secret in keys.secrets:
-            wanted = base64.b64encode(_hmac(_whsec(secret), signed)).decode()
+            wanted = base64.b64encode(hmac_sha256(_whsec(secret), signed)).decode()
             if any(hmac.compare_digest(wanted, signature) for signature in found):
                 return Proof(delivery_id)
         raise NotAuthentic(Reason.SIGNATURE)
@@ -68,11 +64,11 @@ class FourLineEd25519(NamedTuple):
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-        request_id = _header(delivery, self.request_id)
-        user_id = _header(delivery, self.user_id)
+        request_id = header(delivery, self.request_id)
+        user_id = header(delivery, self.user_id)
         timestamp = _timestamp(delivery, self.timestamp, now)
         try:
-            signature = bytes.fromhex(_header(delivery, self.signature))
+            signature = bytes.fromhex(header(delivery, self.signature))
         except ValueError as exc:
             raise NotAuthentic(Reason.SIGNATURE) from exc
         digest = sha256(delivery.body).hexdigest()
@@ -106,9 +102,9 @@ class BodyHmac(NamedTuple):
 
     def verify(self, delivery: Delivery, keys: Keys, now: float) -> Proof:
         """Check the header against each active key; the scheme has neither time nor id."""
-        given = _header(delivery, self.header).removeprefix(self.prefix).strip()
+        given = header(delivery, self.header).removeprefix(self.prefix).strip()
         for key in self._keys(delivery, keys):
-            digest = _hmac(key, delivery.body)
+            digest = hmac_sha256(key, delivery.body)
             wanted = digest.hex() if self.encoding == "hex" else base64.b64encode(digest).decode()
             if hmac.compare_digest(wanted.encode(), given.encode(errors="replace")):
                 return Proof(None)
@@ -130,7 +126,7 @@ class Bearer:
 
     def verify(self, delivery: Delivery, keys: Keys, now: float) -> Proof:
         """Compare the token with each active one."""
-        scheme, _, token = _header(delivery, "authorization").partition(" ")
+        scheme, _, token = header(delivery, "authorization").partition(" ")
         given = token.strip().encode(errors="replace")
         known = any(hmac.compare_digest(secret.encode(), given) for secret in keys.secrets)
         if scheme.lower() != "bearer" or not known:
@@ -181,15 +177,26 @@ def capability(key: str, provider: str, generation_id: str) -> str:
 
     base64url without padding of HMAC-SHA256(key, "<provider>/<generation id>").
     """
-    digest = _hmac(key.encode(), f"{provider}/{generation_id}".encode(errors="replace"))
+    digest = hmac_sha256(key.encode(), f"{provider}/{generation_id}".encode(errors="replace"))
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def standard_text(delivery: Delivery, now: float) -> tuple[str, bytes]:
+    """Return a delivery's id and what Standard Webhooks signs; raises NotAuthentic."""
+    delivery_id = header(delivery, "webhook-id")
+    if len(delivery_id) > MAX_ID_CHARACTERS or "\0" in delivery_id:
+        raise NotAuthentic(Reason.MISSING_HEADER)
+    timestamp = _timestamp(delivery, "webhook-timestamp", now)
+    text = f"{delivery_id}.{timestamp}."
+    return delivery_id, text.encode(errors="replace") + delivery.body
 
 
 def _capability_of(key: str, delivery: Delivery) -> str:
     return capability(key, delivery.provider, delivery.generation_id or "")
 
 
-def _header(delivery: Delivery, name: str) -> str:
+def header(delivery: Delivery, name: str) -> str:
+    """Return a header that is needed; raises NotAuthentic where it is missing or empty."""
     value = delivery.headers.get(name)
     if not value:
         raise NotAuthentic(Reason.MISSING_HEADER)
@@ -198,7 +205,7 @@ def _header(delivery: Delivery, name: str) -> str:
 
 def _timestamp(delivery: Delivery, name: str, now: float) -> str:
     """Return the time in a header as it was sent, Unix seconds, when it is close to now."""
-    value = _header(delivery, name)
+    value = header(delivery, name)
     if not (value.isascii() and value.isdigit() and len(value) < 20):
         raise NotAuthentic(Reason.SIGNATURE)
     if int(value) < now - TOLERANCE_SECONDS:
@@ -208,7 +215,8 @@ def _timestamp(delivery: Delivery, name: str, now: float) -> str:
     return value
 
 
-def _hmac(key: bytes, message: bytes) -> bytes:
+def hmac_sha256(key: bytes, message: bytes) -> bytes:
+    """Return an HMAC-SHA256 of 32 bytes."""
     return hmac.digest(key, message, "sha256")
 
 

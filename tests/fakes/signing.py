@@ -1,7 +1,8 @@
 """Signs webhooks as providers do, without Herald's code: with the libraries that sign for others.
 
 `sign(provider, body, keys, …)` takes keys as in the file that HERALD_PROVIDER_KEYS names:
-`{"secret": …}`, `{"private_key": <PEM>, "user_id": …}` or `{"token_key": …}`.
+`{"secret": …}`, `{"private_key": <PEM>, "user_id": …}` or `{"token_key": …}`; for the provider
+`hmac` also with the options `header`, `prefix` and `encoding`.
 """
 
 from __future__ import annotations
@@ -90,14 +91,60 @@ def bfl(
     return Signed({"x-bfl-signature": f"sha256={digest}"})
 
 
+def wavespeed(
+    body: bytes, keys: Mapping[str, str], _provider: str, _generation: str, delivery: str, now: int
+) -> Signed:
+    """Return WaveSpeed's headers, by its documentation."""
+    key = keys["secret"].removeprefix("whsec_").encode()
+    signed = b".".join((delivery.encode(), str(now).encode(), body))
+    return Signed(
+        {
+            "webhook-id": delivery,
+            "webhook-timestamp": str(now),
+            "webhook-signature": f"v3,{hmac.new(key, signed, sha256).hexdigest()}",
+        }
+    )
+
+
+def bearer(
+    _body: bytes,
+    keys: Mapping[str, str],
+    _provider: str,
+    _generation: str,
+    _delivery: str,
+    _now: int,
+) -> Signed:
+    """Return the fixed token of Leonardo."""
+    return Signed({"authorization": f"Bearer {keys['secret']}"})
+
+
+def configured_hmac(
+    body: bytes,
+    keys: Mapping[str, str],
+    _provider: str,
+    _generation: str,
+    _delivery: str,
+    _now: int,
+) -> Signed:
+    """Return the header that the options of the provider `hmac` describe."""
+    digest = hmac.new(keys["secret"].encode(), body, sha256).digest()
+    in_base64 = keys.get("encoding") == "base64"
+    encoded = base64.b64encode(digest).decode() if in_base64 else digest.hex()
+    return Signed({keys["header"].lower(): keys.get("prefix", "") + encoded})
+
+
 _IDS = {"fal": "request-id", "ideogram": "generation-id"}
 _SIGNERS = {
     "bfl": bfl,
     "comfydeploy": capability,
     "fal": four_lines,
+    "generations": standard_webhooks,
+    "hmac": configured_hmac,
     "ideogram": four_lines,
     "kling": standard_webhooks,
+    "leonardo": bearer,
     "luma": capability,
     "replicate": standard_webhooks,
     "runpod": capability,
+    "wavespeed": wavespeed,
 }

@@ -26,7 +26,10 @@ TRUST = {"V", "V3", "T", "I", "M"}  # as docs/providers.md explains them
 
 
 class Fixture(NamedTuple):
-    """A provider's payload, where its shape comes from, and what it must be read as."""
+    """A provider's payload, where its shape comes from, and what it must be read as.
+
+    `refused` is the field that its sender is told about; only Herald's own payload is checked.
+    """
 
     provider: str
     name: str
@@ -35,6 +38,7 @@ class Fixture(NamedTuple):
     body: dict[str, object]
     reports: list[dict[str, Any]]
     options: Mapping[str, object] = MappingProxyType({})
+    refused: str | None = None
 
     @property
     def event(self) -> str:
@@ -58,6 +62,7 @@ EVENTS: dict[str, Callable[[list[dict[str, Any]]], bool]] = {
     "moderation": lambda reports: reports[0]["failure"] == "moderated",
     "canceled": lambda reports: reports[0]["state"] == "canceled",
     "time-out": lambda reports: reports[0]["failure"] == "timeout",
+    "expired": lambda reports: reports[0]["failure"] == "expired",
     "incomplete": lambda reports: reports[0]["failure"] == "incomplete",
     "intermediate": lambda reports: reports[0]["state"] in ("queued", "running"),
     "unknown": lambda reports: not reports,
@@ -69,11 +74,16 @@ REQUIRED = {
     "bfl": COMMON | {"failure", "moderation"},
     "comfydeploy": COMMON | SEVERAL | {"failure", "canceled", "time-out", "intermediate"},
     "fal": COMMON | SEVERAL | {"failure", "moderation", "time-out"},
+    "generations": COMMON | SEVERAL | {"failure", "moderation", "canceled", "intermediate"},
+    "hmac": COMMON | SEVERAL | {"failure", "moderation", "canceled", "time-out", "intermediate"},
     "ideogram": COMMON | SEVERAL | {"moderation"},
     "kling": COMMON | SEVERAL | {"failure", "moderation", "intermediate"},
+    "leonardo": COMMON | SEVERAL | {"failure"},
     "luma": COMMON | SEVERAL | {"failure", "moderation", "intermediate"},
     "replicate": COMMON | SEVERAL | {"failure", "moderation", "canceled", "intermediate"},
     "runpod": COMMON | SEVERAL | {"failure", "canceled", "time-out"},
+    "sagemaker": COMMON | {"failure", "expired"},
+    "wavespeed": COMMON | SEVERAL | {"failure", "moderation", "intermediate"},
 }
 _PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 _PEM = _PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
@@ -89,15 +99,20 @@ JWKS = {
         },
     ]
 }
-SIGNING_KEYS = {
+HMAC_OPTIONS = {"header": "X-Acme-Signature", "prefix": "sha256="}
+SIGNING_KEYS: dict[str, dict[str, str]] = {
     "bfl": {"token_key": TOKEN_KEY},
     "comfydeploy": {"token_key": TOKEN_KEY},
     "fal": {"private_key": _PEM, "user_id": "user_1"},
+    "generations": {"secret": SECRET},
+    "hmac": {"secret": "a shared secret", **HMAC_OPTIONS},
     "ideogram": {"private_key": _PEM, "user_id": "user_1"},
     "kling": {"secret": SECRET},
+    "leonardo": {"secret": "a callback key"},
     "luma": {"token_key": TOKEN_KEY},
     "replicate": {"secret": SECRET},
     "runpod": {"token_key": TOKEN_KEY},
+    "wavespeed": {"secret": "whsec_0123456789abcdef"},
 }
 
 
@@ -122,4 +137,5 @@ def delivery(provider: str, body: bytes, *, now: float = NOW, **own: str) -> Del
         delivery_id="delivery-1",
         now=now,
     )
-    return Delivery(provider, GENERATION, signed.token, signed.headers, body)
+    options = HMAC_OPTIONS if provider == "hmac" else {}
+    return Delivery(provider, GENERATION, signed.token, signed.headers, body, options)

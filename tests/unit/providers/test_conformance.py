@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib.errors import Refused
 from chalicelib.providers import registry
 from chalicelib.providers.delivery import Delivery, Keys, NotAuthentic, Reason
 from tests.unit.providers import samples
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from chalicelib.providers.report import Report
 
 PROVIDERS = sorted(registry.NAMES)
+OVER_HTTP = [provider for provider in PROVIDERS if provider != "sagemaker"]  # by IAM
 BODY = b'{"id": "1"}'
 
 
@@ -67,7 +69,7 @@ def seen(report: Report) -> dict[str, Any]:
 @pytest.mark.parametrize("fixture", FIXTURES, ids=lambda f: f"{f.provider}: {f.name}")
 def test_a_recorded_payload_is_read_as_expected(fixture: Fixture) -> None:
     body = json.dumps(fixture.body).encode()
-    delivery = samples.delivery(fixture.provider, body)._replace(options=fixture.options)
+    delivery = Delivery(fixture.provider, None, None, {}, body, fixture.options)
     reports = [
         seen(report) for report in adapter(fixture.provider).interpret(fixture.body, delivery)
     ]
@@ -87,18 +89,29 @@ def test_a_fixture_is_the_event_that_its_name_says(fixture: Fixture) -> None:
     assert samples.EVENTS[fixture.event](fixture.reports)
 
 
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda f: f"{f.provider}: {f.name}")
+def test_only_what_its_sender_can_correct_is_refused(fixture: Fixture) -> None:
+    check = adapter(fixture.provider).check or (lambda _body: None)
+    if fixture.refused is None:
+        check(fixture.body)
+        return
+    with pytest.raises(Refused) as refusal:
+        check(fixture.body)
+    assert (refusal.value.status, refusal.value.field) == (422, fixture.refused)
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_every_event_of_a_provider_is_among_the_fixtures(provider: str) -> None:
     missing = samples.REQUIRED[provider] - {f.event for f in FIXTURES if f.provider == provider}
     assert not missing
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", OVER_HTTP)
 def test_an_authentic_delivery_is_proven(provider: str) -> None:
     adapter(provider).authenticate(samples.delivery(provider, BODY), samples.keys(provider), NOW)
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", OVER_HTTP)
 def test_a_delivery_without_its_header_or_token_is_refused(provider: str) -> None:
     delivery = samples.delivery(provider, BODY)
     for name in delivery.headers:
@@ -111,14 +124,14 @@ def test_a_delivery_without_its_header_or_token_is_refused(provider: str) -> Non
         assert refused(elsewhere) is Reason.CAPABILITY
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", OVER_HTTP)
 def test_a_changed_body_is_refused_where_bodies_are_signed(provider: str) -> None:
     delivery = samples.delivery(provider, BODY)
-    if delivery.token is None:
+    if provider != "leonardo" and delivery.token is None:  # neither signs the body
         assert refused(delivery._replace(body=BODY + b" ")) is Reason.SIGNATURE
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", OVER_HTTP)
 def test_an_old_or_early_delivery_is_refused_where_time_is_signed(provider: str) -> None:
     if any("timestamp" in name for name in samples.delivery(provider, BODY).headers):
         assert refused(samples.delivery(provider, BODY, now=NOW - 301)) is Reason.LATE
@@ -128,7 +141,7 @@ def test_an_old_or_early_delivery_is_refused_where_time_is_signed(provider: str)
             adapter(provider).authenticate(samples.delivery(provider, BODY, now=edge), keys, NOW)
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", OVER_HTTP)
 def test_both_keys_hold_while_one_is_being_rotated(provider: str) -> None:
     keys = samples.keys(provider)
     other = "whsec_" + "QUJD" * 8
@@ -139,7 +152,7 @@ def test_both_keys_hold_while_one_is_being_rotated(provider: str) -> None:
     adapter(provider).authenticate(samples.delivery(provider, BODY), both, NOW)
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("provider", OVER_HTTP)
 def test_a_provider_without_keys_is_not_configured(provider: str) -> None:
     assert not adapter(provider).is_configured(Keys())
     with pytest.raises(LookupError):
@@ -170,7 +183,7 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_no_payload_breaks_an_adapter(provider: str, data: st.DataObject) -> None:
     """Any JSON in place of any value of a recorded payload."""
@@ -188,8 +201,8 @@ def test_no_payload_breaks_an_adapter(provider: str, data: st.DataObject) -> Non
         assert all(output.url.startswith(("https://", "http://")) for output in report.outputs)
 
 
-@pytest.mark.parametrize("provider", PROVIDERS)
-@settings(max_examples=40)
+@pytest.mark.parametrize("provider", OVER_HTTP)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_no_header_breaks_a_verifier(provider: str, data: st.DataObject) -> None:
     delivery = samples.delivery(provider, BODY)

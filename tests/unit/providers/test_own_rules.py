@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hmac
+import json
 from hashlib import sha256
 
 import pytest
 
-from chalicelib.providers import bfl, kling
+from chalicelib.errors import Refused
+from chalicelib.providers import bfl, generations, kling, leonardo, sagemaker, wavespeed
+from chalicelib.providers import hmac as hmac_adapter
 from chalicelib.providers.delivery import Delivery, Keys, NotAuthentic, Proof, Reason
 from chalicelib.providers.verifiers import capability
+from chalicelib.recording import results
 from tests.unit.providers import samples
 from tests.unit.providers.samples import GENERATION, NOW, TOKEN_KEY
 
@@ -66,3 +70,78 @@ def test_kling_needs_the_capability_until_a_secret_is_configured() -> None:
     with pytest.raises(NotAuthentic) as refusal:
         kling.ADAPTER.authenticate(unsigned, without._replace(secrets=(samples.SECRET,)), NOW)
     assert refusal.value.reason is Reason.MISSING_HEADER
+
+
+def test_wavespeed_needs_the_capability_until_a_secret_is_configured() -> None:
+    token = capability(TOKEN_KEY, "wavespeed", GENERATION)
+    unsigned = Delivery("wavespeed", GENERATION, token, {}, BODY)
+    without = Keys(token_keys=(TOKEN_KEY,))
+    assert wavespeed.ADAPTER.authenticate(unsigned, without, NOW) == Proof(None)
+    with pytest.raises(NotAuthentic):
+        wavespeed.ADAPTER.authenticate(unsigned, samples.keys("wavespeed"), NOW)
+
+
+def test_a_signature_of_standard_webhooks_is_not_wavespeeds() -> None:
+    keys = samples.keys("wavespeed")
+    signed = samples.delivery("wavespeed", BODY)
+    for wrong in ("v1,", "v3", ""):
+        signature = signed.headers["webhook-signature"].replace("v3,", wrong)
+        headers = {**signed.headers, "webhook-signature": signature}
+        with pytest.raises(NotAuthentic):
+            wavespeed.ADAPTER.authenticate(signed._replace(headers=headers), keys, NOW)
+
+
+def test_leonardos_callback_key_never_leaves_its_adapter() -> None:
+    own = [fixture for fixture in samples.FIXTURES if fixture.provider == "leonardo"]
+    assert any("a callback key" in json.dumps(fixture.body) for fixture in own)
+    for fixture in own:
+        delivery = samples.delivery("leonardo", json.dumps(fixture.body).encode())
+        assert "a callback key" not in repr(leonardo.ADAPTER.interpret(fixture.body, delivery))
+
+
+@pytest.mark.parametrize(("prefix", "encoding"), [("sha256=", "hex"), ("", "hex"), ("", "base64")])
+def test_the_options_say_how_a_service_signs(prefix: str, encoding: str) -> None:
+    options = {"header": "X-Acme", "prefix": prefix, "encoding": encoding}
+    keys = samples.keys("hmac")
+    signed = samples.delivery(
+        "hmac", BODY, header="X-Acme", prefix=prefix, encoding=encoding
+    )._replace(options=options)
+    assert hmac_adapter.ADAPTER.authenticate(signed, keys, NOW) == Proof(None)
+    with pytest.raises(NotAuthentic):
+        hmac_adapter.ADAPTER.authenticate(signed._replace(body=b"{}"), keys, NOW)
+
+
+def test_without_the_name_of_a_header_nothing_is_authentic() -> None:
+    signed = samples.delivery("hmac", BODY)
+    for options in ({}, {"header": ""}, {"header": None}):
+        bare = signed._replace(options=options)
+        with pytest.raises(NotAuthentic):
+            hmac_adapter.ADAPTER.authenticate(bare, samples.keys("hmac"), NOW)
+
+
+def test_sagemaker_cannot_be_reached_over_http() -> None:
+    every = Keys(("secret",), (TOKEN_KEY,), "account", {"keys": []})
+    assert not sagemaker.ADAPTER.is_configured(every)
+
+
+def test_what_herald_documents_of_its_own_payload_passes_its_check() -> None:
+    """The same ids, statuses and addresses as the parser of `callback` accepts today."""
+    for body in (
+        {"generationId": GENERATION, "status": "ERROR", "error": None},
+        {"generationId": GENERATION, "status": "COMPLETE", "imageUrl": "http://a.example/1"},
+    ):
+        generations.check(body)
+        assert results.parse(body).generation_id == GENERATION
+    for wrong in (
+        {"generationId": GENERATION, "status": "COMPLETE"},
+        {"generationId": GENERATION, "status": "COMPLETE", "imageUrl": "javascript:1"},
+        {"generationId": GENERATION},
+        {"generationId": "1", "status": "ERROR"},
+        {"status": "ERROR"},
+    ):
+        fields = []
+        for parser in (generations.check, results.parse):
+            with pytest.raises(Refused) as refusal:
+                parser(wrong)
+            fields.append(refusal.value.field)
+        assert fields[0] == fields[1]
