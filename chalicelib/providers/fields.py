@@ -22,6 +22,7 @@ MAX_DEPTH = 8
 MAX_OUTPUTS = 100
 
 _MAX_SECONDS = 10**11  # a larger number is a time in milliseconds
+_WEB = re.compile("https?://", re.IGNORECASE)
 # PostgreSQL's text holds neither NUL nor half of a surrogate pair.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _KINDS = {
@@ -144,7 +145,7 @@ def url(value: object) -> str | None:
         parts = urlsplit(value)
     except ValueError:
         return None
-    return value if parts.scheme in ("https", "http") and parts.netloc else None
+    return value if _WEB.match(value) and parts.netloc else None
 
 
 def output(
