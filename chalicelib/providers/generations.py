@@ -43,7 +43,7 @@ def check(body: Mapping[str, object]) -> None:
     if str(body.get("status")) not in _STATES:
         raise _refused("status", "must be PENDING, COMPLETE or ERROR")
     if body.get("status") == "COMPLETE" and not _outputs(body):
-        raise _refused("imageUrl", "must be an http or https URL when status is COMPLETE")
+        raise _refused("imageUrl", "or an output must be an http or https URL for COMPLETE")
 
 
 def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:

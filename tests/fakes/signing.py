@@ -38,7 +38,9 @@ def sign(
     now: float,
 ) -> Signed:
     """Sign a body at a time in epoch seconds."""
-    return _SIGNERS[provider](body, keys, provider, generation_id, delivery_id, int(now))
+    unsigned = provider in _UNSIGNED_WITHOUT_SECRET and "secret" not in keys
+    signer = capability if unsigned else _SIGNERS[provider]
+    return signer(body, keys, provider, generation_id, delivery_id, int(now))
 
 
 def standard_webhooks(
@@ -133,6 +135,7 @@ def configured_hmac(
     return Signed({keys["header"].lower(): keys.get("prefix", "") + encoded})
 
 
+_UNSIGNED_WITHOUT_SECRET = {"kling", "wavespeed"}
 _IDS = {"fal": "request-id", "ideogram": "generation-id"}
 _SIGNERS = {
     "bfl": bfl,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
 import json
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -188,6 +190,17 @@ def test_no_header_breaks_a_verifier(provider: str, data: st.DataObject) -> None
     if headers != delivery.headers or token != delivery.token:
         with contextlib.suppress(NotAuthentic):  # any other error fails
             adapter(provider).authenticate(changed, samples.keys(provider), NOW)
+
+
+def test_an_adapter_is_short_and_needs_no_other() -> None:
+    """Lambda starts with the one in the path: importing it imports no other."""
+    modules = {name: import_module(f"chalicelib.providers.{name}") for name in PROVIDERS}
+    others = {module.__name__ for module in modules.values()}
+    for module in (registry, *modules.values()):
+        homes = {getattr(value, "__module__", None) for value in vars(module).values()}
+        homes |= {getattr(value, "__name__", None) for value in vars(module).values()}
+        assert not homes & (others - {module.__name__})
+        assert inspect.getsource(module).count("\n") < 120
 
 
 def test_an_unknown_provider_has_no_adapter() -> None:

@@ -9,21 +9,26 @@ from hashlib import sha256
 import pytest
 
 from chalicelib.errors import Refused
-from chalicelib.providers import bfl, generations, kling, leonardo, sagemaker, wavespeed
+from chalicelib.providers import bfl, generations, kling, leonardo, registry, sagemaker, wavespeed
 from chalicelib.providers import hmac as hmac_adapter
 from chalicelib.providers.delivery import Delivery, Keys, NotAuthentic, Proof, Reason
-from chalicelib.providers.verifiers import capability
 from chalicelib.recording import results
+from tests.fakes import signing
 from tests.unit.providers import samples
 from tests.unit.providers.samples import GENERATION, NOW, TOKEN_KEY
 
 BODY = b'{"id": "1"}'
 
 
+def in_path(provider: str) -> Delivery:
+    """Return an unsigned delivery whose path ends in the generation's capability."""
+    signed = signing.capability(BODY, {"token_key": TOKEN_KEY}, provider, GENERATION, "", 0)
+    return Delivery(provider, GENERATION, signed.token, signed.headers, BODY)
+
+
 def test_bfl_without_a_signature_needs_the_capability_in_the_path() -> None:
     keys = samples.keys("bfl")
-    token = capability(TOKEN_KEY, "bfl", GENERATION)
-    unsigned = Delivery("bfl", GENERATION, token, {}, BODY)
+    unsigned = in_path("bfl")
     assert bfl.ADAPTER.authenticate(unsigned, keys, NOW) == Proof(None)
     with pytest.raises(NotAuthentic) as refusal:
         bfl.ADAPTER.authenticate(unsigned._replace(token="no"), keys, NOW)
@@ -31,7 +36,7 @@ def test_bfl_without_a_signature_needs_the_capability_in_the_path() -> None:
 
 
 def test_a_wrong_signature_of_bfl_is_refused_also_with_the_capability() -> None:
-    token = capability(TOKEN_KEY, "bfl", GENERATION)
+    token = in_path("bfl").token
     signed = samples.delivery("bfl", BODY)._replace(token=token, body=BODY + b" ")
     with pytest.raises(NotAuthentic) as refusal:
         bfl.ADAPTER.authenticate(signed, samples.keys("bfl"), NOW)
@@ -40,7 +45,7 @@ def test_a_wrong_signature_of_bfl_is_refused_also_with_the_capability() -> None:
 
 def test_bfl_signs_with_the_text_of_the_secret_of_the_request() -> None:
     """As its documentation has it: hex of HMAC-SHA256 of the raw body, the secret not decoded."""
-    secret = capability(TOKEN_KEY, "bfl", GENERATION)
+    secret = in_path("bfl").token or ""
     digest = hmac.new(secret.encode(), BODY, sha256).hexdigest()
     headers = {"x-bfl-signature": f"sha256={digest}"}
     delivery = Delivery("bfl", GENERATION, None, headers, BODY)
@@ -62,23 +67,17 @@ def test_klings_own_vector_is_authentic() -> None:
     assert kling.ADAPTER.authenticate(delivery, keys, 1781080800.0) == Proof("9876543210")
 
 
-def test_kling_needs_the_capability_until_a_secret_is_configured() -> None:
-    token = capability(TOKEN_KEY, "kling", GENERATION)
-    unsigned = Delivery("kling", GENERATION, token, {}, BODY)
+@pytest.mark.parametrize("provider", ["kling", "wavespeed"])
+def test_the_capability_counts_until_a_secret_is_configured(provider: str) -> None:
+    adapter = registry.adapter(provider)
+    assert adapter is not None
+    unsigned = in_path(provider)
     without = Keys(token_keys=(TOKEN_KEY,))
-    assert kling.ADAPTER.authenticate(unsigned, without, NOW) == Proof(None)
+    assert adapter.authenticate(unsigned, without, NOW) == Proof(None)
+    secrets = samples.keys(provider).secrets
     with pytest.raises(NotAuthentic) as refusal:
-        kling.ADAPTER.authenticate(unsigned, without._replace(secrets=(samples.SECRET,)), NOW)
+        adapter.authenticate(unsigned, without._replace(secrets=secrets), NOW)
     assert refusal.value.reason is Reason.MISSING_HEADER
-
-
-def test_wavespeed_needs_the_capability_until_a_secret_is_configured() -> None:
-    token = capability(TOKEN_KEY, "wavespeed", GENERATION)
-    unsigned = Delivery("wavespeed", GENERATION, token, {}, BODY)
-    without = Keys(token_keys=(TOKEN_KEY,))
-    assert wavespeed.ADAPTER.authenticate(unsigned, without, NOW) == Proof(None)
-    with pytest.raises(NotAuthentic):
-        wavespeed.ADAPTER.authenticate(unsigned, samples.keys("wavespeed"), NOW)
 
 
 def test_a_signature_of_standard_webhooks_is_not_wavespeeds() -> None:
