@@ -1,0 +1,68 @@
+"""The seam between Herald and a provider: an adapter is two pure functions and a body limit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from chalicelib.providers.delivery import Delivery, Keys, Proof
+    from chalicelib.providers.report import Report
+
+    Interpret = Callable[[Mapping[str, object], Delivery], list[Report]]
+    Check = Callable[[Mapping[str, object]], None]
+
+MAX_BODY_BYTES = 1024 * 1024
+
+
+class Verifier(Protocol):
+    """One way in which providers prove that a webhook is theirs."""
+
+    def applies(self, keys: Keys) -> bool:
+        """Whether the keys that this way needs are configured."""
+
+    def verify(self, delivery: Delivery, keys: Keys, now: float) -> Proof:
+        """Check a delivery at a time in epoch seconds; raises NotAuthentic."""
+
+
+class Adapter(NamedTuple):
+    """One provider.
+
+    Parameters
+    ----------
+    interpret
+        Returns what a payload reports: nothing when its type is unknown. It must not raise.
+    verifiers
+        The first whose keys are configured decides, so that a signature is required as soon as its
+        secret is set.
+    max_body_bytes
+        A larger body is refused before it is verified.
+    check
+        Raises Refused, 422, for a payload whose sender should be told what is wrong with it. Only
+        Herald's own payload has senders that can act on it.
+    """
+
+    interpret: Interpret
+    verifiers: tuple[Verifier, ...]
+    max_body_bytes: int = MAX_BODY_BYTES
+    check: Check | None = None
+
+    def is_configured(self, keys: Keys) -> bool:
+        """Whether any delivery of this provider can be authentic."""
+        return any(verifier.applies(keys) for verifier in self.verifiers)
+
+    def authenticate(self, delivery: Delivery, keys: Keys, now: float) -> Proof:
+        """Check a delivery at a time in epoch seconds.
+
+        Raises
+        ------
+        NotAuthentic
+            The delivery is not proven to come from the provider.
+        LookupError
+            The provider is not configured.
+        """
+        for verifier in self.verifiers:
+            if verifier.applies(keys):
+                return verifier.verify(delivery, keys, now)
+        raise LookupError(delivery.provider)

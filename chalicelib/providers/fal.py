@@ -1,0 +1,88 @@
+"""fal: https://docs.fal.ai/model-endpoints/webhooks
+
+One webhook at the end of a queued request; `payload` is the model's own output.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.providers import fields
+from chalicelib.providers.adapter import Adapter
+from chalicelib.providers.report import ErrorCode, Failure, Output, Report, State
+from chalicelib.providers.verifiers import FourLineEd25519
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from chalicelib.providers.delivery import Delivery
+
+_CODES = {
+    "content_policy_violation": ErrorCode.MODERATED,
+    "request_timeout": ErrorCode.TIMEOUT,
+    "startup_timeout": ErrorCode.OUT_OF_CAPACITY,
+    "runner_scheduling_failure": ErrorCode.OUT_OF_CAPACITY,
+}
+
+
+def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
+    """Read the end of a request."""
+    status = body.get("status")
+    if status not in ("OK", "ERROR"):
+        return []
+    payload = body.get("payload")
+    outputs = tuple(_outputs(payload))[: fields.MAX_OUTPUTS] if status == "OK" else ()
+    failure = None
+    if not outputs:
+        failure = _failure(body, fields.record(payload), failed=status == "ERROR")
+    return [
+        Report(
+            State.FAILED if failure else State.SUCCEEDED,
+            fields.text(body.get("request_id"), 200),
+            outputs=outputs,
+            failure=failure,
+        )
+    ]
+
+
+def _outputs(payload: object, depth: int = fields.MAX_DEPTH) -> Iterator[Output]:
+    """Yield every file in a model's output: an object with `url`, and usually `content_type`."""
+    if depth == 0 or not isinstance(payload, dict | list):
+        return
+    if isinstance(payload, dict) and isinstance(payload.get("url"), str):
+        yield from fields.output(
+            payload["url"],
+            content_type=payload.get("content_type"),
+            width=payload.get("width"),
+            height=payload.get("height"),
+            bytes=payload.get("file_size"),
+        )
+        return
+    for inner in payload.values() if isinstance(payload, dict) else payload:
+        yield from _outputs(inner, depth - 1)
+
+
+def _failure(body: Mapping[str, object], payload: Mapping[str, object], *, failed: bool) -> Failure:
+    if not failed:
+        reason = fields.text(body.get("payload_error"))
+        return Failure(ErrorCode.INCOMPLETE, reason or "The result names no file.")
+    detail = next(iter(fields.items(payload.get("detail"))), None)
+    first = fields.record(detail)
+    word = fields.text(body.get("error_type")) or fields.text(first.get("type"))
+    message = fields.text(first.get("msg")) or fields.text(payload.get("detail"))
+    code = _CODES.get(word or "", ErrorCode.INVALID_INPUT if first else ErrorCode.FAILED)
+    return Failure(code, message or fields.text(body.get("error")), word)
+
+
+ADAPTER = Adapter(
+    interpret,
+    (
+        FourLineEd25519(
+            request_id="x-fal-webhook-request-id",
+            user_id="x-fal-webhook-user-id",
+            timestamp="x-fal-webhook-timestamp",
+            signature="x-fal-webhook-signature",
+            jwks_url="https://rest.fal.ai/.well-known/jwks.json",
+        ),
+    ),
+)

@@ -1,0 +1,204 @@
+"""Reading JSON that may hold anything. Nothing here raises: what is not as wanted is None or empty.
+
+Adapters are built on these functions, so that no payload of a provider can break one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from math import isfinite
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from chalicelib.providers.report import Kind, Output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MAX_TEXT = 2_000
+MAX_URL = 16_384
+MAX_DEPTH = 8
+MAX_OUTPUTS = 100
+
+_MAX_SECONDS = 10**11  # a larger number is a time in milliseconds
+_WEB = re.compile("https?://", re.IGNORECASE)
+# PostgreSQL's text holds neither NUL nor half of a surrogate pair.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_KINDS = {
+    "image": Kind.IMAGE,
+    "video": Kind.VIDEO,
+    "audio": Kind.AUDIO,
+    "model": Kind.MODEL,
+    "text": Kind.TEXT,
+}
+_SUFFIXES = {
+    Kind.IMAGE: ("png", "jpg", "jpeg", "webp", "gif", "avif", "svg", "bmp", "tif", "tiff"),
+    Kind.VIDEO: ("mp4", "webm", "mov", "mkv", "m4v"),
+    Kind.AUDIO: ("mp3", "wav", "ogg", "flac", "m4a", "opus"),
+    Kind.MODEL: ("glb", "gltf", "obj", "fbx", "usdz", "ply", "stl"),
+    Kind.TEXT: ("txt", "json", "srt", "vtt"),
+}
+
+
+def record(value: object) -> Mapping[str, object]:
+    """Return a JSON object, or an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: object) -> list[object]:
+    """Return a JSON array, or an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def at(value: object, path: object) -> object:
+    """Return what a dotted path leads to, such as `output.images.0.url`, or None."""
+    for name in str(path).split("."):
+        if isinstance(value, list):
+            index = int(name) if name.isascii() and name.isdigit() and len(name) < 10 else None
+            value = value[index] if index is not None and index < len(value) else None
+        else:
+            value = record(value).get(name)
+    return value
+
+
+def parsed(value: object) -> Mapping[str, object]:
+    """Return the JSON object that is written in a text, or an empty one."""
+    try:
+        return record(json.loads(value)) if isinstance(value, str) else {}
+    except (ValueError, RecursionError):
+        return {}
+
+
+def text(value: object, most: int = MAX_TEXT) -> str | None:
+    """Return a text that is not empty, cut to `most` characters; whole numbers are written out.
+
+    What a database cannot keep is replaced.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**40:
+        value = str(value)
+    if not isinstance(value, str) or not value:
+        return None
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value[:most])
+
+
+def number(value: object) -> float | None:
+    """Return a finite number, also one that is written as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if isfinite(found) else None
+
+
+def whole(value: object, most: int = 2**53) -> int | None:
+    """Return a whole number from 1 to `most`."""
+    found = number(value)
+    return int(found) if found is not None and found.is_integer() and 1 <= found <= most else None
+
+
+def fraction(value: object) -> float | None:
+    """Return a number from 0 to 1; what is beyond is moved to the nearer end."""
+    found = number(value)
+    return None if found is None else min(max(found, 0.0), 1.0)
+
+
+def milliseconds(seconds: object) -> int | None:
+    """Return a duration that is given in seconds in milliseconds."""
+    found = number(seconds)
+    return whole(round(found * 1000)) if found is not None and found < 10**12 else None
+
+
+def size(value: object) -> tuple[int, int] | tuple[None, None]:
+    """Return the width and height in a text such as `1024x768`."""
+    width, _, height = value.partition("x") if isinstance(value, str) else ("", "", "")
+    found = whole(width, 65_535), whole(height, 65_535)
+    return (None, None) if found[0] is None or found[1] is None else (found[0], found[1])
+
+
+def later(start: object, seconds: int) -> str | None:
+    """Return the RFC 3339 time that many seconds after a start.
+
+    The start is an RFC 3339 text, or the time since 1970 in seconds or milliseconds.
+    """
+    from datetime import UTC, datetime, timedelta
+
+    epoch = number(start)
+    try:
+        if epoch is None:
+            begun = datetime.fromisoformat(str(start))
+        else:
+            begun = datetime.fromtimestamp(epoch / 1000 if epoch > _MAX_SECONDS else epoch, UTC)
+        end = begun.replace(tzinfo=begun.tzinfo or UTC).astimezone(UTC) + timedelta(seconds=seconds)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return end.strftime("%Y-%m-%dT%H:%M:%SZ") if end.year >= 2000 else None
+
+
+def url(value: object) -> str | None:
+    """Return an https or http URL that a browser can load and a database can keep."""
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_URL or _UNSTORABLE.search(value):
+        return None
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return None
+    return value if _WEB.match(value) and parts.netloc else None
+
+
+def output(
+    address: object, *, content_type: object = None, kind: Kind | None = None, **known: object
+) -> tuple[Output, ...]:
+    """Return one output in a tuple, or none where the address is not usable.
+
+    Parameters
+    ----------
+    content_type, kind
+        A kind that is not given follows from the content type, then from the file name's suffix.
+    known
+        Further fields of Output, as the provider sent them: those that are not as wanted are None.
+    """
+    found = url(address)
+    if found is None:
+        return ()
+    media = text(content_type, 200)
+    safe = known.get("safe")
+    return (
+        Output(
+            found,
+            kind or _kind(found, media),
+            media,
+            whole(known.get("width"), 65_535),
+            whole(known.get("height"), 65_535),
+            whole(known.get("duration_ms")),
+            whole(known.get("bytes")),
+            text(known.get("expires_at"), 64),
+            safe if isinstance(safe, bool) else None,
+        ),
+    )
+
+
+def urls(value: object, depth: int = MAX_DEPTH) -> Iterator[str]:
+    """Yield every URL in a JSON value, in order, at most MAX_DEPTH levels deep."""
+    if isinstance(value, str):
+        if found := url(value):
+            yield found
+    elif depth > 0 and isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from urls(inner, depth - 1)
+
+
+def outputs(value: object, *, expires_at: str | None = None) -> tuple[Output, ...]:
+    """Return one output for each URL in a JSON value: a text, a list, or an object with some."""
+    found = list(dict.fromkeys(urls(value)))[:MAX_OUTPUTS]
+    return tuple(one for address in found for one in output(address, expires_at=expires_at))
+
+
+def _kind(address: str, content_type: str | None) -> Kind:
+    kind = _KINDS.get((content_type or "").partition("/")[0].lower())
+    if kind is not None:
+        return kind
+    suffix = urlsplit(address).path.rpartition(".")[2].lower()
+    return next((kind for kind, known in _SUFFIXES.items() if suffix in known), Kind.FILE)

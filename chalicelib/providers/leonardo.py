@@ -1,0 +1,47 @@
+"""Leonardo: https://docs.leonardo.ai/docs/guide-to-the-webhook-callback-feature
+
+One webhook for each generation of an API key, at one URL for all: the generation is found by
+Leonardo's id. The body contains the callback key, so that it is never stored or passed on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.providers import fields
+from chalicelib.providers.adapter import Adapter
+from chalicelib.providers.report import ErrorCode, Failure, Output, Report, State, result
+from chalicelib.providers.verifiers import Bearer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from chalicelib.providers.delivery import Delivery
+
+
+def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
+    """Read the end of an image generation, the only documented type."""
+    generation = fields.record(fields.record(body.get("data")).get("object"))
+    status = generation.get("status")
+    if body.get("type") != "image_generation.complete" or status not in ("COMPLETE", "FAILED"):
+        return []
+    provider_id = fields.text(generation.get("id"), 200)
+    model = fields.text(generation.get("coreModel"), 200)
+    if status == "COMPLETE":
+        return [result(provider_id, tuple(_outputs(generation)), model=model)]
+    return [Report(State.FAILED, provider_id, failure=Failure(ErrorCode.FAILED), model=model)]
+
+
+def _outputs(generation: Mapping[str, object]) -> Iterator[Output]:
+    images = fields.items(generation.get("images"))[: fields.MAX_OUTPUTS]
+    for image in map(fields.record, images):
+        nsfw = image.get("nsfw")
+        yield from fields.output(
+            image.get("url"),
+            width=generation.get("imageWidth"),
+            height=generation.get("imageHeight"),
+            safe=not nsfw if isinstance(nsfw, bool) else None,
+        )
+
+
+ADAPTER = Adapter(interpret, (Bearer(),))

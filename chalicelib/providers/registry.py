@@ -1,0 +1,35 @@
+"""The providers by the name in their callback path."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chalicelib.providers.adapter import Adapter
+
+NAMES = frozenset(
+    {
+        "bfl",
+        "comfydeploy",
+        "fal",
+        "generations",
+        "hmac",
+        "ideogram",
+        "kling",
+        "leonardo",
+        "luma",
+        "replicate",
+        "runpod",
+        "sagemaker",
+        "wavespeed",
+    }
+)
+
+
+def adapter(name: str) -> Adapter | None:
+    """Return a provider's adapter, or None for an unknown name; only its module is imported."""
+    if name not in NAMES:
+        return None
+    found: Adapter = import_module(f"chalicelib.providers.{name}").ADAPTER
+    return found

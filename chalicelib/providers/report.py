@@ -1,0 +1,116 @@
+"""What a provider reports about one generation, in the same terms for all providers."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class State(StrEnum):
+    """A generation's state; the last three are final."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no other state follows."""
+        return self not in (State.QUEUED, State.RUNNING)
+
+
+class Kind(StrEnum):
+    """The kind of an output."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+    MODEL = "model"  # a 3D model
+    TEXT = "text"
+    FILE = "file"
+
+
+class ErrorCode(StrEnum):
+    """Why a generation has no result: the closed list of docs/protocol.md."""
+
+    FAILED = "generation_failed"
+    MODERATED = "moderated"
+    TIMEOUT = "timeout"
+    CANCELED = "canceled"
+    INVALID_INPUT = "invalid_input"
+    OUT_OF_CAPACITY = "out_of_capacity"
+    EXPIRED = "expired"
+    INCOMPLETE = "incomplete"
+
+
+class Output(NamedTuple):
+    """One file that a generation produced; None means unknown.
+
+    Width and height are in pixels, `bytes` is the size, `expires_at` an RFC 3339 time.
+    """
+
+    url: str
+    kind: Kind
+    content_type: str | None = None
+    width: int | None = None
+    height: int | None = None
+    duration_ms: int | None = None
+    bytes: int | None = None
+    expires_at: str | None = None
+    safe: bool | None = None
+
+
+class Progress(NamedTuple):
+    """How far a running generation is; `fraction` is 0 … 1."""
+
+    fraction: float | None = None
+    step: str | None = None
+    preview_url: str | None = None
+
+
+class Failure(NamedTuple):
+    """Why a generation has no result; `provider_code` is the provider's own word for it."""
+
+    code: ErrorCode
+    message: str | None = None
+    provider_code: str | None = None
+
+
+class Report(NamedTuple):
+    """One provider's statement about one generation.
+
+    Parameters
+    ----------
+    provider_id
+        The provider's id of the generation.
+    generation_id
+        Herald's id, where the payload carries it; the one in the path counts first.
+    failure
+        Of FAILED and CANCELED.
+    """
+
+    state: State
+    provider_id: str | None
+    generation_id: str | None = None
+    outputs: tuple[Output, ...] = ()
+    progress: Progress | None = None
+    failure: Failure | None = None
+    model: str | None = None
+
+
+def result(
+    provider_id: str | None,
+    outputs: tuple[Output, ...],
+    *,
+    generation_id: str | None = None,
+    model: str | None = None,
+) -> Report:
+    """Return the end of a generation that the provider calls successful.
+
+    Herald delivers URLs: a result without one is a failure, INCOMPLETE.
+    """
+    failure = None if outputs else Failure(ErrorCode.INCOMPLETE, "The result contains no URL.")
+    state = State.FAILED if failure else State.SUCCEEDED
+    return Report(state, provider_id, generation_id, outputs, None, failure, model)

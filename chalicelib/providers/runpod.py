@@ -1,0 +1,55 @@
+"""RunPod serverless: https://docs.runpod.io/serverless/endpoints/send-requests
+
+One unsigned webhook at the end of a job. `output` is whatever the worker returned; the option
+`outputs` says where in the body its URLs are, such as `output.images`. A picture as base64 has no
+URL: the job then ends as incomplete. Let the worker upload its files (`BUCKET_ENDPOINT_URL`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chalicelib.providers import fields
+from chalicelib.providers.adapter import Adapter
+from chalicelib.providers.report import ErrorCode, Failure, Report, State, result
+from chalicelib.providers.verifiers import Capability
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chalicelib.providers.delivery import Delivery
+
+_FAILURES = {
+    "FAILED": ErrorCode.FAILED,
+    "TIMED_OUT": ErrorCode.TIMEOUT,
+    "CANCELLED": ErrorCode.CANCELED,
+}
+_RUNNING = {"IN_QUEUE": State.QUEUED, "IN_PROGRESS": State.RUNNING}
+
+
+def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
+    """Read a job, as `/status/<id>` shows it."""
+    status = str(body.get("status"))
+    provider_id = fields.text(body.get("id"), 200)
+    if status == "COMPLETED":
+        path = delivery.options.get("outputs", "output")
+        return [result(provider_id, fields.outputs(fields.at(body, path)))]
+    if status in _RUNNING:
+        return [Report(_RUNNING[status], provider_id)]
+    if status not in _FAILURES:
+        return []
+    failure = _failure(_FAILURES[status], body.get("error"))
+    state = State.CANCELED if failure.code is ErrorCode.CANCELED else State.FAILED
+    return [Report(state, provider_id, failure=failure)]
+
+
+def _failure(code: ErrorCode, error: object) -> Failure:
+    """Read an error; the SDK writes an exception as JSON, with a traceback that goes no further."""
+    exception = fields.parsed(error)
+    if not exception:
+        return Failure(code, fields.text(error))
+    message = fields.text(exception.get("error_message"))
+    return Failure(code, message, fields.text(exception.get("error_type"), 200))
+
+
+ADAPTER = Adapter(interpret, (Capability(),))
