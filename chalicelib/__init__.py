@@ -1,1 +1,1 @@
-"""Herald's rules: everything the handlers in app/app.py do, independent of Chalice."""
+"""The application: everything that the handlers in app/app.py do. It does not depend on Chalice."""

@@ -1,6 +1,7 @@
-"""The registry of Herald's metrics: every name, unit, meaning and emitter is here and nowhere else.
+"""The registry of Herald's metrics. It defines the name, unit, meaning and emitters of each metric.
 
-docs/operations.md shows this registry, and the alarms in infra/ name its metrics; tests compare.
+The table in docs/operations.md and the alarms in infra/ use these metrics. Tests compare them with
+the registry.
 """
 
 from typing import Literal, NamedTuple
@@ -9,7 +10,7 @@ Unit = Literal["Count", "Milliseconds", "Seconds"]
 
 
 class Metric(NamedTuple):
-    """A metric as CloudWatch knows it; `emitters` are the functions that send it."""
+    """A CloudWatch metric; `emitters` are the functions that emit it."""
 
     name: str
     unit: Unit

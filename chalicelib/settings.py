@@ -1,8 +1,8 @@
-"""Each function's settings, read from its environment: field `x_y` is the variable HERALD_X_Y.
+"""The settings of each function. Field `x_y` is read from the environment variable HERALD_X_Y.
 
-Terraform sets the same names in infra/<function>.tf, and app/.chalice/config.json lists them for
-Chalice; tests compare all three. Nothing is read at import: `chalice package` imports app.py
-without an environment.
+Terraform sets these variables in infra/<function>.tf, and app/.chalice/config.json lists them for
+Chalice. Tests compare all three. Settings are not read at import time, because `chalice package`
+imports app.py without these variables.
 """
 
 from collections.abc import Mapping
@@ -14,15 +14,15 @@ PREFIX = "HERALD_"
 
 
 class Common(Protocol):
-    """What every function's settings have."""
+    """The settings that all functions have."""
 
     @property
     def stage(self) -> str:
-        """The deployment's stage, which events and metrics carry."""
+        """The stage of the deployment, which events and metrics include."""
 
     @property
     def log_level(self) -> str:
-        """The least severe level that is logged; INFO when empty."""
+        """The lowest severity that is logged; INFO if empty."""
 
 
 class Callback(NamedTuple):
@@ -48,7 +48,7 @@ class Relay(NamedTuple):
 
 
 class Deliver(NamedTuple):
-    """Consumes the queue; `posts_per_second` is the limit of one execution environment."""
+    """Consumes the queue; `posts_per_second` is the limit of one Lambda execution environment."""
 
     stage: str
     log_level: str
@@ -63,7 +63,8 @@ class Deliver(NamedTuple):
 class Authorize(NamedTuple):
     """Authorizes connections.
 
-    `jwt_jwks_url` is empty when the key is in the secret; `allowed_origins` is separated by commas.
+    `jwt_jwks_url` is empty if the key is in the secret. `allowed_origins` is a comma-separated
+    list.
     """
 
     stage: str
@@ -78,7 +79,7 @@ class Authorize(NamedTuple):
 
 
 class Connect(NamedTuple):
-    """Keeps new connections."""
+    """Stores new connections."""
 
     stage: str
     log_level: str
@@ -86,7 +87,7 @@ class Connect(NamedTuple):
 
 
 class Disconnect(NamedTuple):
-    """Forgets closed connections."""
+    """Deletes closed connections."""
 
     stage: str
     log_level: str
@@ -109,7 +110,7 @@ class Message(NamedTuple):
     jwt_audience: str
 
 
-FUNCTIONS = {  # by handler name
+FUNCTIONS = {  # settings classes by handler name
     "authorize": Authorize,
     "callback": Callback,
     "connect": Connect,
@@ -130,7 +131,7 @@ def load(kind: type[S], environ: Mapping[str, str]) -> S:
     Raises
     ------
     SettingError
-        Names every variable that is missing or not a number.
+        The error names every variable that is missing or not a number.
     """
     values: dict[str, str | int] = {}
     wrong: list[str] = []

@@ -1,6 +1,6 @@
-"""The events that Lambda hands to the functions, as far as Herald reads them.
+"""Types of the events that Lambda passes to the functions, with only the fields that Herald reads.
 
-Shapes: https://docs.aws.amazon.com/lambda/latest/dg/ and, for WebSockets,
+The formats are documented at https://docs.aws.amazon.com/lambda/latest/dg/ and, for WebSockets, at
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-overview.html
 """
 
@@ -10,7 +10,7 @@ from typing import NotRequired, Protocol, TypedDict
 
 
 class LambdaContext(Protocol):
-    """What Herald asks of Lambda's context object."""
+    """The part of Lambda's context object that Herald uses."""
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds until the function is stopped."""
@@ -37,13 +37,13 @@ class SqsEvent(TypedDict):
 
 
 class BatchItemFailure(TypedDict):
-    """A message that is to be received again."""
+    """A message that SQS must deliver again."""
 
     itemIdentifier: str
 
 
 class SqsResponse(TypedDict):
-    """The answer to an SqsEvent (ReportBatchItemFailures)."""
+    """The response to an SqsEvent (ReportBatchItemFailures)."""
 
     batchItemFailures: list[BatchItemFailure]
 
@@ -59,7 +59,7 @@ class HttpEvent(TypedDict):
 
 
 class HttpResponse(TypedDict):
-    """The answer to a route, of an HTTP API or a WebSocket API."""
+    """The response of a route, of an HTTP API or a WebSocket API."""
 
     statusCode: int
     headers: NotRequired[dict[str, str]]
@@ -67,7 +67,9 @@ class HttpResponse(TypedDict):
 
 
 class AuthorizerContext(TypedDict):
-    """What `authorize` says of a connection to every later route; values are strings."""
+    """The context that `authorize` sets for a connection. API Gateway passes it to every later
+    route, as strings.
+    """
 
     user_id: str
     token_expires_at: str
@@ -82,7 +84,7 @@ class WebSocketContext(TypedDict):
 
 
 class WebSocketEvent(TypedDict):
-    """$connect, $disconnect, or a client's frame in `body`."""
+    """The event of $connect, $disconnect or $default. $default has a client's frame in `body`."""
 
     requestContext: WebSocketContext
     headers: NotRequired[dict[str, str] | None]
@@ -90,12 +92,15 @@ class WebSocketEvent(TypedDict):
 
 
 def lower_headers(event: HttpEvent | WebSocketEvent) -> dict[str, str]:
-    """Return an event's headers, names in lower case: they come as the client wrote them."""
+    """Return an event's headers with lower-case names; API Gateway passes the names on as the
+    client wrote them.
+    """
     return {name.lower(): value for name, value in (event.get("headers") or {}).items()}
 
 
 def deadline_of(context: LambdaContext, margin: float = 1.0) -> float:
-    """Return when the work must be done, on the clock of time.monotonic(): `margin` seconds before
-    the function is stopped.
+    """Return the deadline for the work, `margin` seconds before Lambda stops the function.
+
+    The deadline is a value of time.monotonic().
     """
     return time.monotonic() + context.get_remaining_time_in_millis() / 1000 - margin

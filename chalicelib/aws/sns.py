@@ -1,4 +1,4 @@
-"""SNS, through boto3."""
+"""The SNS client of boto3."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def sns_client() -> SNSClient:
-    """Return boto3's client; its own retries are off, since Herald's are the one policy."""
+    """Return boto3's SNS client. Its own retries are off, because Herald's policy retries calls."""
     import boto3
     from botocore.config import Config
 

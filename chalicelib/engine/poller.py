@@ -1,4 +1,4 @@
-"""Waiting for sockets: epoll where the system has it, select.poll elsewhere."""
+"""Waiting for sockets, with epoll where the system provides it and with select.poll elsewhere."""
 
 import select
 from typing import cast
@@ -10,7 +10,7 @@ def new_poller() -> "select.epoll":
 
 
 class _Poll:
-    """select.poll with epoll's unit of time, seconds."""
+    """An adapter for select.poll that takes timeouts in seconds, as epoll does."""
 
     def __init__(self) -> None:
         self._poll = select.poll()

@@ -1,4 +1,4 @@
-"""The publisher: takes the provider's webhook, records the result, publishes the event."""
+"""The publisher. It receives the provider's webhook, records the result and publishes the event."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from chalicelib.recording.publishing import Publisher
     from chalicelib.recording.results import GenerationResult
 
-PUBLISH_SECONDS = 6.0  # reserved from the database's time, so that a failure can still be reported
+PUBLISH_SECONDS = 6.0  # not available to the database, so that its failure can still be reported
 RETRY_AFTER_SECONDS = 10
 
 
 class Callback:
-    """The `callback` function; `secrets` returns the webhook's signing secrets."""
+    """The `callback` function; `secrets` returns the signing secrets of the webhook."""
 
     def __init__(
         self, stage: str, database: Database, publisher: Publisher, secrets: Callable[[], str]
@@ -46,9 +46,9 @@ class Callback:
     def handle(
         self, event: HttpEvent | Mapping[str, object], context: LambdaContext
     ) -> HttpResponse:
-        """Answer one webhook, or one direct invocation with the webhook's body as the event.
+        """Handle one webhook, or one direct invocation whose event is the webhook's body.
 
-        A direct invocation is authorized by IAM and carries no signature.
+        A direct invocation has no signature, because IAM authorizes it.
         """
         try:
             if "requestContext" not in event:
@@ -72,7 +72,8 @@ class Callback:
         user_id: str | None = None
 
         def transaction(cursor: RealDictCursor) -> Recorded:
-            nonlocal user_id  # for the notice, should the database fail after it gave the owner
+            # kept for the notice, in case the database fails later in the transaction
+            nonlocal user_id
             user_id = generations.owner(cursor, generation_id)
             return generations.record(cursor, result, webhook_id=webhook_id, stage=self._stage)
 
@@ -91,7 +92,7 @@ class Callback:
             self._database.run(
                 lambda cursor: outbox.mark_published(cursor, [event_id]), deadline=deadline
             )
-        except DatabaseUnavailable as exc:  # the relay publishes it again, under the same id
+        except DatabaseUnavailable as exc:  # the relay publishes it again with the same id
             telemetry.warning("event published but not marked", event_id=event_id, error=str(exc))
 
     def _not_recorded(

@@ -1,4 +1,6 @@
-"""The outbox: events recorded in the transaction, until SNS has them."""
+"""The outbox: a table of events that a transaction recorded and that SNS may not have accepted
+yet.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +13,18 @@ if TYPE_CHECKING:
 
     from psycopg2.extras import RealDictCursor
 
-RELAY_GRACE_SECONDS = 20  # longer than `callback` may run: it may still publish younger rows itself
-PURGE_ROWS = 2000  # of each table, in one transaction
+# longer than the timeout of `callback`, which may still publish newer rows itself
+RELAY_GRACE_SECONDS = 20
+PURGE_ROWS = 2000  # rows of each table in one transaction
 
 
 def add(cursor: RealDictCursor, event_id: str, event: str) -> None:
-    """Put an event into the outbox."""
+    """Add an event to the outbox."""
     cursor.execute("INSERT INTO outbox (id, event) VALUES (%s, %s)", (event_id, event))
 
 
 def unpublished(cursor: RealDictCursor, event_id: str) -> str | None:
-    """Return an event if it still waits to be published."""
+    """Return an event if it is unpublished, else None."""
     cursor.execute(
         "SELECT event::text FROM outbox WHERE id = %s AND published_at IS NULL", (event_id,)
     )
@@ -30,7 +33,7 @@ def unpublished(cursor: RealDictCursor, event_id: str) -> str | None:
 
 
 def mark_published(cursor: RealDictCursor, event_ids: Sequence[str]) -> None:
-    """Record that SNS has these events."""
+    """Record that SNS has accepted these events."""
     cursor.execute(
         "UPDATE outbox SET published_at = now() WHERE id = ANY(%s::uuid[])", (list(event_ids),)
     )
@@ -39,7 +42,7 @@ def mark_published(cursor: RealDictCursor, event_ids: Sequence[str]) -> None:
 def claim_unpublished(
     cursor: RealDictCursor, *, limit: int, skip: Sequence[str]
 ) -> list[OutboxRow]:
-    """Lock and return the oldest unpublished rows, except those that another relay has locked."""
+    """Lock and return the oldest unpublished rows that no other relay has locked."""
     cursor.execute(
         """
         SELECT id::text, event::text FROM outbox
@@ -64,9 +67,10 @@ def oldest_unpublished_seconds(cursor: RealDictCursor) -> float:
 
 
 def purge(cursor: RealDictCursor, *, retention_days: int, limit: int = PURGE_ROWS) -> int:
-    """Delete some published outbox rows and webhook receipts past their retention.
+    """Delete some published outbox rows and webhook receipts that are older than their retention.
 
-    Returns how many: at least `limit`, which applies to each table, when there may be more.
+    `limit` applies to each table. Returns the number of deleted rows. If it is at least `limit`,
+    more rows may be left.
     """
     deleted = 0
     for table, column in (("outbox", "published_at"), ("webhook_receipts", "received_at")):
@@ -75,7 +79,7 @@ def purge(cursor: RealDictCursor, *, retention_days: int, limit: int = PURGE_ROW
             DELETE FROM {table} WHERE id IN (
                 SELECT id FROM {table} WHERE {column} < now() - make_interval(days => %s)
                 LIMIT %s FOR UPDATE SKIP LOCKED)
-            """,  # noqa: S608 - both names are constants above
+            """,  # noqa: S608 - both names are constants defined above
             (retention_days, limit),
         )
         deleted += cursor.rowcount

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# SNS takes 10 entries and 256 KiB in one PublishBatch; eight of the largest events fit.
+# SNS accepts at most 10 entries and 256 KiB in one PublishBatch. Eight events of the largest size
+# fit into 256 KiB.
 BATCH = 8
 
-# How SNS refuses a message for what it holds:
+# The errors with which SNS refuses a message because of its content:
 # https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html#API_PublishBatch_Errors
 _REFUSED = {
     "BatchRequestTooLong",
@@ -40,7 +41,7 @@ _REFUSED = {
 
 
 class Publisher:
-    """Puts events and alerts on their topics; `sleep` waits between tries, seconds."""
+    """Publishes events and alerts to their topics; `sleep` waits between attempts, in seconds."""
 
     def __init__(
         self,
@@ -55,12 +56,12 @@ class Publisher:
         self._sleep = sleep
 
     def publish(self, event: str, *, deadline: float) -> None:
-        """Publish one event, in three tries.
+        """Publish one event in at most three attempts.
 
         Raises
         ------
         PublishFailed
-            SNS refused all three.
+            SNS accepted the event in none of them.
         """
         self._retried(
             lambda: self._client.publish(
@@ -70,7 +71,10 @@ class Publisher:
         )
 
     def publish_or_report(self, event: str, *, event_id: str, deadline: float) -> bool:
-        """Publish an event of the outbox; on failure report it and leave it to the relay."""
+        """Publish an event of the outbox and return True.
+
+        On failure, report the failure and return False; the relay then publishes the event.
+        """
         try:
             self.publish(event, deadline=deadline)
         except PublishFailed as exc:
@@ -81,9 +85,10 @@ class Publisher:
         return True
 
     def publish_batch(self, rows: Sequence[OutboxRow], *, deadline: float) -> list[str]:
-        """Publish up to BATCH events, in three tries, and return the ids that SNS accepted.
+        """Publish up to BATCH events in at most three attempts; return the ids that SNS accepted.
 
-        When SNS blames the request, one of its events is at fault: each is published on its own.
+        If SNS refuses the whole request because of its content, at least one event is invalid. Each
+        event is then published in a request of its own, so that only invalid events fail.
 
         Raises
         ------
@@ -118,7 +123,10 @@ class Publisher:
         return [success["Id"] for success in answer["Successful"]]
 
     def alert(self, subject: str, **details: object) -> None:
-        """Notify `error-notifications`, in one try: the metric's alarm does not depend on it."""
+        """Publish an alert to `error-notifications`, in one attempt.
+
+        Retries are not needed, because an alarm on the metric reports the same failure.
+        """
         try:
             self._client.publish(
                 TopicArn=self._error_topic_arn,
@@ -154,7 +162,9 @@ class Publisher:
 
 
 def message_attributes(event: str) -> dict[str, MessageAttributeValueTypeDef]:
-    """Return an event's SNS attributes: nothing of its owner, since SNS does not encrypt them."""
+    """Return an event's SNS message attributes. They do not name the owner, because SNS does not
+    encrypt attributes.
+    """
     found = json.loads(event)
     attributes = {"type": found["type"], "status": found["data"]["status"]}
     return {
@@ -163,5 +173,5 @@ def message_attributes(event: str) -> dict[str, MessageAttributeValueTypeDef]:
 
 
 def _name(exc: Exception) -> str:
-    response = getattr(exc, "response", None) or {}  # None where there was no answer
+    response = getattr(exc, "response", None) or {}  # None if there was no response
     return response.get("Error", {}).get("Code") or type(exc).__name__

@@ -1,4 +1,4 @@
-"""API keys, `hk_<id>_<secret>`: the table keeps a key's SHA-256, its owner and its expiry."""
+"""API keys of the form `hk_<id>_<secret>`. The table has each key's SHA-256, owner and expiry."""
 
 import hashlib
 import hmac
@@ -16,27 +16,30 @@ PREFIX = "hk"
 
 
 class ApiKeyOwner(NamedTuple):
-    """Whose key it is, and until when: epoch seconds, or NEVER."""
+    """The owner of a key and the time at which it expires, in epoch seconds or NEVER."""
 
     user_id: str
     expires_at: int
 
 
 def new_key() -> tuple[str, str]:
-    """Return the id and the whole of a new key: 64 and 256 random bits, in hex."""
+    """Return the id and the text of a new key.
+
+    The id has 64 random bits and the secret 256, both in hexadecimal.
+    """
     key_id = secrets.token_hex(8)
     return key_id, f"{PREFIX}_{key_id}_{secrets.token_hex(32)}"
 
 
 def id_of(key: str) -> str:
-    """Return a key's id, or an empty string when the key is malformed."""
+    """Return a key's id, or an empty string if the key is malformed."""
     prefix, _, rest = key.partition("_")
     key_id, _, secret = rest.partition("_")
     return key_id if prefix == PREFIX and secret else ""
 
 
 def fingerprint(key: str) -> str:
-    """Return the SHA-256 of a key, in hexadecimal: all that is kept of it."""
+    """Return the SHA-256 of a key in hexadecimal. The key itself is not stored."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -66,7 +69,7 @@ class ApiKeys:
         payload = {
             "TableName": self._table,
             "Key": to_item({"key_id": key_id}),
-            "ConsistentRead": True,  # a revoked key is refused at once
+            "ConsistentRead": True,  # so that a revoked key is refused immediately
         }
         item = self._dynamodb.call("GetItem", payload).get("Item", {})
         if not hmac.compare_digest(fingerprint(key), text_of(item, "key_sha256")):
