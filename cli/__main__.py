@@ -1,9 +1,10 @@
-"""Entry point of `./herald`."""
+"""The entry point of `./herald`."""
 
 import os
 
 from cli.app import app
 
 if __name__ == "__main__":
-    os.environ.pop("PYTHONPATH", None)  # the launcher's; not for the programs that we start
+    # set by the launcher; programs started by a command must not inherit it
+    os.environ.pop("PYTHONPATH", None)
     app(prog_name="herald")

@@ -1,7 +1,7 @@
-"""What the commands share on the console: exit codes, errors, notes, results and the question.
+"""Console functions for all commands: exit codes, errors, notes, results and confirmations.
 
-Exit codes: 0 all done · 1 partly done, or the answer was no · 2 not begun: wrong usage, unknown
-target, no access.
+The exit codes are: 0 for success; 1 if only part was done, or if the operator answered no; 2 if
+nothing was done, for example because of wrong usage, an unknown target or missing access.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class CommandError(Exception):
-    """The command cannot begin; the message says what to do about it."""
+    """The command cannot start; the message says how to fix this."""
 
 
 def age(seconds: float) -> str:
-    """Write a duration with its largest unit: 45s, 10m, 2h, 3d."""
+    """Format a duration in its largest unit, such as 45s, 10m, 2h or 3d."""
     whole = max(0, int(seconds))
     for unit in ("d", "h", "m"):
         if whole >= UNITS[unit]:
@@ -32,7 +32,7 @@ def age(seconds: float) -> str:
 
 
 def confirmed(question: str, *, yes: bool) -> bool:
-    """Ask before something is destroyed; without a terminal, only `--yes` is an answer."""
+    """Ask the operator for confirmation. Without a terminal, `--yes` is required."""
     if yes:
         return True
     if not sys.stdin.isatty():
@@ -42,17 +42,17 @@ def confirmed(question: str, *, yes: bool) -> bool:
 
 
 def note(text: str) -> None:
-    """Print something that is not the command's result."""
+    """Print a message that is not part of the command's result."""
     print(text, file=sys.stderr)
 
 
 def print_json(result: Any) -> None:
-    """Print a result for scripts."""
+    """Print a result as JSON, for scripts."""
     print(json.dumps(result, indent=2, ensure_ascii=False))
 
 
 def tables(wide: int = 160) -> Console:
-    """Return a console for tables on stdout, `wide` columns where there is no terminal."""
+    """Return a console for tables on stdout. Without a terminal, it has `wide` columns."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else wide)

@@ -1,7 +1,8 @@
-"""Deploying a stage to AWS with Terraform.
+"""Deploys a stage to AWS with Terraform.
 
-A stage is infra/envs/<stage>.tfvars. Its Terraform state is in S3: infra/envs/<stage>.s3.tfbackend
-names the bucket and Region (and key, role, …), or HERALD_STATE_BUCKET names the bucket.
+A stage is defined in infra/envs/<stage>.tfvars. Its Terraform state is in an S3 bucket. The file
+infra/envs/<stage>.s3.tfbackend names the bucket, its Region and other backend settings. Without
+this file, HERALD_STATE_BUCKET names the bucket.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ _STDERR = 2  # file descriptor
 
 
 class Deployment:
-    """Terraform's runs for one stage; state and plan files are in build/deploy/<stage>."""
+    """Runs Terraform for one stage. The plan and the backend settings are in
+    build/deploy/<stage>.
+    """
 
     def __init__(self, stage: str, *, quiet: bool = False) -> None:
         self.stage = stage
@@ -36,7 +39,8 @@ class Deployment:
         self._terraform = str(terraform.find_terraform())
         self._environment = {
             **terraform.environment(),
-            # Backend settings for each stage: switching stages never touches another's state.
+            # Each stage has its own data directory, so one stage cannot change the state of
+            # another.
             "TF_DATA_DIR": str(self.directory / "terraform"),
         }
 
@@ -47,7 +51,7 @@ class Deployment:
         terraform.init(_INFRA, self._environment, "-reconfigure", "-lockfile=readonly", *backend)
 
     def plan(self, *, destroy: bool) -> bool:
-        """Write the plan file and print the plan; return whether there is anything to do."""
+        """Write the plan file and print the plan; return whether it has changes."""
         runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
         arguments = [f"-var-file={self.variables}", f"-var=lambda_runtime={runtime}"]
         if destroy:
@@ -60,7 +64,7 @@ class Deployment:
         return code == _CHANGES
 
     def apply(self) -> bool:
-        """Apply exactly the plan; return whether all of it was applied."""
+        """Apply the saved plan; return whether all of it was applied."""
         code = self._run("apply", str(self.plan_file))
         self.plan_file.unlink(missing_ok=True)
         return code == 0
@@ -85,7 +89,7 @@ def _variables(stage: str) -> Path:
 
 
 def _backend(stage: str) -> list[str]:
-    """Return the backend's settings for `terraform init`: a file, or bucket and key."""
+    """Return the arguments of `terraform init` for the backend: a file, or the bucket and key."""
     settings = DIRECTORY / f"{stage}.s3.tfbackend"
     if settings.is_file():
         text = settings.read_text()
@@ -101,11 +105,14 @@ def _backend(stage: str) -> list[str]:
 
 
 def _account() -> str:
-    """Return who we are on AWS, as a line; raises CommandError for invalid credentials."""
+    """Return a line with the AWS account, Region and identity; raises CommandError for invalid
+    credentials.
+    """
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
-    # Unlike Terraform, boto3 does not read AWS_REGION; and Terraform's backend reads no profile.
+    # boto3 does not read AWS_REGION, unlike Terraform. Terraform's backend does not read the Region
+    # of a profile. So the Region is set for both.
     region = os.environ.get("AWS_REGION") or boto3.Session().region_name
     if not region:
         raise CommandError("Which Region? Set AWS_REGION, or a region in the AWS profile.")
@@ -121,7 +128,9 @@ def _account() -> str:
 
 
 class Result(NamedTuple):
-    """Whether there was anything to change, whether all of it was applied, and the exit code."""
+    """The result of a deployment: whether there were changes, whether all were applied, and the
+    exit code.
+    """
 
     changes: bool
     applied: bool
@@ -129,14 +138,15 @@ class Result(NamedTuple):
 
 
 def run(action: str, stage: str, *, yes: bool, quiet: bool = False) -> Result:
-    """Plan a stage; as `deploy` and `destroy`, apply the plan once the operator agrees.
+    """Plan a stage. For `deploy` and `destroy`, also apply the plan if the operator agrees.
 
     `quiet` sends Terraform's output to stderr.
 
     Raises
     ------
     CommandError
-        Stage, state or credentials are missing, or the plan failed: nothing was changed.
+        The stage, the state or valid credentials are missing, or the plan failed. Nothing was
+        changed.
     SetupError
         The package cannot be built, or Terraform cannot be initialised.
     """

@@ -1,7 +1,8 @@
-"""Dead letters: reading a message of a dead-letter queue, and choosing some of them.
+"""Parses the messages of dead-letter queues (dead letters) and filters them.
 
-There are two queues. The main queue's gets the messages that `deliver` failed on too often; the
-subscription's gets those that SNS could not put into the main queue at all.
+There are two dead-letter queues. The one of the main queue has messages that `deliver` failed to
+process too often. The one of the subscription has messages that SNS could not send to the main
+queue.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ _RESENT = ("DataType", "StringValue", "BinaryValue")
 
 
 class Letter(NamedTuple):
-    """One dead letter; fields of its event that cannot be read are empty strings."""
+    """One dead letter. Fields of its event that cannot be read are empty strings."""
 
     queue: QueueName
     message_id: str
     receipt: str
-    body: str  # the event as published
-    attributes: dict[str, Any]  # in SQS's form
+    body: str  # the event as it was published
+    attributes: dict[str, Any]  # in SQS's format
     trace: str
     sent_at: float  # epoch seconds
     receives: int
@@ -36,7 +37,7 @@ class Letter(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes that SQS counts for the message."""
+        """The size of the message as SQS counts it, in bytes."""
         size = len(self.body.encode("utf-8", "replace"))
         for name, value in self.attributes.items():
             size += len(name) + len(value["DataType"]) + len(value.get("BinaryValue", b""))
@@ -44,7 +45,7 @@ class Letter(NamedTuple):
         return size
 
     def whole(self) -> dict[str, Any]:
-        """Return everything that is known, for JSON."""
+        """Return all fields, for JSON."""
         event = _object(self.body)
         return {
             **self._common(),
@@ -56,7 +57,7 @@ class Letter(NamedTuple):
         }
 
     def summary(self) -> dict[str, Any]:
-        """Return what a list shows, for JSON."""
+        """Return the fields that `dlq list` shows, for JSON."""
         of_event = {"type": self.type, "generation": self.generation, "user": self.user}
         return {**self._common(), **of_event}
 
@@ -71,7 +72,7 @@ class Letter(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """Which letters are meant: those that match every field that is set. Ages are in seconds."""
+    """Selects the dead letters that match all fields that are set. Ages are in seconds."""
 
     generation: str | None = None
     user: str | None = None
@@ -79,7 +80,7 @@ class Filter(NamedTuple):
     younger_than: int | None = None
 
     def matches(self, letter: Letter, now: float) -> bool:
-        """Whether a letter matches."""
+        """Whether a dead letter matches the filter."""
         age = now - letter.sent_at
         return (
             (self.generation is None or letter.generation.lower() == self.generation.lower())
@@ -93,7 +94,7 @@ EVERYTHING = Filter()
 
 
 def read(queue: QueueName, message: dict[str, Any]) -> Letter:
-    """Read a message as ReceiveMessage returns it."""
+    """Parse a message in the format that ReceiveMessage returns."""
     body, attributes = message["Body"], message.get("MessageAttributes", {})
     if queue == "subscription":
         body, attributes = _unwrapped(body, attributes)
@@ -134,7 +135,7 @@ def _reason(queue: QueueName, body: str, attributes: dict[str, Any]) -> str:
 
 
 def _unwrapped(body: str, attributes: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Take the event out of the envelope that SNS puts around it without raw delivery."""
+    """Return the event without the envelope that SNS adds if raw message delivery is off."""
     envelope = _object(body)
     if envelope.get("Type") != "Notification" or not isinstance(envelope.get("Message"), str):
         return body, attributes

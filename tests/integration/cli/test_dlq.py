@@ -87,7 +87,7 @@ def test_a_filter_leaves_the_other_letters_visible_at_once(
 
     code, said, _ = dlq(stack_file, "redrive", "--queue", "queue", "--user", "alice")
 
-    assert (code, said) == (0, "3 moved, 14 passed over by the filter.\n")
+    assert (code, said) == (0, "3 moved, 14 not selected by the filter.\n")
     assert queues.bodies(queues.main) == sorted(mine)
     assert queues.bodies(queues.dlq) == sorted(others)
 

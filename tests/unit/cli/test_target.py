@@ -92,7 +92,7 @@ def test_a_stage_comes_before_the_default_stack_and_after_one_that_is_named(
 
 
 def test_a_named_stack_that_is_not_up_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="is the stack up"):
+    with pytest.raises(CommandError, match="is the stack running"):
         target.choose(Which(stack_env=tmp_path / "stack.env"))
 
 
