@@ -1,4 +1,5 @@
-# Herald. `make` prints this help; CI runs only targets of this file. To operate a stage: ./herald.
+# Herald's make targets. `make` prints this help. CI runs only targets of this file. To operate a
+# stage, use ./herald.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
@@ -8,10 +9,11 @@ PYTEST := $(PYTHON) -m pytest
 HERALD := $(PYTHON) -m cli
 STACK := $(PYTHON) -m local
 
-# Make takes USER from the login environment: only one given on the command line names a token's user.
+# The login environment also sets USER. Only a USER given on the command line is the user of a
+# token.
 TOKEN_USER := $(if $(filter command,$(word 1,$(origin USER))),$(USER),demo)
 
-# boto3 reads only this name, Terraform both.
+# boto3 reads only AWS_DEFAULT_REGION. Terraform reads both names.
 ifdef AWS_REGION
 export AWS_DEFAULT_REGION := $(AWS_REGION)
 endif

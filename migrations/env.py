@@ -1,7 +1,7 @@
-"""Alembic's entry point: the migrations are plain SQL, applied in one transaction.
+"""Alembic's entry point. Migrations are plain SQL, and all of them are applied in one transaction.
 
-The database is the one that tooling/migrations.py was called with; HERALD_DATABASE_URL when alembic
-is run by hand.
+tooling/migrations.py passes the connection. If alembic is called directly, the database is the one
+in HERALD_DATABASE_URL.
 """
 
 import os
@@ -18,6 +18,7 @@ if not dsn:
 with migrations.engine(dsn).connect() as connection:
     context.configure(connection=connection, version_table=migrations.VERSION_TABLE)
     with context.begin_transaction():
-        # Of two deployments at once, the second waits and then finds nothing to do.
+        # If two deployments migrate concurrently, the second waits for this lock and then finds
+        # that all migrations are applied.
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7203211)")
         context.run_migrations()

@@ -1,4 +1,4 @@
-"""The database's schema: which migrations a database lacks, and applying them."""
+"""Finds the migrations that a database lacks and applies them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ VERSION_TABLE = "herald_migrations"
 
 
 class Migrations(NamedTuple):
-    """The steps from a database's revision to the newest one; none when it is current."""
+    """The migrations from a database's revision to the newest one; empty if the schema is
+    current.
+    """
 
     before: str | None
     after: str
@@ -22,12 +24,12 @@ class Migrations(NamedTuple):
 
 
 def pending(dsn: str) -> Migrations:
-    """Return what is left to apply to a database.
+    """Return the migrations that a database lacks.
 
     Raises
     ------
     SetupError
-        The database refuses, or is at a revision that this checkout does not have.
+        The database refuses the connection, or its revision is unknown in this checkout.
     """
     from alembic.script import ScriptDirectory
     from alembic.script.revision import RevisionError
@@ -49,12 +51,12 @@ def pending(dsn: str) -> Migrations:
 
 
 def upgrade(dsn: str) -> Migrations:
-    """Bring a database to the newest revision and return what was applied.
+    """Migrate a database to the newest revision and return the applied migrations.
 
     Raises
     ------
     SetupError
-        As `pending`, or a migration failed.
+        As for `pending`, or a migration failed.
     """
     from alembic import command
     from sqlalchemy.exc import DBAPIError
@@ -69,7 +71,7 @@ def upgrade(dsn: str) -> Migrations:
 
 
 def engine(dsn: str) -> Engine:
-    """Return an SQLAlchemy engine for a DSN; it keeps no connections."""
+    """Return an SQLAlchemy engine for a DSN, without a connection pool."""
     from sqlalchemy import create_engine, pool
 
     url = dsn.replace("postgresql://", "postgresql+psycopg2://", 1)
@@ -77,7 +79,7 @@ def engine(dsn: str) -> Engine:
 
 
 def place(dsn: str) -> str:
-    """Return a DSN's host, port and database, without its password."""
+    """Return the host, port and database of a DSN, without the password."""
     parts = urlsplit(dsn)
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.hostname or 'the local socket'}{port}{parts.path}"

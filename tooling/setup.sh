@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes the environments named as arguments with the first Python >= 3.11: BASE_PYTHON if it is set,
-# else the usual names. Everything else runs in those environments.
+# Creates the environments that are named as arguments. It uses the first Python >= 3.11:
+# BASE_PYTHON if it is set, else one with a usual name. All other programs run in these
+# environments.
 set -eu
 CDPATH="" cd "$(dirname "$0")/.."
 

@@ -179,7 +179,7 @@ def test_an_interrupted_redrive_loses_nothing_and_copies_nothing_twice(
     assert sorted(moved + left) == LETTERS
     assert left  # it did stop
     assert code == 1
-    assert said == f"{len(moved)} moved, interrupted; the rest is where it was.\n"
+    assert said == f"{len(moved)} moved, interrupted; the others were not changed.\n"
 
 
 @pytest.mark.parametrize("operation", ["SendMessageBatch", "DeleteMessageBatch"])
