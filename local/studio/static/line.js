@@ -1,6 +1,6 @@
 /**
- * WebSocket connections to Herald that the studio can interrupt in two ways. The client library
- * does not notice the difference from a real network failure.
+ * WebSocket connections to Herald that the studio can interrupt in two ways. To the client library,
+ * these interruptions look like real network failures.
  */
 export class Line {
   #sockets = new Set();
