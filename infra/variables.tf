@@ -206,7 +206,7 @@ variable "allowed_origins" {
 
 variable "jwt_algorithm" {
   type        = string
-  description = "The one algorithm with which tokens are signed."
+  description = "The algorithm with which all tokens must be signed."
   default     = "HS256"
 
   validation {

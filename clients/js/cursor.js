@@ -6,9 +6,11 @@ const MAX_SKIPPED = 100;
 const MAX_EARLY = 1_000;
 
 /**
- * A reader's position in one stream: everything up to `highest` has been received, except `holes`.
+ * A reader's position in one stream. All events up to `highest` have been received, except those in
+ * `holes`, the ranges of missing offsets.
  *
- * Storing the missing ranges rather than the events that came early keeps the position small.
+ * The position stores the missing ranges and not the events after them, because this keeps the
+ * position small.
  */
 export class Cursor {
   /** Whether the position is known; until then events are only collected. */
@@ -16,11 +18,14 @@ export class Cursor {
   /** @type {string | null} The stream's epoch; null while the stream has no event. */
   epoch = null;
   highest = 0;
-  /** Where reading began. An event at or below it was not missed; if it arrives all the same, it is late. */
+  /**
+   * The offset at which reading began. Events up to this offset are not missing. If one arrives
+   * anyway, it is late.
+   */
   floor = 0;
   /** @type {Hole[]} Missing ranges, ascending. */
   holes = [];
-  /** @type {Range[]} Holes given up; their events are still accepted. */
+  /** @type {Range[]} Holes that were given up. Their events are still accepted. */
   skipped = [];
   /** @type {{ epoch: string, offset: number }[]} Events of a stream whose position is not known yet. */
   #early = [];
@@ -92,7 +97,8 @@ export class Cursor {
    * @param {number} now
    */
   adopt(epoch, head, now) {
-    // A live event may have overtaken the frame with the head; a head below the cursor moves it back.
+    // A live event may have arrived before the frame with the head. A head below the cursor moves
+    // the cursor back.
     const ahead = epoch === this.epoch && this.offset <= head;
     this.known = true;
     this.epoch = epoch;

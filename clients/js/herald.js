@@ -21,9 +21,15 @@ export class Herald {
   #state = "offline";
   /** @type {Connection | null} The connection that is ready. */
   #current = null;
-  /** @type {Connection | null} The one being established: the first, or the replacement of the current one. */
+  /**
+   * @type {Connection | null} The connection that is being established: the first one, or the
+   * replacement of the current one.
+   */
   #next = null;
-  /** Numbers the dials, so that one superseded while it waited for a token stops silently. */
+  /**
+   * Numbers the connection attempts, so that an attempt that was replaced while it waited for a
+   * token stops silently.
+   */
   #dialled = 0;
   #dialling = false;
   #open = true;
@@ -37,7 +43,7 @@ export class Herald {
   #platform;
   #backoff;
   #stream;
-  /** The server asked us to back off until then. */
+  /** The time before which the server does not want us to reconnect. */
   #notBefore = 0;
   #wake = () => this.#wakeUp();
 
@@ -64,7 +70,7 @@ export class Herald {
     }
     this.#platform.window?.addEventListener("online", this.#wake);
     this.#platform.document?.addEventListener("visibilitychange", this.#wake);
-    // Let the caller attach handlers first.
+    // Connect later, so that the caller can attach handlers first.
     queueMicrotask(() => this.#open && !this.#busy() && this.#dial());
   }
 
@@ -200,7 +206,8 @@ export class Herald {
       return this.close();
     }
     if (this.#dialling || this.#next) return this.#report();
-    // Reconnect at once only after a successful connection; one that is refused repeatedly backs off.
+    // Reconnect at once only after a successful connection. A client that is refused repeatedly
+    // backs off.
     const first = reconnect === "now" && this.#backoff.attempt === 0;
     const delay = this.#backoff.next();
     this.#disarm();

@@ -1,4 +1,4 @@
-# An example of a stage for development: nothing in it needs to be kept for long.
+# An example of a stage for development, whose data does not need to be kept for long.
 stage       = "dev"
 name_prefix = "dev-"
 

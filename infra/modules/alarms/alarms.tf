@@ -1,10 +1,11 @@
-# One row for each alarm: its metric, its threshold, for how many minutes in a row the metric must exceed it, and
-# what the operator reads. main.tf adds what the rows of a table have in common.
+# Each row is an alarm: its metric, its threshold, the number of consecutive minutes for which the
+# metric must exceed the threshold, and the action for the operator. main.tf adds the settings that
+# the rows of a table have in common.
 locals {
   queue_alarms = {
     dead-letters = {
       queue     = var.queues.dead_letter
-      metric    = "ApproximateNumberOfMessagesVisible" # NumberOfMessagesSent does not count messages moved by a redrive policy
+      metric    = "ApproximateNumberOfMessagesVisible" # NumberOfMessagesSent excludes messages moved by a redrive policy
       threshold = 0
       minutes   = 1
       action    = "Events failed in deliver repeatedly and are in the dead-letter queue: `./herald dlq list` shows why, `./herald dlq redrive` retries them."

@@ -19,14 +19,15 @@ resource "aws_iam_role" "this" {
   assume_role_policy = data.aws_iam_policy_document.assume_role.json
 }
 
-# Every function needs these rights to run at all.
+# The permissions that every function needs to run.
 resource "aws_iam_role_policy" "runtime" {
   name   = "runtime"
   role   = aws_iam_role.this.id
   policy = data.aws_iam_policy_document.runtime.json
 }
 
-# The rights for this function's task: declared in the root module, in the function's own file.
+# The permissions for the function's task. They are declared in the root module, in the function's
+# own file.
 resource "aws_iam_role_policy" "rights" {
   name   = "rights"
   role   = aws_iam_role.this.id
@@ -74,8 +75,9 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  # Lambda checks the VPC rights when it creates the function. `rights` may follow later: deliver's name
-  # the queue, which takes long to create.
+  # Lambda checks the VPC permissions when it creates the function, so they must exist first. The
+  # policy `rights` can be created later. For deliver, it depends on the queue, whose creation takes
+  # long.
   depends_on = [aws_iam_role_policy.runtime]
 }
 
@@ -101,6 +103,6 @@ resource "aws_lambda_event_source_mapping" "queue" {
     maximum_concurrency = each.value.maximum_concurrency
   }
 
-  # Lambda checks the role's rights on the queue when it creates the mapping.
+  # Lambda checks the role's permissions on the queue when it creates the mapping.
   depends_on = [aws_iam_role_policy.rights]
 }

@@ -22,7 +22,8 @@ variable "shared" {
   type = object({
     # The function, its role and its log group are named <name_prefix>-<name>.
     name_prefix = string
-    # Variables of every function; the overrides win over the function's own.
+    # Environment variables of every function. The overrides take precedence over the function's own
+    # variables.
     environment           = map(string)
     environment_overrides = map(string)
     # ARN of the KMS key for each purpose.

@@ -18,7 +18,7 @@ data "aws_iam_policy_document" "account" {
 data "aws_iam_policy_document" "messaging" {
   source_policy_documents = [data.aws_iam_policy_document.account.json]
 
-  # SNS writes into the encrypted queue and the encrypted subscription dead-letter queue.
+  # SNS writes to the encrypted queue and to the encrypted dead-letter queue of the subscription.
   statement {
     sid       = "TopicToQueues"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]
@@ -42,7 +42,8 @@ data "aws_iam_policy_document" "messaging" {
     }
   }
 
-  # Alarms publish to the encrypted error topic. With the AWS-managed key of SNS, they could not.
+  # Alarms publish to the encrypted error topic. They could not publish if the topic had the
+  # AWS-managed key of SNS.
   statement {
     sid       = "AlarmsToErrorTopic"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]

@@ -1,5 +1,5 @@
-# IAM decides which functions may publish and receive: see each function's file. The policies here admit two
-# AWS services, each from one source only, and deny all requests without TLS.
+# IAM decides which functions may publish and receive: see each function's file. The policies here
+# allow two AWS services, each from one source only, and deny all requests without TLS.
 
 data "aws_iam_policy_document" "tls_only" {
   for_each = local.arns

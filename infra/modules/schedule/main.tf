@@ -10,7 +10,7 @@ resource "aws_cloudwatch_event_target" "this" {
   target_id = "function"
   arn       = var.function_arn
 
-  # No retries: the next run does the work of a missed one.
+  # No retries, because the next run also does the work of a failed one.
   retry_policy {
     maximum_event_age_in_seconds = 60
     maximum_retry_attempts       = 0

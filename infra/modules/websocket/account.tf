@@ -1,4 +1,5 @@
-# API Gateway writes the access logs of WebSocket APIs with a role of which an account has one per Region.
+# API Gateway writes the access logs of WebSocket APIs with a role. An account has one such role per
+# Region.
 data "aws_partition" "current" {}
 
 data "aws_iam_policy_document" "assume_role" {
@@ -19,7 +20,8 @@ resource "aws_iam_role" "account" {
   assume_role_policy = data.aws_iam_policy_document.assume_role.json
 }
 
-# AWS's own policy for this role: API Gateway checks that the role has all of these rights, on all log groups.
+# AWS provides this policy for the role. API Gateway checks that the role has all permissions of the
+# policy, on all log groups.
 resource "aws_iam_role_policy_attachment" "account" {
   count = var.manage_api_gateway_account ? 1 : 0
 

@@ -24,7 +24,7 @@ variables {
       storage     = "arn:aws:kms:eu-central-1:123456789012:key/storage"
     }
     log_retention_days = 30
-    package_path       = "main.tf" # only hashed here
+    package_path       = "main.tf" # the test only needs a file to hash
     runtime            = "python3.11"
     tracing            = false
   }
@@ -145,7 +145,7 @@ run "with_everything" {
 
   assert {
     condition     = aws_lambda_event_source_mapping.queue["this"].function_response_types == toset(["ReportBatchItemFailures"])
-    error_message = "An invalid message must fail alone: ReportBatchItemFailures."
+    error_message = "An invalid message must not make its whole batch fail: set ReportBatchItemFailures."
   }
 
   assert {
