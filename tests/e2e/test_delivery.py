@@ -1,4 +1,4 @@
-"""From the provider's webhook to the owner's tabs, and nobody else's."""
+"""Events travel from the provider's webhook to the tabs of the owner, and to no other user."""
 
 import json
 from pathlib import Path
@@ -110,7 +110,7 @@ def test_a_long_prompt_is_shortened_to_fit_a_frame(alice: User) -> None:
 
 
 def test_the_relay_delivers_events_that_were_never_published(alice: User, herald: Herald) -> None:
-    """A callback may die after recording a result and before publishing it."""
+    """A callback can fail after it has recorded a result and before it has published the event."""
     tab = alice.tab()
     tab.hello()
     first = alice.finished()

@@ -1,4 +1,4 @@
-"""Refused callers and requests: the response, and that nothing is written."""
+"""Refused callers and requests get the documented response, and nothing is written."""
 
 import json
 import time

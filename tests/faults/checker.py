@@ -1,6 +1,6 @@
 """Checks a history: each 2xx callback led to exactly one event in each of its owner's clients.
 
-The checker knows only what Herald promises, not how it works.
+The checker uses only Herald's guarantees and no knowledge about the implementation.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A client of herald.v1 that records everything: cursor, dedupe, holes, gaps, reconnects.
+"""A client of herald.v1 that records all events, gaps and reconnects.
 
-Written from the protocol alone, not from Herald's client libraries, to be independent of them.
+It is written from the protocol alone, so that it is independent of Herald's client library.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class Client:
         self.offline.set()
 
     def stop_reading(self) -> None:
-        """Behave like a machine that is too slow: the socket stays open, nothing is read."""
+        """Behave like a client that is too slow: the socket stays open, but nothing is read."""
         if self._socket is not None:
             self._socket.transport.pause_reading()
 

@@ -71,7 +71,9 @@ class FaultStack:
         self._kept_visibility = ""
 
     def insert_proxies(self) -> None:
-        """Route every path through the proxies by settings, as for VPC endpoints."""
+        """Route every connection through the proxies, with the same settings as for VPC
+        endpoints.
+        """
         self.background.run(self.aws_tap.start())
         self.background.run(self.database_tap.start())
         through = f"127.0.0.1:{self.aws_tap.port}"
@@ -111,7 +113,7 @@ class FaultStack:
 
     @property
     def websocket_url(self) -> str:
-        """Where clients connect, through the proxy."""
+        """The URL at which clients connect through the proxy."""
         return _through(self.env["HERALD_WEBSOCKET_URL"], f"127.0.0.1:{self.aws_tap.port}")
 
     def client(self, service: str) -> Any:
@@ -125,7 +127,7 @@ class FaultStack:
         )
 
     def heal(self) -> None:
-        """End every fault that a test may have left; not callable on the loop's thread."""
+        """End every fault that a test may have left. Must not be called on the loop's thread."""
         self.aws.clear()
         self.database.clear()
         self.background.call(self.aws_tap.clear)
@@ -344,7 +346,7 @@ class FaultStack:
         self.client("lambda").update_function_configuration(
             FunctionName=self.function(handler), Environment={"Variables": variables}
         )
-        self.kill(handler)  # running processes have read the old settings
+        self.kill(handler)  # running processes still use the old settings
 
     def _put_dsn(self, dsn: str) -> None:
         variables = self._kept["callback"]

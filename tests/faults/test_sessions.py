@@ -32,7 +32,7 @@ def test_row_19_a_client_that_does_not_read_does_not_delay_others(
     generations = [fault_stack.generation(user) for _ in range(3)]
     for generation in generations:
         fault_stack.callback(generation)
-    # Then the other has them, and the queue is not held up
+    # Then the other tab receives them, and the queue is not delayed
     other.sees(*generations)
     eventually(lambda: fault_stack.waiting() == 0, "an empty queue")
     assert slow.client.results() == []
@@ -78,11 +78,11 @@ def test_row_21_a_reconnect_storm(
     users = [f"{user}-{number}" for number in range(3)]
     tabs = [open_tab(name) for name in users for _ in range(5)]
     generations = {name: fault_stack.generation(name) for name in users}
-    # When all lose their connection at once, and events come while they reconnect
+    # When all lose their connection at once, and events arrive while they reconnect
     fault_stack.background.call(fault_stack.aws_tap.cut)
     for generation in generations.values():
         assert fault_stack.callback(generation).status == 200
-    # Then all are back and have missed nothing
+    # Then all tabs are connected again and have handled every event
     for tab in tabs:
         tab.sees(generations[tab.client.user], seconds=60)
         assert tab.client.of("gap") == []
@@ -100,7 +100,7 @@ def test_row_22_a_token_expires_while_the_client_is_connected(
     # When an event comes after the token has expired
     generation = fault_stack.generation(user)
     fault_stack.callback(generation)
-    # Then the tab is told why, reconnects with a fresh token and gets the event
+    # Then the tab receives the reason, reconnects with a fresh token and gets the event
     tab.sees(generation)
     assert [frame["code"] for frame in tab.client.of("close")] == [4202]
     assert tab.client.connections == 2
@@ -178,7 +178,7 @@ def test_more_events_were_missed_than_are_replayed(
         position = f"head/{event['epoch']}/{301:016d}"
         head = {"user_id": user, "position": position, "expires_at": int(time.time()) + 3600}
         table.put_item(Item=head)
-    # When it requests all of them, then it gets a gap instead
+    # When it requests all of them, then it gets a gap
     late = open_tab(user)
     gap = late.frame("gap")
     assert (gap["reason"], gap["earliest"], gap["head"]) == ("limit", 1, 301)

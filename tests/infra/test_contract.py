@@ -64,7 +64,9 @@ def plan(tmp_path_factory: pytest.TempPathFactory, moto_environment: dict[str, s
 
 
 def merge(known: Any, unknown: Any) -> Any:
-    """Return the planned attributes, with True for each that is unknown before apply."""
+    """Return the planned attributes. The value is True for each attribute that is unknown before
+    apply.
+    """
     if isinstance(known, dict) and isinstance(unknown, dict):
         return {key: merge(known.get(key), unknown.get(key)) for key in known | unknown}
     if isinstance(known, list) and isinstance(unknown, list) and len(known) == len(unknown):

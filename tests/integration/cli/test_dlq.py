@@ -1,4 +1,4 @@
-"""`./herald dlq` against the emulator: a redrive policy's letters, faults and interruptions."""
+"""`./herald dlq` with the emulator: dead letters of a redrive policy, faults and interruptions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_letters_are_listed_and_come_back_unchanged(queues: Queues, stack_file: 
     event = builders.event("alice", 7)
     queues.bury(event, url=queues.main, type="herald.generation.complete", status="COMPLETE")
     queues.bury("poison", url=queues.main)
-    for _ in range(4):  # the fourth finds none and moves them
+    for _ in range(4):  # the fourth receive finds none and moves them
         queues.client.receive_message(QueueUrl=queues.main, MaxNumberOfMessages=10)
 
     code, listed, _ = dlq(stack_file, "list")
@@ -191,7 +191,7 @@ def test_a_killed_redrive_loses_nothing(
     code, _ = interrupted(proxy, stack_file, operation, number=signal.SIGKILL, after=True)
 
     assert code == -signal.SIGKILL
-    # Letters in flight are hidden until their visibility timeout: count both kinds.
+    # Messages in flight are invisible until their visibility timeout, so both kinds are counted.
     moved = queues.bodies(queues.main)
     held = queues.client.get_queue_attributes(QueueUrl=queues.dlq, AttributeNames=["All"])
     left = int(held["Attributes"]["ApproximateNumberOfMessages"]) + int(

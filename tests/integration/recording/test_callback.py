@@ -1,4 +1,4 @@
-"""The callback: from a signed webhook to the database, SNS and its response."""
+"""The callback, from a signed webhook to the database, SNS and the response."""
 
 import base64
 import json
@@ -26,7 +26,9 @@ SECRET = "whsec_" + base64.b64encode(b"w" * 32).decode()
 
 
 class FakeSns:
-    """As much of SNS as the publisher uses; rejects the next `refusals` events."""
+    """A fake of SNS with the methods that the publisher uses. It rejects the next `refusals`
+    events.
+    """
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
@@ -66,7 +68,7 @@ def database_at(dsn: Callable[[], str]) -> Database:
 
 @pytest.fixture
 def callback(sns: FakeSns, fresh_database: str) -> Iterator[Callback]:
-    """The function on a database of its own."""
+    """The function with a database of its own."""
     kept = database_at(lambda: fresh_database)
     yield callback_with(sns, kept)
     kept.close()
@@ -112,7 +114,7 @@ def body_of(generation_id: str, **changes: Any) -> str:
 def send(
     callback: Callback, body: str, webhook_id: str = "msg_1", **headers: str
 ) -> tuple[int, Any, dict[str, str]]:
-    """Send a signed webhook as the HTTP API hands it over; return status, body and headers."""
+    """Send a signed webhook in the form of an HTTP API event; return status, body and headers."""
     now = datetime.now(UTC)
     event = {
         "requestContext": {"http": {"method": "POST"}},

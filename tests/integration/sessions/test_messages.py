@@ -1,4 +1,4 @@
-"""The session: every client frame of herald.v1 and its response, on DynamoDB over HTTP."""
+"""Every client frame of herald.v1 and its response, with DynamoDB over HTTP."""
 
 import json
 import time
@@ -34,7 +34,7 @@ OTHER_EPOCH = "00000000-0000-7000-8000-000000000000"
 
 @pytest.fixture
 def say(gateway: Gateway, runtime: Runtime) -> Any:
-    """Send one frame; returns all frames that come back, in order."""
+    """Send one frame and return all response frames, in order."""
 
     def send(frame: Any, **who: Any) -> list[Any]:
         before = len(gateway.posted.get(who.get("connection_id", "c1="), []))
@@ -82,7 +82,7 @@ def replayed(frames: list[Any]) -> list[int]:
 
 
 def expire(dynamodb: Any, *offsets: int, of_epoch: str = EPOCH) -> None:
-    """Make stored events expire that DynamoDB has not deleted yet."""
+    """Make stored events expire, although DynamoDB has not deleted them yet."""
     for offset in offsets:
         dynamodb.update_item(
             TableName="inbox",

@@ -1,4 +1,4 @@
-"""Lambda's events and context, as far as Herald reads them."""
+"""The parts of Lambda's events and context that Herald reads."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Deploying a stage, with a terraform that only records what it was asked for."""
+"""Deploys a stage with a fake terraform that only records its arguments."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOTHING, CHANGES, FAILED = 0, 2, 1
 
 @pytest.fixture(autouse=True)
 def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A stage `dev` with a state bucket, valid credentials and no package to build."""
+    """A stage `dev` with a state bucket and valid credentials. No package is built."""
     (tmp_path / "dev.tfvars").touch()
     monkeypatch.setattr(deployment, "DIRECTORY", tmp_path)
     monkeypatch.setattr(deployment, "BUILD", tmp_path)
@@ -34,7 +34,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def terraform(build: Path, monkeypatch: pytest.MonkeyPatch, *, plan: int, apply: int = 0) -> None:
-    """Put a terraform in place whose `plan` and `apply` exit with these codes."""
+    """Install a fake terraform whose `plan` and `apply` return these exit codes."""
     program = build / "terraform"
     program.write_text(
         f'#!/bin/sh\necho "$@" >> {build}/asked\n'
@@ -45,7 +45,7 @@ def terraform(build: Path, monkeypatch: pytest.MonkeyPatch, *, plan: int, apply:
 
 
 def asked(build: Path) -> list[str]:
-    """Return what terraform was asked for, without the paths."""
+    """Return the recorded arguments of terraform, without the paths."""
     lines = (build / "asked").read_text().splitlines()
     return [" ".join(word for word in line.split() if "/" not in word) for line in lines]
 

@@ -20,7 +20,7 @@ def test_attributes_do_not_reveal_the_owner() -> None:
 
 
 class Sns:
-    """Refuses a batch that holds a certain id, with an error code."""
+    """A fake of SNS that refuses every batch with a certain id, with an error code."""
 
     def __init__(self, code: str) -> None:
         self._code = code

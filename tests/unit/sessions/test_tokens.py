@@ -1,4 +1,4 @@
-"""Tokens: which are valid, and where the issuer's keys come from."""
+"""The validity of tokens, and the source of the issuer's keys."""
 
 import json
 import time

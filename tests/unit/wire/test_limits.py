@@ -1,4 +1,6 @@
-"""The documented limits that models lack: each passes what is just right, and no more."""
+"""The documented limits that the models lack. Each check accepts values at the limit and reports
+values above it.
+"""
 
 from __future__ import annotations
 
@@ -191,7 +193,7 @@ def test_inline_policies_of_a_role_count_together() -> None:
     state = limits.State()
 
     def put(role: str, policy: str, size: int) -> list[str]:
-        document = "x" * size + " " * 5_000  # white space is free
+        document = "x" * size + " " * 5_000  # white space does not count
         return broken(
             "iam:PutRolePolicy", state, RoleName=role, PolicyName=policy, PolicyDocument=document
         )
