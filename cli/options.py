@@ -16,7 +16,7 @@ from cli.stages import stages
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
-_WHICH = "Which Herald (default: the stack that `make up` started)"
+_WHICH = "Target (default: the stack that `make up` started)"
 
 
 def duration(text: str) -> int:

@@ -1,4 +1,8 @@
-"""PostgreSQL: a connection that cannot hang, kept across invocations, replaced when it breaks."""
+"""Runs transactions in PostgreSQL.
+
+The connection is kept between invocations and replaced after a failure. Every operation has a time
+limit.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +30,15 @@ T = TypeVar("T")
 
 ATTEMPT_SECONDS = 3.0
 IDLE_IN_TRANSACTION_SECONDS = 20.0  # a relay publishes within its transaction
-_FOREVER = 86_400.0  # seconds; other connections of the process have no time limit
+_FOREVER = 86_400.0  # seconds; the wait for connections without a time limit
 _FAILURES = (psycopg2.Error, ServiceError)
 _deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Bound everything that this thread asks of PostgreSQL within the block, connecting
-    included.
+    """Limit the time of all PostgreSQL operations of this thread within the block, including
+    connecting.
     """
     token = _deadline.set(time.monotonic() + seconds)
     try:
@@ -44,10 +48,10 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def _wait(connection: PsycopgConnection) -> None:
-    """Wait for the socket as psycopg2 asks, but not past the time limit.
+    """Wait for the socket of a connection, but not longer than the time limit.
 
-    statement_timeout cannot help when the server or the network is silent: this is the client's
-    side.
+    The server enforces statement_timeout, but the client would not learn of it if the server or the
+    network does not respond. This function therefore enforces the limit in the client.
     """
     while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
         left = min(_deadline.get() - time.monotonic(), _FOREVER)
@@ -61,16 +65,16 @@ psycopg2.extensions.set_wait_callback(_wait)
 
 
 class Database:
-    """One PostgreSQL, reached through one connection at a time.
+    """A PostgreSQL database, used through one connection at a time.
 
     Parameters
     ----------
     dsn
-        Returns the DSN; asked for whenever a connection is opened.
+        Returns the DSN. It is called whenever a connection is opened.
     failed
-        Called after each failed try with its number, from 1, and the error.
+        Called after each failed attempt with its number, starting at 1, and the error.
     sleep
-        Waits between tries, seconds.
+        Waits between attempts, in seconds.
     """
 
     def __init__(
@@ -91,18 +95,19 @@ class Database:
         deadline: float,
         seconds: float = ATTEMPT_SECONDS,
     ) -> T:
-        """Run the transaction: three tries of `seconds` each, on a fresh connection after a
-        failure.
+        """Run a transaction in at most three attempts of `seconds` each.
 
-        The transaction gets a cursor whose rows are dictionaries; it is committed when it returns
-        and rolled back when it raises. It must be safe to run again although it was committed,
-        because the answer to a COMMIT can be lost.
+        After a failure, the next attempt uses a new connection.
+
+        `transaction` gets a cursor whose rows are dictionaries. The transaction is committed when
+        the function returns and rolled back when it raises an error. It must be safe to run it
+        again after it was committed, because the response to a COMMIT can be lost.
 
         Raises
         ------
         DatabaseUnavailable
-            PostgreSQL, or the secret that holds its DSN, failed every try; or the deadline
-            came first.
+            PostgreSQL, or reading the secret with the DSN, failed in every attempt, or the deadline
+            was reached.
         """
 
         def attempt() -> T:
@@ -125,7 +130,7 @@ class Database:
             raise DatabaseUnavailable(f"{type(exc).__name__}: {str(exc).strip()}") from exc
 
     def close(self) -> None:
-        """Close the connection; the next transaction opens another."""
+        """Close the connection. The next transaction opens a new one."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()

@@ -1,4 +1,4 @@
-"""$connect and $disconnect: a connection is kept, then forgotten."""
+"""Handles $connect, which stores a connection, and $disconnect, which deletes it."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ class Connect:
         self._connections = connections
 
     def handle(self, event: WebSocketEvent) -> HttpResponse:
-        """Keep a new connection; choose herald.v1 among the subprotocols offered and never echo a
-        credential.
+        """Store a new connection and select herald.v1 from the offered subprotocols.
+
+        The response never contains the credential.
         """
         offered = credentials.subprotocols(lower_headers(event))
         if offered and SUBPROTOCOL not in offered:
@@ -54,7 +55,7 @@ class Disconnect:
         self._connections = connections
 
     def handle(self, event: WebSocketEvent) -> HttpResponse:
-        """Forget a closed connection."""
+        """Delete a closed connection."""
         connection = connection_of(event)
         self._connections.forget(connection.user_id, connection.connection_id)
         _log("disconnected", connection)

@@ -1,4 +1,4 @@
-"""The credential and the origin of a connection request, as its headers carry them."""
+"""Reads the credential and the origin from the headers of a connection request."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -19,8 +19,9 @@ class ApiKey(NamedTuple):
 
 
 def from_headers(headers: Mapping[str, str]) -> Token | ApiKey | None:
-    """Find the credential in a request's headers, names in lower case; the query string is
-    never read.
+    """Find the credential in a request's headers, which have lower-case names.
+
+    The query string is never read.
     """
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:
@@ -39,6 +40,8 @@ def subprotocols(headers: Mapping[str, str]) -> list[str]:
 
 
 def origin_allowed(headers: Mapping[str, str], allowed: Iterable[str]) -> bool:
-    """Whether the origin may connect; only browsers send one."""
+    """Whether pages of this origin may connect. Clients that are not browsers send no origin and
+    may connect.
+    """
     origin = headers.get("origin")
     return origin is None or origin in allowed

@@ -1,4 +1,4 @@
-"""JWTs: their signature, claims and times, and the issuer's keys."""
+"""Verifies JWTs: signature, claims and times. Also caches the issuer's keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jwt.types import Options
 
 LEEWAY_SECONDS = 30
-SHORTEST_SECRET_BYTES = 32  # HS256 keys: RFC 7518, 3.2
+SHORTEST_SECRET_BYTES = 32  # required by RFC 7518, section 3.2, for HS256
 JWKS_SECONDS = 300.0
 JWKS_REFETCH_SECONDS = 60.0
 FETCH_SECONDS = 3.0
@@ -26,7 +26,7 @@ _OPTIONS: Options = {"require": ["exp", "iat", "iss", "aud", "sub"]}
 
 
 class Identity(NamedTuple):
-    """Whose credential it is and when it expires, in epoch seconds."""
+    """The owner of a credential and the time at which it expires, in epoch seconds."""
 
     user_id: str
     token_expires_at: int
@@ -34,7 +34,7 @@ class Identity(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What a token must satisfy."""
+    """The requirements for a token."""
 
     algorithm: str
     issuer: str
@@ -47,9 +47,9 @@ class Tokens:
     Parameters
     ----------
     secret
-        Returns the HS256 secret or the PEM public key.
+        A function that returns the HS256 secret or the PEM public key.
     jwks
-        The issuer's keys; None when the key is the secret. HS256 never uses them.
+        The issuer's keys, or None if the key is in the secret. HS256 never uses them.
     """
 
     def __init__(self, rules: Rules, secret: Callable[[], str], jwks: Jwks | None = None) -> None:
@@ -60,12 +60,12 @@ class Tokens:
         self._jwks = None if rules.algorithm == "HS256" else jwks
 
     def verify(self, token: str) -> Identity:
-        """Check a JWT: signature, one algorithm, issuer, audience and times.
+        """Verify a JWT: the configured algorithm, signature, issuer, audience and times.
 
         Raises
         ------
         Unauthorized
-            The token is invalid; the message says why, never what it contains.
+            The token is invalid. The message has the reason, but never the token's content.
         SettingError
             The key is missing or too short.
         """
@@ -98,8 +98,9 @@ class Tokens:
 
 
 class Jwks:
-    """The keys behind a JWKS URL, cached; an unknown kid has them fetched again, at most once a
-    minute.
+    """A cache of the keys at a JWKS URL.
+
+    A token with an unknown `kid` causes another fetch, at most once a minute.
     """
 
     def __init__(
@@ -117,8 +118,10 @@ class Jwks:
         self._fetched = float("-inf")
 
     def key(self, token: str) -> PyJWK:
-        """Return the key that a token names; raises Unauthorized when the issuer has no such key,
-        and OSError or ValueError when the issuer's keys were never read.
+        """Return the key that a token names.
+
+        Raises Unauthorized if the issuer has no such key, and OSError or ValueError if the issuer's
+        keys have never been read.
         """
         import jwt
 
@@ -140,7 +143,7 @@ class Jwks:
             telemetry.error("JWKS not fetched", error=f"{type(exc).__name__}: {exc}")
             if not self._keys:
                 raise
-            return  # the keys known so far stay valid
+            return  # the keys that are already known stay valid
         self._keys = {key.key_id: key for key in found.keys if key.key_id}
 
 

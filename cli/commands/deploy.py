@@ -1,4 +1,4 @@
-"""`./herald plan|deploy|destroy`: a stage on AWS."""
+"""`./herald plan|deploy|destroy`: plans, deploys and destroys a stage on AWS."""
 
 from typing import Annotated
 
@@ -24,13 +24,13 @@ Stage = Annotated[
 
 @command("./herald plan --stage prod")
 def plan(stage: Stage = "", json: Json = False) -> int:
-    """Build the package and plan a stage; nothing is changed.
+    """Build the package and plan a stage, without changing anything.
 
     A stage is a file infra/envs/NAME.tfvars. Its Terraform state is in S3:
     infra/envs/NAME.s3.tfbackend names the bucket and Region, or HERALD_STATE_BUCKET the bucket.
 
-    Exit codes: 0 planned; 2 it failed. --json prints {"stage", "changes", "applied"}, the last two
-    true or false.
+    Exit codes: 0 planned; 2 the command failed. --json prints {"stage", "changes", "applied"}, the
+    last two true or false.
     """
     return _run("plan", stage, yes=False, json=json)
 
@@ -40,20 +40,20 @@ def plan(stage: Stage = "", json: Json = False) -> int:
 ./herald deploy --stage dev --yes
 """)
 def deploy(stage: Stage = "", yes: Yes = False, json: Json = False) -> int:
-    """Build the package, plan a stage, and apply that plan once you agree.
+    """Build the package, plan a stage, and apply that plan after your confirmation.
 
-    Exit codes: 0 deployed, or nothing to change; 1 the answer was no, or Terraform failed half-way;
-    2 nothing was changed. --json prints {"stage", "changes", "applied"}, the last two true or
-    false.
+    Exit codes: 0 deployed, or there was nothing to change; 1 the answer was no, or Terraform failed
+    partway; 2 nothing was changed. --json prints {"stage", "changes", "applied"}, the last two true
+    or false.
     """
     return _run("deploy", stage, yes=yes, json=json)
 
 
 @command("./herald destroy --stage dev")
 def destroy(stage: Stage = "", yes: Yes = False, json: Json = False) -> int:
-    """Remove a stage from AWS once you agree.
+    """Remove a stage from AWS after your confirmation.
 
-    Exit codes: 0 removed; 1 the answer was no, or Terraform failed half-way; 2 nothing was changed.
+    Exit codes: 0 removed; 1 the answer was no, or Terraform failed partway; 2 nothing was changed.
     --json prints {"stage", "changes", "applied"}, the last two true or false.
     """
     return _run("destroy", stage, yes=yes, json=json)

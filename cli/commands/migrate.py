@@ -1,4 +1,4 @@
-"""`./herald migrate`: the database's schema."""
+"""`./herald migrate`: migrates the database schema."""
 
 from typing import Annotated
 
@@ -16,15 +16,17 @@ HERALD_DATABASE_URL=postgresql://user:password@host:5432/name ./herald migrate
 """)
 def migrate(
     which: Which,
-    check: Annotated[bool, typer.Option("--check", help="Only say what is to be applied.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only show the migrations to apply.")
+    ] = False,
     json: Json = False,
 ) -> int:
-    """Bring a database to the current schema.
+    """Migrate a database to the current schema.
 
-    The database is HERALD_DATABASE_URL; without it, the one whose DSN is in the stage's secret, or
-    the local stack's.
+    The database is the one in HERALD_DATABASE_URL. Without this variable, it is the one in the
+    stage's database secret, or the database of the local stack.
 
-    Exit codes: 0 the schema is current; 1 --check found migrations to apply; 2 it failed.
+    Exit codes: 0 the schema is current; 1 --check found migrations to apply; 2 the command failed.
 
     --json prints {"database", "before", "after", "steps", "applied"}: two revisions, the steps
     between them, and whether they were applied.

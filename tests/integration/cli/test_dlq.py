@@ -111,7 +111,7 @@ def test_purge_without_a_terminal_needs_the_option(queues: Queues, stack_file: P
 
     code, _, errors = dlq(stack_file, "purge")
     assert code == 2
-    assert "Delete 2 for good?" in errors
+    assert "Delete 2 permanently?" in errors
 
     assert dlq(stack_file, "purge", "--user", "alice", "--yes")[:2] == (0, "1 deleted.\n")
     assert queues.bodies(queues.dlq) == [other]

@@ -190,7 +190,7 @@ def test_an_answer_of_no_deletes_nothing(sqs: FakeSqs, monkeypatch: pytest.Monke
     result = herald("dlq", "purge")
 
     assert (result.exit_code, result.stdout) == (1, "0 deleted.\n")
-    assert "Delete 1 for good?" in asked[0]
+    assert "Delete 1 permanently?" in asked[0]
     assert sqs.visible(DLQ) == ["a"]
 
 
