@@ -122,7 +122,7 @@ class Rates(NamedTuple):
 
 
 def burst(load: Workload) -> Rates:
-    """Return the rates of a burst of events in quiet times."""
+    """Return the rates during a burst of events, without a mass reconnect."""
     return Rates(load.burst * load.events, load.connects, load.pings)
 
 

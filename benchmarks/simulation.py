@@ -35,7 +35,9 @@ DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "scaling.md"
 
 
 def limits_table(sizes: Sequence[float]) -> str:
-    """Return the share of each default limit that a burst uses, most used limit first."""
+    """Return the share of each default limit that a burst uses, starting with the most used
+    limit.
+    """
     shares = {size: use(Workload(size), Settings(), batch_seconds()) for size in sizes}
     names = sorted(NAMES, key=lambda name: -shares[sizes[-1]][name])
     rows = [f"| limit | default | {' | '.join(f'{size:,}' for size in sizes)} |"]
@@ -59,7 +61,9 @@ def copy_table() -> str:
 
 
 def changes(load: Workload) -> dict[str, tuple[float, float]]:
-    """Return the limits to raise, with their old and new values, most used limit first."""
+    """Return the limits to raise, with their old and new values, starting with the most used
+    limit.
+    """
     before, after = Settings(), better(load)
     shares = use(load, before, batch_seconds())
     changed = {
@@ -248,7 +252,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     arguments = parser.parse_args(argv)
     if arguments.write and (arguments.users or arguments.seed != SEED):
-        parser.error("--write is for the document's own sizes and seed: leave --users and --seed")
+        parser.error("--write uses the document's own sizes and seed: omit --users and --seed")
     if any(users < 1 for users in arguments.users or ()):
         parser.error("--users must be at least 1")
     if not arguments.write:

@@ -7,11 +7,12 @@ so every stream gets a new epoch.
 One transaction changes these tables for every stream:
 
 1. `streams`: a new epoch, and offsets start at 1 again. The new epoch must sort after the old one
-   (both are UUIDv7), else nothing is changed: the head in the inbox never moves to an older epoch.
-2. `outbox`, rows that were never published: their events take the first offsets of the new epoch,
-   in their old order and with their old ids. In the old epoch they would be stored where a client
-   that has moved on does not look. Rows of the last seconds are left alone: the callback that wrote
-   them may be publishing them now.
+(both are UUIDv7), because the head in the inbox never moves to an older epoch. Otherwise, nothing
+is changed. 2. `outbox`, rows that were never published: their events take the first offsets of the
+new epoch,
+   in their old order and with their old ids. With the old epoch, clients that already use the new
+   epoch would not receive them. Rows of the last seconds are not changed, because the callback that
+   wrote them may be publishing them now.
 
 Rows that were published before the backup are not published again. Their events are in the inbox
 with the old epoch, and their results are in `generations`. Publishing them again would only send

@@ -90,7 +90,7 @@ variable "log_level" {
 
 variable "extra_environment" {
   type        = map(string)
-  description = "Environment variables of every function, for example AWS_ENDPOINT_URL_SNS for a VPC endpoint; they win over Herald's own."
+  description = "Environment variables of every function, for example AWS_ENDPOINT_URL_SNS for a VPC endpoint; they override Herald's own variables."
   default     = {}
 }
 

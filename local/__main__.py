@@ -151,11 +151,14 @@ def _stack(directory: Path) -> "Stack":
 
 
 def _wait(herald: "Stack") -> int:
-    """Wait for Ctrl-C; return 1 if the stack dies first."""
+    """Wait for Ctrl-C; return 1 if a part of the stack stops first."""
     never = threading.Event()
     while herald.healthy():
         never.wait(3.0)
-    print(f"A part of the stack has died; see {herald.directory / 'logs'}.", file=sys.stderr)
+    print(
+        f"A part of the stack has stopped unexpectedly; see {herald.directory / 'logs'}.",
+        file=sys.stderr,
+    )
     return 1
 
 

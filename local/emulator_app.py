@@ -1,4 +1,4 @@
-"""MiniStack with a wrapper that adds missing behaviour of AWS.
+"""MiniStack with a wrapper that adds behaviour of AWS that MiniStack lacks.
 
 The emulator runs in `.venv-emulator`. It is started as a file and not as a module, so that the
 Lambda functions that it runs cannot import modules of this repository.

@@ -158,7 +158,7 @@ def _check_origin(scope: MutableMapping[str, Any]) -> None:
     A foreign host name in a request to this machine indicates DNS rebinding.
     """
     if _header(scope, b"origin") is not None or not _is_local(_header(scope, b"host")):
-        raise Refused("AccessDenied", "Not for web pages, and not under this host name.")
+        raise Refused("AccessDenied", "Requests from web pages or with this host name are refused.")
 
 
 def _is_local(host: str | None) -> bool:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Fixtures are torn down on Ctrl-C but not on SIGTERM: treat both alike.
+    # pytest tears down fixtures on Ctrl-C but not on SIGTERM, so SIGTERM is handled like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # pytest-terraform aborts the run if terraform is not on PATH. The tests that use it set their
     # own terraform.

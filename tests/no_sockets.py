@@ -1,4 +1,4 @@
-"""Refuses sockets, so that unit tests cannot use the network in any thread or library."""
+"""Forbids sockets in unit tests, so that no thread or library can use the network."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PACKAGE = BUILD / "package"
 ARCHIVE = PACKAGE / "deployment.zip"
-# the copy of the sources for Chalice, which also has its cache of wheels
+# a copy of the sources for Chalice, with Chalice's cache of wheels
 _PROJECT = PACKAGE / "project"
 _STAMP = PACKAGE / ".stamp"
 

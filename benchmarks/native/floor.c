@@ -1,7 +1,7 @@
 /*
  * A lower bound for the cost of a post: a minimal client in C with epoll, which signs requests and
- * posts them. One request at a time per connection, HMAC-SHA256 with precomputed key blocks, almost
- * no error handling.
+ * posts them. Each connection carries one request at a time. HMAC-SHA256 uses precomputed key
+ * blocks. There is almost no error handling.
  *
  *   floor PORT CONNECTIONS POSTS BODY_BYTES TOKEN_BYTES
  *

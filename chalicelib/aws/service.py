@@ -88,7 +88,7 @@ class Service:
     def call(
         self, operation: str, payload: JsonObject, deadline: float | None = None
     ) -> JsonObject:
-        """Perform one operation and return its answer; raises ServiceError."""
+        """Perform one operation and return its response; raises ServiceError."""
         return self.call_all((operation, payload), deadline=deadline)[0]
 
     def call_all(

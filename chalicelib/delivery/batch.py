@@ -28,8 +28,8 @@ class Failure(Enum):
 class Recipient:
     """One user's events in a batch, with the outcome of their delivery.
 
-    `last_receive` is true if one of the messages goes to the dead-letter queue unless this delivery
-    succeeds.
+    `last_receive` is true if at least one of the messages goes to the dead-letter queue when this
+    delivery fails.
     """
 
     __slots__ = (

@@ -161,8 +161,8 @@ class Deliver:
     def _report_losses(
         self, recipients: Sequence[Recipient], poster: Poster, deadline: float
     ) -> None:
-        """Notify the clients of users whose events could not be stored, if no further receive will
-        follow.
+        """On the last receive of a message, notify the clients of users whose events could not be
+        stored.
         """
         lost = [
             recipient

@@ -90,5 +90,6 @@ class Poster:
 
 
 def _not_cleaned_up(result: Response) -> None:
-    # If this fails, the next post to the connection is answered 410, and the item is deleted then.
+    # No retry is needed. The next post to the connection is answered 410, and the clean-up is
+    # repeated then.
     telemetry.warning("clean-up failed", reason=error_code(result))

@@ -26,8 +26,8 @@ class TokenBucket:
     second at most, which limits bursts.
 
     Each refusal by the service (status 429) lowers the pace by a tenth. Each other response raises
-    it by a hundredth of the configured rate. A single refused connection therefore has little
-    effect, but an exhausted quota quickly lowers the pace.
+    it by a hundredth of the configured rate. A few refusals because of one slow client therefore
+    have little effect, but an exhausted quota quickly lowers the pace.
     """
 
     def __init__(self, rate: float) -> None:

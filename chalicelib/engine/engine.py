@@ -167,7 +167,8 @@ class Engine:
     def _connect(self, request: Request) -> HttpConnection[Request] | None:
         """Start to open a connection for a request.
 
-        Returns None on failure. The request is then already retried or answered.
+        Returns None on failure. In this case, the request has already been scheduled for a retry or
+        completed as failed.
         """
         try:
             connection: HttpConnection[Request] = HttpConnection(

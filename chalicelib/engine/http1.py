@@ -13,9 +13,10 @@ _FRAMING = re.compile(rb"\r\n(connection|content-length|transfer-encoding):[ \t]
 _VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 _BODILESS = (204, 304)
 _HEXADECIMAL = b"0123456789abcdefABCDEF"
-# The usual response has exactly one header that determines its length: Content-Length. Every other
-# header line must start with a letter that no such header starts with, or be one of two harmless
-# headers. Each line can match in only one way, so matching takes linear time.
+# The usual response has exactly one header that determines its length: Content-Length. All other
+# header lines must be harmless: they start with a different letter than the headers that determine
+# the length, or they are Content-Type or `Connection: keep-alive`. Each line can match in only one
+# way, so matching takes linear time.
 _LINES = rb"(?:(?:[^CcTt\r]|[Cc]ontent-[Tt]ype:)[^\r]*+\r\n|[Cc]onnection: keep-alive\r\n)*+"
 _USUAL = re.compile(
     rb"HTTP/1\.1 (200|410) [^\r]*+\r\n%b[Cc]ontent-[Ll]ength: (\d{1,7})\r\n%b\r\n"
@@ -86,8 +87,8 @@ class Response:  # noqa: PLW1641 - mutable
 def usual(data: bytes) -> Response | None:
     """Return the response if it is complete and has the most frequent form, else None.
 
-    The result equals the Reader's result except for the headers, which are left out. It takes a
-    third of the time. After None, the caller must use the Reader, which accepts every form.
+    This takes a third of the time of `Reader`. The result is the same, except that it has no
+    headers. If the result is None, the caller must use `Reader`, which accepts every form.
     """
     found = _USUAL(data)
     if found is None:

@@ -45,7 +45,9 @@ class ErrorDetail(TypedDict):
 
 
 class EventData(TypedDict):
-    """An event's data, in the message schema of the proposal. Times are in RFC 3339 format."""
+    """An event's data: the columns of the generation with camel-case names. Times are in RFC 3339
+    format.
+    """
 
     prompt: str | None
     status: Status
@@ -227,7 +229,7 @@ def _position(event: Mapping[str, str]) -> tuple[str, int]:
     if not (sequence.isascii() and sequence.isdigit() and 0 < int(sequence[:20]) <= MAX_OFFSET):
         raise InvalidEvent(f"sequence is not an offset: {sequence[:40]!r}")
     # PostgreSQL creates epochs as UUIDv7, which contain the time. An event with an epoch in the
-    # future would stay the stream's head, because the head is the highest epoch.
+    # future would remain the head of the stream, because the head is in the highest epoch.
     if not _EPOCH.fullmatch(epoch) or began_at(epoch) > time.time() + _FUTURE_SECONDS:
         raise InvalidEvent("epoch is not a UUIDv7 of the past")
     return epoch, int(sequence)

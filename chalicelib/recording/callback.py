@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from chalicelib.recording.publishing import Publisher
     from chalicelib.recording.results import GenerationResult
 
-PUBLISH_SECONDS = 6.0  # not available to the database, so that its failure can still be reported
+# seconds that the database may not use, so that its failure can still be reported
+PUBLISH_SECONDS = 6.0
 RETRY_AFTER_SECONDS = 10
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from chalicelib.aws.lambda_events import LambdaContext
     from chalicelib.recording.database import Database
 
-ROUND_SECONDS = 12.0  # for one batch: a transaction with three attempts to publish
+ROUND_SECONDS = 12.0  # seconds for one batch: a transaction with three attempts to publish
 
 
 class Relay:

@@ -1,8 +1,7 @@
 """Parses the provider's webhook: the outcome of a generation and its optional details.
 
-Required are an id, a status and, for COMPLETE, a usable URL of the image. An invalid optional
-detail never causes a refusal. It is shortened, replaced or dropped, and its name is added to
-`repaired`.
+An id, a status and, for COMPLETE, a usable image URL are required. An invalid optional detail never
+causes a refusal. It is shortened, replaced or dropped, and its name is added to `repaired`.
 """
 
 from __future__ import annotations

@@ -26,8 +26,9 @@ Stage = Annotated[
 def plan(stage: Stage = "", json: Json = False) -> int:
     """Build the package and plan a stage, without changing anything.
 
-    A stage is a file infra/envs/NAME.tfvars. Its Terraform state is in S3:
-    infra/envs/NAME.s3.tfbackend names the bucket and Region, or HERALD_STATE_BUCKET the bucket.
+    A stage is defined in the file infra/envs/NAME.tfvars. Its Terraform state is in an S3 bucket.
+    The file infra/envs/NAME.s3.tfbackend names the bucket and Region. Without this file,
+    HERALD_STATE_BUCKET names the bucket.
 
     Exit codes: 0 planned; 2 the command failed. --json prints {"stage", "changes", "applied"}, the
     last two true or false.

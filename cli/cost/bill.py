@@ -150,8 +150,8 @@ def _of_connections(given: Inputs) -> Iterator[Line]:
     gateway = "API Gateway"
     yield _line(group, gateway, "connection-minutes", counts.minutes, "websocket-minute")
     yield _line(group, gateway, "pings and pongs", 2 * pings, "websocket-message")
-    # $connect and $disconnect are counted as one message each. AWS's pricing page does not mention
-    # them, so the bill is rather too high than too low.
+    # $connect and $disconnect are counted as one message each. This is the highest count that AWS's
+    # description allows.
     yield _line(group, gateway, "connects, hellos, disconnects", 5 * connects, "websocket-message")
     yield _line(group, gateway, "replay frames", replay_frames, "websocket-message")
     yield _line(group, gateway, "renewed tokens", 2 * auths, "websocket-message")

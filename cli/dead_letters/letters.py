@@ -1,8 +1,8 @@
 """Parses the messages of dead-letter queues (dead letters) and filters them.
 
-There are two dead-letter queues. The one of the main queue has messages that `deliver` failed to
-process too often. The one of the subscription has messages that SNS could not send to the main
-queue.
+There are two dead-letter queues. The main queue's dead-letter queue has messages that `deliver`
+failed to process too often. The subscription's dead-letter queue has messages that SNS could not
+send to the main queue.
 """
 
 from __future__ import annotations

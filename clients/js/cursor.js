@@ -13,7 +13,7 @@ const MAX_EARLY = 1_000;
  * position small.
  */
 export class Cursor {
-  /** Whether the position is known; until then events are only collected. */
+  /** Whether the position is known. Until then, events are only collected. */
   known = false;
   /** @type {string | null} The stream's epoch; null while the stream has no event. */
   epoch = null;
@@ -75,7 +75,8 @@ export class Cursor {
   }
 
   /**
-   * Records that the stream reaches `head`: missing offsets up to it become a hole, to be requested at `due`.
+   * Records that the stream reaches `head`. Missing offsets up to `head` become a hole, which is
+   * requested at `due`.
    *
    * @param {string | null} epoch the cursor's, or the first one of a stream that was empty
    * @param {number} head
@@ -90,7 +91,8 @@ export class Cursor {
   }
 
   /**
-   * Continues from `head` regardless of earlier events: for a new reader, a gap or a new epoch.
+   * Continues from `head` regardless of earlier events. This is used for a new reader, a gap or a
+   * new epoch.
    *
    * @param {string | null} epoch
    * @param {number} head

@@ -10,7 +10,8 @@ const STABLE_MS = 10_000;
 const TOKEN_MS = 15_000;
 
 /**
- * Delivers a user's events exactly once each; events that can no longer be recovered are reported as a gap.
+ * Delivers each event of a user exactly once. Events that can no longer be recovered are reported
+ * as a gap.
  *
  * Connects on its own and stays connected until `close()`. The wire protocol is herald.v1.
  *
@@ -216,7 +217,10 @@ export class Herald {
     this.#report();
   }
 
-  /** The network is back or the tab is visible again: reconnect at once, or check that the connection is alive. */
+  /**
+   * Called when the network is back or the tab is visible again: reconnects at once, or checks that
+   * the connection works.
+   */
   #wakeUp() {
     if (!this.#open || this.#platform.document?.visibilityState === "hidden") return;
     if (this.#current) this.#current.check();

@@ -146,7 +146,7 @@ run "rights_and_addresses" {
         "Allow sns:Publish topic/generation-complete",
       ])
     }
-    error_message = "A function's rights changed: least privilege means exactly these."
+    error_message = "A function's permissions have changed. Each function must have exactly the permissions that it needs."
   }
 
   assert {

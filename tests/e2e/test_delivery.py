@@ -142,7 +142,7 @@ def test_a_poison_message_goes_to_the_dlq_after_three_receives_and_others_are_de
     sqs = herald.client("sqs")
     queue, dlq = herald.env["HERALD_QUEUE_URL"], herald.env["HERALD_DLQ_URL"]
     visibility = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])
-    # The real timeout would make three receives take six minutes.
+    # A short visibility timeout, because with the real one three receives would take six minutes.
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
     poison = f"poison for {alice.name}"
     try:

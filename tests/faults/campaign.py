@@ -174,7 +174,7 @@ class Campaign:
             await asyncio.sleep(0.25)
 
     def _at_rest(self) -> bool:
-        """Whether nothing is in flight and every client has reached the end of its stream."""
+        """Whether no event is in flight and every client has reached the end of its stream."""
         ends = {row["user_id"]: row["last_offset"] for row in self._streams()}
         there = all(
             client.cursor.offset == ends.get(client.user, 0) and client.welcomed
@@ -189,7 +189,7 @@ class Campaign:
         return bool(unpublished[0]["count"] == 0)
 
     def _redriven(self) -> int:
-        """Redrive events from the dead-letter queue, as an operator does; return how many.
+        """Redrive events from the dead-letter queue, as an operator does; return their number.
 
         An event ends up there after three faults in a row, or if the machine is so slow that a
         receive exceeds the short visibility timeout. It is not lost, but needs an operator.

@@ -1,4 +1,4 @@
-"""The applied stack with fault proxies on every path, and the controls for tests.
+"""The local stack with fault proxies on every path, and functions with which tests control it.
 
     functions ─▶ Tap ─▶ microburst ─▶ emulator      SNS, DynamoDB, Secrets Manager, @connections
     functions ─▶ Tap ─▶ microburst ─▶ PostgreSQL
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 HANDLERS = ("callback", "relay", "deliver", "authorize", "connect", "message", "disconnect")
 _SERVICES = ("DYNAMODB", "SECRETS_MANAGER", "SNS")
-VISIBILITY_SECONDS = 6  # AWS recommends six function timeouts; shorter here, to save time
+# AWS recommends six times the function's timeout; shorter here, to save time
+VISIBILITY_SECONDS = 6
 
 
 class Answer(NamedTuple):
@@ -88,7 +89,8 @@ class FaultStack:
             if url := own.get("HERALD_MANAGEMENT_ENDPOINT"):
                 changed["HERALD_MANAGEMENT_ENDPOINT"] = _through(url, through)
             self._configure(handler, changed)
-        # The local server trades durability for speed; here, commits must survive a crash.
+        # The local PostgreSQL server does not write commits durably, to be fast. In these tests,
+        # commits must survive a crash.
         self.query("ALTER DATABASE herald SET synchronous_commit = on")
         dsn = self.env["HERALD_DATABASE_URL"]
         self._put_dsn(_through(dsn, f"127.0.0.1:{self.database_tap.port}"))
@@ -431,7 +433,7 @@ def result(generation: str, status: str = "COMPLETE") -> dict[str, Any]:
 
 
 def boto3_table(stack: FaultStack, name: str) -> Any:
-    """The table whose name stack.env has under that variable."""
+    """The DynamoDB table whose name is in this variable of stack.env."""
     return boto3.resource(
         "dynamodb",
         endpoint_url=stack.env["AWS_ENDPOINT_URL"],

@@ -83,7 +83,7 @@ class Link(NamedTuple):
 
 
 class Tap:
-    """A proxy on a free port; while idle it passes everything on.
+    """A proxy on a free port. Without triggers, it forwards everything.
 
     Connections that request a WebSocket go to `websockets`, if given; `kill` is called with the
     port of a client whose process is to be killed.

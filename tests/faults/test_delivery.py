@@ -166,7 +166,7 @@ def test_row_14_dynamodb_throttles_every_attempt_of_one_receive(
     condition = concerns(fault_stack, user)
     with fault_stack.aws.fault(**rules.dynamodb(operation, body=condition, times=3)):
         fault_stack.callback(generation)
-        # Then the message is received again and delivered, and seen once
+        # Then the message is received again and delivered, and the application handles it once
         tab.sees(generation, seconds=30)
         assert len(fault_stack.aws.fired()) == 3
     eventually(lambda: fault_stack.waiting() == 0, "an empty queue")
@@ -196,7 +196,7 @@ def test_row_15_gone_connections_are_removed(
     age_connections(fault_stack, user)
     # When an event comes
     fault_stack.callback(generation)
-    # Then the live tab has it, and the dead row is removed
+    # Then the open tab receives it, and the row of the closed connection is removed
     tab.sees(generation)
     eventually(lambda: len(fault_stack.connection_rows(user)) == 1, "the dead row is removed")
 

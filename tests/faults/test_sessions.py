@@ -1,4 +1,6 @@
-"""Faults between API Gateway and the clients, and recovery: rows 19-22 and protocol.md §4."""
+"""Faults between API Gateway and the clients, and recovery: rows 19-22 of the fault table, and the
+client requirements in protocol.md.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ def test_row_19_a_client_that_does_not_read_does_not_delay_others(
 def test_row_20_the_network_breaks_between_post_and_client(
     fault_stack: FaultStack, open_tab: Callable[..., Tab], user: str
 ) -> None:
-    # Given a tab whose network breaks just as the event arrives, though @connections answered 200
+    # Given a tab whose network breaks just as the event arrives, although @connections answered 200
     tab, generation = open_tab(user), fault_stack.generation(user)
     lost = fault_stack.aws_tap.on("answer", rb'"type":"event".*' + generation.encode(), "cut")
     fault_stack.callback(generation)

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.infra
 
 Resources = dict[str, dict[str, Any]]
 NAME = re.compile(r"\bHERALD_[A-Z_]+\b")
-WEBSOCKET_NAMES = {  # Chalice names them by route, and keeps the handler's own name in `handler`
+# Chalice names WebSocket functions by route; the attribute `handler` has the handler's own name
+WEBSOCKET_NAMES = {
     "websocket_connect": "connect",
     "websocket_disconnect": "disconnect",
     "websocket_message": "message",

@@ -1,4 +1,4 @@
-"""Parses text to values: the fields of the query protocol, and headers and paths of REST
+"""Converts text to values, for the fields of the query protocol and for headers and paths of REST
 requests.
 """
 
@@ -18,8 +18,8 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z|\d+(\.\d+)?")
 
 
 def structure(shape: Shape | None, fields: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """Return the structure for some flat fields, and the names of fields that are not in the
-    model.
+    """Return the structure that flat fields describe, and the names of the fields that are not in
+    the model.
     """
     unknown: list[str] = []
     found = _structure(shape, _tree(fields), "", unknown) if shape is not None else {}
@@ -27,8 +27,9 @@ def structure(shape: Shape | None, fields: Mapping[str, str]) -> tuple[dict[str,
 
 
 def scalar(shape: Shape, text: str) -> tuple[Any, str | None]:
-    """Return the value of a text for a shape and None, or the text and the reason why it is
-    invalid.
+    """Convert a text to the type of a shape.
+
+    Returns the value and None, or the text and the reason why it is invalid.
     """
     kind = shape.type_name
     if kind in ("string", "list", "map", "structure"):

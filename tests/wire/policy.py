@@ -171,7 +171,7 @@ def main(arguments: Sequence[str]) -> int:
     asked = calls(records.load(Path(arguments[0]) if arguments else RECORD))
     needed = {"lambda:CreateFunction", "lambda:DeleteFunction", "apigateway:GetAccount"}
     if missing := needed - {call.name for call in asked}:
-        print(f"The record has no whole apply, plan and destroy: {missing}", file=sys.stderr)
+        print(f"The record has no complete apply, plan and destroy: {missing}", file=sys.stderr)
         return 1
     DOCUMENT.write_text(text(document(asked)))
     print(DOCUMENT.relative_to(ROOT))

@@ -126,7 +126,7 @@ RULES = (
 
 
 def violations(call: Call, state: limits.State) -> Iterator[str]:
-    """Yield all violations of rules by a call, whose parameters must have valid shapes."""
+    """Yield the rules that a call violates. The parameters of the call must have valid shapes."""
     for rule in RULES:
         if call.name in rule.operations:
             for found in rule.check(call.parameters, state):

@@ -21,7 +21,7 @@ _NUMBERS = ("integer", "long", "float", "double")
 
 
 def violations(shape: Shape | None, value: Any, path: str = "") -> Iterator[str]:
-    """Yield all violations of a shape by a value."""
+    """Yield the reasons why a value does not match its shape."""
     if shape is None:
         if value:
             yield f"{path or 'the request'} has members, and its shape has none"

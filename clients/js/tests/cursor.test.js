@@ -1,4 +1,4 @@
-/** The cursor on its own, in states that are hard to reach through a server. */
+/** Tests of the cursor alone, in states that are hard to reach through a server. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Cursor, RecentIds } from "../cursor.js";

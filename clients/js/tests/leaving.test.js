@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { E1, frame, MINUTE, SECOND, settle, World } from "./world.js";
 
-// 110 minutes less 5 %: rotation is spread over the last tenth, and the world's random is 0.5.
+// 110 minutes minus 5 %, because rotation is spread over the last tenth of the lifetime and the
+// random number in these tests is 0.5.
 const ROTATES = 104.5 * MINUTE;
 
 const close = (code, reconnect, retry_after_ms = 0) => ({ type: "close", code, name: "n", reconnect, retry_after_ms });

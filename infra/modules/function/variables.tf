@@ -68,7 +68,7 @@ variable "environment" {
 
 variable "policy" {
   type        = string
-  description = "IAM policy document (JSON) with the function's rights, except for the use of keys."
+  description = "IAM policy document (JSON) with the function's permissions, except for the use of keys."
 }
 
 variable "decrypt" {

@@ -177,7 +177,7 @@ def test_a_value_of_the_wrong_form_leaves_the_old_one(stack_env: str, manager: A
 
 
 def test_rotating_the_webhooks_secret_refuses_no_call(stack_env: str, manager: Any) -> None:
-    """Given the provider signing with the old secret until it has the new one."""
+    """Given a provider that signs with the old secret until it has the new one."""
     # there is no current value to keep
     first = put(stack_env, "set", "webhook", "--generate", "--add")
     old = value_of(manager, "webhook")

@@ -338,7 +338,7 @@ def test_history_replays_up_to_its_limit(say: Any, deliver_events: Deliver) -> N
 def test_history_restores_the_row_of_an_open_connection(
     dynamodb: Any, say: Any, deliver_events: Deliver
 ) -> None:
-    """A mistaken 410 deletes the row of an open connection."""
+    """A wrong 410 response deletes the row of an open connection."""
     deliver_events(1)
     say({"action": "history", "since": 0})
     assert open_connections(dynamodb) == {"c1="}

@@ -1,5 +1,5 @@
-"""A fake of SQS in memory. Its visibility timeouts use the test's clock, and it can be told to
-fail.
+"""A fake of SQS in memory. Its visibility timeouts use the test's clock, and tests can make
+requests fail.
 """
 
 from __future__ import annotations

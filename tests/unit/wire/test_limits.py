@@ -23,7 +23,7 @@ def call(name: str, **parameters: Any) -> decode.Call:
 
 
 def broken(name: str, state: limits.State | None = None, **parameters: Any) -> list[str]:
-    """The names of the rules that a call breaks."""
+    """Return the names of the rules that a call violates."""
     found = rules.violations(call(name, **parameters), state or limits.State())
     return [match[1] for each in found if (match := re.search(r"the rule: (.+) \(https", each))]
 
