@@ -128,8 +128,8 @@ def with_current(client: Any, secret_id: str, value: str) -> str:
 
 
 def newest(client: Any, secret_id: str) -> str:
-    """Return only the webhook secret that was added last; raises CommandError if there is no
-    other.
+    """Return only the webhook secret that was added last; raises CommandError if there is only
+    one.
     """
     found = current(client, secret_id).split()
     if len(found) < 2:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def connection_of(event: WebSocketEvent) -> Connection:
-    """Return the connection of a WebSocket event, as the authorizer described it at $connect."""
+    """Return the connection of a WebSocket event.
+
+    The user and the expiry come from the context that the authorizer set at $connect.
+    """
     context = event["requestContext"]
     known = context["authorizer"]
     return Connection(

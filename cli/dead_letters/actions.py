@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Listing(NamedTuple):
-    """SQS's estimated counts for one queue, and its first dead letters, oldest first."""
+    """SQS's estimated message counts for one queue, and its first dead letters, oldest first."""
 
     queue: QueueName
     visible: int

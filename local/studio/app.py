@@ -182,7 +182,9 @@ async def _http_error(_: Request, exc: Exception) -> Response:
 
 
 class _Headers:
-    """Middleware that limits the page to its own files and to connections to Herald."""
+    """Middleware with security headers. The page may load only its own files and connect only to
+    Herald.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

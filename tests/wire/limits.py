@@ -23,7 +23,8 @@ class State:
 
 # --- SQS and SNS ---
 
-# #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF
+# All characters except those that AWS documents as valid: #x9 | #xA | #xD | #x20 to #xD7FF | #xE000
+# to #xFFFD | #x10000 to #x10FFFF
 _REFUSED_BY_SQS = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

@@ -55,7 +55,7 @@ test("a close frame with reconnect \"never\" stays offline and reports an error;
   assert.equal(world.peers.length, 2);
 });
 
-test("without a reconnect field the code's range decides", async () => {
+test("without a reconnect field, the range of the code determines whether the client reconnects", async () => {
   for (const [code, reconnects] of [[4003, false], [4101, true], [4201, true]]) {
     const world = new World();
     const { peer } = await world.live(0);
@@ -65,7 +65,7 @@ test("without a reconnect field the code's range decides", async () => {
   }
 });
 
-test("after a refused hello the code's range decides whether to reconnect", async () => {
+test("after a refused hello, the range of the code determines whether the client reconnects", async () => {
   for (const [code, reconnects] of [[4001, false], [4102, true]]) {
     const world = new World();
     world.client();
@@ -80,7 +80,7 @@ test("after a refused hello the code's range decides whether to reconnect", asyn
   }
 });
 
-test("an error frame that answers no request is reported and changes nothing", async () => {
+test("an error frame that is not a response is reported and changes nothing", async () => {
   const world = new World();
   const { herald, peer } = await world.live(0);
   await peer.say({ type: "error", code: 4100, name: "overloaded", message: "An event could not be stored." });
@@ -136,7 +136,7 @@ test("if the old connection is lost during its replacement, the new one takes ov
   assert.equal(world.peers.length, 2);
 });
 
-test("the token is renewed on the connection at 80 % of its lifetime, and again by the lifetime in auth_ok", async () => {
+test("the token is renewed on the connection at 80 % of its lifetime, and later according to the lifetime in auth_ok", async () => {
   const world = new World();
   const { peer } = await world.live(0, { welcome: { token_ms: 100 * SECOND } });
   await world.clock.advance(79_999);
