@@ -98,7 +98,8 @@ class Busy(NamedTuple):
 
 
 BUSY = Busy()
-POSTS_OF_A_HELLO = 2  # welcome and one frame of missed events; caught_up is the route response
+# posts: welcome and one frame of missed events; caught_up is the route response
+POSTS_OF_A_HELLO = 2
 
 
 class Rates(NamedTuple):

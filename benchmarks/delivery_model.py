@@ -72,7 +72,7 @@ class Bucket:
 class Path:
     """The parameters of an event's path. Times are in seconds, rates per second."""
 
-    to_function: Sampler  # from the webhook to the call of deliver, if a copy is idle
+    to_function: Sampler  # time from the webhook to the call of deliver, if a copy is idle
     chains: Chains
     post: Sampler
     cold: Sampler  # cold start, before a copy's first call

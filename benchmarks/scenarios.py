@@ -54,8 +54,8 @@ def path_of(settings: Settings, client_requests: float) -> Path:
 
 @cache
 def batch_seconds(size: int = BATCH) -> float:
-    """Return the mean seconds that a warm, busy copy needs for a batch of events for different
-    users.
+    """Return the mean seconds that a warm, busy copy of deliver needs for a batch of events for
+    different users.
     """
     unlimited = Settings(deliver_maximum_concurrency=1, callback_rate_limit=1e9)
     path = replace(path_of(unlimited, 0.0), batch=size)

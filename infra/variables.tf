@@ -318,7 +318,7 @@ variable "key_deletion_days" {
 
 variable "secret_recovery_days" {
   type        = number
-  description = "Number of days for which a deleted secret can be restored, 7 to 30, and its name stays reserved; 0 deletes it at once."
+  description = "Number of days (7 to 30) for which a deleted secret can be restored. Its name stays reserved during this time. 0 deletes secrets at once."
   default     = 7
 }
 

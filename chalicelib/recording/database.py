@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ATTEMPT_SECONDS = 3.0
-IDLE_IN_TRANSACTION_SECONDS = 20.0  # a relay publishes within its transaction
+# long enough for a relay, which publishes within its transaction
+IDLE_IN_TRANSACTION_SECONDS = 20.0
 _FOREVER = 86_400.0  # seconds; the wait for connections without a time limit
 _FAILURES = (psycopg2.Error, ServiceError)
 _deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)

@@ -57,7 +57,7 @@ def claim_unpublished(
 
 
 def oldest_unpublished_seconds(cursor: RealDictCursor) -> float:
-    """Return the age of the oldest unpublished event; 0 when there is none."""
+    """Return the age of the oldest unpublished event in seconds, or 0 if there is none."""
     cursor.execute(
         "SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS age"
         " FROM outbox WHERE published_at IS NULL"
@@ -69,8 +69,8 @@ def oldest_unpublished_seconds(cursor: RealDictCursor) -> float:
 def purge(cursor: RealDictCursor, *, retention_days: int, limit: int = PURGE_ROWS) -> int:
     """Delete some published outbox rows and webhook receipts that are older than their retention.
 
-    `limit` applies to each table. Returns the number of deleted rows. If it is at least `limit`,
-    more rows may be left.
+    `limit` applies to each table. Returns the number of deleted rows. If this number is at least
+    `limit`, more rows may be left.
     """
     deleted = 0
     for table, column in (("outbox", "published_at"), ("webhook_receipts", "received_at")):

@@ -54,7 +54,7 @@ def plan(seed: int, seconds: float, *, visibility: float) -> list[Fault]:
 
     Three sequences of faults (lanes) run in parallel. `visibility` is the queue's visibility
     timeout. Each fault that makes a receive fail is shorter than this timeout, and no three of them
-    occur within twice its length.
+    occur within twice the timeout.
     """
     source = random.Random(seed)
     faults = [

@@ -28,7 +28,9 @@ _UPGRADE = re.compile(rb"^upgrade:\s*websocket\r?$", re.IGNORECASE | re.MULTILIN
 
 
 class Trigger:
-    """The action for matching bytes: reset the connection, hold them, kill the client or count."""
+    """The action if bytes match: reset the connection, hold the bytes, kill the client, or only
+    count the match.
+    """
 
     def __init__(self, side: Side, pattern: bytes, action: Action, times: int | None) -> None:
         self.side = side

@@ -193,7 +193,7 @@ def test_more_events_were_missed_than_are_replayed(
 def test_the_missed_events_have_expired(
     fault_stack: FaultStack, open_tab: Callable[..., Tab], user: str
 ) -> None:
-    # Given a stream older than the retention, with its first events expired
+    # Given a stream that is older than the retention period, so that its first events have expired
     old = int((time.time() - 30 * 86_400) * 1000)
     epoch = str(uuid.UUID(f"{old:012x}70008000{uuid.uuid4().hex[:12]}"))
     fault_stack.query(

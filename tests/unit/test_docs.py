@@ -118,10 +118,10 @@ def test_each_metric_is_emitted_where_the_registry_says() -> None:
         for name, value in vars(metrics).items()
         if name.isupper() and name != "REGISTRY"
     }
-    room = ROOT / "chalicelib"
+    package = ROOT / "chalicelib"
     found: dict[str, set[str]] = {name: set() for name in metrics.REGISTRY}
     for function, files in emitters.items():
-        source = "".join((room / file).read_text() for file in files)
+        source = "".join((package / file).read_text() for file in files)
         for metric in metrics.REGISTRY.values():
             if f"metrics.{constants[metric]}" in source:
                 found[metric.name].add(function)

@@ -192,7 +192,7 @@ locals {
       metric    = "InboxFailures"
       threshold = 0
       minutes   = 1
-      action    = "Events could not be stored in the inbox: check the table's throttles, and deliver's rights on the table and its key."
+      action    = "Events could not be stored in the inbox: check the table's throttles, and deliver's permissions for the table and its key."
     }
     invalid-messages = {
       metric    = "InvalidMessages"
@@ -211,7 +211,7 @@ locals {
       metric    = "PostsForbidden"
       threshold = 0
       minutes   = 1
-      action    = "API Gateway forbids posts to clients: check deliver's right execute-api:ManageConnections and the management endpoint."
+      action    = "API Gateway forbids posts to clients: check deliver's permission execute-api:ManageConnections and the management endpoint."
     }
     posts-retryable = {
       metric    = "PostsRetryable"

@@ -14,7 +14,8 @@ locals {
     encrypt = ["kms:Decrypt", "kms:GenerateDataKey"]
   }
 
-  # The use of keys by statement id, such as DecryptMessaging, DecryptStorage and EncryptMessaging.
+  # The permissions for keys, by statement id such as DecryptMessaging, DecryptStorage or
+  # EncryptMessaging.
   key_uses = merge([
     for use, keys in { decrypt = var.decrypt, encrypt = var.encrypt } : {
       for key, services in keys : "${title(use)}${title(key)}" => {

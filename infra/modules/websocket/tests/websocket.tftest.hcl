@@ -129,7 +129,7 @@ run "first_deployment" {
 
   assert {
     condition     = endswith(aws_iam_role_policy_attachment.account[0].policy_arn, ":aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs")
-    error_message = "The account's logging role must have AWS's own policy and no other."
+    error_message = "The account's logging role must have only the policy that AWS provides for it."
   }
 
   assert {
