@@ -168,7 +168,7 @@ def run(action: str, stage: str, *, yes: bool, quiet: bool = False) -> Result:
     if deployment.apply():
         return Result(changes=True, applied=True, code=DONE)
     note(
-        "terraform apply failed half-way: fix the cause and run"
+        "terraform apply failed partway: fix the cause and run"
         f" `./herald {action} --stage {stage}` again."
     )
     return Result(changes=True, applied=False, code=PARTLY)

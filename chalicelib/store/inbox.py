@@ -28,7 +28,8 @@ from chalicelib.protocol.events import MAX_OFFSET, Event, began_at
 NOTICE_SECONDS = 3600
 REPLAY_LIMIT = 300
 DAY_SECONDS = 86_400
-HEAD_DAYS = 400  # longer than the retention, so that a client that returns later receives a gap
+# days beyond the retention period, so that a client that returns later receives a gap
+HEAD_DAYS = 400
 _DIGITS = len(str(MAX_OFFSET))
 _HEADS = "head/"
 _NOTICES = "notice/"

@@ -118,7 +118,9 @@ def cost(prices: dict[str, Price], name: str, quantity: float) -> float:
 
 
 def fitting(plans: tuple[Plan, ...], connections: float, messages_a_day: float) -> Plan | None:
-    """Return the smallest plan that is large enough, or None if only a contract is."""
+    """Return the smallest plan that is large enough, or None if an individual contract is
+    needed.
+    """
     for plan in plans:
         if connections <= plan.connections and messages_a_day <= plan.messages_a_day:
             return plan

@@ -14,7 +14,7 @@ const LIMIT = 100;
  * it is due, retried with backoff, and skipped after ten minutes.
  *
  * Only one request is open at a time. An empty response is not an error, because the missing event
- * may still be on its way.
+ * may not be delivered yet.
  */
 export class Recovery {
   #cursor;

@@ -1,7 +1,7 @@
 """The fault suite: `python -m tests.faults [--seed S] [--generations N]`.
 
-The suite injects each fault on its own. Then follows a long run with a seeded schedule of all
-faults. The last line summarizes the run; the exit code is 0 only if nothing was lost, duplicated or
+The suite injects each fault on its own. A long run with a seeded schedule of all faults follows.
+The last line summarizes the run; the exit code is 0 only if nothing was lost, duplicated or
 otherwise wrong.
 """
 

@@ -76,8 +76,8 @@ resource "aws_lambda_function" "this" {
   }
 
   # Lambda checks the VPC permissions when it creates the function, so they must exist first. The
-  # policy `rights` can be created later. For deliver, it depends on the queue, whose creation takes
-  # long.
+  # policy `rights` can be created later. For deliver, it depends on the queue, which takes a long
+  # time to create.
   depends_on = [aws_iam_role_policy.runtime]
 }
 

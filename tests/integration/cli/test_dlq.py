@@ -191,7 +191,8 @@ def test_a_killed_redrive_loses_nothing(
     code, _ = interrupted(proxy, stack_file, operation, number=signal.SIGKILL, after=True)
 
     assert code == -signal.SIGKILL
-    # Messages in flight are invisible until their visibility timeout, so both kinds are counted.
+    # Messages in flight stay invisible until their visibility timeout, so visible and invisible
+    # messages are counted.
     moved = queues.bodies(queues.main)
     held = queues.client.get_queue_attributes(QueueUrl=queues.dlq, AttributeNames=["All"])
     left = int(held["Attributes"]["ApproximateNumberOfMessages"]) + int(
