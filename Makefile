@@ -1,4 +1,5 @@
-# Herald. `make` prints this help; CI runs only targets of this file. To operate a stage: ./herald.
+# Herald's make targets. `make` prints this help. CI runs only targets of this file. To operate a
+# stage, use ./herald.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
@@ -8,10 +9,11 @@ PYTEST := $(PYTHON) -m pytest
 HERALD := $(PYTHON) -m cli
 STACK := $(PYTHON) -m local
 
-# Make takes USER from the login environment: only one given on the command line names a token's user.
+# The login environment also sets USER. Only a USER given on the command line is the user of a
+# token.
 TOKEN_USER := $(if $(filter command,$(word 1,$(origin USER))),$(USER),demo)
 
-# boto3 reads only this name, Terraform both.
+# boto3 reads only AWS_DEFAULT_REGION. Terraform reads both names.
 ifdef AWS_REGION
 export AWS_DEFAULT_REGION := $(AWS_REGION)
 endif
@@ -23,19 +25,19 @@ help: ## Print this help
 
 ##@ Run Herald on this machine
 .PHONY: demo up down status token
-demo: setup ## Start everything, send one generation through, stay up until Ctrl-C (ONCE=1: exit then)
+demo: setup ## Start the stack, send one generation through it, run until Ctrl-C (ONCE=1: exit after one)
 	@$(STACK) demo $(if $(filter-out 0,$(ONCE)),--once)
 
-up: setup ## Start the stack in the background; its addresses are then in build/local/stack.env
+up: setup ## Start the stack in the background; writes its addresses to build/local/stack.env
 	@$(STACK) up
 
 down: setup ## Stop the stack and delete its data
 	@$(STACK) down
 
-status: setup ## Show what is running, and its addresses
+status: setup ## Show whether the stack is running, and its addresses
 	@$(STACK) status
 
-token: setup ## Print a JWT for USER=alice that the running stack accepts
+token: setup ## Print a JWT for a user that the running stack accepts (USER=alice)
 	@$(STACK) token '$(TOKEN_USER)'
 
 ##@ Check a change
@@ -43,31 +45,31 @@ token: setup ## Print a JWT for USER=alice that the running stack accepts
 test: lint test-tools ## Everything: linters, types, formats, and all tests in one run
 	@$(PYTEST)
 
-lint: setup ## ruff, mypy --strict, import-linter, terraform fmt
+lint: setup ## Run ruff, mypy --strict, import-linter and terraform fmt
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
 	@$(PYTHON) -m tooling.terraform fmt -check -diff -recursive infra
 
-format: setup ## Format Python and Terraform, fix what ruff can fix
+format: setup ## Format Python and Terraform files, and apply the fixes of ruff
 	@.venv/bin/ruff check --fix-only .
 	@.venv/bin/ruff format .
 	@$(PYTHON) -m tooling.terraform fmt -recursive infra
 
-unit: setup ## The rules of the system (seconds)
+unit: setup ## Test rules and pure functions
 	@$(PYTEST) tests/unit $(ARGS)
 
-integration: setup ## On a real PostgreSQL, and single AWS services
+integration: setup ## Test modules with a real PostgreSQL and with emulated AWS services
 	@$(PYTEST) tests/integration $(ARGS)
 
-infra-test: setup ## Terraform's own tests, the contract with Chalice, modules applied on moto
+infra-test: setup ## Test Terraform: its own tests, the contract with Chalice, modules applied to moto
 	@$(PYTEST) tests/infra $(ARGS)
 
-e2e: test-tools ## The whole path on the applied stack
+e2e: test-tools ## Test the whole event path on the local stack
 	@$(PYTEST) tests/e2e $(ARGS)
 
-browser: test-tools ## The studio in headless Chromium
+browser: test-tools ## Test the studio in headless Chromium
 	@$(PYTEST) tests/browser $(ARGS)
 
 rehearsal: test-tools ## Deploy, interrupt, upgrade, roll back and destroy stages on an emulator
@@ -76,14 +78,14 @@ rehearsal: test-tools ## Deploy, interrupt, upgrade, roll back and destroy stage
 faults: test-tools ## The fault suite on the applied stack (SEED=… N=… for long runs)
 	@$(PYTHON) -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(N),--generations $(N)) $(ARGS)
 
-pr: test ## Exactly what CI runs
+pr: test ## Run exactly what CI runs
 
 ##@ Build and deploy
 .PHONY: package migrate plan deploy smoke rollback destroy
 package: setup ## Build build/package/deployment.zip with Chalice (deterministic)
 	@$(PYTHON) -m tooling.package
 
-migrate: setup ## Bring a database to the current schema: HERALD_DATABASE_URL, else that of STAGE=…
+migrate: setup ## Migrate the database in HERALD_DATABASE_URL, or else that of STAGE=…
 	@$(HERALD) migrate $(ARGS)
 
 plan: setup ## Package and plan for STAGE=… on AWS, and print the plan
@@ -103,19 +105,19 @@ destroy: setup ## Remove STAGE=… from AWS (asks first)
 
 ##@ Measure
 .PHONY: bench cost simulate
-bench: setup ## Compare the delivery engine with its peers
+bench: setup ## Compare the delivery engine with other clients
 	@tooling/setup.sh bench
 	@.venv-bench/bin/python -m benchmarks $(ARGS)
 
-simulate: setup ## Simulate delivery for 1,000 to 1,000,000 users (ARGS=--write: into docs/scaling.md)
+simulate: setup ## Simulate delivery for 1,000 to 1,000,000 users (ARGS=--write: update docs/scaling.md)
 	@$(PYTHON) -m benchmarks.simulation $(ARGS)
 
-cost: setup ## What a month costs: USERS=… NOTIFICATIONS=…
+cost: setup ## Compute the monthly cost (USERS=… NOTIFICATIONS=…)
 	@$(HERALD) cost $(if $(USERS),--users $(USERS)) $(if $(NOTIFICATIONS),--notifications $(NOTIFICATIONS)) $(ARGS)
 
 ##@ Environment
 .PHONY: setup test-tools lock clean
-setup: ## Make the Python environment with the pinned packages (all targets do this themselves)
+setup: ## Create the Python environment with the pinned packages (all targets do this)
 	@tooling/setup.sh dev
 
 test-tools: setup
@@ -126,6 +128,6 @@ lock: setup ## Resolve requirements/*.in into the pinned requirements/*.txt
 	  ../.venv/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header $(ARGS) $$name.in -o $$name.txt || exit 1; done
 
-clean: ## Stop the stacks and remove everything that was built, the environments too
+clean: ## Stop all stacks and remove all build results and environments
 	@if [ -x $(PYTHON) ]; then $(STACK) down --all; fi
 	@rm -rf build .venv .venv-* .mypy_cache .ruff_cache .pytest_cache

@@ -1,4 +1,6 @@
-"""Herald's handlers. Every decorator is here, and every body is one line into chalicelib."""
+"""Herald's handlers. This file has all decorators, and each handler calls chalicelib in one
+line.
+"""
 
 import gc
 import os
@@ -21,33 +23,34 @@ runtime = Runtime(os.environ)
 
 @app.lambda_function(name="callback")
 def callback(event: Any, context: Any) -> "HttpResponse":
-    """Take the generation provider's webhook: POST /callbacks/generations, or a direct
-    invocation.
+    """Handle the generation provider's webhook.
+
+    It arrives as POST /callbacks/generations or as a direct invocation.
     """
     return runtime.callback.handle(event, context)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="relay")
 def relay(event: Any) -> dict[str, object]:
-    """Publish what the callback could not."""
+    """Publish events that `callback` could not publish."""
     return runtime.relay.handle(event.context)
 
 
 @app.on_sqs_message(queue_arn="${queue_arn}", batch_size=10, name="deliver")
 def deliver(event: Any) -> "SqsResponse":
-    """Store events in their owners' inboxes and post them to the open connections."""
+    """Store events in their owners' inboxes and post them to open connections."""
     return runtime.deliver.handle(event.to_dict(), event.context)
 
 
 @app.lambda_function(name="authorize")
 def authorize(event: Any, context: Any) -> "Authorization":
-    """Decide who may open a WebSocket."""
+    """Authorize the opening of a WebSocket connection."""
     return runtime.authorize.handle(event)
 
 
 @app.on_ws_connect(name="connect")
 def connect(event: Any) -> "HttpResponse":
-    """Keep a new connection."""
+    """Store a new connection."""
     return runtime.connect.handle(event.to_dict())
 
 
@@ -59,11 +62,11 @@ def message(event: Any) -> "HttpResponse":
 
 @app.on_ws_disconnect(name="disconnect")
 def disconnect(event: Any) -> "HttpResponse":
-    """Forget a closed connection."""
+    """Delete a closed connection."""
     return runtime.disconnect.handle(event.to_dict())
 
 
 # _HANDLER is Lambda's own: elsewhere nothing is built before it is used.
 runtime.preload(os.environ.get("_HANDLER", ""))
-gc.freeze()  # all of it stays: the collector need not look through it again
+gc.freeze()  # these objects live as long as the process, so the garbage collector can skip them
 gc.enable()

@@ -1,4 +1,4 @@
-"""The delivery engine compared with its peers: `make bench`."""
+"""Compares the delivery engine with other clients: `make bench`."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ BUILD = ROOT / "build" / "bench"
 CLIENT_CORE = 0
 SERVER_CORE = 1
 REGION = "us-east-1"
-TOKEN = "T" * 920  # the length of a role's session token, signed and sent with every request
-FRAME = (  # the length of a typical event frame
+TOKEN = "T" * 920  # length of a role's session token, which is signed and sent with every request
+FRAME = (  # length of a typical event frame
     b'{"type":"event","epoch":"0197e3f0-6c1e-7d53-8a44-2f0c5c0f7a11","offset":42,"replayed":false,'
     b'"event":{"specversion":"1.0","type":"herald.generation.complete","data":{"prompt":"'
     + b"a lighthouse " * 15
@@ -17,5 +17,5 @@ FRAME = (  # the length of a typical event frame
 
 
 def connection_id(number: int) -> str:
-    """A connection id in API Gateway's form, which needs escaping."""
+    """Return a connection id in API Gateway's format, which must be percent-encoded."""
     return f"L0SM9cOF{number % 10_000_000:07d}="

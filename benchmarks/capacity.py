@@ -1,7 +1,7 @@
-"""The limits of Herald: its settings, the load that users create, and how the two compare.
+"""The limits of Herald, the load that users create, and a comparison of the two.
 
-Settings has the defaults of infra/variables.tf and AWS's default quotas; Workload says how much
-each of them has to carry. Rates are per second.
+Settings has the defaults of infra/variables.tf and AWS's default quotas. Workload computes the load
+on each of them. Rates are per second.
 """
 
 import math
@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from chalicelib.protocol.server_frames import LIFETIME_MS, PING_MS
 
-SPREAD = 0.1  # clients replace a connection within the last tenth of its lifetime
-RENEWAL = LIFETIME_MS / 1000 * (1 - SPREAD / 2)  # seconds, on average
-ROOM = 0.7  # the share of a limit to plan with
+# clients replace a connection in the last tenth of its lifetime, on average halfway through it
+SPREAD = 0.1
+RENEWAL = LIFETIME_MS / 1000 * (1 - SPREAD / 2)  # average seconds
+ROOM = 0.7  # the planned maximum use of a limit, as a share
 QUICKEST_RETURN = 0.5  # seconds over which clients spread their first attempt
 
 
@@ -23,23 +24,23 @@ class Settings:
     callback_rate_limit: float = 200
     websocket_rate_limit: float = 2_000
     deliver_maximum_concurrency: float = 10
-    posts_per_second: float = 500  # of one copy of deliver
-    api_gateway_requests_per_second: float = 10_000  # a Terraform variable and a quota
+    posts_per_second: float = 500  # posts per second of one copy of deliver
+    api_gateway_requests_per_second: float = 10_000  # both a Terraform variable and an AWS quota
     new_connections_per_second: float = 500
     lambda_concurrency: float = 1_000
-    sns_publishes_per_second: float = 30_000  # us-east-1; other Regions have 9,000 to 300
-    table_writes_per_second: float = 4_000  # of a new on-demand table; it grows to 40,000
+    sns_publishes_per_second: float = 30_000  # in us-east-1; other Regions allow 300 to 9,000
+    table_writes_per_second: float = 4_000  # of a new on-demand table, which can grow to 40,000
     table_reads_per_second: float = 12_000
     database_connections: float = 100
 
     @property
     def callback_burst(self) -> float:
-        """Webhooks allowed at once: callback_burst_limit is always twice the rate."""
+        """The burst limit for webhooks. callback_burst_limit is always twice the rate."""
         return 2 * self.callback_rate_limit
 
     @property
     def websocket_burst(self) -> float:
-        """Client requests allowed at once: websocket_burst_limit is always half the rate."""
+        """The burst limit for client requests. websocket_burst_limit is always half the rate."""
         return self.websocket_rate_limit / 2
 
 
@@ -61,12 +62,13 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Workload:
-    """Connected users and their activity, all assumed."""
+    """Connected users and their activity. All values are assumptions."""
 
     users: float
-    events_per_hour: float = 6.0  # per connected user
-    burst: float = 5.0  # multiple of the mean rate, for twenty seconds
-    reloads_per_hour: float = 1.0  # new connections, besides the renewal before two hours
+    events_per_hour: float = 6.0  # events per hour and connected user
+    burst: float = 5.0  # multiple of the mean rate during a burst, which lasts twenty seconds
+    # new connections per hour, in addition to the renewal before two hours
+    reloads_per_hour: float = 1.0
 
     @property
     def events(self) -> float:
@@ -85,7 +87,7 @@ class Workload:
 
 
 class Busy(NamedTuple):
-    """Seconds that one call occupies a function, as API Gateway or SQS sees it."""
+    """Seconds for which one call occupies a function, measured by API Gateway or SQS."""
 
     callback: float = 0.045
     authorize: float = 0.010
@@ -96,7 +98,8 @@ class Busy(NamedTuple):
 
 
 BUSY = Busy()
-POSTS_OF_A_HELLO = 2  # welcome and one frame of missed events; caught_up is the route response
+# posts: welcome and one frame of missed events; caught_up is the route response
+POSTS_OF_A_HELLO = 2
 
 
 class Rates(NamedTuple):
@@ -113,12 +116,14 @@ class Rates(NamedTuple):
 
     @property
     def other_requests(self) -> float:
-        """Requests that count against the account's quota but are not webhooks or event posts."""
+        """Requests per second that count against the account's quota, without webhooks and posts of
+        events.
+        """
         return self.client_requests + POSTS_OF_A_HELLO * self.connects
 
 
 def burst(load: Workload) -> Rates:
-    """Return the rates of a burst of events in quiet times."""
+    """Return the rates during a burst of events, without a mass reconnect."""
     return Rates(load.burst * load.events, load.connects, load.pings)
 
 
@@ -129,7 +134,7 @@ def storm(load: Workload, settings: Settings) -> Rates:
 
 
 def needs(rates: Rates, settings: Settings, batch_seconds: float) -> dict[str, float]:
-    """Return the minimum of each setting, if a full batch takes `batch_seconds`."""
+    """Return the value that each setting needs at least. A full batch takes `batch_seconds`."""
     events, connects, pings = rates
     copies = max(events / BATCH * batch_seconds, events / settings.posts_per_second)
     callbacks = events * BUSY.callback
@@ -149,7 +154,7 @@ def needs(rates: Rates, settings: Settings, batch_seconds: float) -> dict[str, f
 
 
 def use(load: Workload, settings: Settings, batch_seconds: float) -> dict[str, float]:
-    """Return the share of each setting that a burst of events uses."""
+    """Return the share of each limit that a burst of events uses."""
     wanted = needs(burst(load), settings, batch_seconds)
     return {name: number / getattr(settings, name) for name, number in wanted.items()}
 
@@ -157,7 +162,9 @@ def use(load: Workload, settings: Settings, batch_seconds: float) -> dict[str, f
 def raised(
     load: Workload, settings: Settings, batch_seconds: float, *, back_within: float
 ) -> Settings:
-    """Return settings with headroom for a burst, and for all to reconnect in `back_within`."""
+    """Return settings with headroom for a burst, and for the reconnection of all clients within
+    `back_within` seconds.
+    """
     if load.users / settings.new_connections_per_second > back_within:
         wanted = rounded(load.users / back_within)
         settings = replace(settings, new_connections_per_second=wanted)
@@ -168,7 +175,7 @@ def raised(
         name: rounded(number) for name, number in least.items() if number > getattr(settings, name)
     }
     settings = replace(settings, **changes)
-    # Terraform refuses more posts than the account has requests.
+    # Terraform rejects settings that allow more posts than the account's request quota.
     posts = settings.deliver_maximum_concurrency * settings.posts_per_second
     if posts > settings.api_gateway_requests_per_second:
         settings = replace(settings, api_gateway_requests_per_second=rounded(posts))

@@ -1,6 +1,6 @@
-"""The imports of a function's cold start, compared with a typical set.
+"""Compares the imports in a function's cold start with a typical set of imports.
 
-_HANDLER names the function, as on Lambda; `import app` then loads what that function needs.
+As on Lambda, _HANDLER names the function, and `import app` loads the modules that it needs.
 """
 
 import os
@@ -32,7 +32,10 @@ for service in ("apigatewaymanagementapi", "dynamodb", "sns"):
 
 
 def measure(rounds: int, say: Callable[[str], None]) -> dict[str, list[float]]:
-    """CPU milliseconds of whole processes, in interleaved rounds after one to compile bytecode."""
+    """Return the CPU milliseconds of whole processes, measured in interleaved rounds.
+
+    A first round, which is not measured, compiles the bytecode.
+    """
     found: dict[str, list[float]] = {name: [] for name in CASES}
     for number in range(rounds + 1):
         for name, code in CASES.items():

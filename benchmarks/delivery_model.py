@@ -1,8 +1,10 @@
-"""The delivery path as a discrete-event simulation: webhook, queue, copies of deliver, posts.
+"""A discrete-event simulation of the delivery path: webhook, queue, copies of deliver, posts.
 
-Event by event, because the behaviour is not linear: batches form from waiting messages, a batch
-takes as long as its slowest chain, copies are added over time, and token buckets run dry. Client
-frames are numerous and alike; they only reduce the refill of the account's bucket.
+A copy is one concurrent execution of the `deliver` function. Every event is simulated, because the
+behaviour is not linear: batches are formed from waiting messages, a batch takes as long as its
+slowest user, copies are added over time, and token buckets become empty. Client frames are not
+simulated individually, because they are numerous and similar. They only reduce the refill rate of
+the account's token bucket.
 """
 
 import heapq
@@ -17,12 +19,13 @@ from chalicelib.engine.endpoint import TokenBucket
 from chalicelib.engine.request import ATTEMPTS
 from chalicelib.retry import BASE_SECONDS, CAP_SECONDS
 
-WEBHOOK_RETRIES = (5.0,)  # seconds after a 429; the provider's next attempt comes minutes later
+WEBHOOK_RETRIES = (5.0,)  # seconds after a 429 response; the attempt after that comes minutes later
 NEVER = math.inf
 SOONEST = 1e-6  # seconds; a shorter wait could be lost in rounding
 
 Sampler = Callable[[Random], float]  # seconds
-Chains = Callable[[Random, int], list[float]]  # seconds from the call to each event's post
+# for a batch, the seconds from the call of deliver to each event's post
+Chains = Callable[[Random, int], list[float]]
 
 
 def lognormal(median: float, p99: float) -> Sampler:
@@ -32,9 +35,9 @@ def lognormal(median: float, p99: float) -> Sampler:
 
 
 def store_and_read(round_trip: Sampler, *, batch_cpu: float, event_cpu: float) -> Chains:
-    """Return deliver's chains: the batch is stored at once, then each user is handled alone.
+    """Return a sampler of the times at which deliver can post each event of a batch.
 
-    A user's connections are read when both the batch and the user's head are stored.
+    The whole batch is stored in one request. Then the connections of each user are read.
     """
 
     def chains(rng: Random, size: int) -> list[float]:
@@ -48,7 +51,7 @@ def store_and_read(round_trip: Sampler, *, batch_cpu: float, event_cpu: float) -
 
 
 class Bucket:
-    """API Gateway's token bucket: a rate, and a burst."""
+    """API Gateway's token bucket, with a refill rate and a burst size."""
 
     def __init__(self, rate: float, burst: float) -> None:
         self._rate = max(0.0, rate)
@@ -56,7 +59,7 @@ class Bucket:
         self._at = 0.0
 
     def take(self, now: float) -> bool:
-        """Take a token if there is one."""
+        """Take a token; return False if there is none."""
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
         self._at = now
         if self._tokens < 1:
@@ -67,16 +70,16 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Path:
-    """The path of an event. Times in seconds, rates per second."""
+    """The parameters of an event's path. Times are in seconds, rates per second."""
 
-    to_function: Sampler  # from the webhook to the call of deliver, if a copy is idle
+    to_function: Sampler  # time from the webhook to the call of deliver, if a copy is idle
     chains: Chains
     post: Sampler
     cold: Sampler  # cold start, before a copy's first call
     copies: int  # at most
     batch: int = 10
     copies_at_first: int = 5
-    copies_a_second: float = 5.0  # added while messages wait
+    copies_a_second: float = 5.0  # copies added per second while messages wait
     posts_per_second: float | None = None  # of one copy
     webhooks: tuple[float, float] = (NEVER, NEVER)  # rate and burst
     requests: tuple[float, float] = (NEVER, NEVER)  # of the account, minus client requests
@@ -86,10 +89,11 @@ class Path:
 class Outcome:
     """The outcome of the events, in order of arrival."""
 
-    latencies: list[float]  # seconds; NEVER if left to a later retry or replay
-    refused: int = 0  # webhooks answered 429, counting every attempt
+    # seconds; NEVER if the event arrives only through a later retry or replay
+    latencies: list[float]
+    refused: int = 0  # attempts of webhooks that were answered with 429
     deferred: int = 0  # events whose webhook is retried only minutes later
-    left: int = 0  # events whose post got no token; the client's cursor recovers them
+    left: int = 0  # events whose post was throttled; the client recovers them with its cursor
     most_copies: int = 0
     batches: int = 0
     busy: float = 0.0  # seconds, over all copies
@@ -102,7 +106,7 @@ class _Copy:
 
     def __init__(self, posts_per_second: float | None) -> None:
         self.bucket = TokenBucket(posts_per_second) if posts_per_second else None
-        self.posts = 0  # pending in this batch
+        self.posts = 0  # posts of this batch that are not finished
         self.began = 0.0
 
 
@@ -110,7 +114,7 @@ _WEBHOOK, _READY, _POST, _POSTED = range(4)
 
 
 class Simulation:
-    """One run over the given arrivals."""
+    """One simulation run for the given arrival times."""
 
     def __init__(self, arrivals: Sequence[float], path: Path, rng: Random) -> None:
         self._arrivals = arrivals
@@ -119,7 +123,7 @@ class Simulation:
         self._heap: list[tuple[float, int, int, int, _Copy | None]] = []
         self._order = itertools.count()
         self._waiting: deque[int] = deque()
-        self._idle: list[_Copy] = []  # last in, first out
+        self._idle: list[_Copy] = []  # a stack: the copy that became idle last is used first
         self._busy = 0
         self._made = 0
         self._allowed = float(min(path.copies_at_first, path.copies))
@@ -130,7 +134,9 @@ class Simulation:
         self.outcome = Outcome([NEVER] * len(arrivals))
 
     def run(self) -> Outcome:
-        """Simulate until every event has arrived or was left to recovery."""
+        """Run the simulation until every event has arrived or is left to a later retry or
+        replay.
+        """
         upcoming = iter(enumerate(self._arrivals))
         self._next_arrival(upcoming)
         while self._heap:
@@ -246,5 +252,7 @@ def poisson(phases: Iterable[tuple[float, float]], rng: Random) -> list[float]:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value that this share of the sorted values does not exceed."""
+    """Return the percentile: the value that the given share of the sorted values does not
+    exceed.
+    """
     return values[min(len(values) - 1, max(0, math.ceil(share * len(values)) - 1))]

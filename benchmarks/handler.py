@@ -1,10 +1,11 @@
-"""The whole handler, warm, on batches of SQS messages, compared with the usual way (naive.py).
+"""Measures the whole warm handler with batches of SQS messages, and compares it with naive.py.
 
     python -m benchmarks.handler herald|naive 1|10|backlog TIMES
     python -m benchmarks.handler round_trips 0 TIMES
 
-Runs in its own process and prints the cost as JSON. Every message is for a different user with one
-open connection, the worst case for a batch. A backlog is ten full batches in sequence.
+The benchmark runs in its own process and prints the cost as JSON. Every message is for a different
+user with one open connection, which is the most expensive kind of batch. A backlog is ten full
+batches in sequence.
 """
 
 import importlib
@@ -27,7 +28,7 @@ SHAPES = {"1": (1, 1), "10": (10, 1), "backlog": (10, 10)}  # messages per batch
 
 
 class Context:
-    """A Lambda context with time left."""
+    """A Lambda context with enough remaining time."""
 
     aws_request_id = "00000000-0000-0000-0000-000000000000"
     function_name = "herald-bench-deliver"
@@ -37,7 +38,7 @@ class Context:
 
 
 def batch(size: int, invocation: int) -> dict[str, Any]:
-    """An SQS event with raw deliveries from SNS."""
+    """Return an SQS event with messages that SNS sent with raw delivery."""
     from chalicelib.recording import generation_events
 
     now = datetime.now(UTC)
@@ -75,7 +76,7 @@ def batch(size: int, invocation: int) -> dict[str, Any]:
 
 
 def measure(variant: str, shape: str, times: int) -> dict[str, float]:
-    """The median wall time of all batches of a shape, and their CPU time."""
+    """Return the median wall time and the CPU time of all batches of one shape."""
     size, batches_each = SHAPES[shape]
     if variant == "herald":
         handle: Any = importlib.import_module("app").deliver
@@ -102,7 +103,9 @@ def measure(variant: str, shape: str, times: int) -> dict[str, float]:
 
 
 def round_trips(times: int) -> dict[str, float]:
-    """One store, one read, one post at their minimum: on a bare socket that is already open."""
+    """Measure the minimum time of one store, one read and one post, on a plain socket that is
+    already open.
+    """
     query = "DynamoDB_20120810.Query"
     database = _round_trip(os.environ["AWS_ENDPOINT_URL_DYNAMODB"], query, times)
     gateway = _round_trip(os.environ["HERALD_MANAGEMENT_ENDPOINT"], "", times)

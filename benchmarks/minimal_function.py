@@ -1,6 +1,7 @@
-"""A minimal function between a queue and a client: it posts with boto3 and stores nothing.
+"""A minimal Lambda function between a queue and a client. It posts with boto3 and stores nothing.
 
-The path benchmark compares Herald with it on the same stack. Messages name their connection.
+The path benchmark compares Herald with this function on the same stack. Each message contains the
+id of its connection.
 """
 
 import json
@@ -15,7 +16,7 @@ client = boto3.client(
 
 
 def handle(event: dict[str, Any], context: Any) -> None:
-    """Post each message to the connection it names."""
+    """Post each message to the connection that it names."""
     for record in event["Records"]:
         message = json.loads(record["body"])
         client.post_to_connection(ConnectionId=message["connection"], Data=record["body"])

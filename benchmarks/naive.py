@@ -1,7 +1,9 @@
-"""The usual way of writing `deliver`: pydantic, boto3 resources, a loop. It does the same work.
+"""A typical implementation of `deliver`, with pydantic, boto3 resources and a loop.
 
-It validates and stores each event, moves the head, reads the user's connections and posts the
-frame; messages fail one by one.
+It does the same work as Herald's `deliver`.
+
+It handles the messages one after the other: it validates and stores the event, updates the head,
+reads the user's connections and posts the frame. A message that fails does not affect the others.
 """
 
 import os

@@ -1,10 +1,11 @@
-"""The whole path on the applied stack, leg by leg, compared with a minimal path on that stack.
+"""Measures each step of the whole path on a running stack, and compares it with a minimal path.
 
     python -m benchmarks.path STACK_ENV [--singles N] [--burst N] [--rounds N]
 
-Herald's path starts at the provider's webhook; the comparison starts at SNS, which both share:
-topic → queue → function → client. The minimal function only posts with boto3 and stores nothing.
-The two paths are measured in alternation. Prints tables and writes build/bench/path.json.
+Herald's path starts at the provider's webhook. The comparison starts at SNS, because both paths
+share these steps: topic → queue → function → client. The minimal function only posts with boto3 and
+stores nothing. The two paths are measured alternately. The benchmark prints tables and writes
+build/bench/path.json.
 """
 
 import argparse
@@ -41,11 +42,11 @@ EPOCH = "0197e3f0-6c1e-7d53-8a44-2f0c5c0f7a11"
 
 
 class Clients:
-    """Connected users, and when each event arrived."""
+    """Connected users, with the arrival time of each event."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
-        self.stage = env["HERALD_STAGE"]  # deliver accepts only its own stage's events
+        self.stage = env["HERALD_STAGE"]  # deliver accepts only events of its own stage
         self.users = [f"bench-{uuid.uuid4().hex[:10]}" for _ in range(CLIENTS)]
         self.connections: list[str] = []
         self.received: dict[str, float] = {}
@@ -89,7 +90,7 @@ class Clients:
 
 
 class Aws:
-    """The stack's services, and the minimal path."""
+    """The services of the stack, and the minimal path."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
@@ -101,7 +102,7 @@ class Aws:
         self.topic = ""
 
     def make_minimal(self) -> None:
-        """Create topic → queue → function, with the rights that each needs."""
+        """Create the topic, the queue and the function, with the permissions that they need."""
         sqs, iam, functions = (self._client(name) for name in ("sqs", "iam", "lambda"))
         self._queue = sqs.create_queue(
             QueueName=self._name, Attributes={"VisibilityTimeout": "120"}
@@ -171,7 +172,7 @@ class Aws:
             self._client("sqs").delete_queue(QueueUrl=self._queue)
 
     def deliver_metrics(self, since: float) -> list[dict[str, Any]]:
-        """The metrics that `deliver` has logged per batch since then."""
+        """Return the metrics that `deliver` has logged per batch since the given time."""
         found = self.logs.filter_log_events(
             logGroupName=f"/aws/lambda/herald-{self._env['HERALD_STAGE']}-deliver",
             startTime=int(since * 1000),
@@ -202,7 +203,7 @@ class Route:
         self._message = message
 
     def batch(self, clients: Clients, numbers: range) -> list[tuple[str, str]]:
-        """Return messages with their ids."""
+        """Return messages, each with its id."""
         messages = [self._message(clients, number) for number in numbers]
         return [(json.loads(text)["id"], text) for text in messages]
 
@@ -232,7 +233,7 @@ def minimal_message(clients: Clients, number: int) -> str:
 
 
 async def singles(aws: Aws, path: Route, clients: Clients, numbers: range) -> list[float]:
-    """Seconds from publish to arrival, one event at a time."""
+    """Return the seconds from publish to arrival, for one event at a time."""
     taken = []
     for event_id, text in path.batch(clients, numbers):
         began = time.time()
@@ -242,7 +243,7 @@ async def singles(aws: Aws, path: Route, clients: Clients, numbers: range) -> li
 
 
 async def burst(aws: Aws, path: Route, clients: Clients, numbers: range) -> float:
-    """Seconds from the first publish to the last arrival."""
+    """Return the seconds from the first publish to the last arrival."""
     batch = path.batch(clients, numbers)
     began = time.time()
 
@@ -261,7 +262,9 @@ async def burst(aws: Aws, path: Route, clients: Clients, numbers: range) -> floa
 async def legs(
     env: Mapping[str, str], aws: Aws, clients: Clients, count: int
 ) -> dict[str, list[float]]:
-    """Milliseconds from the webhook to the end of each leg, one webhook at a time."""
+    """Return the milliseconds from the webhook to the end of each step, for one webhook at a
+    time.
+    """
     found: dict[str, list[float]] = {
         name: []
         for name in (
@@ -376,7 +379,7 @@ async def measure(env: Mapping[str, str], options: argparse.Namespace) -> dict[s
 
 
 def report(found: Mapping[str, Any], options: argparse.Namespace) -> None:
-    print("\nFrom the webhook to the end of each leg, single events, ms")
+    print("\nFrom the webhook to the end of each step, single events, ms")
     for name, row in found["legs_ms"].items():
         print(f"  {name:24} p50 {row['p50']:7.1f}   p95 {row['p95']:7.1f}   p99 {row['p99']:7.1f}")
     print("\nFrom SNS to the client, single events, ms")

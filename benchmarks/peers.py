@@ -1,9 +1,9 @@
-"""One client per process: makes a number of posts and prints their cost as JSON.
+"""Runs one client in this process: makes a number of posts and prints their cost as JSON.
 
     python -m benchmarks.peers VARIANT URL CONNECTIONS POSTS
 
-Every client is warmed up before it is measured, with its models loaded and its connections open, as
-in an execution environment that has been invoked before.
+Every client is warmed up before it is measured: its models are loaded and its connections are open,
+as in a Lambda execution environment that has been invoked before.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from typing import Any, Final
 from benchmarks import CLIENT_CORE, FRAME, connection_id
 
 SERVICE: Final = "apigatewaymanagementapi"
-INVOCATION = 10_000  # posts per run of the engine
+INVOCATION = 10_000  # number of posts in one run of the engine
 
 
 class Measured:
-    """The wall and CPU time of a block."""
+    """Measures the wall time and the CPU time of a block."""
 
     def __enter__(self) -> "Measured":
         self._cpu, self._wall = _cpu(), time.perf_counter()
@@ -96,7 +96,7 @@ def boto3_loop(url: str, connections: int, posts: int) -> tuple[Measured, Counte
 
 
 def boto3_threads(url: str, connections: int, posts: int) -> tuple[Measured, Counter[int]]:
-    """boto3 on a thread pool, with one pooled connection per thread."""
+    """boto3 in a thread pool, with one pooled connection per thread."""
     from concurrent.futures import ThreadPoolExecutor
 
     client = _boto3_client(url, connections)
@@ -108,7 +108,7 @@ def boto3_threads(url: str, connections: int, posts: int) -> tuple[Measured, Cou
 
 
 def aiobotocore(url: str, connections: int, posts: int) -> tuple[Measured, Counter[int]]:
-    """aiobotocore, the SDK on asyncio."""
+    """aiobotocore, the AWS SDK for asyncio."""
     return asyncio.run(_aiobotocore(url, connections, posts))
 
 

@@ -1,4 +1,4 @@
-"""Line charts as SVG, with just the features that the documentation needs."""
+"""Line charts as SVG, with only the features that the documentation needs."""
 
 import math
 from collections.abc import Sequence
@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 WIDTH, HEIGHT = 760, 400
 LEFT, RIGHT, TOP, BOTTOM = 70, 190, 44, 54
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's
+# the colour-blind-safe palette of Okabe and Ito
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 
 class Series(NamedTuple):
-    """A named line; `dashed` for a baseline."""
+    """A line with a name. A baseline is `dashed`."""
 
     name: str
     points: Sequence[tuple[float, float]]
@@ -19,7 +20,7 @@ class Series(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """An axis with its ticks, as (value, text); its ends are the first and the last tick."""
+    """An axis with its ticks as (value, text). It extends from the first to the last tick."""
 
     title: str
     ticks: Sequence[tuple[float, str]]
@@ -35,7 +36,7 @@ class Axis(NamedTuple):
 
 
 def chart(title: str, across: Axis, up: Axis, lines: Sequence[Series]) -> str:
-    """Return a chart as the text of an SVG file; the same input gives the same text."""
+    """Return a chart as the text of an SVG file. The same input always gives the same text."""
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
 
     def x(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Posts to open connections: the engine and its peers, in interleaved rounds."""
+"""Measures posts to open connections with the engine and other clients, in interleaved rounds."""
 
 import shutil
 import subprocess
@@ -11,11 +11,13 @@ from benchmarks.stand import BenchmarkError, run, standin
 
 NODE = BUILD / "node"
 GONE_EVERY = 100
-DELAY_MS = 10.0  # the service's delay in the TLS scenario
+DELAY_MS = 10.0  # delay of the service in the TLS scenario
 
 
 class Client(NamedTuple):
-    """A client: its number of connections, and of posts over plain HTTP and over TLS."""
+    """A client, its number of connections, and its numbers of posts over plain HTTP and over
+    TLS.
+    """
 
     title: str
     connections: int
@@ -36,7 +38,10 @@ CLIENTS = {
 
 
 def measure(rounds: int, scale: float, say: Callable[[str], None]) -> dict[str, Any]:
-    """Run every client in turn, in reverse order every other round; return its runs."""
+    """Run all clients one after the other; return the runs of each.
+
+    Every second round has the reverse order, so that no client benefits from its place.
+    """
     found: dict[str, Any] = {"plain": {}, "tls": {}}
     for number in range(rounds):
         for scenario, delay_ms in (("plain", 0.0), ("tls", DELAY_MS)):
@@ -79,7 +84,7 @@ def _run(name: str, url: str, connections: int, posts: int) -> dict[str, Any]:
 
 
 def prepare_node() -> bool:
-    """Install the AWS SDK for Node.js in build/; return false without Node.js."""
+    """Install the AWS SDK for Node.js in build/; return False if Node.js is missing."""
     npm = shutil.which("npm")
     if not npm or not shutil.which("node"):
         return False

@@ -1,8 +1,9 @@
-"""All clients reconnect at once: the storm after an outage, as a fluid in small time steps.
+"""A fluid model of a mass reconnect: after an outage, all clients reconnect at the same time.
 
-A million clients make many millions of attempts: too many to follow one by one, so only their
-number is tracked. Waiting clients are grouped by attempt; the jitter spreads each group evenly over
-a window, which costs two additions whatever its size.
+A million clients make too many attempts to simulate each of them. The model therefore tracks only
+the numbers of clients, in small time steps. Waiting clients are grouped by their number of
+attempts. The jitter spreads each group evenly over a time window, so a group of any size needs only
+two additions.
 """
 
 from dataclasses import dataclass, field
@@ -12,29 +13,31 @@ from chalicelib.protocol.server_frames import PING_MS
 
 STEP = 0.1  # seconds
 FIRST_DELAY, LONGEST_DELAY = 0.5, 20.0  # seconds; clients/js/herald.js
-LEVELS = 6  # from the sixth attempt on, the window no longer grows
+LEVELS = 6  # the window grows only up to the sixth attempt
 NO_PONG = 10.0  # seconds that a client waits for a pong; clients/js/connection.js
 PING_AGAIN = 20.0  # maximum seconds until its second and last ping
 
 
 def window(attempt: int) -> tuple[float, float]:
-    """Return the minimum and maximum delay before a client's next attempt."""
+    """Return the minimum and maximum delay, in seconds, before a client's next attempt."""
     return FIRST_DELAY, min(LONGEST_DELAY, FIRST_DELAY * 2.0**attempt)
 
 
 @dataclass
 class Storm:
-    """The course of a storm, by time."""
+    """The course of a mass reconnect: one value per time step."""
 
     users: float
     times: list[float] = field(default_factory=list)
-    back: list[float] = field(default_factory=list)  # users whose connection has said hello
+    back: list[float] = field(default_factory=list)  # users whose hello was answered
     tries: float = 0.0
     most_tries: float = 0.0  # per second
-    unanswered: float = 0.0  # pings and hellos that got no token
+    unanswered: float = 0.0  # throttled pings and hellos
 
     def seconds_until(self, share: float) -> float | None:
-        """Return when this share was back for good, or None if it never was."""
+        """Return the time after which at least this share stayed connected, or None if there is
+        none.
+        """
         reached = None
         for when, back in zip(self.times, self.back, strict=True):
             if back < share * self.users:
@@ -45,21 +48,23 @@ class Storm:
 
 
 class _Window:
-    """Clients that act within windows of time, spread evenly over each."""
+    """The number of clients that act in each time step. Each group is spread evenly over a time
+    window.
+    """
 
     def __init__(self, steps: int) -> None:
-        self._changes = [0.0] * (steps + 2)  # of the flow, by step
+        self._changes = [0.0] * (steps + 2)  # change of the flow in each step
         self._flow = 0.0
 
     def add(self, clients: float, step: int, low: float, high: float) -> None:
-        """Add clients that act from `low` to `high` seconds after a step."""
+        """Add clients that act between `low` and `high` seconds after a step."""
         first, last = step + round(low / STEP), step + round(high / STEP)
-        end = len(self._changes) - 1  # times beyond the simulation do not matter
+        end = len(self._changes) - 1  # times after the end of the simulation are ignored
         self._changes[min(first, end)] += clients / (last - first)
         self._changes[min(last, end)] -= clients / (last - first)
 
     def due(self, step: int) -> float:
-        """Return how many act in this step; call it once per step, in order."""
+        """Return the number of clients that act in this step. Call it once per step, in order."""
         self._flow += self._changes[step]
         return max(0.0, self._flow)
 
@@ -69,7 +74,9 @@ class _Tokens:
         self._gain, self._burst, self._left = rate * STEP, burst, burst
 
     def share(self, wanted: float) -> float:
-        """Refill for one step, take as many tokens as are left; return the share granted."""
+        """Refill the bucket for one step and take the available tokens; return the share of
+        requests that got one.
+        """
         self._left = min(self._burst, self._left + self._gain)
         granted = min(wanted, self._left)
         self._left -= granted
@@ -77,14 +84,16 @@ class _Tokens:
 
 
 def storm(load: Workload, settings: Settings, *, seconds: float = 3600.0) -> Storm:
-    """Cut every connection at once and simulate until all are back, or for `seconds`.
+    """Close all connections at once and simulate until all clients are connected again.
 
-    A refused attempt takes no tokens. A client whose hello gets no token reconnects once it
-    notices, and so does one whose pings get none twice in a row.
+    The simulation ends after `seconds` at the latest.
+
+    A refused attempt takes no tokens. A client whose hello is throttled reconnects after its
+    timeout. A client also reconnects if two pings in a row are throttled.
     """
     steps = int(seconds / STEP)
-    waiting = [_Window(steps) for _ in range(LEVELS + 1)]  # by number of failures
-    unsure = _Window(steps)  # connected, with one pong missing
+    waiting = [_Window(steps) for _ in range(LEVELS + 1)]  # waiting clients by number of failures
+    unsure = _Window(steps)  # connected clients with one missing pong
     waiting[1].add(load.users, 0, *window(1))
     fresh = _Tokens(settings.new_connections_per_second, settings.new_connections_per_second)
     stage = _Tokens(settings.websocket_rate_limit, settings.websocket_burst)
@@ -102,7 +111,8 @@ def storm(load: Workload, settings: Settings, *, seconds: float = 3600.0) -> Sto
         pings = first_pings + second_pings
         webhooks_and_posts = load.events * STEP * (1 + connected / load.users)
         accepted = fresh.share(tries)
-        frames = 2 * tries * accepted + pings  # the connects and their hellos
+        # each connection needs two tokens, for connect and hello
+        frames = 2 * tries * accepted + pings
         through = stage.share(frames)
         posts = POSTS_OF_A_HELLO * tries * accepted * through
         through *= account.share(frames * through + posts + webhooks_and_posts)
@@ -110,7 +120,7 @@ def storm(load: Workload, settings: Settings, *, seconds: float = 3600.0) -> Sto
         for attempt, clients in enumerate(due):
             if not clients:
                 continue
-            # Both the connect and the hello got their tokens.
+            # clients that got both tokens
             welcome = clients * accepted * through
             ready += welcome
             failures = min(attempt + 1, LEVELS)

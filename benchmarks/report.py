@@ -1,4 +1,4 @@
-"""From runs to ratios, tables and plots."""
+"""Computes ratios from benchmark runs and writes tables and plots."""
 
 import math
 import statistics
@@ -12,7 +12,7 @@ Runs = Sequence[Mapping[str, float]]
 
 
 class Target(NamedTuple):
-    """What a ratio must reach."""
+    """The target value of a ratio."""
 
     bound: float
     at_most: bool = False
@@ -46,7 +46,7 @@ TARGETS = {
 
 
 class Spread(NamedTuple):
-    """The median of some rounds, and how far they went."""
+    """The median, the minimum and the maximum of some rounds."""
 
     median: float
     least: float
@@ -66,7 +66,7 @@ def spread(runs: Runs, field: str) -> Spread:
 
 
 def ratios(found: Mapping[str, Any]) -> dict[str, float]:
-    """The ratios of medians, by the names that they are held to."""
+    """Return the ratios of medians, by the names of their targets."""
     result: dict[str, float] = {}
 
     def median(*path: str) -> float:
@@ -106,7 +106,7 @@ def ratios(found: Mapping[str, Any]) -> dict[str, float]:
 
 
 def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str) -> str:
-    """Everything as Markdown."""
+    """Return all results as Markdown."""
     parts = [f"Measured on {machine}.\n"]
     parts.append("Each value is the median of all rounds; minimum and maximum in parentheses.\n")
     parts.append(
@@ -183,7 +183,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def plots(found: Mapping[str, Any], folder: Path) -> None:
-    """Bars on a logarithmic scale, one file per question."""
+    """Write bar charts with a logarithmic scale, one file per chart."""
     folder.mkdir(parents=True, exist_ok=True)
     for scenario, title in (("plain", "plain HTTP, no delay"), ("tls", "TLS 1.3, 10 ms delay")):
         if runs := found.get("posts", {}).get(scenario):

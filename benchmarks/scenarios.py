@@ -1,6 +1,6 @@
-"""The simulated scenarios: the times of each leg, quiet and busy arrivals, and the results.
+"""The simulated scenarios: the times of each step, quiet and burst arrivals, and the results.
 
-The source of each number, or that it is assumed, is noted next to it and in docs/scaling.md.
+A comment and docs/scaling.md give the source of each number, or say that it is assumed.
 """
 
 from dataclasses import replace
@@ -20,23 +20,23 @@ from benchmarks.delivery_model import (
 )
 
 SEED = 1
-BACK_WITHIN = 300.0  # seconds within which all clients should be back
+BACK_WITHIN = 300.0  # seconds within which all clients should be connected again
 SHARES = (0.5, 0.95, 0.99)
 WARM_UP = BURST = 20.0  # seconds
-ENOUGH = 20_000  # events, or ten minutes
+ENOUGH = 20_000  # number of events; a scenario also lasts at least ten minutes
 
-# Seconds: the median and the 99th percentile.
-CALLBACK = (0.030, 0.150)  # HTTP API, the transaction and the publish; measured here, tail assumed
+# Median and 99th percentile of each step, in seconds.
+CALLBACK = (0.030, 0.150)  # HTTP API, transaction and publish: median measured, tail assumed
 TO_QUEUE = (0.024, 0.100)  # SNS to SQS: published, tail assumed
 TO_FUNCTION = (0.0162, 0.105)  # SQS to Lambda: published
 ROUND_TRIP = (0.004, 0.015)  # DynamoDB: assumed
-POST = (0.010, 0.040)  # @connections: assumed, nothing is published
+POST = (0.010, 0.040)  # @connections: assumed, because no numbers are published
 COLD = (0.300, 1.000)  # published
-BATCH_CPU, EVENT_CPU = 0.0011, 0.00006  # measured, on a whole core
+BATCH_CPU, EVENT_CPU = 0.0011, 0.00006  # measured with a full core
 
 
 def path_of(settings: Settings, client_requests: float) -> Path:
-    """Return the path with these settings while clients take so many requests per second."""
+    """Return the path for these settings, with a given number of client requests per second."""
     legs = [lognormal(*leg) for leg in (CALLBACK, TO_QUEUE, TO_FUNCTION)]
     quota = settings.api_gateway_requests_per_second
     return Path(
@@ -54,7 +54,9 @@ def path_of(settings: Settings, client_requests: float) -> Path:
 
 @cache
 def batch_seconds(size: int = BATCH) -> float:
-    """Return the mean seconds that a warm, busy copy takes for a batch of different users."""
+    """Return the mean seconds that a warm, busy copy of deliver needs for a batch of events for
+    different users.
+    """
     unlimited = Settings(deliver_maximum_concurrency=1, callback_rate_limit=1e9)
     path = replace(path_of(unlimited, 0.0), batch=size)
     outcome = Simulation([0.0] * 500 * size, path, Random(SEED)).run()
@@ -62,7 +64,7 @@ def batch_seconds(size: int = BATCH) -> float:
 
 
 class Run(NamedTuple):
-    """One scenario: its outcome, and the sorted latencies of the measured events."""
+    """A scenario with its outcome and the sorted latencies of the measured events."""
 
     outcome: Outcome
     latencies: list[float]
@@ -73,12 +75,14 @@ class Run(NamedTuple):
 
     @property
     def late(self) -> float:
-        """The share that arrives with the provider's next attempt or the client's next ping."""
+        """The share of events that arrive late, with the provider's next attempt or the client's
+        next ping.
+        """
         return (self.outcome.deferred + self.outcome.left) / len(self.outcome.latencies)
 
     @property
     def batch(self) -> float:
-        """Events per call of deliver, on average."""
+        """The average number of events per call of deliver."""
         called = len(self.outcome.latencies) - self.outcome.deferred
         return called / max(1, self.outcome.batches)
 
@@ -90,7 +94,7 @@ def quiet(load: Workload, settings: Settings, seed: int = SEED) -> Run:
 
 
 def bursts(load: Workload, settings: Settings, seed: int = SEED) -> Run:
-    """Simulate bursts of twenty seconds with quiet phases between; measure only the bursts."""
+    """Simulate bursts of twenty seconds with quiet phases between them; measure only the bursts."""
     cycles = max(1, min(8, round(ENOUGH / (BURST * load.burst * load.events))))
     cycle = [(WARM_UP, load.events), (BURST, load.burst * load.events)]
     return _run(load, settings, cycle * cycles, seed)
@@ -111,12 +115,14 @@ def _run(load: Workload, settings: Settings, phases: list[tuple[float, float]], 
 
 
 def better(load: Workload) -> Settings:
-    """Return the defaults, raised as far as this load needs."""
+    """Return the default settings, with each limit raised as far as this load requires."""
     return raised(load, Settings(), batch_seconds(), back_within=BACK_WITHIN)
 
 
 def variants(load: Workload) -> list[tuple[str, Settings]]:
-    """Return the settings to compare: the defaults, the throttles raised, everything raised."""
+    """Return the settings to compare: the defaults, only throttles raised, and all limits
+    raised.
+    """
     usual, more = Settings(), better(load)
     throttles = replace(
         usual,

@@ -1,10 +1,10 @@
-"""Latency, limits and reconnects from a thousand to a million connected users.
+"""Simulates latency, limits and reconnects for a thousand to a million connected users.
 
     python -m benchmarks.simulation [--users N]... [--seed N] [--write]
 
-Prints the tables of docs/scaling.md; --write puts them there, with the bill's, and draws the plots.
-The same seed gives the same tables. The document says which numbers are measured, published or
-assumed.
+The script prints the tables of docs/scaling.md. With --write, it updates the tables in this
+document, including those of the costs, and draws the plots. The same seed gives the same tables.
+The document says which numbers are measured, published or assumed.
 """
 
 import argparse
@@ -35,7 +35,9 @@ DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "scaling.md"
 
 
 def limits_table(sizes: Sequence[float]) -> str:
-    """Return what a burst takes of each limit at its default, the fullest first."""
+    """Return the share of each default limit that a burst uses, starting with the most used
+    limit.
+    """
     shares = {size: use(Workload(size), Settings(), batch_seconds()) for size in sizes}
     names = sorted(NAMES, key=lambda name: -shares[sizes[-1]][name])
     rows = [f"| limit | default | {' | '.join(f'{size:,}' for size in sizes)} |"]
@@ -47,7 +49,9 @@ def limits_table(sizes: Sequence[float]) -> str:
 
 
 def copy_table() -> str:
-    """Return what one copy of deliver carries, kept busy with full batches of a size."""
+    """Return the capacity of one copy of deliver that is always busy with batches of a given
+    size.
+    """
     rows = ["| batch size | time per call | events/s | share of CPU |", "|---:|---:|---:|---:|"]
     for size in (1, 2, 5, BATCH):
         seconds = batch_seconds(size)
@@ -57,7 +61,9 @@ def copy_table() -> str:
 
 
 def changes(load: Workload) -> dict[str, tuple[float, float]]:
-    """Return what is to be raised, from and to; the fullest first."""
+    """Return the limits to raise, with their old and new values, starting with the most used
+    limit.
+    """
     before, after = Settings(), better(load)
     shares = use(load, before, batch_seconds())
     changed = {
@@ -69,7 +75,7 @@ def changes(load: Workload) -> dict[str, tuple[float, float]]:
 
 
 def raise_table(sizes: Sequence[float]) -> str:
-    """Return the first bottleneck of each size and all that is to be raised."""
+    """Return the first bottleneck and all limits to raise for each number of users."""
     rows = ["| users | most used limit at the defaults | raise |", "|---:|---|---|"]
     for size in sizes:
         shares = use(Workload(size), Settings(), batch_seconds())
@@ -84,7 +90,9 @@ def raise_table(sizes: Sequence[float]) -> str:
 
 
 def latency_rows(size: float, seed: int = SEED) -> list[str]:
-    """Return a size's rows: at the defaults, and raised where that differs."""
+    """Return the rows for one number of users: with the defaults, and with raised limits where they
+    differ.
+    """
     load = Workload(size)
     rows = []
     for name, settings in variants(load):
@@ -104,7 +112,7 @@ def latency_rows(size: float, seed: int = SEED) -> list[str]:
 
 
 def latency_table(sizes: Sequence[float], seed: int = SEED) -> str:
-    """Return latencies from the webhook to the page."""
+    """Return the latencies from the webhook to the client."""
     columns = ["users", "settings", "events/s", "quiet p50", "p95", "p99", "burst p50", "p95",
                "p99", "late", "copies", "batch"]  # fmt: skip
     rows = [f"| {' | '.join(columns)} |", "|---:|---" + "|---:" * (len(columns) - 2) + "|"]
@@ -114,7 +122,7 @@ def latency_table(sizes: Sequence[float], seed: int = SEED) -> str:
 
 
 def storm_table(sizes: Sequence[float]) -> str:
-    """Return how long it takes until everybody is back."""
+    """Return the times until all clients are connected again."""
     columns = ["users", "settings", "half", "95 %", "99 %", "99.9 %",
                "tries each", "unanswered hellos and pings"]  # fmt: skip
     rows = [f"| {' | '.join(columns)} |", "|---:|---" + "|---:" * (len(columns) - 2) + "|"]
@@ -149,7 +157,9 @@ _USERS = plots.Axis("connected users", [(size, f"{size:,}") for size in SIZES], 
 
 
 def latency_plot(seed: int = SEED) -> str:
-    """Return latency by users, with everything raised that the load needs, and a burst without."""
+    """Return a plot of latency by number of users, with raised limits and, for a burst, also with
+    the defaults.
+    """
     names = ("p50", "p95", "p99")
     drawn: dict[str, list[tuple[float, float]]] = {}
     for size in SIZES:
@@ -171,7 +181,7 @@ def latency_plot(seed: int = SEED) -> str:
 
 
 def storm_plot() -> str:
-    """Return the share of users that is back, by time after everybody was cut."""
+    """Return a plot of the share of connected users, by time after all connections were closed."""
     lines = []
     for size in SIZES:
         load = Workload(size)
@@ -197,7 +207,7 @@ def _thinned(result: Storm) -> list[tuple[float, float]]:
 
 
 def tables(sizes: Sequence[float], seed: int = SEED) -> dict[str, str]:
-    """Return the tables by the name of their place in the document."""
+    """Return the tables by their names in the document."""
     return {
         "copy": copy_table(),
         "limits": limits_table(sizes),
@@ -208,7 +218,7 @@ def tables(sizes: Sequence[float], seed: int = SEED) -> dict[str, str]:
 
 
 def place(name: str) -> tuple[str, str]:
-    """Return the lines that enclose a table in the document."""
+    """Return the comment lines around a table in the document."""
     return (
         f"<!-- {name}: made by `python -m benchmarks.simulation --write` -->",
         f"<!-- end of {name} -->",
@@ -216,7 +226,7 @@ def place(name: str) -> tuple[str, str]:
 
 
 def written(text: str, made: dict[str, str]) -> str:
-    """Return a document with its tables made anew."""
+    """Return a document with updated tables."""
     for name, table in made.items():
         opening, closing = place(name)
         pattern = re.escape(opening) + ".*?" + re.escape(closing)
@@ -228,7 +238,7 @@ def written(text: str, made: dict[str, str]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Print the tables, or write them into the document."""
+    """Print the tables or write them to the document."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.simulation",
         description="The delivery path simulated: latency, limits, reconnects.",
@@ -242,7 +252,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     arguments = parser.parse_args(argv)
     if arguments.write and (arguments.users or arguments.seed != SEED):
-        parser.error("--write is for the document's own sizes and seed: leave --users and --seed")
+        parser.error("--write uses the document's own sizes and seed: omit --users and --seed")
     if any(users < 1 for users in arguments.users or ()):
         parser.error("--users must be at least 1")
     if not arguments.write:

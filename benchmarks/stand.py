@@ -1,4 +1,4 @@
-"""The test bench: the service in place of AWS, and how a client is run against it."""
+"""Runs the substitute for AWS and runs clients against it."""
 
 import contextlib
 import datetime
@@ -21,11 +21,11 @@ CERTIFICATE, KEY = BUILD / "server.pem", BUILD / "server.key"
 
 
 class BenchmarkError(Exception):
-    """This machine lacks something, or a client failed; the message says what to do."""
+    """A requirement is missing on this machine, or a client failed; the message says what to do."""
 
 
 def build() -> None:
-    """Compile the service and the C client, and make a certificate for 127.0.0.1."""
+    """Compile the service and the C client, and create a certificate for 127.0.0.1."""
     if len(os.sched_getaffinity(0)) < 2:
         raise BenchmarkError(
             "The benchmark needs two cores: one for the client, one for the server."
@@ -75,7 +75,7 @@ def _make_certificate() -> None:
 def standin(
     *, delay_ms: float = 0, tls: bool = False, gone_every: int = 0, throttle_every: int = 0
 ) -> Iterator[str]:
-    """Run the service in place of AWS on its core; yield its URL."""
+    """Run the substitute for AWS on its own core; yield its URL."""
     command = [str(BUILD / "standin"), str(delay_ms), str(gone_every), str(throttle_every)]
     if tls:
         command += [str(CERTIFICATE), str(KEY)]
@@ -90,16 +90,17 @@ def standin(
         port = process.stdout.readline().strip()
         yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
         assert process.stdin is not None
-        process.stdin.close()  # stops it
+        process.stdin.close()  # closing its stdin stops the service
 
 
-FUNCTION = {  # the settings of every function on the hot path
+FUNCTION = {  # the settings of all measured functions
     "HERALD_STAGE": "bench",
     "HERALD_CONNECTIONS_TABLE": "connections",
     "HERALD_INBOX_TABLE": "inbox",
     "HERALD_INBOX_RETENTION_DAYS": "7",
     "HERALD_MANAGEMENT_ENDPOINT": "http://127.0.0.1:9/bench",
-    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",  # without TLS: certificates are no imports
+    # without TLS, because loading certificates is not an import
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
     "HERALD_POSTS_PER_SECOND": "10000",
     "HERALD_MAX_RECEIVE_COUNT": "3",
     "HERALD_JWT_ALGORITHM": "HS256",
@@ -111,7 +112,7 @@ FUNCTION = {  # the settings of every function on the hot path
 
 
 def client_environment(**more: str) -> dict[str, str]:
-    """The environment of a measured process: the relevant part of a Lambda function's."""
+    """Return the environment of a measured process, like that of a Lambda function."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return kept | {
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'app'}",
@@ -129,7 +130,7 @@ def client_environment(**more: str) -> dict[str, str]:
 
 
 def run(command: Sequence[str], *, cwd: Path = ROOT, **environment: str) -> Any:
-    """Run a client in a fresh process on its core; return the JSON of its last line."""
+    """Run a client in a new process on its own core; return the JSON in its last line of output."""
     done = subprocess.run(
         command,
         cwd=cwd,

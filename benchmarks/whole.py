@@ -1,4 +1,4 @@
-"""Whole handlers in interleaved rounds: Herald's and the usual one, each in a fresh process."""
+"""Compares Herald's whole handler with a typical one, in interleaved rounds and new processes."""
 
 import sys
 from collections.abc import Callable
@@ -11,11 +11,11 @@ TIMES = {
     "1": (40, 10),
     "10": (40, 4),
     "backlog": (20, 1),
-}  # runs of Herald's and of the usual handler
+}  # numbers of runs of Herald's handler and of the typical one
 
 
 def measure(rounds: int, scale: float, say: Callable[[str], None]) -> dict[str, list[Any]]:
-    """Run each handler with each shape, and the round trips that none can avoid."""
+    """Run each handler with each shape of batches, and measure the unavoidable round trips."""
     found: dict[str, list[Any]] = {}
     with (
         standin(delay_ms=GATEWAY_MS, tls=True) as gateway,

@@ -2,8 +2,8 @@
 
 HeraldError
 ├── SettingError            an environment variable is missing or malformed
-├── Refused                 the caller's request is refused; carries the HTTP status to answer
-├── Unauthorized            no credential, or one that does not hold
+├── Refused                 the caller's request is refused; has the HTTP status of the response
+├── Unauthorized            the credential is missing or invalid
 ├── ForbiddenOrigin         the page's origin is not on the allow-list
 ├── Revoked                 the credential was issued before the user's sessions were revoked
 ├── OverBudget              the user's replays have used up their budget for now
@@ -18,7 +18,7 @@ HeraldError
 
 
 class HeraldError(Exception):
-    """Base of every error that Herald raises on purpose."""
+    """The base class of all errors that Herald raises deliberately."""
 
 
 class SettingError(HeraldError):
@@ -26,8 +26,10 @@ class SettingError(HeraldError):
 
 
 class Refused(HeraldError):
-    """The request is refused: `status` is the HTTP status, `code` a stable word, `field` the
-    culprit.
+    """The caller's request is refused.
+
+    `status` is the HTTP status, `code` a stable identifier of the reason, and `field` the invalid
+    field.
     """
 
     def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
@@ -38,11 +40,11 @@ class Refused(HeraldError):
 
 
 class Unauthorized(HeraldError):
-    """There is no credential, or the one given does not hold."""
+    """The credential is missing or invalid."""
 
 
 class ForbiddenOrigin(HeraldError):
-    """The browser's Origin is not on the allow-list."""
+    """The Origin header of the browser is not on the allow-list."""
 
 
 class Revoked(HeraldError):
@@ -85,9 +87,9 @@ class DatabaseRejected(DatabaseError):
 
 
 class PublishFailed(HeraldError):
-    """SNS did not accept an event within the tries and the time given.
+    """SNS refused an event in every attempt, or the time ran out.
 
-    `blames_request` says that it refused what the request holds: the same will never succeed.
+    `blames_request` is true if SNS refused the content of the request, which can never succeed.
     """
 
     def __init__(self, message: str, *, blames_request: bool = False) -> None:
@@ -98,8 +100,9 @@ class PublishFailed(HeraldError):
 class ServiceError(HeraldError):
     """A service of AWS, or the issuer's key server, answered with an error.
 
-    `code` is its type and `status` the HTTP status (0: no answer); `blames_request` says that the
-    same request will never succeed.
+    `code` is AWS's name for the error. `status` is the HTTP status, or 0 without a response.
+    `blames_request` is true if the content of the request was refused, so that the same request can
+    never succeed.
     """
 
     def __init__(

@@ -1,6 +1,7 @@
-"""The registry of Herald's metrics: every name, unit, meaning and emitter is here and nowhere else.
+"""The registry of Herald's metrics. It defines the name, unit, meaning and emitters of each metric.
 
-docs/operations.md shows this registry, and the alarms in infra/ name its metrics; tests compare.
+The table in docs/operations.md and the alarms in infra/ use these metrics. Tests compare them with
+the registry.
 """
 
 from typing import Literal, NamedTuple
@@ -9,7 +10,7 @@ Unit = Literal["Count", "Milliseconds", "Seconds"]
 
 
 class Metric(NamedTuple):
-    """A metric as CloudWatch knows it; `emitters` are the functions that send it."""
+    """A CloudWatch metric; `emitters` are the functions that emit it."""
 
     name: str
     unit: Unit
@@ -28,41 +29,53 @@ def _metric(name: str, emitters: str, meaning: str, unit: Unit = "Count") -> Met
 CALLBACKS_RECORDED = _metric(
     "CallbacksRecorded",
     "callback",
-    "webhooks that recorded a result; 0 for one that changed nothing",
+    "webhooks that recorded a result; 0 is emitted for a webhook that changed nothing",
 )
 CALLBACKS_REJECTED = _metric("CallbacksRejected", "callback", "webhooks answered with 4xx")
 DETAILS_REPAIRED = _metric(
-    "DetailsRepaired", "callback", "details of webhooks that were cut, replaced or dropped"
+    "DetailsRepaired",
+    "callback",
+    "invalid details of webhooks that were shortened, replaced or dropped",
 )
 DATABASE_FAILURES = _metric(
-    "DatabaseFailures", "callback relay", "invocations in which PostgreSQL failed all three tries"
+    "DatabaseFailures",
+    "callback relay",
+    "invocations in which PostgreSQL failed in all three attempts",
 )
 PUBLISH_FAILURES = _metric(
     "PublishFailures",
     "callback relay",
-    "publications that SNS refused in all three tries; a batch of the relay counts as one",
+    "publish requests that SNS refused in all three attempts; a batch of the relay counts as one",
 )
-EVENTS_RELAYED = _metric("EventsRelayed", "relay", "outbox rows published, per minute")
+EVENTS_RELAYED = _metric(
+    "EventsRelayed", "relay", "outbox rows that the relay published in one run, so per minute"
+)
 OUTBOX_OLDEST_SECONDS = _metric(
     "OutboxOldestSeconds",
     "relay",
-    "age of the oldest unpublished event in the outbox; 0 without one",
+    "age of the oldest unpublished event in the outbox; 0 if there is none",
     "Seconds",
 )
-EVENTS_RECEIVED = _metric("EventsReceived", "deliver", "messages received, repeats included")
-INVALID_MESSAGES = _metric("InvalidMessages", "deliver", "messages that are not events")
+EVENTS_RECEIVED = _metric(
+    "EventsReceived", "deliver", "queue messages received, including repeated receives"
+)
+INVALID_MESSAGES = _metric("InvalidMessages", "deliver", "queue messages that are not valid events")
 INBOX_FAILURES = _metric("InboxFailures", "deliver", "writes to the inbox that failed")
 POSTS_DELIVERED = _metric("PostsDelivered", "deliver", "frames that API Gateway accepted")
 POSTS_GONE = _metric("PostsGone", "deliver", "posts to connections that no longer exist")
-POSTS_THROTTLED = _metric("PostsThrottled", "deliver", "posts refused with 429, after retries")
-POSTS_RETRYABLE = _metric(
-    "PostsRetryable", "deliver", "posts that failed otherwise (5xx, no answer), after retries"
+POSTS_THROTTLED = _metric(
+    "PostsThrottled", "deliver", "posts that API Gateway refused with 429, even after retries"
 )
-POSTS_FORBIDDEN = _metric("PostsForbidden", "deliver", "posts refused with 403")
+POSTS_RETRYABLE = _metric(
+    "PostsRetryable",
+    "deliver",
+    "posts that failed with 5xx or without a response, even after retries",
+)
+POSTS_FORBIDDEN = _metric("PostsForbidden", "deliver", "posts that API Gateway refused with 403")
 DELIVERY_LATENCY = _metric(
     "DeliveryLatencyMs",
     "deliver",
-    "from the recorded result to the accepted post, as a distribution",
+    "time from recording the result until API Gateway accepted the post, as a distribution",
     "Milliseconds",
 )
 REPLAYED = _metric("Replayed", "message", "stream events replayed")

@@ -1,7 +1,7 @@
-"""Herald's one retry policy: a few tries, exponential backoff with full jitter, within a deadline.
+"""Herald's retry policy: a few attempts with exponential backoff and full jitter, and a deadline.
 
-Full jitter spreads the retries of many callers evenly; see "Exponential Backoff And Jitter" on the
-AWS Architecture Blog.
+Full jitter distributes the retries of many callers evenly over time. See "Exponential Backoff And
+Jitter" on the AWS Architecture Blog.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ def retry(
     failed: Callable[[int, Exception], None] = lambda tries, exc: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
-    """Call the operation until it succeeds, `tries` times at most and never past the deadline.
+    """Call the operation until it succeeds, at most `tries` times and not after the deadline.
 
     Parameters
     ----------
     on
-        The errors worth another try; any other passes through at once.
+        The errors that are retried. Any other error is raised immediately.
     deadline
-        On the clock of time.monotonic(), in seconds: no try starts after it.
+        The latest start of an attempt, as a value of time.monotonic().
     failed
-        Called after each failed try with its number, from 1, and the error.
+        Called after each failed attempt with its number, starting at 1, and the error.
     """
     for attempt in range(1, tries + 1):
         try:

@@ -1,7 +1,7 @@
-"""The composition root: the one place that builds each function's collaborators.
+"""The composition root, which builds the handler of each function with its collaborators.
 
-A function's process builds its own handler once and keeps it. Modules are imported where they are
-needed, so that each function loads only what it uses.
+Each process builds only the handler of its function, and only once. Imports are inside functions,
+so that a process loads only the modules that it uses.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ S = TypeVar("S", bound=settings.Common)
 
 
 class Runtime:
-    """The handlers of all functions, each built when it is first asked for.
+    """The handlers of all functions. Each is built on first use.
 
     Parameters
     ----------
     environ
-        The process's environment variables; see settings.py for Herald's own.
+        The environment variables of the process. settings.py defines those of Herald.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -46,7 +46,8 @@ class Runtime:
     def preload(self, handler: str) -> None:
         """Build a handler before its first event, as `app.<function>`.
 
-        While Lambda starts a function, it has a full core, whatever its memory.
+        Lambda gives a function a full core while it starts, but less afterwards if its memory size
+        is small. Work done here is therefore fast.
         """
         name = handler.removeprefix("app.")
         if name in settings.FUNCTIONS:
@@ -101,7 +102,7 @@ class Runtime:
     @cached_property
     def authorize(self) -> Authorizer:
         """The authorizer of $connect."""
-        import jwt  # noqa: F401 - every token needs it: loaded while the function starts
+        import jwt  # noqa: F401 - needed for every token, so imported while the function starts
 
         from chalicelib.sessions.authorize import Authorizer
         from chalicelib.sessions.credentials import normal_origins
@@ -157,7 +158,7 @@ class Runtime:
             self._tokens(config),
         )
 
-    # --- what they share ---
+    # --- shared collaborators ---
 
     def _load(self, kind: type[S]) -> S:
         config = settings.load(kind, self._environ)
@@ -168,7 +169,7 @@ class Runtime:
     def _engine(self) -> Engine:
         from chalicelib.engine.engine import Engine
 
-        return Engine()  # its sockets outlive the invocation
+        return Engine()  # its sockets stay open between invocations
 
     @cached_property
     def _dynamodb(self) -> Service:

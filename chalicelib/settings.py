@@ -1,8 +1,8 @@
-"""Each function's settings, read from its environment: field `x_y` is the variable HERALD_X_Y.
+"""The settings of each function. Field `x_y` is read from the environment variable HERALD_X_Y.
 
-Terraform sets the same names in infra/<function>.tf, and app/.chalice/config.json lists them for
-Chalice; tests compare all three. Nothing is read at import: `chalice package` imports app.py
-without an environment.
+Terraform sets these variables in infra/<function>.tf, and app/.chalice/config.json lists them for
+Chalice. Tests compare all three. Settings are not read at import time, because `chalice package`
+imports app.py without these variables.
 """
 
 from collections.abc import Mapping
@@ -116,7 +116,7 @@ def load(kind: type[S], environ: Mapping[str, str]) -> S:
     Raises
     ------
     SettingError
-        Names every variable that is missing or not a number.
+        The error names every variable that is missing or not a number.
     """
     values: dict[str, str | int] = {}
     wrong: list[str] = []

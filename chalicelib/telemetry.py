@@ -1,8 +1,8 @@
-"""One JSON line per log entry and per set of metrics (CloudWatch Embedded Metric Format).
+"""Writes log entries and metrics as JSON lines (CloudWatch Embedded Metric Format).
 
-Written to standard output, which Lambda sends to the function's log group. The metric format:
+Lines go to standard output, which Lambda sends to the function's log group. Tokens, signatures and
+prompts are never logged. The metric format is specified in
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-Tokens, signatures and prompts are never logged.
 """
 
 import json
@@ -13,20 +13,20 @@ from collections.abc import Mapping
 from chalicelib.metrics import Metric
 
 NAMESPACE = "Herald"
-LONGEST_DISTRIBUTION = 100  # values that one line may hold for a metric
+LONGEST_DISTRIBUTION = 100  # the maximum number of values of a metric in one line
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
 _stage = ""
 _level = _LEVELS["INFO"]
 
 
 def configure(stage: str, level: str) -> None:
-    """Set the stage that metrics carry, and the least severe level that is logged."""
+    """Set the stage for metrics and the lowest severity that is logged."""
     global _stage, _level
     _stage, _level = stage, _LEVELS.get(level, _LEVELS["INFO"])
 
 
 def info(message: str, **fields: object) -> None:
-    """Log a normal event: a fixed phrase, with its data as fields."""
+    """Log a normal event. The message is a fixed phrase; variable data goes into fields."""
     _log("INFO", message, fields)
 
 
@@ -36,14 +36,16 @@ def warning(message: str, **fields: object) -> None:
 
 
 def error(message: str, **fields: object) -> None:
-    """Log a fault that a person must look at."""
+    """Log a fault that a person must examine."""
     _log("ERROR", message, fields)
 
 
 def emit(
     values: Mapping[Metric, float | list[float]], properties: Mapping[str, object] | None = None
 ) -> None:
-    """Emit metrics in one line; a list of numbers is a distribution, for percentiles."""
+    """Emit metrics in one line. A list of numbers is a distribution, from which CloudWatch computes
+    percentiles.
+    """
     definitions = [{"Name": metric.name, "Unit": metric.unit} for metric in values]
     _write(
         {

@@ -1,4 +1,5 @@
-"""The operators' command line: `./herald --help`.
+"""The command line for operators: `./herald --help`.
 
-commands/ parses and prints; the other modules do the work and know nothing of the command line.
+The modules in commands/ parse options and print results. The other modules do the work and do not
+depend on the command line.
 """

@@ -1,4 +1,4 @@
-"""Entry point of `./herald`."""
+"""The entry point of `./herald`."""
 
 import os
 import sys

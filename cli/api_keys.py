@@ -1,4 +1,4 @@
-"""API keys, for clients that are not browsers: the table stores their fingerprints only."""
+"""API keys, for clients that are not browsers. The table stores only their fingerprints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 class Key(NamedTuple):
-    """A key as the table stores it; times in epoch seconds, `expires_at` NEVER if it has none."""
+    """A key as it is stored in the table. Times are in epoch seconds; `expires_at` is NEVER for a
+    key that does not expire.
+    """
 
     key_id: str
     user_id: str
@@ -44,7 +46,7 @@ def create(
 
 
 def find(client: Any, table: str, user_id: str | None = None) -> list[Key]:
-    """Return all keys, or one user's, oldest first."""
+    """Return all keys, or the keys of one user, oldest first."""
     pages = client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
     found = [_key(item) for page in pages for item in page["Items"]]
     wanted = [key for key in found if user_id is None or key.user_id == user_id]
@@ -52,7 +54,7 @@ def find(client: Any, table: str, user_id: str | None = None) -> list[Key]:
 
 
 def revoke(client: Any, table: str, key_id: str) -> bool:
-    """Delete a key; return whether there was one."""
+    """Delete a key; return whether it existed."""
     try:
         client.delete_item(
             TableName=table,

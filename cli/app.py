@@ -1,4 +1,4 @@
-"""The command line: the commands there are."""
+"""The root command and the list of all commands."""
 
 from __future__ import annotations
 
@@ -30,19 +30,21 @@ A command works on a stage on AWS (--stage) or on the local stack that `make up`
 """
 
 _EPILOG = """
-Exit codes: 0 all done; 1 partly done, or the answer was no; 2 not begun. Results go to stdout,
-everything else to stderr.
+Exit codes: 0 success; 1 only part was done, or the answer was no; 2 nothing was done. Results are
+printed to stdout, and all other messages to stderr.
 """
 
 
 class Herald(Program):
-    """The root command: whatever keeps a command from beginning is a line, not a traceback."""
+    """The root command. An expected error before a command starts is printed as one line, without a
+    traceback.
+    """
 
     failure = NOT_BEGUN
 
     def expects(self, error: Exception) -> bool:
-        """Whether an error is one of ours or one of AWS."""
-        # botocore is imported only by the commands that need it.
+        """Whether the error is one of Herald's own errors or an error of AWS."""
+        # Commands that do not call AWS have not imported botocore.
         botocore = sys.modules.get("botocore.exceptions")
         of_aws = (botocore.BotoCoreError, botocore.ClientError) if botocore else ()
         return super().expects(error) or isinstance(error, (CommandError, *of_aws))
@@ -57,7 +59,7 @@ app = typer.Typer(
     help=prose(_HELP),
     epilog=prose(_EPILOG),
     no_args_is_help=True,
-    pretty_exceptions_enable=False,  # they show the values of variables, secrets included
+    pretty_exceptions_enable=False,  # local variables in a traceback could include secrets
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

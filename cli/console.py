@@ -1,4 +1,4 @@
-"""What the commands share on the console: exit codes, errors, notes, results and the question.
+"""Console functions for all commands: exit codes, errors, notes, results and confirmations.
 
 What is printed may come from a stranger: an event, a key's label, an error of AWS. Everything goes
 through this module, so that no terminal obeys it.
@@ -30,11 +30,11 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class CommandError(Exception):
-    """The command cannot begin; the message says what to do about it."""
+    """The command cannot start; the message says how to fix this."""
 
 
 def age(seconds: float) -> str:
-    """Write a duration with its largest unit: 45s, 10m, 2h, 3d."""
+    """Format a duration in its largest unit, such as 45s, 10m, 2h or 3d."""
     whole = max(0, int(seconds))
     for unit in ("d", "h", "m"):
         if whole >= UNITS[unit]:
@@ -43,7 +43,7 @@ def age(seconds: float) -> str:
 
 
 def confirmed(question: str, *, yes: bool) -> bool:
-    """Ask before something is destroyed; without a terminal, only `--yes` is an answer."""
+    """Ask the operator for confirmation. Without a terminal, `--yes` is required."""
     if yes:
         return True
     if not sys.stdin.isatty():
@@ -117,7 +117,7 @@ def add_row(table: Table, *cells: str) -> None:
 
 
 def tables(wide: int = 160) -> Console:
-    """Return a console for tables on stdout, `wide` columns where there is no terminal."""
+    """Return a console for tables on stdout. Without a terminal, it has `wide` columns."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else wide)

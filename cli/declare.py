@@ -1,7 +1,7 @@
-"""How a command is declared: a typed function, its docstring as the help, and examples.
+"""Declares commands. A command is a typed function with examples; its docstring is the help text.
 
-Typer takes a command's options one by one. Options that belong together are a dataclass here, of
-which a command takes one parameter.
+Typer requires one parameter per option. Here, related options can be grouped in a dataclass, which
+a command then takes as one parameter.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 def command(examples: str) -> Callable[[Function], Function]:
-    """Declare a command that returns its exit code; `examples` are command lines for its help."""
+    """Declare a command that returns its exit code. Its help text shows `examples`, which are
+    command lines.
+    """
 
     def declared(function: Function) -> Function:
         wrapper = _spread(function)
@@ -39,13 +41,13 @@ def add(parent: typer.Typer, name: str, function: Function) -> None:
 
 
 def prose(text: str | None) -> str:
-    """Join the lines of each paragraph: the terminal's width decides where they break."""
+    """Join the lines of each paragraph, so that the terminal's width determines the line breaks."""
     paragraphs = re.split(r"\n\s*\n", inspect.cleandoc(text or ""))
     return "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
 
 
 def _spread(function: Function) -> Function:
-    """Replace each parameter that is a dataclass by one keyword for each of its fields."""
+    """Replace each dataclass parameter by keyword parameters, one per field."""
     signature = inspect.signature(function)
     groups: dict[str, Any] = {
         name: parameter.annotation

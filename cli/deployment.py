@@ -1,7 +1,8 @@
-"""Deploying a stage to AWS with Terraform.
+"""Deploys a stage to AWS with Terraform.
 
-A stage is infra/envs/<stage>.tfvars. Its Terraform state is in S3: infra/envs/<stage>.s3.tfbackend
-names the bucket and Region (and key, role, …), or HERALD_STATE_BUCKET names the bucket.
+A stage is defined in infra/envs/<stage>.tfvars. Its Terraform state is in an S3 bucket. The file
+infra/envs/<stage>.s3.tfbackend names the bucket, its Region and other backend settings. Without
+this file, HERALD_STATE_BUCKET names the bucket.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class Deployment:
         self.package = self.directory / "package.zip"
         self._environment = {
             **terraform.environment(),
-            # Backend settings for each stage: switching stages never touches another's state.
+            # Each stage has its own data directory, so one stage cannot change the state of
+            # another.
             "TF_DATA_DIR": str(self.directory / "terraform"),
         }
 
@@ -132,7 +134,7 @@ def _variables(stage: str) -> Path:
 
 
 def _backend(stage: str) -> list[str]:
-    """Return the backend's settings for `terraform init`: a file, or bucket and key."""
+    """Return the arguments of `terraform init` for the backend: a file, or the bucket and key."""
     settings = DIRECTORY / f"{stage}.s3.tfbackend"
     if settings.is_file():
         text = settings.read_text()

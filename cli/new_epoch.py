@@ -1,33 +1,35 @@
-"""New epochs after a database was restored from a backup.
+"""Assigns new epochs after a database was restored from a backup.
 
-A restored database has forgotten offsets that clients have already seen, and would assign them to
-other events: clients would take those for duplicates and drop them. The epoch says to which
-incarnation of a stream an offset belongs, so every stream gets a new one.
+A restored database has lost the most recent offsets. It would assign them again to other events,
+and clients would drop these events as duplicates. An offset is valid only together with its epoch,
+so every stream gets a new epoch.
 
-In one transaction, for every stream:
+One transaction changes these tables for every stream:
 
 1. `streams`: a new epoch, and offsets start at 1 again. The new epoch must sort after the old one
-   (both are UUIDv7), else nothing is changed: the head in the inbox never moves to an older epoch.
-2. `outbox`, rows that were never published: their events take the first offsets of the new epoch,
-   in their old order and with their old ids. In the old epoch they would be stored where a client
-   that has moved on does not look. Rows of the last seconds are left alone: the callback that wrote
-   them may be publishing them now.
+(both are UUIDv7), because the head in the inbox never moves to an older epoch. Otherwise, nothing
+is changed. 2. `outbox`, rows that were never published: their events take the first offsets of the
+new epoch,
+   in their old order and with their old ids. With the old epoch, clients that already use the new
+   epoch would not receive them. Rows of the last seconds are not changed, because the callback that
+   wrote them may be publishing them now.
 
-`published_at` of the other rows is not cleared. Events that were published before the backup are in
-the inbox under the old epoch, and in `generations`; publishing them again would only show every
-client a week of old news.
+Rows that were published before the backup are not published again. Their events are in the inbox
+with the old epoch, and their results are in `generations`. Publishing them again would only send
+old events to every client.
 
-Then, after the transaction, each user's inbox gets a head at offset 0 of the new epoch (an event of
-that epoch that is already there keeps its own). A client has a cursor of the old epoch: at its next
-ping, hello or event it gets a `gap` with reason `epoch_changed`, reloads its state from the
-application, which reads the restored database, and continues from the new head. Without this step,
-clients would notice only with their next event. If it fails, run the command again.
+After the transaction, a head with offset 0 of the new epoch is written to each user's inbox. (If
+the inbox already has an event of the new epoch, the head of that event stays valid, because its
+offset is higher.) A client still has a cursor of the old epoch. With its next ping, hello or event
+it receives a `gap` with reason `epoch_changed`. It then reloads its state from the application,
+which reads the restored database, and continues from the new head. Without this step, clients would
+notice the new epoch only with their next event. If this step fails, run the command again.
 
-Results that were recorded after the backup cannot be restored. Their generations are PENDING again
-although the provider was answered 2xx, so ask the provider to report them again. A client that
-handled such a result before takes the second report for the duplicate that it is: same generation,
-same version, same event id. Streams that began after the backup are not in it; they begin anew,
-under a new epoch, by themselves.
+Results that were recorded after the backup cannot be restored. Their generations are PENDING again,
+although Herald answered the provider with 2xx. Ask the provider to report them again. A client that
+already handled such a result drops the second report as a duplicate, because the generation, its
+version and so the event id are the same. Streams that began after the backup are missing in the
+restored database. With their next event, they start again with a new epoch.
 """
 
 from __future__ import annotations
@@ -50,7 +52,9 @@ _THREADS = 10  # boto3 keeps as many connections
 
 
 class Renewed(NamedTuple):
-    """Each user's new epoch, and how many waiting events moved into one."""
+    """The new epoch of each user, and the number of unpublished events that were moved to a new
+    epoch.
+    """
 
     epochs: dict[str, str]
     moved: int
@@ -62,9 +66,10 @@ def renew(cursor: Cursor) -> Renewed:
     Raises
     ------
     CommandError
-        The server's clock is behind the clock that made a current epoch.
+        The server's clock is behind the time of a current epoch.
     """
-    cursor.execute("SET LOCAL statement_timeout = 0")  # the tables may be large
+    # no time limit, because the tables may be large
+    cursor.execute("SET LOCAL statement_timeout = 0")
     cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
     # From here on, a callback that needs an offset waits.
     streams = cursor.tables.streams
@@ -109,13 +114,13 @@ def _move_waiting(cursor: Cursor, epochs: Mapping[str, str]) -> int:
 
 
 def placed(event: dict[str, Any], epoch: str, offset: int) -> str:
-    """Return an event as it is published, at another place in its stream."""
+    """Return an event with another epoch and offset, as JSON text."""
     moved = {**event, "epoch": epoch, "sequence": str(offset)}
     return json.dumps(moved, ensure_ascii=False, separators=(",", ":"))
 
 
 def announce(client: Any, table: str, epochs: Mapping[str, str]) -> Iterator[str]:
-    """Write into each user's inbox that the new epoch has begun; yield the users."""
+    """Write a head of the new epoch to each user's inbox; yield the user ids."""
 
     def write(stream: tuple[str, str]) -> str:
         user_id, epoch = stream

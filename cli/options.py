@@ -1,4 +1,7 @@
-"""The options that commands share. Typer reads the annotations, so they are not postponed."""
+"""Options that several commands use.
+
+Typer reads the annotations at run time, so this module does not postpone their evaluation.
+"""
 
 import dataclasses
 import re
@@ -13,11 +16,11 @@ from cli.stages import stages
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
-_WHICH = "Which Herald (default: the stack that `make up` started)"
+_WHICH = "Target (default: the stack that `make up` started)"
 
 
 def duration(text: str) -> int:
-    """Read a duration such as 90s, 10m, 2h or 3d; return seconds."""
+    """Parse a duration such as 90s, 10m, 2h or 3d; return seconds."""
     match = re.fullmatch(r"(\d+)([smhd])", text.strip())
     if not match:
         raise typer.BadParameter(f"{text!r} is not a duration: write 90s, 10m, 2h or 3d.")
@@ -26,13 +29,13 @@ def duration(text: str) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Which:
-    """The options that choose the Herald to work on."""
+    """The options that select the deployment of Herald."""
 
     stage: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="A stage on AWS, known by its Terraform outputs.",
+            help="A stage on AWS; its Terraform outputs are read from its state.",
             show_default=False,
             autocompletion=stages,
             rich_help_panel=_WHICH,

@@ -1,6 +1,7 @@
-"""The values of Herald's secrets: checked, generated, rotated.
+"""Checks, generates and rotates the values of Herald's secrets.
 
-Terraform creates the secrets but not their values: a value in HCL would end up in the state.
+Terraform creates the secrets without values, because values in HCL would be stored in the Terraform
+state.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ from cli.console import CommandError
 
 Kind = Literal["database", "webhook", "jwt"]
 
-NOTICED_SECONDS = KEEP_SECONDS  # until every function uses a new value
+NOTICED_SECONDS = KEEP_SECONDS  # seconds until all functions use a new value
 PREFIX = "whsec_"
 SHORTEST_WEBHOOK_BYTES = 24  # Standard Webhooks
 
 
 def checked(kind: Kind, value: str) -> str:
-    """Return a secret's value in the form in which it is stored.
+    """Check a secret's value and return it in the form in which it is stored.
 
     Raises
     ------
     CommandError
-        The value does not have the form that Herald needs; the message never contains it.
+        The value does not have the required form. The message never contains the value.
     """
     value = value.strip()
     if not value:
@@ -107,7 +108,7 @@ def generated(kind: Kind) -> str:
 
 
 def current(client: Any, secret_id: str) -> str:
-    """Return a secret's value; empty when it was never set."""
+    """Return a secret's value, or an empty string if it was never set."""
     try:
         return str(client.get_secret_value(SecretId=secret_id)["SecretString"]).strip()
     except ClientError as exc:
@@ -117,12 +118,14 @@ def current(client: Any, secret_id: str) -> str:
 
 
 def with_current(client: Any, secret_id: str, value: str) -> str:
-    """Return a new webhook secret and the current ones, the new one first."""
+    """Return a webhook secret value with the new secret first, followed by the current secrets."""
     return checked("webhook", f"{value}\n{current(client, secret_id)}")
 
 
 def newest(client: Any, secret_id: str) -> str:
-    """Return only the webhook secret that was added last; raises CommandError if it is alone."""
+    """Return only the webhook secret that was added last; raises CommandError if there is only
+    one.
+    """
     found = current(client, secret_id).split()
     if len(found) < 2:
         raise CommandError("There is only one webhook secret, or none: nothing to retire.")

@@ -1,4 +1,4 @@
-"""The stages that are configured."""
+"""The configured stages."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ DIRECTORY = ROOT / "infra" / "envs"
 
 
 def stages() -> list[str]:
-    """Return their names: a stage is a file infra/envs/<stage>.tfvars."""
+    """Return the names of all stages. A stage is a file infra/envs/<stage>.tfvars."""
     return sorted(path.stem for path in DIRECTORY.glob("*.tfvars"))

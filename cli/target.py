@@ -1,9 +1,10 @@
-"""The Herald that a command works on: a stage on AWS, or the stack on this machine.
+"""The target of a command: a stage on AWS or a local stack.
 
-A stage is known by its Terraform outputs: `--stage` reads them from its state, `--outputs` from a
-file with `terraform output -json`. Without either, the target is the first of these: the stack of
---stack-env or HERALD_STACK_ENV, the stage of STAGE, the stack that `make up` started. `--set
-name=value` overrides single outputs, and may be all that is given.
+Commands need a stage's Terraform outputs. `--stage` reads them from its state, and `--outputs` from
+a file with the result of `terraform output -json`. Without these options, the target is the first
+of these that is given: the local stack in --stack-env or HERALD_STACK_ENV, the stage in the
+environment variable STAGE, and the local stack that `make up` started. `--set name=value` overrides
+single outputs, and can also supply all outputs that a command needs.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ DATABASE_SCHEMA = "HERALD_DATABASE_SCHEMA"
 
 
 class Target:
-    """One deployment: its outputs by their Terraform names, and clients for its AWS services."""
+    """A deployment of Herald: its outputs by their Terraform names, and clients for its AWS
+    services.
+    """
 
     def __init__(
         self, title: str, outputs: Mapping[str, str], aws: Mapping[str, str] | None = None
@@ -36,7 +39,7 @@ class Target:
         self._aws = aws
 
     def output(self, name: str) -> str:
-        """Return a Terraform output; raises CommandError when it is not known."""
+        """Return a Terraform output; raises CommandError if it is unknown."""
         if value := self._outputs.get(name):
             return value
         raise CommandError(f"The {self.title} has no output {name}: give --set {name}=….")
@@ -65,7 +68,7 @@ class Target:
         return session.client(service, endpoint_url=url or self._aws["AWS_ENDPOINT_URL"])
 
     def secret_id(self, kind: str) -> str:
-        """Return a secret's ARN if it is known, else its name."""
+        """Return a secret's ARN if the outputs include it, else the secret's name."""
         return self._outputs.get(f"{kind}_secret_arn") or f"herald-{self.output('stage')}-{kind}"
 
     def secret(self, kind: str) -> str:
@@ -77,7 +80,9 @@ class Target:
         return str(answer["SecretString"]).strip()
 
     def database_url(self) -> str:
-        """Return the DSN: HERALD_DATABASE_URL, the stack's own, or the one in the secret."""
+        """Return the DSN from HERALD_DATABASE_URL, else the local stack's DSN, else the DSN in the
+        secret.
+        """
         known = os.environ.get(DATABASE_URL) or self._outputs.get("database_url")
         return known or self.secret("database")
 
@@ -102,19 +107,20 @@ class DatabaseTarget(NamedTuple):
 
 
 def choose(which: Which) -> Target:
-    """Return the target that the options name.
+    """Return the target that the options select.
 
     Raises
     ------
     CommandError
-        No target is named and no stack is up, or the stage's outputs cannot be read.
+        No target is given and no local stack is running, or the stage's outputs cannot be read.
     """
     given = _given(which.values)
     if which.outputs:
         return Target(f"stage in {which.outputs}", {**_from_file(which.outputs), **given})
     if which.stage:
         return _stage(which.stage, given)
-    # A stack that is named comes before a STAGE that is only left over in the environment.
+    # A stack in HERALD_STACK_ENV takes precedence over STAGE, which may be set in the environment
+    # for other commands.
     if named := which.stack_env or os.environ.get("HERALD_STACK_ENV"):
         return _stack(Path(named), given)
     if stage := os.environ.get("STAGE"):
@@ -161,7 +167,7 @@ def _stage(stage: str, given: Mapping[str, str]) -> Target:
 
 def _stack(path: Path, given: Mapping[str, str]) -> Target:
     if not path.is_file():
-        raise CommandError(f"There is no {path}: is the stack up? `make up` starts one.")
+        raise CommandError(f"There is no {path}: is the stack running? Start it with `make up`.")
     environment = stack_env.read(path)
     known = {
         name.removeprefix("HERALD_").lower(): value

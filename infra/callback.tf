@@ -28,7 +28,7 @@ module "callback" {
     }
   }
 
-  # For a PostgreSQL that can only be reached from inside a VPC.
+  # Needed if PostgreSQL can be reached only from inside a VPC.
   vpc_subnet_ids         = var.vpc_subnet_ids
   vpc_security_group_ids = var.vpc_security_group_ids
 }

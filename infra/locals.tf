@@ -9,20 +9,21 @@ locals {
   callback_path    = "/callbacks/generations"
 
   function_log_prefix = "/aws/lambda/${local.name}-"
-  # CloudWatch Logs' policy for log delivery has limited length; names with this prefix need no entry in it.
+  # AWS allows log delivery with a resource policy of limited length. Log groups with this prefix do
+  # not need an entry in that policy.
   access_log_prefix = "/aws/vendedlogs/${local.name}-"
 
   # The domains are named as variables, because functions exist before the domains of their APIs.
   callback_endpoint   = coalesce(var.callback_endpoint, try("https://${var.callback_domain.name}", null), "https://${module.callback_api.api_id}.${local.api_domain}")
   management_endpoint = coalesce(var.management_endpoint, try("https://${var.websocket_domain.name}", null), "https://${module.websocket.api_id}.${local.api_domain}/${var.stage}")
 
-  # To post to a connection and to close it, on this stage only.
+  # ARNs for posting to connections and closing them, on this stage only.
   connection_arns = [
     for method in ["DELETE", "POST"] :
     "${module.websocket.execution_arn}/${var.stage}/${method}/@connections/*"
   ]
 
-  # What all functions have in common: each takes it as `shared`.
+  # Settings that all functions have in common, passed to each function as `shared`.
   function = {
     name_prefix = local.name
     environment = {
@@ -43,7 +44,7 @@ locals {
     tracing            = var.tracing
   }
 
-  # For the functions that verify tokens.
+  # Environment variables of the functions that verify tokens.
   token_environment = {
     HERALD_JWT_ALGORITHM  = var.jwt_algorithm
     HERALD_JWT_AUDIENCE   = var.jwt_audience

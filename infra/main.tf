@@ -1,5 +1,5 @@
-# What the functions share. Each function has its own file: callback.tf, relay.tf, deliver.tf,
-# authorize.tf, connect.tf, message.tf and disconnect.tf.
+# The resources that all functions use. Each function has its own file: callback.tf, relay.tf,
+# deliver.tf, authorize.tf, connect.tf, message.tf and disconnect.tf.
 
 module "keys" {
   source = "./modules/keys"

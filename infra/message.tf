@@ -1,4 +1,4 @@
-# $default: answers a client's frames: hello with a replay, ping, history, a new token.
+# $default: answers the frames of clients, which are hello (with a replay), ping, history and auth.
 
 module "message" {
   source = "./modules/function"

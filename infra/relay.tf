@@ -4,7 +4,7 @@ module "relay" {
   source = "./modules/function"
 
   name        = "relay"
-  description = "Publishes outbox rows that were left behind"
+  description = "Publishes events that callback could not publish"
   handler     = "app.relay"
   shared      = local.function
   size        = var.sizes.relay
@@ -28,7 +28,7 @@ module "relay" {
     }
   }
 
-  # For a PostgreSQL that can only be reached from inside a VPC.
+  # Needed if PostgreSQL can be reached only from inside a VPC.
   vpc_subnet_ids         = var.vpc_subnet_ids
   vpc_security_group_ids = var.vpc_security_group_ids
 }

@@ -134,7 +134,7 @@ variable "log_level" {
 
 variable "extra_environment" {
   type        = map(string)
-  description = "Environment variables of every function, for example AWS_ENDPOINT_URL_SNS for a VPC endpoint; they win over Herald's own."
+  description = "Environment variables of every function, for example AWS_ENDPOINT_URL_SNS for a VPC endpoint; they override Herald's own variables."
   default     = {}
 }
 
@@ -285,7 +285,7 @@ variable "allowed_origins" {
 
 variable "jwt_algorithm" {
   type        = string
-  description = "The one algorithm with which tokens are signed."
+  description = "The algorithm with which all tokens must be signed."
   default     = "HS256"
 
   validation {
@@ -457,7 +457,7 @@ variable "key_deletion_days" {
 
 variable "secret_recovery_days" {
   type        = number
-  description = "Number of days for which a deleted secret can be restored, 7 to 30, and its name stays reserved; 0 deletes it at once."
+  description = "Number of days (7 to 30) for which a deleted secret can be restored. Its name stays reserved during this time. 0 deletes secrets at once."
   default     = 7
 }
 

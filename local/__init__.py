@@ -1,1 +1,3 @@
-"""Herald on one machine: PostgreSQL, an AWS emulator, the applied Terraform and the studio."""
+"""The local stack: Herald on one machine, with PostgreSQL, an AWS emulator, the applied Terraform
+configuration and the studio.
+"""

@@ -1,4 +1,4 @@
-"""The one-machine stack: `python -m local up|down|demo|status|token|logs`."""
+"""The commands of the local stack: `python -m local up|down|demo|status|token|logs`."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     cls=Program,
-    help="Herald on one machine: PostgreSQL, an AWS emulator, the applied Terraform, the studio.",
+    help="Run Herald on one machine: PostgreSQL, an AWS emulator, Terraform and the studio.",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -31,8 +31,8 @@ def choose(
         Path, typer.Option(metavar="DIRECTORY", help="The directory of the stack.")
     ] = stack_env.STACK,
 ) -> None:
-    """Choose the stack that the command is about."""
-    # Whatever stops us, a stack that we are starting goes down with us.
+    """Select the stack for the command."""
+    # A signal becomes an exception, so that a stack that is being started is stopped again.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     context.obj = stack
@@ -51,7 +51,9 @@ def up(context: typer.Context) -> int:
 @app.command()
 def down(
     context: typer.Context,
-    all_stacks: Annotated[bool, typer.Option("--all", help="Every stack below build/.")] = False,
+    all_stacks: Annotated[
+        bool, typer.Option("--all", help="Stop every stack below build/.")
+    ] = False,
 ) -> int:
     """Stop the stack and delete its data."""
     directories = [state.parent for state in sorted(BUILD.glob("*/state.json"))]
@@ -79,14 +81,14 @@ def demo(
         print(deliver_one(environment), flush=True)
         if once:
             return 0
-        again = deliver_one(environment)  # the functions are warm now
+        again = deliver_one(environment)  # now without cold starts
         print(f"The same again, with warm functions:\n{again.legs()}\n", flush=True)
         url = environment["HERALD_STUDIO_URL"]
         print(f"Try it yourself: {url}   (Ctrl-C stops the stack)", flush=True)
         return _wait(herald)
     finally:
         if started:
-            # A second Ctrl-C must not leave half of it behind.
+            # A second Ctrl-C must not interrupt stopping the stack.
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
             herald.down()
@@ -95,7 +97,7 @@ def demo(
 
 @app.command()
 def status(context: typer.Context) -> int:
-    """Show what is running, and its addresses."""
+    """Show whether the stack is running, and its addresses."""
     from local import processes
 
     herald = _stack(context.obj)
@@ -129,9 +131,11 @@ def logs(
         str,
         typer.Argument(help="emulator, studio, terraform …; default: all.", show_default=False),
     ] = "",
-    follow: Annotated[bool, typer.Option("--follow", help="Print what is added, too.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Print new lines as they are added.")
+    ] = False,
 ) -> int:
-    """Print the ends of the stack's logs."""
+    """Print the last lines of the stack's logs."""
     directory = context.obj / "logs"
     files = sorted(directory.glob(f"{name}*.log"))
     if not files:
@@ -147,11 +151,14 @@ def _stack(directory: Path) -> "Stack":
 
 
 def _wait(herald: "Stack") -> int:
-    """Wait for Ctrl-C; return 1 if the stack dies first."""
+    """Wait for Ctrl-C; return 1 if a part of the stack stops first."""
     never = threading.Event()
     while herald.healthy():
         never.wait(3.0)
-    print(f"A part of the stack has died; see {herald.directory / 'logs'}.", file=sys.stderr)
+    print(
+        f"A part of the stack has stopped unexpectedly; see {herald.directory / 'logs'}.",
+        file=sys.stderr,
+    )
     return 1
 
 

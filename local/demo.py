@@ -1,4 +1,4 @@
-"""One generation all the way through a stack, with the latency of each leg."""
+"""Sends one generation through a stack and measures the latency of each step."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
 _USER = "demo"
-_PATIENCE = 15.0  # seconds until the notification counts as lost
+_PATIENCE = 15.0  # seconds until the notification is considered lost
 
 
 class Delivery(NamedTuple):
-    """The event as the client received it, and each leg's duration in seconds."""
+    """The event as the client received it, and the duration of each step in seconds."""
 
     frame: dict[str, Any]
     connected: float
@@ -39,7 +39,7 @@ class Delivery(NamedTuple):
         return f"\nThe WebSocket client received:\n{received}\n\n{self.legs()}\n"
 
     def legs(self) -> str:
-        """Return the latency of each leg, a line for each."""
+        """Return a line with the latency of each step."""
         return "\n".join(
             f"  {leg:22} {seconds * 1000:6.0f} ms{since}"
             for leg, seconds, since in [
@@ -51,12 +51,12 @@ class Delivery(NamedTuple):
 
 
 def deliver_one(environment: Mapping[str, str]) -> Delivery:
-    """Record a generation, connect as its owner, call the webhook, wait for the event.
+    """Insert a generation, connect as its owner, call the webhook and wait for the event.
 
     Raises
     ------
     SetupError
-        A leg fails, or the event does not arrive.
+        A step fails, or the event does not arrive.
     """
     generation = _insert_pending(environment)
     began = time.monotonic()
@@ -98,7 +98,7 @@ def _concerns(frame: dict[str, Any], generation: str) -> bool:
 
 
 def _insert_pending(environment: Mapping[str, str]) -> str:
-    """Insert a PENDING row, as the integrator does when a user asks for a picture."""
+    """Insert a PENDING row, as the integrator does when a user requests an image."""
     generation = str(uuid.uuid4())
     connection = psycopg2.connect(environment["HERALD_DATABASE_URL"])
     try:
@@ -114,7 +114,7 @@ def _insert_pending(environment: Mapping[str, str]) -> str:
 
 
 def _call_webhook(environment: Mapping[str, str], generation: str) -> None:
-    """Report the result, as the generation provider does when the picture is ready."""
+    """Report the result, as the generation provider does when the image is ready."""
     body = json.dumps(
         {
             "generationId": generation,

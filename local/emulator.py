@@ -1,4 +1,4 @@
-"""The AWS emulator of a stack: MiniStack behind our wrapper, in its own Python environment."""
+"""The AWS emulator of a stack: MiniStack with our wrapper, in a separate Python environment."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SERVICES = (
 
 
 class Emulator(NamedTuple):
-    """A running emulator: its port, and the access key of the account's root user."""
+    """A running emulator, with its port and the access key of the account's root user."""
 
     port: int
     access_key: str
@@ -36,7 +36,9 @@ class Emulator(NamedTuple):
         return f"http://127.0.0.1:{self.port}"
 
     def aws_environment(self) -> dict[str, str]:
-        """Return the variables that lead an AWS SDK or Terraform to this emulator."""
+        """Return the environment variables with which an AWS SDK or Terraform uses this
+        emulator.
+        """
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_REGION": REGION,
@@ -45,7 +47,9 @@ class Emulator(NamedTuple):
         }
 
     def client(self, service: str, url: str | None = None) -> Any:
-        """Return a boto3 client as the account's root user, for the emulator or an API's `url`."""
+        """Return a boto3 client of the account's root user, for the emulator or for the `url` of an
+        API.
+        """
         keys = {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret_key}
         make: Any = boto3.client
         return make(service, endpoint_url=url or self.url, region_name=REGION, **keys)
@@ -55,12 +59,12 @@ class Emulator(NamedTuple):
 
 
 def requests_file(stack: Path) -> Path:
-    """Where the emulator of a stack writes down every request for AWS that it admits."""
+    """Return the path of the file in which the emulator records every accepted AWS request."""
     return stack / "logs" / "requests.jsonl"
 
 
 def answers(url: str) -> bool:
-    """Whether a GET of `url` on this machine is answered with 200 within two seconds."""
+    """Whether a GET request to a local `url` is answered with status 200 within two seconds."""
     try:
         with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own address
             return bool(response.status == 200)
@@ -69,12 +73,13 @@ def answers(url: str) -> bool:
 
 
 def start(stack: Path, settings: Mapping[str, str]) -> Emulator:
-    """Start an emulator for the stack in directory `stack`; `settings` extend its environment.
+    """Start an emulator for the stack in directory `stack`; `settings` are added to its
+    environment.
 
     Raises
     ------
     SetupError
-        It does not start; the message quotes the end of its log.
+        The emulator does not start. The message quotes the end of its log.
     """
     python = environments.ensure("emulator")
     emulator = Emulator(free_port(), f"AKIA{secrets.token_hex(8).upper()}", secrets.token_hex(20))
@@ -90,17 +95,19 @@ def start(stack: Path, settings: Mapping[str, str]) -> Emulator:
             "SERVICES": SERVICES,
             "AUTH": "true",  # enforces IAM: a missing permission fails as on AWS
             "BIND_HOST": "127.0.0.1",
-            "IOT_MTLS_ENABLED": "0",  # it would listen on all interfaces, despite BIND_HOST
+            # it would listen on all network interfaces and ignore BIND_HOST
+            "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             "LAMBDA_EXECUTOR": "local",
             "HERALD_EMULATOR_RECORD": str(requests_file(stack)),
-            "DOCKER_HOST": f"unix://{scratch}/none",  # no clean-up of Docker containers at start
+            # does not remove Docker containers when it starts
+            "DOCKER_HOST": f"unix://{scratch}/none",
             "TMPDIR": str(scratch),
             **settings,
         },
     )
     log = stack / "logs" / "emulator.log"
-    # -P: local/ must not be importable, since its modules would hide others.
+    # With -P, Python does not add local/ to the import path, where its modules would hide others.
     command = [str(python), "-P", str(ROOT / "local" / "emulator_app.py"), str(emulator.port)]
     process = processes.start(command, environment=environment, directory=scratch, log=log)
     processes.await_ready(process, emulator.healthy, name="emulator", log=log)

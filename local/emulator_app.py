@@ -1,7 +1,7 @@
-"""MiniStack behind a wrapper that adds what AWS does and it does not.
+"""MiniStack with a wrapper that adds behaviour of AWS that MiniStack lacks.
 
-It runs in `.venv-emulator` and is started as a file, so that the functions it runs cannot import
-anything from this repository.
+The emulator runs in `.venv-emulator`. It is started as a file and not as a module, so that the
+Lambda functions that it runs cannot import modules of this repository.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import hypercorn.asyncio
 import hypercorn.config
 from ministack.app import app as ministack
 
-# Found for the time of their import, and by nothing that is imported later.
+# The repository is on the import path only while these modules are imported, and not for later
+# imports.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from local import emulator_gate as gate
 from local import emulator_record
@@ -53,7 +54,7 @@ async def app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> 
 
 
 async def _control(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-    """AWS's own APIs, for who holds a key."""
+    """Handle a request to an AWS API, which must be signed."""
     try:
         if (scope["method"], scope["path"]) == ("GET", gate.READY):
             gate.check_ready(scope)
@@ -76,7 +77,7 @@ async def _control(scope: MutableMapping[str, Any], receive: Receive, send: Send
 
 
 async def _refuse_post(send: Send) -> None:
-    """MiniStack posts messages of any size to a connection; API Gateway refuses over 128 KB."""
+    """Whether the message is larger than 128 KB. API Gateway refuses it, but MiniStack does not."""
     headers = {"content-type": "application/json", "x-amzn-errortype": "PayloadTooLargeException"}
     await gate.answer(send, 413, headers, json.dumps({"message": "Payload Too Large"}).encode())
 
@@ -88,7 +89,8 @@ def main(port: int) -> None:
     config.keep_alive_timeout = 75
     config.loglevel = os.environ.get("LOG_LEVEL", "INFO")
     config.graceful_timeout = 1
-    config.websocket_max_message_size = 2 * MAX_MESSAGE  # ours answers first, with the same code
+    # our check answers first, with the same code
+    config.websocket_max_message_size = 2 * MAX_MESSAGE
     asyncio.run(hypercorn.asyncio.serve(app, config))
 
 

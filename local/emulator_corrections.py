@@ -1,6 +1,7 @@
-"""The few functions of MiniStack that do not answer as AWS does, replaced.
+"""Replacements for the few functions of MiniStack that behave differently from AWS.
 
-Each correction names the difference from AWS; all were seen in ministack 1.5.33.
+Each replacement documents the difference from AWS. All differences were observed in ministack
+1.5.33.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ logger = logging.getLogger("herald.emulator")
 
 
 def correct_ministack() -> None:
-    """Replace the few functions of MiniStack that do not answer as AWS does."""
+    """Replace the functions of MiniStack that behave differently from AWS."""
     _note_connect_answer()
     _answer_unauthorized()
     _route_deeply_nested_messages()
@@ -42,13 +43,15 @@ def correct_ministack() -> None:
 
 
 def _note_connect_answer() -> None:
-    """Keep the status and headers that $connect returns, for the answer to the handshake."""
+    """Store the status and headers that $connect returns. The answer to the handshake needs
+    them.
+    """
     invoke = apigateway._invoke_ws_lambda
 
     async def noted(*arguments: Any, **keywords: Any) -> Any:
         answer = await invoke(*arguments, **keywords)
         if int((answer or {}).get("statusCode", 200)) >= 500:
-            # MiniStack does not log the functions of WebSocket routes.
+            # MiniStack does not log errors of functions of WebSocket routes.
             logger.warning("a WebSocket route's function failed: %s", (answer or {}).get("body"))
         answers = handshake.get()
         if answers is not None and not answers.get("accepted"):
@@ -60,7 +63,7 @@ def _note_connect_answer() -> None:
 
 
 def _answer_unauthorized() -> None:
-    """An authorizer that raises "Unauthorized" is a 401 on AWS; MiniStack answers 500."""
+    """If an authorizer raises "Unauthorized", AWS answers 401, but MiniStack answers 500."""
     execute = lambda_svc._execute_function_with_config_scope
     authorize = apigateway._authorize_ws_connect
 
@@ -101,7 +104,7 @@ def _route_deeply_nested_messages() -> None:
 
 
 def _fail_batches_with_malformed_answers() -> None:
-    """AWS fails the batch when batchItemFailures is malformed; MiniStack accepts it."""
+    """If batchItemFailures is malformed, the batch fails on AWS, but MiniStack accepts it."""
     run_batch, execute = lambda_svc._run_sqs_batch, lambda_svc._execute_function
     mapped: ContextVar[bool] = ContextVar("mapped", default=False)
 
@@ -125,7 +128,9 @@ def _fail_batches_with_malformed_answers() -> None:
 
 
 def _count_loopback_as_tls() -> None:
-    """Policies deny calls without TLS; ours stay on this machine, so they count as encrypted."""
+    """Policies deny calls without TLS. Local calls do not leave the machine, so they are treated as
+    encrypted.
+    """
     origin = iam_evaluator._request_origin
 
     class Encrypted:
@@ -139,7 +144,9 @@ def _count_loopback_as_tls() -> None:
 
 
 def _authorize_batches_as_single_calls() -> None:
-    """On AWS, the right to the single call covers batches; MiniStack wants a separate right."""
+    """On AWS, the permission for a single call covers the batch call. MiniStack requires a separate
+    permission.
+    """
     extract = iam_actions.extract_iam_action
 
     def extracted(*arguments: Any, **keywords: Any) -> Any:
@@ -152,7 +159,9 @@ def _authorize_batches_as_single_calls() -> None:
 
 
 def _draw_function_credentials() -> None:
-    """MiniStack derives the keys of a function from its ARN, so that anybody can compute them."""
+    """MiniStack derives the access keys of a function from its ARN, so anybody could compute them.
+    Random keys replace them.
+    """
     salt = secrets.token_bytes(32)
 
     def drawn(config: dict[str, Any]) -> dict[str, str]:
@@ -178,10 +187,11 @@ def _draw_function_credentials() -> None:
 
 
 def _refuse_what_sqs_refuses() -> None:
-    """SQS refuses some characters, and over 10 attributes; MiniStack looks at sent bodies only.
+    """SQS refuses some characters, and more than 10 message attributes. MiniStack checks only the
+    bodies of messages that are sent directly.
 
-    SNS does not retry a client error. Its dead-letter queue is an SQS queue, and would refuse the
-    same message.
+    SNS does not retry a client error. The subscription's dead-letter queue is also an SQS queue and
+    would refuse the same message, so the message is lost.
     """
     deliver, send = sns._deliver_to_sqs, sqs._act_send_message
 
@@ -218,7 +228,7 @@ def _keep_new_secrets_empty() -> None:
 
 
 def _refused_by_sqs(body: str, attributes: dict[str, Any]) -> str | None:
-    """Why SQS takes no such message; None when it does."""
+    """Return the reason why SQS refuses a message, or None if SQS accepts it."""
     values = [str(each.get("StringValue", "")) for each in attributes.values()]
     if any(_REFUSED_CHARACTER.search(text) for text in (body, *values)):
         return _CHARACTERS
@@ -226,7 +236,9 @@ def _refused_by_sqs(body: str, attributes: dict[str, Any]) -> str | None:
 
 
 def well_formed(answer: Any, identifiers: list[str]) -> bool:
-    """Whether AWS accepts `answer` as a partial batch response (an empty one is full success)."""
+    """Whether AWS accepts `answer` as a partial batch response. An empty answer means full
+    success.
+    """
     if isinstance(answer, str | bytes):
         try:
             answer = json.loads(answer or "null")

@@ -1,7 +1,9 @@
-"""Who may speak to the emulator: holders of a key, and the public to what is public on AWS.
+"""Access control for the emulator: signed requests are allowed, and unsigned ones only where AWS
+allows them.
 
-Everything but the data plane of the APIs needs a valid signature, and is refused to web pages:
-ports can be scanned, and the emulator runs code as whoever started it.
+Only the data plane of the deployed APIs is public. All other requests need a valid signature, and
+requests from web pages are refused. This protection is needed because other users and web pages can
+find the port, and the emulator runs code with the rights of the user who started it.
 """
 
 from __future__ import annotations
@@ -22,30 +24,34 @@ if TYPE_CHECKING:
     from local.emulator_websockets import Message, Receive, Send
 
 READY = "/_ministack/ready"
-# MiniStack's own: reset, configuration, messages and code of whoever asks.
+# MiniStack's own interface. It can reset the emulator, change its configuration, read messages and
+# run code.
 _ADMINISTRATION = ("/_ministack", "/_localstack", "/health")
 _DATA_PLANE = re.compile(r"/_aws/execute-api/[0-9a-z]+/", re.ASCII)
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.ASCII | re.IGNORECASE)
-_MAX_BODY = 100 * 1024 * 1024  # a Lambda package is 50 MB before base64
+_MAX_BODY = 100 * 1024 * 1024  # a Lambda package has up to 50 MB, before base64 encoding
 
 logger = logging.getLogger("herald.emulator")
 
 
 class Gone(Exception):
-    """The client has gone before its request was complete; there is nobody to answer."""
+    """The client disconnected before its request was complete, so no answer is possible."""
 
 
 def is_public(scope: MutableMapping[str, Any]) -> bool:
-    """Whether this is an API's data plane, which decides by itself whom it serves.
+    """Whether the request is for the data plane of a deployed API, which has its own authorization.
 
-    Posting to connections is not: it is signed on AWS too.
+    Posting to connections is not public, because AWS requires a signature for it too.
     """
     path = scope["path"]
     return bool(_DATA_PLANE.match(path)) and "/@connections/" not in path
 
 
 def by_address(scope: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """The data plane's request under our address: MiniStack would route others by their Host."""
+    """Return a data plane request with the emulator's address as its Host header.
+
+    MiniStack would route other Host headers to other services.
+    """
     if _is_local(_header(scope, b"host")):
         return scope
     kept = [(name, value) for name, value in scope["headers"] if name.lower() != b"host"]
@@ -54,7 +60,7 @@ def by_address(scope: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
 
 
 async def admit(scope: MutableMapping[str, Any], receive: Receive) -> tuple[Claim, bytes]:
-    """Verify a request for the control plane; return who signed it, and its body.
+    """Verify a signed request; return its claim and its body.
 
     Raises Refused and Gone.
     """
@@ -70,12 +76,12 @@ async def admit(scope: MutableMapping[str, Any], receive: Receive) -> tuple[Clai
 
 
 def check_ready(scope: MutableMapping[str, Any]) -> None:
-    """Raise Refused when a web page asks whether we are ready."""
+    """Raise Refused if a readiness check comes from a web page."""
     _check_origin(scope)
 
 
 async def refuse(scope: MutableMapping[str, Any], send: Send, refusal: Refused) -> None:
-    """Answer as the service does that was asked."""
+    """Send a refusal in the error format of the requested service."""
     logger.warning("refused %s %s: %s", scope["method"], scope["path"], refusal.code)
     request = Request.of(scope)
     service = router.detect_service(request.method, scope["path"], request.headers, request.query)
@@ -93,7 +99,7 @@ async def refuse_socket(send: Send) -> None:
 
 
 async def answer(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
-    """One response, after which the connection is closed: its body may not have been read."""
+    """Send a response and close the connection, because the body of the request may be unread."""
     named = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     closing = [*named, (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": closing})
@@ -101,7 +107,10 @@ async def answer(send: Send, status: int, headers: dict[str, str], body: bytes) 
 
 
 def without_cors(send: Send) -> Send:
-    """AWS's APIs let no web page read them; MiniStack lets all of them."""
+    """Return a `send` without CORS headers.
+
+    MiniStack allows every web page to read its responses. AWS's APIs do not.
+    """
 
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -114,7 +123,7 @@ def without_cors(send: Send) -> Send:
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that begins with the body that was read."""
+    """Return a `receive` that first returns the body that was already read."""
     first = True
 
     async def received() -> Message:
@@ -143,9 +152,13 @@ async def _body(receive: Receive) -> bytes:
 
 
 def _check_origin(scope: MutableMapping[str, Any]) -> None:
-    """No SDK sends an Origin; a foreign Host is a name that was rebound to this machine."""
+    """Refuse requests with an Origin header, which SDKs do not send, and requests with a foreign
+    host name.
+
+    A foreign host name in a request to this machine indicates DNS rebinding.
+    """
     if _header(scope, b"origin") is not None or not _is_local(_header(scope, b"host")):
-        raise Refused("AccessDenied", "Not for web pages, and not under this host name.")
+        raise Refused("AccessDenied", "Requests from web pages or with this host name are refused.")
 
 
 def _is_local(host: str | None) -> bool:
@@ -153,6 +166,8 @@ def _is_local(host: str | None) -> bool:
 
 
 def _header(scope: MutableMapping[str, Any], name: bytes) -> str | None:
-    """The one value of a header; several are joined, so that they match nothing."""
+    """Return the value of a header. Several values are joined, so that they do not match any valid
+    value.
+    """
     values = [value for each, value in scope["headers"] if each.lower() == name]
     return b", ".join(values).decode("latin-1") if values else None

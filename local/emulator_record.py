@@ -1,6 +1,7 @@
-"""What was asked of AWS, request by request, for `tests/wire` to compare with AWS's models.
+"""Records all AWS requests, which `tests/wire` compares with AWS's models.
 
-One JSON object a line. Secrets are left out: values of secrets, signatures, session tokens.
+The record has one JSON object per line. Values of secrets, signatures and session tokens are not
+recorded.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from local.emulator_websockets import Message, Send
 
 _MAX_FILE = 256 * 1024 * 1024
-_MAX_BODY = 2 * 1024 * 1024  # twice what SQS and SNS take
+_MAX_BODY = 2 * 1024 * 1024  # twice the limit of SQS and SNS
 _LEFT_OUT = re.compile(r'("(?:ZipFile|SecretBinary)"\s*:\s*)"[A-Za-z0-9+/=\s\\]*"')
 _SECRET = re.compile(r'("SecretString"\s*:\s*)"(?:[^"\\]|\\.)*"')
 _HEADERS = ("content-type", "content-encoding", "user-agent", "host")
@@ -31,7 +32,9 @@ logger = logging.getLogger("herald.emulator")
 
 
 class Recorder:
-    """Appends to a file up to its limit; a request never fails because of it."""
+    """Appends records to a file up to a size limit. A failure to record does not affect the
+    request.
+    """
 
     def __init__(self, path: str | None) -> None:
         self._left = _MAX_FILE
@@ -43,7 +46,7 @@ class Recorder:
     def keep(
         self, scope: MutableMapping[str, Any], claim: Claim, body: bytes, status: int | None
     ) -> None:
-        """Write a request down with the status of its answer; None: there was none."""
+        """Record a request with the status of its response, or None if there was no response."""
         if self._file is None:
             return
         try:
@@ -63,9 +66,9 @@ class Recorder:
 
 
 class Recorded:
-    """Passes an answer on; the request is written down before the answer is complete.
+    """Forwards a response and records the request before the response is complete.
 
-    So whoever has read an answer finds its request in the file.
+    A client that has read the response therefore finds its request in the file.
     """
 
     def __init__(self, send: Send, keep: Callable[[int | None], None]) -> None:
@@ -82,14 +85,14 @@ class Recorded:
         await self._send(message)
 
     def finish(self) -> None:
-        """Write the request down, unless that is done."""
+        """Record the request, unless it is already recorded."""
         if not self._kept:
             self._kept = True
             self._keep(self._status)
 
 
 def of_environment() -> Recorder:
-    """The recorder into the file that HERALD_EMULATOR_RECORD names, if any."""
+    """Return a recorder for the file in HERALD_EMULATOR_RECORD, or None if it is not set."""
     return Recorder(os.environ.get("HERALD_EMULATOR_RECORD"))
 
 

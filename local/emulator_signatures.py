@@ -1,7 +1,7 @@
-"""Signature Version 4, verified for every key, the account's root included.
+"""Verifies Signature Version 4 for all keys, including that of the account's root user.
 
-MiniStack verifies the keys of users and roles only: whoever names the root's key id, `test` or an
-account's number is the root to it, whatever the signature.
+MiniStack verifies only the keys of users and roles. It accepts any signature if the key id is that
+of the root user, `test` or an account number, and treats the caller as the root user.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _AUTHORIZATION = re.compile(
 _CREDENTIAL = re.compile(_SCOPE, re.ASCII)
 _IN_QUERY = ("algorithm", "credential", "date", "expires", "signedheaders", "signature")
 _SKEW = timedelta(minutes=15)
-_LONGEST = timedelta(days=7)  # that a presigned URL may be valid
+_LONGEST = timedelta(days=7)  # the longest validity of a presigned URL
 
 
 class Refused(Exception):
-    """Why a request is not admitted, by the code that AWS has for it."""
+    """A request is refused; `code` is AWS's code for the reason."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -44,7 +44,7 @@ class Refused(Exception):
 
 
 class Request(NamedTuple):
-    """What a signature covers, as it arrived."""
+    """The parts of a received request that a signature covers."""
 
     method: str
     raw_path: str
@@ -62,7 +62,7 @@ class Request(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """Who a request says it comes from: a signature that was read and not yet verified."""
+    """The parsed signature of a request, which is not yet verified."""
 
     key: str
     service: str
@@ -72,7 +72,7 @@ class Claim(NamedTuple):
 
 
 def read(request: Request) -> Claim:
-    """The one signature of a request, in its header or its query; raises Refused."""
+    """Return the signature of a request, from its header or its query string; raises Refused."""
     in_query = {name for name in request.query if _names_a_credential(name)}
     authorization = request.headers.get("authorization")
     if authorization is None and not in_query:
@@ -91,7 +91,7 @@ def read(request: Request) -> Claim:
 
 
 def secret_of(claim: Claim) -> str:
-    """The secret of the claim's key, as long as that is valid; raises Refused."""
+    """Return the secret of the claim's key; raises Refused if the key is invalid or expired."""
     if claim.key == os.environ["AWS_ACCESS_KEY_ID"] and not claim.token:
         return os.environ["AWS_SECRET_ACCESS_KEY"]
     if not iam_evaluator.is_root_access_key(claim.key):
@@ -104,7 +104,7 @@ def secret_of(claim: Claim) -> str:
 
 
 def verify(claim: Claim, secret: str, request: Request, body: bytes) -> None:
-    """Compute the signature anew and compare; raises Refused."""
+    """Compute the signature and compare it with the claim; raises Refused."""
     said = request.headers.get("x-amz-content-sha256")
     failure = sigv4.header_signature_failure(
         claim.parts, secret, *request, body, presigned=claim.presigned
@@ -140,7 +140,8 @@ def _from_query(request: Request) -> Claim:
     well_named = all(name.startswith("X-Amz-") for name in named) and len(named) == len(_IN_QUERY)
     found = _CREDENTIAL.fullmatch(given.get("credential", ""))
     algorithm = given.get("algorithm")
-    # S3 alone takes presigned URLs that do not cover the body, and a stack has no S3.
+    # Only S3 accepts presigned URLs whose signature does not cover the body. The local stack has no
+    # S3.
     if not (well_named and found and algorithm == "AWS4-HMAC-SHA256" and found["service"] != "s3"):
         raise Refused("IncompleteSignature", "The query is not in the form of a presigned URL.")
     age = datetime.now(UTC) - _time(given["date"])

@@ -1,4 +1,4 @@
-"""API Gateway's WebSocket connections: subprotocol, rejections, limits of size and time."""
+"""Emulates API Gateway's WebSocket connections: subprotocol, rejections, size and time limits."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
-# One frame is limited to 32 KB, too, but ASGI shows whole messages only.
+# A single frame is also limited to 32 KB, but this limit cannot be checked here, because ASGI
+# passes only whole messages.
 MAX_MESSAGE = 128 * 1024
 IDLE_SECONDS = float(os.environ.get("HERALD_EMULATOR_IDLE_SECONDS", "600"))
 LIFETIME_SECONDS = float(os.environ.get("HERALD_EMULATOR_LIFETIME_SECONDS", "7200"))
 _GOING_AWAY, _TOO_BIG = 1001, 1009
 
-# The answers of the authorizer and $connect to the handshake of this task.
+# The responses of the authorizer and of $connect to the handshake in this task.
 handshake: ContextVar[dict[str, Any] | None] = ContextVar("handshake", default=None)
 
 
 class Connection:
-    """One WebSocket: its subprotocol, how it is rejected, and its limits of size and time."""
+    """One WebSocket connection: its subprotocol, its rejection, and its size and time limits."""
 
     def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         self._offered: list[str] = list(scope.get("subprotocols") or [])
@@ -43,7 +44,8 @@ class Connection:
             return await self._receive()
         pending = asyncio.ensure_future(self._receive())
         try:
-            # Sending resets the idle time, too, so check again once it seems to be over.
+            # Sending also resets the idle time, so the timeout must be checked again when it
+            # expires.
             while not pending.done():
                 deadline = min(self._active + IDLE_SECONDS, self._opened + LIFETIME_SECONDS)
                 left = deadline - time.monotonic()
@@ -71,12 +73,16 @@ class Connection:
             self._closed = True
             status = self._answers.get("connect_status")
             if status and not self._answers.get("accepted"):
-                await self._reject(status)  # MiniStack answers 403 whatever $connect returned
+                # MiniStack always answers 403, whatever status $connect returned
+                await self._reject(status)
                 return
         await self._send(message)
 
     def _subprotocol(self) -> str | None:
-        """Return the one from $connect; MiniStack drops it, and browsers then close the socket."""
+        """Return the subprotocol that $connect selected.
+
+        MiniStack does not send it, and browsers then close the connection.
+        """
         headers: dict[str, str] = self._answers.get("connect_headers") or {}
         for name, value in headers.items():
             if name.lower() == "sec-websocket-protocol" and value in self._offered:

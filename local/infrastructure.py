@@ -1,4 +1,4 @@
-"""The project's Terraform, applied to a stack's emulator, and the values of its secrets."""
+"""Applies the project's Terraform configuration to a stack's emulator and sets the secrets."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ terraform {
   backend "local" {}
 }
 """,
-    # The emulator serves all APIs at one address, each under its own path.
+    # The emulator serves all APIs at one address. Each API has its own path.
     "endpoints_override.tf": """\
 locals {
   callback_endpoint   = "{url}/_aws/execute-api/${module.callback_api.api_id}/%24default"
   management_endpoint = "{url}/_aws/execute-api/${module.websocket.api_id}/${var.stage}"
 }
 """,
-    # The emulator adds settings of HTTP APIs to the authorizer; every plan would remove them.
+    # The emulator adds settings of HTTP APIs to the authorizer. Without this override, every plan
+    # would remove them.
     "modules/websocket/authorizer_override.tf": """\
 resource "aws_apigatewayv2_authorizer" "this" {
   lifecycle {
@@ -62,7 +63,7 @@ _ADDRESSES = (
 
 
 def fingerprint() -> str:
-    """Hash every file that is applied."""
+    """Return a hash of all files that are applied."""
     digest = hashlib.sha256()
     for path in _files():
         digest.update(str(path.relative_to(_SOURCE)).encode() + b"\0" + path.read_bytes() + b"\0")
@@ -77,7 +78,7 @@ def apply(
     Raises
     ------
     SetupError
-        Terraform failed; the message quotes it.
+        Terraform failed. The message quotes Terraform's message.
     """
     directory = _copy(stack)
     for name, text in OVERRIDES.items():
@@ -105,13 +106,13 @@ def apply(
 
 
 def addresses(stack: Path) -> dict[str, str]:
-    """Return the outputs under their names in stack.env."""
+    """Return the Terraform outputs by their names in stack.env."""
     outputs = json.loads((stack / "outputs.json").read_text())
     return {f"HERALD_{name.upper()}": outputs[name] for name in _ADDRESSES}
 
 
 def forget(stack: Path) -> None:
-    """Delete the Terraform state: its resources are gone with the emulator."""
+    """Delete the Terraform state. Its resources no longer exist once the emulator has stopped."""
     for path in (stack / "infra").glob("terraform.tfstate*"):
         path.unlink()
     (stack / "infra" / ".terraform.tfstate.lock.info").unlink(missing_ok=True)
@@ -125,7 +126,9 @@ def _files() -> Iterator[Path]:
 
 
 def _copy(stack: Path) -> Path:
-    """Copy infra/ into the stack: state and override stay out of the sources."""
+    """Copy infra/ into the stack's directory, so that state and override files are not in the
+    sources.
+    """
     directory = stack / "infra"
     for old in directory.rglob("*.tf"):
         if ".terraform" not in old.parts:

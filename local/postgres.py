@@ -1,4 +1,7 @@
-"""A throw-away PostgreSQL server from the programs that this machine has, as root or as a user."""
+"""A temporary PostgreSQL server, started with the PostgreSQL programs of this machine.
+
+It can be started by root or by another user.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,8 @@ import psutil
 from local.ports import free_port
 from tooling import SetupError, environments, logs
 
-# The data does not outlive the stack: no durability, little memory. And no socket file: a deep
-# checkout would exceed the length limit of its path.
+# The data is deleted with the stack, so durability is off and little memory is used. There is no
+# Unix socket, because its path could exceed the length limit in a deep checkout.
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -32,7 +35,7 @@ _SETTINGS = {
 
 
 class Postgres(NamedTuple):
-    """One server: its programs, its data, and how to reach it."""
+    """A server: its programs, its data directory and its connection settings."""
 
     programs: Path
     directory: Path
@@ -48,10 +51,11 @@ class Postgres(NamedTuple):
         return f"postgresql://{self.user}:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def initialise(self) -> None:
-        """Create the data directory, start the server, create the database `herald`."""
+        """Create the data directory, start the server and create the database `herald`."""
         password_file = self._write_password()
         if identity := _identity():
-            # From here on `nobody` may put anything in here: as root we write nothing more.
+            # From here on, the user `nobody` can create files and links in this directory. As root
+            # we must not write to it any more.
             os.chown(self.directory, identity["user"], identity["group"])
         options = ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync"]
         self._run("initdb", "-U", self.user, "--pwfile", str(password_file), *options)
@@ -59,7 +63,9 @@ class Postgres(NamedTuple):
         _create_database(self)
 
     def _write_password(self) -> Path:
-        """The file for initdb, readable by the server's user alone; raises SetupError."""
+        """Write the password file for initdb, which only the server's user can read; raises
+        SetupError.
+        """
         path = self.directory / "password"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         try:
@@ -73,27 +79,29 @@ class Postgres(NamedTuple):
         return path
 
     def start(self) -> None:
-        """Start the server and wait until it answers; raises SetupError with its log."""
+        """Start the server and wait until it answers; raises SetupError with the end of its log."""
         settings = {**_SETTINGS, "port": str(self.port)}
         options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
         self._run("pg_ctl", "-w", "-t", "30", "-l", str(self.log), "-o", options, "start")
 
     def stop(self, mode: str = "fast") -> None:
-        """Stop the server if it runs; mode `immediate` is a crash: nothing is flushed."""
+        """Stop the server if it runs. The mode `immediate` simulates a crash, because nothing is
+        flushed.
+        """
         if self.running():
             self._run("pg_ctl", "-w", "-t", "30", "-m", mode, "stop")
 
     def running(self) -> bool:
-        # Before there are data, the server's user may not even enter the directory.
+        # Before initdb runs, the server's user may have no access to the directory.
         return self._has_data() and self._call("pg_ctl", "status").returncode == 0
 
     def remove(self) -> None:
-        """Stop the server, whatever its state, and delete its data."""
+        """Stop the server in any state and delete its data."""
         if not self.directory.is_dir():
             return
         if self._has_data():
             self._call("pg_ctl", "-w", "-m", "immediate", "stop")
-        # pg_ctl does not stop the server that an interrupted initdb leaves behind.
+        # pg_ctl does not stop a server process that is left over from an interrupted initdb.
         left = [process for process in psutil.process_iter() if self._works_here(process)]
         for process in left:
             process.kill()
@@ -118,14 +126,15 @@ class Postgres(NamedTuple):
     def _read_log(self) -> str:
         try:
             descriptor = os.open(self.log, os.O_RDONLY | os.O_NOFOLLOW)
-        except OSError:  # there is none yet, or a link is in its place
+        except OSError:  # the log does not exist yet, or it is a symbolic link
             return ""
         with os.fdopen(descriptor, errors="replace") as file:
             return file.read()
 
     def _call(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [str(self.programs / program), "-D", str(self.directory / "data"), *arguments]
-        # Not a pipe: the server would inherit it and hold it open.
+        # A file is used instead of a pipe, because the server would inherit the pipe and keep it
+        # open.
         with tempfile.TemporaryFile("w+") as output:
             code = subprocess.call(
                 command,
@@ -141,15 +150,16 @@ class Postgres(NamedTuple):
 
 
 def plan() -> Postgres:
-    """Choose a new server's programs, directory, port and password, without starting it."""
-    # In the temporary directory: the user that the server runs as may not enter root's home.
+    """Choose the programs, directory, port and password of a new server, without starting it."""
+    # The data is in the temporary directory, because the server's user may have no access to root's
+    # home directory.
     directory = Path(tempfile.mkdtemp(prefix="herald-pg-"))
     programs = _usable(find_programs(), directory)
     return Postgres(programs, directory, free_port(), secrets.token_hex(16))
 
 
 def create() -> Postgres:
-    """Create and start a new server; on failure, raises SetupError and leaves nothing behind."""
+    """Create and start a new server. On failure, all its files are deleted; raises SetupError."""
     server = plan()
     try:
         server.initialise()
@@ -160,7 +170,9 @@ def create() -> Postgres:
 
 
 def find_programs() -> Path:
-    """Return the directory of initdb and pg_ctl: PG_BIN, the system's, or the wheel's."""
+    """Return the directory of initdb and pg_ctl: PG_BIN, else an installed PostgreSQL, else the
+    wheel's.
+    """
     if named := os.environ.get("PG_BIN"):
         if _complete(Path(named)):
             return Path(named)
@@ -196,7 +208,10 @@ def _wheel() -> Path:
 
 
 def _identity() -> dict[str, Any]:
-    """Return Popen's arguments to run as `nobody` if we are root, which PostgreSQL refuses."""
+    """Return arguments for Popen to run as the user `nobody` if we are root.
+
+    PostgreSQL refuses to run as root.
+    """
     if os.geteuid() != 0:
         return {}
     nobody = pwd.getpwnam("nobody")
@@ -204,7 +219,9 @@ def _identity() -> dict[str, Any]:
 
 
 def _usable(programs: Path, directory: Path) -> Path:
-    """Return the programs; copied next to the data if `nobody` cannot reach them."""
+    """Return the directory of the programs. If the user `nobody` cannot run them, they are copied
+    next to the data first.
+    """
     identity = _identity()
     if not identity:
         return programs

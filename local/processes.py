@@ -1,7 +1,7 @@
-"""The processes of a stack: started detached, and found again by a mark in their environment.
+"""Starts the processes of a stack and finds them again by a marker in their environment variables.
 
-Everything they start inherits the mark, and unlike a process id it is never reused. So a stack
-whose launcher was killed can still be stopped, and no other process is ever touched.
+Child processes inherit the marker, and unlike a process id it is never reused. A stack can
+therefore be stopped even if its launcher was killed, and no other process is stopped.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 
 MARK = "HERALD_STACK_DIRECTORY"
 
-# Our own children, kept until they exit: Popen warns when it is forgotten before.
+# Our child processes, kept until they exit. Otherwise, Popen would warn that a process is still
+# running.
 _children: list[subprocess.Popen[bytes]] = []
 
-# The variables a server inherits: functions in the emulator see its whole environment.
+# Only these variables are inherited, because functions in the emulator can read its whole
+# environment.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ")
 
 
 def clean_environment(stack: Path, extra: Mapping[str, str]) -> dict[str, str]:
-    """Return a small environment with the stack's mark, for a server of the stack."""
+    """Return a minimal environment with the stack's marker, for a server of the stack."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return {**inherited, MARK: str(stack), **extra}
 
@@ -37,7 +39,7 @@ def clean_environment(stack: Path, extra: Mapping[str, str]) -> dict[str, str]:
 def start(
     command: Sequence[str], *, environment: Mapping[str, str], directory: Path, log: Path
 ) -> subprocess.Popen[bytes]:
-    """Start a server in its own session, its output appended to `log`."""
+    """Start a server in its own session; its output is appended to `log`."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
@@ -60,12 +62,12 @@ def await_ready(
     log: Path,
     timeout: float = 30.0,
 ) -> None:
-    """Wait until `ready()`.
+    """Wait until `ready()` returns true.
 
     Raises
     ------
     SetupError
-        The process exits, or `timeout` seconds pass; the message quotes the end of the log.
+        The process exits, or `timeout` seconds pass. The message quotes the end of the log.
     """
     deadline = time.monotonic() + timeout
     while not ready():
@@ -78,7 +80,9 @@ def await_ready(
 
 
 def owned(stack: Path) -> list[psutil.Process]:
-    """Return the running processes with the mark of `stack`, except our own and its parents."""
+    """Return the running processes with the marker of `stack`, except this process and its
+    parents.
+    """
     ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     found = []
     for process in psutil.process_iter():
@@ -92,12 +96,12 @@ def owned(stack: Path) -> list[psutil.Process]:
 
 
 def stop(stack: Path, grace: float = 2.0) -> int:
-    """Terminate every process of `stack`, kill the rest; return how many there were."""
+    """Terminate all processes of `stack`, kill those that do not exit, and return their number."""
     processes = owned(stack)
     for process in processes:
         _signal(process, "terminate")
     _, stubborn = psutil.wait_procs(processes, timeout=grace)
-    # A parent may have started workers while it was being terminated.
+    # A process may have started child processes while it was being terminated.
     for process in [*stubborn, *owned(stack)]:
         _signal(process, "kill")
     psutil.wait_procs(stubborn, timeout=grace)

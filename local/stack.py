@@ -1,8 +1,9 @@
-"""The life of one stack on this machine: all its parts are up and connected, or none is left.
+"""Starts, updates and stops one local stack. Either all parts are running, or none is.
 
-A stack is a directory. Its `state.json` says what was started; its `stack.env` exists exactly while
-the stack is ready for use; whoever changes the stack holds its lock. Emulator and database keep no
-data, so a stack that has lost a part is removed and started again.
+Each stack has a directory. The file `state.json` records the parts that were started. The file
+`stack.env` exists only while the stack is ready for use. Commands that change the stack hold the
+file `lock`. The emulator and the database lose their data when they stop, so a stack with a missing
+part is deleted and started again.
 """
 
 from __future__ import annotations
@@ -36,11 +37,12 @@ if TYPE_CHECKING:
 STAGE = "local"
 ISSUER = "herald-studio"
 AUDIENCE = "herald"
-COPIES = 4  # of deliver at once; more than a laptop's cores only make the batches smaller
+# concurrent instances of deliver; more than a laptop's cores would only make the batches smaller
+COPIES = 4
 
 
 class Stack:
-    """One stack, in `directory`; `settings` go to the emulator, `variables` to Terraform."""
+    """A stack in `directory`; `settings` are passed to the emulator, `variables` to Terraform."""
 
     def __init__(
         self,
@@ -60,18 +62,20 @@ class Stack:
 
     @property
     def postgres(self) -> Postgres:
-        """Return the running stack's database server, to stop and start it."""
+        """Return the database server of the running stack, which callers can stop and start."""
         return (State.load(self._state_file) or State()).servers()[0]
 
     def environment(self) -> dict[str, str]:
-        """Return the running stack's addresses and secrets; raises SetupError if it is not up."""
+        """Return the addresses and secrets of the running stack; raises SetupError if it is not
+        running.
+        """
         return stack_env.read(self.env_file)
 
     def up(self, *, owned: bool = False) -> bool:
-        """Start the stack, or bring it up to date; return whether it had to be started.
+        """Start the stack, or update it if it is running; return whether it was started.
 
-        With `owned`, the next `up` replaces it if this process has exited by then. Whatever goes
-        wrong, Ctrl-C included, nothing is left running.
+        With `owned`, the stack belongs to this process, and the next `up` replaces the stack if the
+        process has exited. If starting fails or is interrupted, all parts are stopped.
         """
         with self._locked():
             state = State.load(self._state_file)
@@ -90,7 +94,7 @@ class Stack:
             return True
 
     def down(self) -> int:
-        """Stop the stack and delete its data; return how many processes there were."""
+        """Stop the stack and delete its data; return the number of stopped processes."""
         if not self.directory.exists():
             return 0
         with self._locked():
@@ -145,7 +149,8 @@ class Stack:
 
     def _start_postgres(self, state: State) -> None:
         with Step("PostgreSQL") as step:
-            # Saved before it is started, so that it is found even if this process is killed.
+            # The state is saved before the server starts, so that the server is found even if this
+            # process is killed.
             state.postgres = postgres.plan()
             state.save(self._state_file)
             state.postgres.initialise()
@@ -222,7 +227,10 @@ class Stack:
         write_private(self.env_file, "".join(lines))
 
     def _stop(self, state: State | None) -> int:
-        """Stop what is left of the stack, whoever started it; return how many processes."""
+        """Stop all running parts of the stack, even if another process started them.
+
+        Returns the number of stopped processes.
+        """
         self.env_file.unlink(missing_ok=True)
         stopped = processes.stop(self.directory)
         if state and state.postgres:

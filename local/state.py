@@ -1,4 +1,4 @@
-"""What a stack consists of, as kept in its state.json: enough to end it and to change it."""
+"""The state.json file of a stack, with the data needed to stop or update the stack."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class State:
     emulator: Emulator | None = None
     studio_port: int = 0
     secrets: dict[str, str] = field(default_factory=dict)
-    applied: str = ""  # fingerprint of the package and the Terraform files that are in place
-    owner: tuple[int, float] | None = None  # the foreground process it must not outlive
+    applied: str = ""  # fingerprint of the applied package and Terraform files
+    owner: tuple[int, float] | None = None  # the foreground process that owns the stack
 
     @classmethod
     def load(cls, path: Path) -> State | None:
-        """Read a state file; None when there is none or it is damaged."""
+        """Read a state file; return None if it is missing or damaged."""
         try:
             kept = json.loads(path.read_text())
         except (FileNotFoundError, ValueError):
@@ -39,17 +39,17 @@ class State:
         return cls(**kept)
 
     def save(self, path: Path) -> None:
-        """Write the state, which holds secrets, for our eyes only."""
+        """Write the state to a file that only we can read, because it includes secrets."""
         write_private(path, json.dumps(self.__dict__, default=str, indent=2))
 
     def servers(self) -> tuple[Postgres, Emulator]:
-        """Return both servers; raises SetupError when one was never started."""
+        """Return both servers; raises SetupError if one was never started."""
         if self.postgres is None or self.emulator is None:
             raise SetupError("The stack is not up: run `make up` first.")
         return self.postgres, self.emulator
 
     def abandoned(self) -> bool:
-        """Whether the process that it belonged to has exited."""
+        """Whether the stack belongs to a process that has exited."""
         if self.owner is None:
             return False
         pid, created = self.owner

@@ -1,4 +1,4 @@
-"""Tokens for the users of a stack, as the integrator's login would issue them."""
+"""Issues tokens for the users of a stack, as the login of an integrator's application would."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Issuer(NamedTuple):
-    """The issuer that a stack trusts."""
+    """A token issuer that a stack trusts."""
 
     secret: str
     name: str
@@ -20,7 +20,7 @@ class Issuer(NamedTuple):
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Issuer:
-        """Return the issuer of the stack whose stack.env is given."""
+        """Return the issuer for a stack, from the content of its stack.env file."""
         fields = ("HERALD_JWT_SECRET", "HERALD_JWT_ISSUER", "HERALD_JWT_AUDIENCE")
         return cls(*(environment[field] for field in fields))
 
@@ -30,7 +30,7 @@ class Issuer(NamedTuple):
         return self.sign(sub=user, iat=now, exp=now + int(lifetime))
 
     def sign(self, **claims: Any) -> str:
-        """Return a JWT with these claims; issuer and audience are added unless given."""
+        """Return a JWT with these claims. Issuer and audience are added unless they are given."""
         every = {"iss": self.name, "aud": self.audience, **claims}
         return jwt.encode(every, self.secret, algorithm="HS256")
 

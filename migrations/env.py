@@ -1,4 +1,4 @@
-"""Alembic's entry point: the migrations are plain SQL, applied in one transaction.
+"""Alembic's entry point. Migrations are plain SQL, and all of them are applied in one transaction.
 
 Database and schema are those that tooling/migrations.py was called with; HERALD_DATABASE_URL and
 HERALD_DATABASE_SCHEMA when alembic is run by hand.
@@ -25,7 +25,8 @@ with migrations.engine(dsn).connect() as connection:
         version_table_schema=schema,
     )
     with context.begin_transaction():
-        # Of two deployments at once, the second waits and then finds nothing to do.
+        # If two deployments migrate concurrently, the second waits for this lock and then finds
+        # that all migrations are applied.
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7203211)")
         migrations.prepare(connection, schema)
         context.run_migrations()

@@ -13,7 +13,7 @@ EPOCH_AGE_SECONDS = 60
 
 
 def epoch(age_seconds: float = EPOCH_AGE_SECONDS, tail: int = 1) -> str:
-    """A UUIDv7 of the given age."""
+    """Return a UUIDv7 that was created `age` seconds ago."""
     milliseconds = int((time.time() - age_seconds) * 1000)
     text = f"{milliseconds:012x}7000800000000000{tail:04x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,4 +1,4 @@
-"""Running `./herald` in this process."""
+"""Runs `./herald` in this process."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Fixtures that suites share: the applied stack, and throw-away databases.
+"""Fixtures for several suites: the running local stack and temporary databases.
 
-`stack` boots one stack for the whole run in build/test-stack; HERALD_STACK_ENV=<a stack.env> uses
-one that is already up (`make up`) and leaves it alone.
+`stack` starts one stack for the whole test run, in build/test-stack. With HERALD_STACK_ENV=<a
+stack.env>, the tests use a stack that is already running (`make up`) and do not stop it.
 """
 
 from __future__ import annotations
@@ -28,22 +28,23 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Fixtures are torn down on Ctrl-C but not on SIGTERM: treat both alike.
+    # pytest tears down fixtures on Ctrl-C but not on SIGTERM, so SIGTERM is handled like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # pytest-terraform aborts the run if terraform is not on PATH; its tests set their own.
+    # pytest-terraform aborts the run if terraform is not on PATH. The tests that use it set their
+    # own terraform.
     if not shutil.which("terraform"):
         config.option.dest_tf_binary = "terraform"
 
 
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """The applied one-machine stack."""
+    """The running local stack."""
     if running := os.environ.get("HERALD_STACK_ENV"):
         yield Stack(Path(running).resolve().parent)
         return
     started = Stack(BUILD / "test-stack")
     try:
-        # It takes a minute: show its progress despite pytest's capturing.
+        # Starting takes a minute, so the progress is shown although pytest captures output.
         capture = request.config.pluginmanager.getplugin("capturemanager")
         with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
             print()

@@ -1,4 +1,4 @@
-"""Sockets refused: unit tests run without a network, in whatever thread or library."""
+"""Forbids sockets in unit tests, so that no thread or library can use the network."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MESSAGE = "unit tests open no sockets: move this test to tests/integration"
 
 
 class SocketRefused(OSError):
-    """A socket was used where none may be; an OSError, so that libraries clean up after it."""
+    """A socket was used in a unit test. This is an OSError, so that libraries clean up after it."""
 
 
 @contextmanager
 def sockets_refused() -> Iterator[None]:
     """Make every bind, listen and connect fail.
 
-    The block fails as well, even if the code under test handled or replaced the error.
+    The block itself also fails, even if the code under test has handled or replaced the error.
     """
     attempts: list[str] = []
 
@@ -37,7 +37,8 @@ def sockets_refused() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("bind", "listen", "connect", "connect_ex", "sendto", "sendmsg"):
             patch.setattr(socket.socket, name, refuse(f"socket.{name}"))
-        patch.setattr(psycopg2, "_connect", refuse("psycopg2.connect"))  # libpq has its own sockets
+        # libpq opens its sockets without Python
+        patch.setattr(psycopg2, "_connect", refuse("psycopg2.connect"))
         try:
             yield
         except BaseException as exc:

@@ -1,6 +1,6 @@
-"""What building Herald takes: the environments, the Lambda package, Terraform.
+"""The build tools: Python environments, the Lambda package and Terraform.
 
-Used by the operators' command and by the one-machine stack. It knows neither of them.
+The `./herald` command and the local stack use this package. It does not depend on them.
 """
 
 from pathlib import Path
@@ -10,4 +10,4 @@ BUILD = ROOT / "build"
 
 
 class SetupError(Exception):
-    """Something is missing on this machine; the message says what to do about it."""
+    """A requirement is missing on this machine; the message says how to provide it."""

@@ -1,4 +1,4 @@
-"""The project's Python environments and the programs its tests need, made when missing.
+"""Creates the project's Python environments and installs the programs that its tests need.
 
 tooling/setup.sh runs it before anything is installed: standard library only.
 """
@@ -24,7 +24,7 @@ LOGS = BUILD / "logs"
 
 
 class Environment(NamedTuple):
-    """A virtual environment, with what its progress line says."""
+    """A virtual environment, with the title and hint for its progress line."""
 
     directory: Path
     title: str
@@ -46,7 +46,8 @@ ENVIRONMENTS = {
 
 
 def ensure(name: str) -> Path:
-    """Make the environment `name` if it is missing or its pins changed; return its interpreter.
+    """Create the environment `name` if it is missing or its pinned versions have changed; return
+    its interpreter.
 
     Raises
     ------
@@ -61,20 +62,20 @@ def ensure(name: str) -> Path:
     with (BUILD / "setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if stamp.is_file() and stamp.read_text() == wanted and environment.python.exists():
-            stamp.touch()  # ./herald compares its time with that of the pins
+            stamp.touch()  # ./herald compares this time with that of the requirements file
             return environment.python
         with Step(environment.title, environment.hint) as step:
             log = LOGS / f"setup-{name}.log"
             run_logged([sys.executable, "-m", "venv", "--clear", str(environment.directory)], log)
             _install(environment.python, requirements, log)
-            # Written last: an interrupted installation starts over.
+            # The stamp is written last, so that an interrupted installation starts again.
             stamp.write_text(wanted)
             step.done(environment.directory.name)
     return environment.python
 
 
 def _install(python: Path, requirements: Path, log: Path) -> None:
-    """Install with uv, which takes seconds where pip takes minutes; with pip when uv fails."""
+    """Install packages with uv, which takes seconds instead of minutes; use pip if uv fails."""
     pip = [str(python), "-m", "pip", "install", "--require-hashes", "--no-input"]
     uv = ENVIRONMENTS["dev"].directory / "bin" / "uv"
     try:
@@ -83,14 +84,14 @@ def _install(python: Path, requirements: Path, log: Path) -> None:
         options = ["--no-config", "--require-hashes", "-r", str(requirements)]
         run_logged([str(uv), "pip", "install", "--python", str(python), *options], log)
     except (SetupError, OSError):
-        # A mirror or a certificate may be configured for pip only.
+        # A package mirror or a certificate may be configured only for pip.
         run_logged([*pip, "-r", str(requirements)], log)
 
 
 def run_logged(command: Sequence[str], log: Path) -> None:
     """Run `command` with its output in `log`; raises SetupError with the end of the log."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    # Settings of the active environment must not leak into the new one.
+    # Settings of the active Python environment must not affect the new one.
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
     with log.open("a") as output:
         output.write(f"\n$ {' '.join(command)}\n")
@@ -101,7 +102,9 @@ def run_logged(command: Sequence[str], log: Path) -> None:
 
 
 def find_chromium() -> Path | None:
-    """Find Chromium or Chrome: CHROMIUM, then PATH, then the usual places."""
+    """Find Chromium or Chrome in the variable CHROMIUM, else on PATH, else in the usual
+    directories.
+    """
     named = os.environ.get("CHROMIUM")
     names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
     places = ["/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"]
@@ -124,7 +127,9 @@ def find_pgbouncer() -> Path | None:
 
 
 def ensure_program(package: str, find: Callable[[], Path | None]) -> Path:
-    """Find a program, or install Debian's package as root; raises SetupError if neither works."""
+    """Find a program, or install its Debian package if we are root; raises SetupError if both
+    fail.
+    """
     if found := find():
         return found
     if os.geteuid() != 0 or not shutil.which("apt-get"):
@@ -147,7 +152,7 @@ _PROGRAMS = {"chromium": find_chromium, "nodejs": find_node, "pgbouncer": find_p
 
 
 def main(names: Sequence[str]) -> int:
-    """Make the named environments and install the named programs; return the exit code."""
+    """Create the named environments and install the named programs; return the exit code."""
     try:
         for name in names:
             if name in _PROGRAMS:

@@ -1,4 +1,4 @@
-"""The database's schema: which migrations a database lacks, and applying them."""
+"""Finds the migrations that a database lacks and applies them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ _LAST_SHARED = "0001"  # the last revision whose tables were in a schema that ot
 
 
 class Migrations(NamedTuple):
-    """The steps from a database's revision to the newest one; none when it is current."""
+    """The migrations from a database's revision to the newest one; empty if the schema is
+    current.
+    """
 
     before: str | None
     after: str
@@ -61,7 +63,7 @@ def upgrade(text: str, schema: str = DEFAULT_SCHEMA) -> Migrations:
     Raises
     ------
     SetupError
-        As `pending`, or a migration failed.
+        As for `pending`, or a migration failed.
     """
     from alembic import command
     from sqlalchemy.exc import DBAPIError

@@ -1,4 +1,7 @@
-"""The Lambda package that `chalice package` makes of app/ and chalicelib/; rebuilt when stale."""
+"""Builds the Lambda package from app/ and chalicelib/ with `chalice package`.
+
+The package is rebuilt only if its sources have changed.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,14 @@ if TYPE_CHECKING:
 
 PACKAGE = BUILD / "package"
 ARCHIVE = PACKAGE / "deployment.zip"
-_PROJECT = PACKAGE / "project"  # what Chalice sees; keeps its cache of downloaded wheels
+# a copy of the sources for Chalice, with Chalice's cache of wheels
+_PROJECT = PACKAGE / "project"
 _STAMP = PACKAGE / ".stamp"
 _COMPILED_FOR = re.compile(r"\.cpython-3(\d+)-[^/]*\.so$")
 
 
 def fingerprint() -> str:
-    """Hash everything that goes into the package."""
+    """Return a hash of all files that determine the content of the package."""
     digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
     for path in _sources():
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
@@ -71,7 +75,7 @@ def runtime(archive: Path) -> str:
 
 
 def _sources() -> Iterator[Path]:
-    """Return the package's source files, without the bytecode of test runs."""
+    """Return the package's source files, without bytecode from test runs."""
     chalice = ROOT / "app" / ".chalice" / "config.json"
     yield from (ROOT / "app" / "app.py", ROOT / "app" / "requirements.txt", chalice)
     for path in sorted((ROOT / "chalicelib").rglob("*")):
@@ -80,7 +84,7 @@ def _sources() -> Iterator[Path]:
 
 
 def _stage() -> None:
-    """Copy the sources alone: bytecode would go into the archive and change its hash."""
+    """Copy only the sources, because existing bytecode would change the hash of the archive."""
     for name in ("app.py", "chalicelib"):
         target = _PROJECT / name
         shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
@@ -100,7 +104,7 @@ def _run_chalice() -> None:
     environment = {
         **os.environ,
         "PYTHONDONTWRITEBYTECODE": "1",
-        "AWS_DEFAULT_REGION": "us-east-1",  # Chalice wants one but does not use it
+        "AWS_DEFAULT_REGION": "us-east-1",  # Chalice requires a Region but does not use it
     }
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     log = BUILD / "logs" / "package.log"
@@ -115,27 +119,30 @@ def _run_chalice() -> None:
 
 
 def _add_bytecode(archive: Path) -> None:
-    """Add bytecode to the archive; without it Lambda compiles at every cold start.
+    """Add bytecode to the archive, so that Lambda does not compile the modules in every cold start.
 
-    Bytecode with unchecked hashes, made in a separate process, depends on the sources alone, and so
-    does the archive.
+    The archive must depend only on the sources, so that the same sources give the same hash. The
+    bytecode therefore has unchecked hashes instead of time stamps, and is compiled in a separate
+    process.
     """
     unpacked = archive.with_suffix(".unpacked")
     shutil.unpack_archive(archive, unpacked)
     command = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
     command += ["-s", str(unpacked), "-p", "/var/task", str(unpacked)]
-    # Some packages have modules for other Python versions, which do not compile: no matter.
+    # Some packages include modules for other Python versions. These do not compile, which is
+    # harmless.
     subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": "0"}, check=False)
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
         for path in sorted(path for path in unpacked.rglob("*") if path.is_file()):
-            entry = zipfile.ZipInfo(str(path.relative_to(unpacked)))  # dated 1980, always
+            # always has the date 1980-01-01
+            entry = zipfile.ZipInfo(str(path.relative_to(unpacked)))
             entry.external_attr = 0o644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             target.writestr(entry, path.read_bytes())
 
 
 def main() -> int:
-    """Build the package and print where it is; used by make."""
+    """Build the package and print its path; used by make."""
     try:
         build()
     except SetupError as error:

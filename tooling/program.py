@@ -1,4 +1,4 @@
-"""The root of a command line built with Typer: exit codes and expected errors."""
+"""The base class for command lines built with Typer. It handles exit codes and expected errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from tooling import SetupError
 
 
 class Program(TyperGroup):
-    """A command's return value is the exit code; an expected error is a line on stderr."""
+    """A group of commands. The return value of a command is its exit code, and an expected error is
+    printed as one line on stderr.
+    """
 
     failure: ClassVar[int] = 1  # the exit code of an expected error
 
@@ -30,7 +32,7 @@ class Program(TyperGroup):
         raise typer.Exit(code or 0)
 
     def expects(self, error: Exception) -> bool:
-        """Whether an error's message says enough: no traceback is shown."""
+        """Whether an error is expected, so that only its message is shown and no traceback."""
         return isinstance(error, SetupError)
 
     def shown(self, error: Exception) -> str:

@@ -1,6 +1,6 @@
-"""Progress on a terminal or in a log: the step under way, its duration and its result.
+"""Shows progress on a terminal or in a log: the current step, its duration and its result.
 
-It goes to stderr: stdout is for a command's result.
+Progress is printed to stderr, because stdout is for the result of a command.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from types import TracebackType
 
-_LOG_INTERVAL = 15.0  # seconds between two lines of a step without a terminal
+_LOG_INTERVAL = 15.0  # seconds between two progress lines of a step if there is no terminal
 
 
 class Step:
-    """One step, as a context manager; `note` says how far it is, `done` gives its result.
+    """One step, as a context manager. `note` reports its progress, `done` its result.
 
-    On a terminal, one line is rewritten as time passes. Elsewhere the step prints a line when it
-    begins, now and then while it lasts, and when it finishes.
+    On a terminal, the step has one line, which is updated. Otherwise, the step prints a line when
+    it starts, at intervals while it runs, and when it finishes.
     """
 
     def __init__(self, title: str, hint: str = "") -> None:

@@ -1,4 +1,4 @@
-"""The stack.env of a one-machine stack: its addresses and secrets while it is up."""
+"""Reads the stack.env file of a local stack, which has its addresses and secrets while it runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ STACK_ENV = STACK / "stack.env"
 
 
 def read(path: Path) -> dict[str, str]:
-    """Return the KEY=value lines of a stack.env; raises SetupError when there is no such file."""
+    """Return the KEY=value lines of a stack.env file; raises SetupError if the file does not
+    exist.
+    """
     try:
         lines = path.read_text().splitlines()
     except FileNotFoundError:

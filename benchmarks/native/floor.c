@@ -1,6 +1,7 @@
 /*
- * The floor: a minimal client that signs and posts, in C over epoll. One request at a time per
- * connection, HMAC-SHA256 with precomputed key blocks, almost no error handling.
+ * A lower bound for the cost of a post: a minimal client in C with epoll, which signs requests and
+ * posts them. Each connection carries one request at a time. HMAC-SHA256 uses precomputed key
+ * blocks. There is almost no error handling.
  *
  *   floor PORT CONNECTIONS POSTS BODY_BYTES TOKEN_BYTES
  *

@@ -1,6 +1,7 @@
 /*
- * The service in place of AWS: answers API Gateway's @connections and a few DynamoDB operations after
- * a fixed delay, over HTTP/1.1 keep-alive, plain or under TLS. One thread, one epoll.
+ * A substitute for AWS: answers requests to API Gateway's @connections and a few DynamoDB
+ * operations after a fixed delay, over HTTP/1.1 with keep-alive, with or without TLS. It uses one
+ * thread and one epoll instance.
  *
  *   standin DELAY_MS GONE_EVERY THROTTLE_EVERY [CERTIFICATE KEY]
  *
@@ -165,7 +166,7 @@ static size_t database(char *out, const char *operation, const char *body, size_
     static const char json[] = "application/x-amz-json-1.0";
     static unsigned long ids;
     if (strncmp(operation, "BatchGetItem", 12) == 0 || strncmp(operation, "GetItem", 7) == 0) {
-        /* An item with one open connection for every user requested. */
+        /* Returns an item with one open connection for every requested user. */
         static char items[ANSWER];
         int several = *operation == 'B';
         size_t used = (size_t)snprintf(items, sizeof items,

@@ -1,1 +1,1 @@
-"""AWS services as Herald calls them, through the engine instead of an SDK (ADR 4)."""
+"""Clients for the AWS services that Herald calls. They use the engine instead of an SDK (ADR 4)."""

@@ -1,4 +1,4 @@
-"""DynamoDB's item format, and batches of writes."""
+"""Conversion to DynamoDB's item format, and batches of writes."""
 
 from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring_ascii as quoted
@@ -11,7 +11,9 @@ Row = Mapping[str, str | int]
 
 
 class AttributeValue(TypedDict, total=False):
-    """A value in DynamoDB's format: exactly one of a string, a number and a map is there."""
+    """A value in DynamoDB's format. It has exactly one key: S for a string, N for a number or M for
+    a map.
+    """
 
     S: str
     N: str
@@ -30,20 +32,20 @@ def to_item(row: Row) -> Item:
 
 
 def text_of(item: Item, name: str) -> str:
-    """Return an item's string, or an empty one when it has none of that name."""
+    """Return a string attribute of an item, or an empty string if the item lacks the attribute."""
     return item.get(name, {}).get("S", "")
 
 
 def number_of(item: Item, name: str, default: int = 0) -> int:
-    """Return an item's whole number."""
+    """Return a number attribute of an item, or `default` if the item lacks the attribute."""
     return int(item.get(name, {}).get("N", default))
 
 
 def batch_write(table: str, rows: Iterable[Row]) -> bytes:
     """Return the payload of a BatchWriteItem that puts up to BATCH_WRITE_ITEMS rows.
 
-    Written as text: delivery writes two rows for each event, and this takes a third of the time
-    that building the items and encoding them does.
+    Delivery writes two rows for each event. The payload is therefore formatted directly as text,
+    which takes a third of the time of building dictionaries and encoding them as JSON.
     """
     puts = ",".join([f'{{"PutRequest":{{"Item":{_item_text(row)}}}}}' for row in rows])
     return f'{{"RequestItems":{{{quoted(table)}:[{puts}]}}}}'.encode()

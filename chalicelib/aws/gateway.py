@@ -1,4 +1,4 @@
-"""API Gateway's @connections: posting to a WebSocket connection and closing it."""
+"""API Gateway's @connections API, which posts to a WebSocket connection or closes it."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -8,13 +8,13 @@ from chalicelib.engine.sigv4 import quote
 
 
 class Outcome(Enum):
-    """How a post ended."""
+    """The outcome of a post."""
 
     DELIVERED = "delivered"
     GONE = "gone"  # the connection no longer exists
-    THROTTLED = "throttled"  # left to the client's recovery, as is the next
-    RETRYABLE = "retryable"  # 5xx or no answer
-    FORBIDDEN = "forbidden"  # a fault of the deployment
+    THROTTLED = "throttled"  # not retried here; the client recovers the events
+    RETRYABLE = "retryable"  # 5xx or no answer; not retried here either
+    FORBIDDEN = "forbidden"  # the function lacks a permission
 
 
 _OUTCOMES = {
@@ -32,9 +32,9 @@ class Gateway:
     Parameters
     ----------
     url
-        The stage's management endpoint: a setting, never taken from an event.
+        The stage's management endpoint. It comes from a setting, never from an event.
     rate
-        Posts per second at most, of this process; None for no limit.
+        The maximum number of posts per second of this process; None for no limit.
     """
 
     def __init__(self, url: str, environ: Mapping[str, str], *, rate: float | None = None) -> None:
@@ -43,7 +43,8 @@ class Gateway:
 
     def post(self, connection_id: str, frame: bytes) -> Request:
         """Return the request that sends one frame."""
-        return Request(self.endpoint, "POST", f"/{quote(connection_id)}", frame)  # ids end in '='
+        # connection ids end in "=", which must be encoded
+        return Request(self.endpoint, "POST", f"/{quote(connection_id)}", frame)
 
     def close(self, connection_id: str) -> Request:
         """Return the request that closes a connection."""
@@ -51,5 +52,5 @@ class Gateway:
 
 
 def outcome(result: Response) -> Outcome:
-    """Return how a post ended."""
+    """Return the outcome of a post."""
     return _OUTCOMES.get(result.status, Outcome.RETRYABLE)

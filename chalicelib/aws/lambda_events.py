@@ -1,6 +1,6 @@
-"""The events that Lambda hands to the functions, as far as Herald reads them.
+"""Types of the events that Lambda passes to the functions, with only the fields that Herald reads.
 
-Shapes: https://docs.aws.amazon.com/lambda/latest/dg/ and, for WebSockets,
+The formats are documented at https://docs.aws.amazon.com/lambda/latest/dg/ and, for WebSockets, at
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-overview.html
 """
 
@@ -9,7 +9,7 @@ from typing import NotRequired, Protocol, TypedDict
 
 
 class LambdaContext(Protocol):
-    """What Herald asks of Lambda's context object."""
+    """The part of Lambda's context object that Herald uses."""
 
     def get_remaining_time_in_millis(self) -> int:
         """Return the milliseconds until the function is stopped."""
@@ -36,13 +36,13 @@ class SqsEvent(TypedDict):
 
 
 class BatchItemFailure(TypedDict):
-    """A message that is to be received again."""
+    """A message that SQS must deliver again."""
 
     itemIdentifier: str
 
 
 class SqsResponse(TypedDict):
-    """The answer to an SqsEvent (ReportBatchItemFailures)."""
+    """The response to an SqsEvent (ReportBatchItemFailures)."""
 
     batchItemFailures: list[BatchItemFailure]
 
@@ -58,7 +58,7 @@ class HttpEvent(TypedDict):
 
 
 class HttpResponse(TypedDict):
-    """The answer to a route, of an HTTP API or a WebSocket API."""
+    """The response of a route, of an HTTP API or a WebSocket API."""
 
     statusCode: int
     headers: NotRequired[dict[str, str]]
@@ -66,7 +66,9 @@ class HttpResponse(TypedDict):
 
 
 class AuthorizerContext(TypedDict):
-    """What `authorize` says of a connection to every later route; values are strings."""
+    """The context that `authorize` sets for a connection. API Gateway passes it to every later
+    route, as strings.
+    """
 
     user_id: str
     token_expires_at: str
@@ -85,7 +87,7 @@ class WebSocketContext(TypedDict):
 
 
 class WebSocketEvent(TypedDict):
-    """$connect, $disconnect, or a client's frame in `body`."""
+    """The event of $connect, $disconnect or $default. $default has a client's frame in `body`."""
 
     requestContext: WebSocketContext
     headers: NotRequired[dict[str, str] | None]

@@ -1,4 +1,7 @@
-"""Secrets from AWS Secrets Manager, kept for a few minutes so that a rotation is noticed."""
+"""Reads secrets from AWS Secrets Manager.
+
+A value is cached for five minutes, so a rotated secret takes effect within that time.
+"""
 
 import time
 from collections.abc import Callable
@@ -9,7 +12,7 @@ KEEP_SECONDS = 300.0
 
 
 class Secrets:
-    """Reads secrets by ARN."""
+    """A reader of secrets, with a cache."""
 
     def __init__(self, service: Service, clock: Callable[[], float] = time.monotonic) -> None:
         self._service = service
@@ -22,8 +25,8 @@ class Secrets:
         Raises
         ------
         ServiceError
-            Secrets Manager refused or did not answer; ResourceNotFoundException when the secret
-            has no value yet.
+            Secrets Manager refused or did not answer. The code is ResourceNotFoundException if the
+            secret has no value yet.
         """
         kept = self._kept.get(arn)
         if kept is None or self._clock() - kept[0] > KEEP_SECONDS:
@@ -32,5 +35,5 @@ class Secrets:
         return kept[1]
 
     def forget(self, arn: str) -> None:
-        """Read the secret again next time: its value did not work."""
+        """Remove a secret from the cache because its value did not work."""
         self._kept.pop(arn, None)

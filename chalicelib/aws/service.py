@@ -1,7 +1,7 @@
-"""AWS services that speak JSON: where they are, and calls to them.
+"""Calls to AWS services with a JSON protocol, and the endpoints of these services.
 
-Endpoints follow the SDKs' rules: AWS_ENDPOINT_URL_<SERVICE>, then AWS_ENDPOINT_URL, then the
-Region's own.
+The endpoint is chosen as in the AWS SDKs: from AWS_ENDPOINT_URL_<SERVICE>, else from
+AWS_ENDPOINT_URL, else the Region's default endpoint.
 """
 
 import json
@@ -15,10 +15,11 @@ from chalicelib.errors import ServiceError
 
 CALL_SECONDS = 5.0
 
-JsonObject = dict[str, Any]  # a request's or an answer's payload, as AWS's API reference gives it
+JsonObject = dict[str, Any]  # payload of a request or response, as in AWS's API reference
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
-# A batch's answer that is not empty there; within an item's text the quotes would be escaped.
+# Matches a batch response with unprocessed items or keys. It cannot match the text of an item,
+# because quotation marks are escaped there.
 _UNPROCESSED = re.compile(rb'"Unprocessed(?:Items|Keys)"\s*:\s*\{\s*"')
 _THROTTLED = (
     b"ProvisionedThroughputExceededException",
@@ -68,7 +69,7 @@ class Service:
         return self.encoded_request(operation, _encode(payload).encode())
 
     def encoded_request(self, operation: str, body: bytes) -> Request:
-        """Return the request of one operation whose payload is JSON already."""
+        """Return the request of one operation whose payload is already JSON."""
         protocol = self._protocol
         return Request(
             self.endpoint,
@@ -84,30 +85,32 @@ class Service:
     def call(
         self, operation: str, payload: JsonObject, deadline: float | None = None
     ) -> JsonObject:
-        """Perform one operation and return its answer; raises ServiceError."""
+        """Perform one operation and return its response; raises ServiceError."""
         return self.call_all((operation, payload), deadline=deadline)[0]
 
     def call_all(
         self, *calls: tuple[str, JsonObject], deadline: float | None = None
     ) -> list[JsonObject]:
-        """Perform several operations at once and return their answers in order.
+        """Perform several operations concurrently and return their responses in the same order.
 
         Parameters
         ----------
         deadline
-            On the clock of time.monotonic(); CALL_SECONDS from now by default.
+            A value of time.monotonic(); by default, CALL_SECONDS from now.
 
         Raises
         ------
         ServiceError
-            One of them failed: the first in order.
+            At least one operation failed. The error is that of the first one in order.
         """
         limit = time.monotonic() + CALL_SECONDS if deadline is None else deadline
         results = self._engine.call_all([self.request(*call) for call in calls], limit)
         return [self.answer(result) for result in results]
 
     def answer(self, result: Response) -> JsonObject:
-        """Return the service's answer; raises ServiceError when it is an error or none came."""
+        """Return the service's response; raises ServiceError for an error response or a missing
+        response.
+        """
         if result.status == 200:
             found: JsonObject = json.loads(result.body)
             return found
@@ -125,7 +128,7 @@ def dns_suffix(region: str) -> str:
 
 
 def error_code(result: Response) -> str:
-    """Return the error's type as AWS names it, or why there was no answer."""
+    """Return AWS's name for the error, or the reason why there was no response."""
     if not result.status:
         return result.reason
     try:
@@ -143,9 +146,10 @@ def blames_request(result: Response) -> bool:
 
 
 def worth_a_retry(status: int, body: bytes) -> bool:
-    """Whether the same request may succeed in a moment.
+    """Whether the same request may succeed if it is retried.
 
-    These services answer 400 when they throttle, and 200 when a batch was done in part only.
+    These services throttle with status 400. They answer 200 even if part of a batch was not
+    processed.
     """
     if status == 200:
         return _UNPROCESSED.search(body) is not None

@@ -1,1 +1,1 @@
-"""From the queue to the inbox and the open connections."""
+"""Delivery of events from the queue to the inbox and to open connections."""

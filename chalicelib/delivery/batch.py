@@ -1,4 +1,4 @@
-"""A batch of queue messages, sorted by the users they are for."""
+"""A batch of queue messages, grouped by recipient."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Failure(Enum):
-    """Why a user's messages have to be received again."""
+    """The reason why a user's messages must be received again."""
 
     NOT_STORED = "not stored"
     CONNECTIONS_NOT_READ = "connections not read"
@@ -26,9 +26,10 @@ class Failure(Enum):
 
 
 class Recipient:
-    """One user's events in a batch, and how their delivery went.
+    """One user's events in a batch, with the outcome of their delivery.
 
-    `last_receive` says that a message of theirs goes to the dead-letter queue if it fails again.
+    `last_receive` is true if at least one of the messages goes to the dead-letter queue when this
+    delivery fails.
     """
 
     __slots__ = (
@@ -43,29 +44,31 @@ class Recipient:
 
     def __init__(self, user_id: str) -> None:
         self.user_id = user_id
-        self.events: dict[str, Event] = {}  # by id: SQS may deliver one twice
+        self.events: dict[str, Event] = {}  # by event id, because SQS may deliver a message twice
         self.message_ids: list[str] = []
         self.last_receive = False
         self.failure: Failure | None = None
         self.reason = ""
-        self.delivered_at = 0.0  # epoch seconds; of the last accepted post so far
+        self.delivered_at = 0.0  # time of the last accepted post, in epoch seconds
 
     def fail(self, failure: Failure, detail: str = "") -> None:
-        """Record a failure; the first one counts."""
+        """Record a failure; only the first one is kept."""
         if self.failure is None:
             self.failure = failure
             self.reason = f"{failure.value}: {detail}" if detail else failure.value
 
 
 class Batch(NamedTuple):
-    """What the messages of one invocation hold; `invalid` are the ids of those without an event."""
+    """The content of one invocation's messages; `invalid` has the ids of messages without a valid
+    event.
+    """
 
     received: int
     recipients: list[Recipient]
     invalid: list[str]
 
     def failed(self) -> list[str]:
-        """Return the ids of the messages that have to be received again."""
+        """Return the ids of the messages that must be received again."""
         ids = list(self.invalid)
         for recipient in self.recipients:
             if recipient.failure is not None:
@@ -74,9 +77,10 @@ class Batch(NamedTuple):
 
 
 def read(records: Iterable[SqsRecord], stage: str, max_receive_count: int) -> Batch:
-    """Sort queue messages by user; their bodies are events of the stage, as published.
+    """Parse the events in queue messages and group them by user.
 
-    A message that is not such an event fails alone.
+    A message without a valid event of this stage fails; the other messages do not fail because of
+    it.
     """
     recipients: dict[str, Recipient] = {}
     invalid: list[str] = []
@@ -89,7 +93,7 @@ def read(records: Iterable[SqsRecord], stage: str, max_receive_count: int) -> Ba
             invalid.append(record["messageId"])
             telemetry.error("invalid message", message_id=record["messageId"], reason=str(exc))
             continue
-        if not event.user_id:  # a notice whose owner the database could not give
+        if not event.user_id:  # a notice, published while the database could not name the owner
             telemetry.warning("notice without owner", event_id=event.id)
             continue
         recipient = recipients.get(event.user_id)

@@ -1,8 +1,8 @@
-"""The subscriber: stores each event in its owner's inbox, then posts it to the open connections.
+"""The subscriber. It stores each event in its owner's inbox, then posts it to the open connections.
 
-Store first, push second: the events and the head are stored, then the connections are read, then
-each connection gets its frames in order. A redelivered event is stored and posted again, never
-skipped: the previous try may have died between the two.
+The order matters: first the events and the head of the stream are stored, then the connections are
+read, then each connection receives its frames in order. A redelivered event is always stored and
+posted again, because the previous attempt may have failed between the two steps.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ if TYPE_CHECKING:
     from chalicelib.store.connections import Connection, Connections
     from chalicelib.store.inbox import Inbox
 
-MARGIN_SECONDS = 2.0  # reserved for the answer before the function is stopped
+# kept free before the function's timeout, for reporting losses and returning the result
+MARGIN_SECONDS = 2.0
 NOT_STORED = "An event could not be stored; load your state again."
 
 
 class Reached(NamedTuple):
-    """A recipient and their open connections."""
+    """A recipient, with the open connections of this user."""
 
     recipient: Recipient
     connections: Sequence[Connection]
@@ -63,9 +64,10 @@ class Deliver:
         self._max_receive_count = max_receive_count
 
     def handle(self, event: SqsEvent, context: LambdaContext) -> SqsResponse:
-        """Deliver one batch and return which of its messages have to be received again.
+        """Deliver one batch and return the messages that must be received again.
 
-        Messages that are not done shortly before the function's time is up are returned as failed.
+        Messages that are not delivered MARGIN_SECONDS before the function's timeout are returned as
+        failed.
         """
         began = time.monotonic()
         deadline = deadline_of(context, MARGIN_SECONDS)
@@ -82,7 +84,7 @@ class Deliver:
     def _store(
         self, recipients: Sequence[Recipient], poster: Poster, deadline: float
     ) -> list[Recipient]:
-        """Store everything in one write; return the recipients whose events are all stored."""
+        """Store all events in one write and return the recipients whose events were all stored."""
         rows = {
             recipient.user_id: self._inbox.rows(recipient.events.values())
             for recipient in recipients
@@ -97,9 +99,10 @@ class Deliver:
         return [recipient for recipient in recipients if recipient.failure is None]
 
     def _write(self, rows: Sequence[Row], deadline: float) -> dict[RowKey, str]:
-        """Write rows in one request; return why those that were refused were, by their key.
+        """Write rows in one request; return the keys of refused rows, each with the reason.
 
-        When DynamoDB blames the request, one of its items is at fault: each is written on its own.
+        If DynamoDB refuses the whole request because of its content, at least one row is invalid.
+        Each row is then written in a request of its own, so that only invalid rows fail.
         """
         if not rows:
             return {}
@@ -118,9 +121,10 @@ class Deliver:
         return dict.fromkeys(map(key_of, rows), error_code(result))
 
     def _find(self, recipients: Sequence[Recipient], deadline: float) -> list[Reached]:
-        """Read everybody's connections in one request.
+        """Read the connections of all recipients in one request.
 
-        When DynamoDB blames the request, one user is at fault: each is read on their own.
+        If DynamoDB refuses the whole request because of its content, at least one user id is
+        invalid. Each user is then read in a request of its own, so that only invalid ids fail.
         """
         if not recipients:
             return []
@@ -142,9 +146,10 @@ class Deliver:
         return reached
 
     def _post(self, reached: Sequence[Reached], poster: Poster, deadline: float) -> None:
-        """Post each recipient's events to all their connections, taking turns by recipient.
+        """Post each recipient's events to all connections of the recipient.
 
-        One user's many connections do not delay another user's first.
+        The first connection of every user is served before the second connection of any user. A
+        user with many connections therefore does not delay the others.
         """
         flows = []
         for recipient, connections in reached:
@@ -156,7 +161,9 @@ class Deliver:
     def _report_losses(
         self, recipients: Sequence[Recipient], poster: Poster, deadline: float
     ) -> None:
-        """On the last receive, notify the clients of users whose events could not be stored."""
+        """On the last receive of a message, notify the clients of users whose events could not be
+        stored.
+        """
         lost = [
             recipient
             for recipient in recipients
@@ -201,7 +208,9 @@ def _log(batch: Batch, failed: Sequence[str], poster: Poster, began: float) -> N
 
 
 def _latencies(recipients: Sequence[Recipient]) -> list[float]:
-    """Return the milliseconds from the record of each delivered event to its last post."""
+    """Return, for each delivered event, the milliseconds from recording the result to the last
+    post.
+    """
     return [
         (recipient.delivered_at - event.recorded_at) * 1000
         for recipient in recipients

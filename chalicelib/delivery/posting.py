@@ -1,4 +1,4 @@
-"""Posting to connections: one flow of requests for each, all run at once."""
+"""Posts to connections: one sequence of requests per connection, all of them concurrently."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _CLOSED = (200, 204, 410)
 
 
 class Poster:
-    """Posts the frames of one invocation and counts how the posts ended."""
+    """Posts the frames of one invocation and counts the outcomes."""
 
     def __init__(self, gateway: Gateway, connections: Connections) -> None:
         self._gateway = gateway
@@ -43,7 +43,10 @@ class Poster:
         self.counts: Counter[Metric] = Counter()
 
     def post(self, recipient: Recipient, connection: Connection, frames: Sequence[bytes]) -> Flow:
-        """Post frames in order, until one is not accepted: the client's recovery does the rest."""
+        """Post frames in order and stop at the first frame that is not accepted.
+
+        The client recovers the remaining events with its next `hello` or `history` frame.
+        """
         if connection.over:
             yield from self._forget(connection)
             return
@@ -70,7 +73,9 @@ class Poster:
         return ended
 
     def _expire(self, connection: Connection) -> Flow:
-        """Close a connection whose token has expired: the client reconnects with a fresh one."""
+        """Close a connection whose token has expired, so that the client reconnects with a new
+        token.
+        """
         close = server_frames.close(server_frames.TOKEN_EXPIRED).encode()
         yield self._gateway.post(connection.connection_id, close)
         yield from self._forget(connection)
@@ -85,5 +90,6 @@ class Poster:
 
 
 def _not_cleaned_up(result: Response) -> None:
-    # The next post to this connection is answered 410, which repeats the clean-up.
+    # No retry is needed. The next post to the connection is answered 410, and the clean-up is
+    # repeated then.
     telemetry.warning("clean-up failed", reason=error_code(result))

@@ -1,4 +1,5 @@
-"""Many signed HTTP requests at once, from one thread over kept-alive connections (ADR 4).
+"""Sends many signed HTTP requests concurrently, from one thread over keep-alive connections (ADR
+4).
 
-This package knows AWS's signature and HTTP/1.1, and nothing of Herald.
+This package implements AWS's signatures and HTTP/1.1. It does not depend on the rest of Herald.
 """

@@ -1,4 +1,4 @@
-"""Where requests go: an AWS endpoint with its address, its trust, its pace and its signature."""
+"""An AWS endpoint: its addresses, TLS certificates, rate limit and signature."""
 
 import os
 import socket
@@ -20,7 +20,7 @@ Address = tuple[socket.AddressFamily, tuple[object, ...]]
 
 
 def throttled_or_failing(status: int, body: bytes) -> bool:
-    """Whether the status of an answer asks for another try."""
+    """Whether a response with this status is worth a retry."""
     return status == 429 or status >= 500
 
 
@@ -28,8 +28,12 @@ class TokenBucket:
     """Permits at a steady rate, by default half a second's worth of them at once, as API Gateway
     has its own.
 
-    Each refusal by the service (429) slows it by a tenth, each answer brings back a hundredth of
-    the rate: one slow consumer hardly matters, an exhausted quota soon does.
+    A permit allows one request. The bucket fills at a steady rate and holds the permits of half a
+    second at most, which limits bursts.
+
+    Each refusal by the service (status 429) lowers the pace by a tenth. Each other response raises
+    it by a hundredth of the configured rate. A few refusals because of one slow client therefore
+    have little effect, but an exhausted quota quickly lowers the pace.
     """
 
     def __init__(self, rate: float, burst: float | None = None) -> None:
@@ -40,7 +44,7 @@ class TokenBucket:
         self._at = 0.0
 
     def take(self, now: float) -> float:
-        """Take a permit and return 0, or return the seconds until there is one."""
+        """Take a permit and return 0, or return the seconds until a permit is available."""
         if now > self._at:
             self._permits = min(self._burst, self._permits + (now - self._at) * self.pace)
             self._at = now
@@ -67,11 +71,12 @@ class Endpoint:
         As they are signed, such as "execute-api" and "eu-central-1". Without a service, requests
         are not signed: no host outside AWS may see the function's credentials.
     max_connections
-        At most so many requests are under way at once.
+        The maximum number of open connections, and so of concurrent requests.
     rate
-        Requests per second at most; None: as fast as the connections allow.
+        The maximum number of requests per second; None for no limit.
     connect_timeout, timeout
-        Seconds for the connection with its TLS handshake, and from there for the whole answer.
+        Time limits in seconds: for opening the connection, with its TLS handshake; then for the
+        whole response.
     retryable
         Whether the status and body of an answer ask for another try.
     max_body
@@ -96,12 +101,13 @@ class Endpoint:
             raise ValueError(f"not an http or https URL: {url!r}")
         self.host, _, path = rest.partition("/")
         name, colon, port = self.host.rpartition(":")
-        if not colon or self.host.endswith("]"):  # no port; brackets enclose an IPv6 address
+        if not colon or self.host.endswith("]"):  # no port is given; an IPv6 address is in brackets
             name, port = self.host, "443" if scheme == "https" else "80"
         self.name = name.strip("[]")
         self._port = int(port)
         self.tls = trust(self.name) if scheme == "https" else None
-        self.session: ssl.SSLSession | None = None  # of the last connection, for a short handshake
+        # TLS session of the last connection, which shortens the next handshake
+        self.session: ssl.SSLSession | None = None
         self.max_connections = max_connections
         self.bucket = TokenBucket(rate) if rate else None
         self.connect_timeout = connect_timeout
@@ -113,7 +119,9 @@ class Endpoint:
         self._resolved = 0.0
 
     def addresses(self, now: float) -> list[Address]:
-        """The addresses of the host, looked up every half minute; the old ones if that fails.
+        """Return the addresses of the host.
+
+        The name is resolved again after 30 seconds. If that fails, the previous addresses are used.
 
         Raises
         ------
@@ -132,7 +140,7 @@ class Endpoint:
         return self._addresses
 
     def avoid(self, address: Address) -> None:
-        """Try the other addresses first: this one did not accept a connection."""
+        """Move an address that did not accept a connection to the end of the list."""
         if self._addresses and self._addresses[0] == address:
             self._addresses.append(self._addresses.pop(0))
 
@@ -146,14 +154,19 @@ def _signer(service: str, region: str, host: str, base: str) -> "Signer | Unsign
 
 
 def trust(host: str) -> ssl.SSLContext:
-    """Whom to trust: AWS_CA_BUNDLE, else SSL_CERT_FILE, else Amazon's roots for its own hosts.
+    """Return a TLS context with the trusted root certificates.
 
-    Loading these five instead of all of the system's saves over 20 ms of every cold start.
+    They come from the file in AWS_CA_BUNDLE, else from the file in SSL_CERT_FILE. Otherwise AWS's
+    own host names use Amazon's root certificates, and other host names use the system's.
+
+    Amazon has five root certificates. Loading only these instead of all system certificates saves
+    more than 20 ms in every cold start.
     """
     bundle = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
     if not bundle and host.endswith((".amazonaws.com", ".api.aws")):
-        bundle = f"{__file__.rpartition(os.sep)[0]}{os.sep}amazon_roots.pem"  # pathlib costs 5 ms
-    if not bundle:  # a custom domain may have a certificate of any authority
+        # without pathlib, whose import takes 5 ms
+        bundle = f"{__file__.rpartition(os.sep)[0]}{os.sep}amazon_roots.pem"
+    if not bundle:  # a custom domain can have a certificate from any authority
         return ssl.create_default_context()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies the chain and the host name
     context.load_verify_locations(bundle)

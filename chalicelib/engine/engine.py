@@ -1,7 +1,7 @@
-"""Sends many signed requests at once, from one thread over kept-alive connections.
+"""Sends many signed requests concurrently, from one thread over keep-alive connections.
 
-One loop waits for whichever socket is ready, so no slow, hung or broken request delays another.
-Connections outlive a run: the next invocation finds them open.
+One loop handles every socket as soon as it is ready, so a slow or failed request does not delay the
+others. Connections stay open after a run, and the next invocation of the function uses them again.
 """
 
 import heapq
@@ -19,13 +19,15 @@ from chalicelib.retry import backoff
 
 __all__ = ["Endpoint", "Engine", "Failure", "Request", "Response"]
 
-IDLE_LIFE = 50.0  # seconds; load balancers commonly close an idle connection after 60
+IDLE_LIFE = 50.0  # seconds; load balancers often close idle connections after 60
 LONGEST_RETRY_AFTER = 20.0  # seconds
-TICK = 0.05  # seconds; how exactly timeouts are kept
+TICK = 0.05  # seconds between checks for timeouts
 
 
 class Engine:
-    """Runs requests to any number of long-lived endpoints; one per process, not for threads."""
+    """Runs requests to any number of endpoints. Each process has one engine. It is not
+    thread-safe.
+    """
 
     def __init__(
         self,
@@ -46,7 +48,9 @@ class Engine:
         self._credentials = Credentials("", "", None)  # read at each run
 
     def submit(self, request: Request, then: Then) -> None:
-        """Queue a request; `run` sends it and calls `then`, which may submit more."""
+        """Queue a request. `run` sends it and calls `then` with the result; `then` may submit more
+        requests.
+        """
         pool = self._pools.get(request.endpoint)
         if pool is None:
             pool = self._pools[request.endpoint] = Pool(request.endpoint)
@@ -56,11 +60,11 @@ class Engine:
         self._outstanding += 1
 
     def call(self, request: Request, timeout: float) -> Response:
-        """Run one request and return its result, within the seconds given."""
+        """Run one request and return its result; `timeout` is in seconds."""
         return self.call_all([request], self._clock() + timeout)[0]
 
     def call_all(self, requests: Iterable[Request], deadline: float) -> list[Response]:
-        """Run requests at once and return their results in the same order."""
+        """Run requests concurrently and return their results in the same order."""
         results: dict[Request, Response] = {}
         submitted = list(requests)
         for request in submitted:
@@ -69,10 +73,10 @@ class Engine:
         return [results[request] for request in submitted]
 
     def run(self, deadline: float) -> None:
-        """Work until nothing is outstanding or the clock (time.monotonic) reaches the deadline.
+        """Run all queued requests until they are complete or time.monotonic() reaches the deadline.
 
-        Requests that are left then fail with Failure.DEADLINE. An exception in a callback stops the
-        run: outstanding requests are dropped, and the exception goes to the caller.
+        Requests that are incomplete at the deadline fail with Failure.DEADLINE. An exception in a
+        callback stops the run, drops all outstanding requests and is raised to the caller.
         """
         if self._running:
             raise RuntimeError("run() was called by a callback of the same run; submit() instead")
@@ -80,7 +84,8 @@ class Engine:
         try:
             self._credentials = credentials()
             self._tick = 0.0
-            wait = 0.0  # before anything is sent, look at what became of the idle connections
+            # the first poll does not wait: it only detects idle connections that were closed
+            wait = 0.0
             while self._outstanding:
                 ready = self._poller.poll(wait)
                 self._now, self._second = self._clock(), int(time.time())
@@ -101,7 +106,9 @@ class Engine:
             self._close(connection)
 
     def _schedule(self) -> float:
-        """Do what is due; return the seconds until something may be due again."""
+        """Handle timeouts, due retries and waiting requests; return the seconds until the next such
+        action.
+        """
         now = self._now
         if now >= self._deadline:
             for request in self._drop():
@@ -122,11 +129,14 @@ class Engine:
         return wait
 
     def _dispatch(self, pool: Pool) -> float:
-        """Send what waits as far as connections and pace allow; return the seconds to try again in.
+        """Send waiting requests while a connection and a permit are available.
 
-        All are signed before the first is sent: back to back, they wake the receiver once. Only
-        this opens connections, between polls: a descriptor closed and opened again amid the events
-        of one poll would be mistaken for ready.
+        Returns the seconds until more requests may be sent.
+
+        All requests are signed before the first is sent. They then arrive close together, so that
+        the receiver wakes up only once. New connections are opened only here, between two polls.
+        Otherwise a new connection could reuse the descriptor of a closed one and be mistaken for
+        ready.
         """
         wait = TICK
         signed: list[tuple[HttpConnection[Request], bytes]] = []
@@ -154,7 +164,11 @@ class Engine:
         return wait
 
     def _connect(self, request: Request) -> HttpConnection[Request] | None:
-        """Begin a connection for a request; None if that failed: the request is then seen to."""
+        """Start to open a connection for a request.
+
+        Returns None on failure. In this case, the request has already been scheduled for a retry or
+        completed as failed.
+        """
         try:
             connection: HttpConnection[Request] = HttpConnection(
                 request.endpoint, self._poller, self._now
@@ -168,7 +182,7 @@ class Engine:
         return connection
 
     def _proceed(self, connection: HttpConnection[Request]) -> None:
-        """The connection is ready for the next step of what it does."""
+        """Perform the next step of a connection whose socket is ready."""
         request = connection.carries
         if request is None:
             if not connection.quiet():
@@ -194,7 +208,7 @@ class Engine:
             self._settle(request, response)
 
     def _retry(self, request: Request, response: Response) -> bool:
-        """The service asks for another try: plan one, if one may be made."""
+        """Schedule a retry after a retryable response, if the request may be retried."""
         certainly_not_done = response.status < 500 or response.status == 503
         return (request.idempotent or certainly_not_done) and self._again(
             request, response.header("retry-after")
@@ -207,7 +221,7 @@ class Engine:
         failure: Failure,
         detail: str = "",
     ) -> None:
-        """No complete answer will come over this connection."""
+        """Handle a connection that failed before the response was complete."""
         connection.carries = None
         endpoint, pool = request.endpoint, request.pool
         self._close(connection)
@@ -219,9 +233,11 @@ class Engine:
                 pool.waiting.appendleft(request)
                 return
         elif connection.reused and not answering:
-            for sibling in pool.idle[:]:  # kept for as long, and probably as dead
+            # idle for as long, so the peer has probably closed them too
+            for sibling in pool.idle[:]:
                 self._close(sibling)
-            if request.idempotent and failure is not Failure.TIMEOUT:  # the connection failed
+            # resent at once; not counted as an attempt
+            if request.idempotent and failure is not Failure.TIMEOUT:
                 pool.waiting.appendleft(request)
                 return
         unprocessed = not connection.established or (request.idempotent and not answering)
@@ -230,7 +246,7 @@ class Engine:
             self._settle(request, Response.failed(failure, detail))
 
     def _again(self, request: Request, retry_after: str | None = None) -> bool:
-        """Plan another try, if one is left and can begin before the deadline."""
+        """Schedule a retry, if an attempt is left and can start before the deadline."""
         request.failures += 1
         if request.failures >= request.attempts:
             return False
@@ -248,7 +264,9 @@ class Engine:
         request.then(result)
 
     def _expire(self, now: float) -> None:
-        """Give up what took too long, and idle connections that a peer may be about to close."""
+        """Fail requests that took too long, and close connections that have been idle for
+        IDLE_LIFE.
+        """
         for connection in list(self._connections.values()):
             if now < connection.expires:
                 continue
@@ -258,7 +276,7 @@ class Engine:
                 self._close(connection)
 
     def _drop(self) -> list[Request]:
-        """Forget all that is outstanding, with the connections in use, and return it."""
+        """Close the connections in use, and remove and return all outstanding requests."""
         dropped = []
         for connection in list(self._connections.values()):
             if connection.carries is not None:

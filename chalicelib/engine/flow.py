@@ -1,4 +1,6 @@
-"""Sequences of requests, each depending on the answer before it, many sequences at once."""
+"""Concurrent flows. A flow is a sequence of requests, each sent after the response to the previous
+one.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,12 @@ if TYPE_CHECKING:
 
 
 def run_flows(engine: Engine, flows: Iterable[Flow], deadline: float) -> None:
-    """Run generators that yield requests and are sent their responses, all at once.
+    """Run flows concurrently. A flow is a generator that yields requests and receives their
+    responses.
 
-    A flow's next request is sent as soon as the response to the one before is there. After the
-    deadline (time.monotonic) every request fails at once, so each flow still runs to its end.
+    A flow's next request is sent as soon as the previous response has arrived. `deadline` is a
+    value of time.monotonic(). After it every request fails immediately, so that each flow still
+    runs to its end.
     """
     for flow in flows:
         _continue(engine, flow, None)

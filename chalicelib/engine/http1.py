@@ -1,4 +1,7 @@
-"""HTTP/1.1 responses read as their bytes come (RFC 9112): strict, bounded, quick for small ones."""
+"""An incremental parser for HTTP/1.1 responses (RFC 9112), with size limits.
+
+It is strict, and it is fast for small responses.
+"""
 
 import re
 from enum import StrEnum
@@ -11,8 +14,10 @@ _FRAMING = re.compile(rb"\r\n(connection|content-length|transfer-encoding):[ \t]
 _VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 _BODILESS = (204, 304)
 _HEXADECIMAL = b"0123456789abcdefABCDEF"
-# The usual answer: one Content-Length; of the lines whose first letter is that of a framing header
-# only harmless ones. Each line matches in one way only, so this takes linear time.
+# The usual response has exactly one header that determines its length: Content-Length. All other
+# header lines must be harmless: they start with a different letter than the headers that determine
+# the length, or they are Content-Type or `Connection: keep-alive`. Each line can match in only one
+# way, so matching takes linear time.
 _LINES = rb"(?:(?:[^CcTt\r]|[Cc]ontent-[Tt]ype:)[^\r]*+\r\n|[Cc]onnection: keep-alive\r\n)*+"
 _USUAL = re.compile(
     rb"HTTP/1\.1 (200|410) [^\r]*+\r\n%b[Cc]ontent-[Ll]ength: (\d{1,7})\r\n%b\r\n"
@@ -21,15 +26,15 @@ _USUAL = re.compile(
 
 
 class Malformed(ValueError):
-    """What came is not an acceptable HTTP/1.1 response; the message says why."""
+    """The received bytes are not a valid HTTP/1.1 response; the message says why."""
 
 
 class Failure(StrEnum):
-    """Why a request has no answer."""
+    """The reason why a request has no response."""
 
-    DEADLINE = "deadline"  # the run was over
-    MALFORMED = "malformed"  # the answer was not acceptable HTTP/1.1
-    REFUSED = "refused"  # no connection was accepted
+    DEADLINE = "deadline"  # the run reached its deadline
+    MALFORMED = "malformed"  # the response was not valid HTTP/1.1
+    REFUSED = "refused"  # the host did not accept a connection
     RESET = "reset"  # the connection broke
     TIMEOUT = "timeout"
     UNRESOLVED = "unresolved"  # the host has no address
@@ -39,8 +44,8 @@ class Failure(StrEnum):
 class Response:  # noqa: PLW1641 - mutable
     """The result of a request.
 
-    `status` is 0 when no answer came: `failure` then says why, and `reason` says it as text with
-    the particulars. `reusable` says whether the connection can carry another request.
+    `status` is 0 if there was no response. `failure` then has the kind of failure, and `reason`
+    describes it with details. `reusable` says whether the connection can carry another request.
     """
 
     __slots__ = ("_head", "body", "failure", "reason", "reusable", "status")
@@ -62,7 +67,7 @@ class Response:  # noqa: PLW1641 - mutable
 
     @classmethod
     def failed(cls, failure: Failure, detail: str = "") -> "Response":
-        """Return the result of a request that got no answer."""
+        """Return the result of a request that received no response."""
         response = cls(0, b"", f"{failure}: {detail}" if detail else str(failure))
         response.failure = failure
         return response
@@ -75,15 +80,16 @@ class Response:  # noqa: PLW1641 - mutable
         return f"Response({self.status}, {self.body!r}, {self.reason!r})"
 
     def header(self, name: str) -> str | None:
-        """A header's value, lower-cased; the first of several."""
+        """Return a header's value in lower case; of repeated headers, the first value."""
         found = re.search(rb"\r\n%b:[ \t]*([^\r]*)" % re.escape(name.encode()), self._head)
         return found[1].rstrip().decode("latin-1") if found else None
 
 
 def usual(data: bytes) -> Response | None:
-    """Return the response if it is all there and of the most frequent form, without its headers.
+    """Return the response if it is complete and has the most frequent form, else None.
 
-    What the Reader would return, in a third of its time; None says nothing but "ask the Reader".
+    This takes a third of the time of `Reader`. The result is the same, except that it has no
+    headers. If the result is None, the caller must use `Reader`, which accepts every form.
     """
     found = _USUAL(data)
     if found is None:
@@ -96,7 +102,7 @@ def usual(data: bytes) -> Response | None:
 
 
 class Reader:
-    """Reads one response, fed with what arrives until it is complete."""
+    """Reads one response from chunks of bytes, in the order in which they arrive."""
 
     __slots__ = (
         "_chunked",
@@ -117,24 +123,24 @@ class Reader:
         self._status = 0  # until the head is complete
         self._reusable = True
         self._head = b""
-        self._rest = b""  # of the head or of a chunk, still incomplete
+        self._rest = b""  # incomplete head or incomplete chunk
         self._chunked = False
-        self._length: int | None = None  # None: the body ends with the connection
+        self._length: int | None = None  # None: the body ends when the connection closes
         self._parts: list[bytes] = []  # of the body
         self._size = 0
 
     @property
     def started(self) -> bool:
-        """Whether any byte arrived."""
+        """Whether any byte has arrived."""
         return bool(self._head or self._rest)
 
     def feed(self, data: bytes) -> Response | None:
-        """Take what arrived; return the response when it is complete.
+        """Process received bytes; return the response once it is complete.
 
         Raises
         ------
         Malformed
-            The response is not HTTP/1.1 or is larger than the bounds.
+            The response is not valid HTTP/1.1 or exceeds a size limit.
         """
         self._left -= len(data)
         if self._left < 0:  # interim responses and chunk extensions have no other limit together
@@ -157,7 +163,7 @@ class Reader:
         return self._response() if complete else None
 
     def end(self) -> Response | None:
-        """The peer closed; return the response if that completes it."""
+        """Process the end of the connection; return the response if this completes it."""
         self._reusable = False
         ended = self._status and not self._chunked and self._length is None
         return self._response() if ended else None
@@ -171,11 +177,12 @@ class Reader:
             raise Malformed("not HTTP/1.1")
         status = int(head[9:12])
         if status < 200:
-            return  # 100 Continue and its like: the real one follows
+            return  # an interim response such as 100 Continue; the final response follows
         self._status = status
         self._head = head = head.lower()
         found = _FRAMING.findall(head)
-        # Connection is a list, which may be spread over lines (RFC 9110, 5.3); the others are not.
+        # Connection is a list, so it may appear on several lines (RFC 9110, 5.3). The other headers
+        # that determine the length must not be repeated.
         connection = b",".join([value for name, value in found if name == b"connection"])
         framing = [(name, value) for name, value in found if name != b"connection"]
         fields = dict(framing)
@@ -207,7 +214,8 @@ class Reader:
         if self._length is None:
             self._check_size(self._size)
             return False
-        if self._size > self._length:  # more than announced: the connection cannot be trusted
+        # more bytes than announced, so the connection is not used again
+        if self._size > self._length:
             self._reusable = False
             self._parts[-1] = data[: self._length - self._size]
         return self._size >= self._length
@@ -218,7 +226,7 @@ class Reader:
         while (end := data.find(b"\r\n", at)) >= 0:
             size = _chunk_size(data[at:end])
             if size == 0:
-                stop = data.find(b"\r\n\r\n", end)  # trailers may come before it
+                stop = data.find(b"\r\n\r\n", end)  # trailers may come before the empty line
                 if stop < 0:
                     break
                 self._reusable = self._reusable and stop + 4 == len(data)

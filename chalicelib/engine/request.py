@@ -1,4 +1,4 @@
-"""A request to an endpoint, and the pool of connections it waits for."""
+"""A request to an endpoint, and the pool of connections that the request uses."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ class Request:
     Parameters
     ----------
     path
-        What follows the endpoint's path: percent-encoded, without a query.
+        The path below the endpoint's path, percent-encoded and without a query string.
     attempts
-        How often it is sent at most.
+        The maximum number of attempts.
     idempotent
-        A request that is not is retried only where the service certainly did not act on it.
+        Whether the request may be processed twice. A request that is not idempotent is retried only
+        if the service certainly did not process it.
     """
 
     __slots__ = (
@@ -44,11 +45,11 @@ class Request:
         "pool",
         "then",
     )
-    # Set by the engine while it carries the request.
+    # Set by the engine when the request is submitted.
     pool: Pool
     then: Then
     failures: int
-    detours: int  # connections to addresses that did not accept
+    detours: int  # number of addresses that did not accept a connection
 
     def __init__(
         self,
@@ -70,7 +71,7 @@ class Request:
 
 
 class Pool:
-    """An endpoint's connections, and the requests that wait for one."""
+    """An endpoint's connections, and the requests that wait for a connection."""
 
     __slots__ = ("endpoint", "idle", "open", "waiting")
 

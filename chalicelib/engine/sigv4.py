@@ -1,6 +1,8 @@
-"""AWS Signature Version 4 for many small requests to few endpoints.
+"""AWS Signature Version 4, optimized for many small requests to few endpoints.
 
-What repeats is kept: the signing key for a day, everything that depends on the second for a second.
+Intermediate results are cached: the signing key for a day, and the parts that contain the time for
+a second.
+
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
@@ -21,7 +23,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class Credentials(NamedTuple):
-    """An access key; the token is there when the credentials are temporary."""
+    """An access key. Temporary credentials also have a session token."""
 
     access_key: str
     secret_key: str
@@ -29,7 +31,9 @@ class Credentials(NamedTuple):
 
 
 def credentials() -> Credentials:
-    """The credentials in the environment: the Lambda runtime puts those of the role there."""
+    """Return the credentials from the environment variables, which Lambda sets for the function's
+    role.
+    """
     environ = os.environ
     return Credentials(
         environ["AWS_ACCESS_KEY_ID"],
@@ -39,26 +43,28 @@ def credentials() -> Credentials:
 
 
 def quote(text: str, safe: bytes = _UNRESERVED) -> str:
-    """Percent-encode all but the safe characters, by default the unreserved ones of RFC 3986."""
+    """Percent-encode all characters except the safe ones, by default the unreserved ones of RFC
+    3986.
+    """
     raw = text.encode()
     if unsafe := raw.translate(None, safe):
-        raw = raw.replace(b"%", b"%25")  # first: the others bring signs of their own
+        raw = raw.replace(b"%", b"%25")  # first, because the other replacements add percent signs
         for byte in unsafe.replace(b"%", b""):
             raw = raw.replace(_BYTES[byte], _ESCAPES[byte])
     return raw.decode()
 
 
 class _Block(NamedTuple):
-    """What the requests of one second with the same method and headers share."""
+    """The common parts of all requests in one second with the same method and headers."""
 
-    signed: str  # of the canonical request, up to the path
-    signed_after: str  # the canonical headers and the list of those signed
-    sent: str  # of the request, up to the path
-    sent_after: str  # from there up to the signature
+    signed: str  # start of the canonical request, up to the path
+    signed_after: str  # canonical headers and the list of signed headers
+    sent: str  # start of the request, up to the path
+    sent_after: str  # rest of the request's head, up to the signature
 
 
 class Signer:
-    """Writes signed requests to one service in one Region, at one host below one path."""
+    """Builds signed requests to one service in one Region, on one host and below one base path."""
 
     def __init__(self, service: str, region: str, host: str, base: str = "") -> None:
         self._service = service
@@ -83,17 +89,18 @@ class Signer:
         credentials: Credentials,
         second: int,
     ) -> bytes:
-        """A signed request as it is sent.
+        """Return the bytes of a signed request.
 
         Parameters
         ----------
         path
-            What follows the base; nothing but unreserved characters, slashes and percent-encoded
-            bytes. It is encoded once more to be signed, as every service but S3 wants it.
+            The path below the base path: unreserved characters, slashes and percent-encoded bytes.
+            For the signature it is encoded a second time, as every service except S3 requires.
         headers
-            Sent and signed beside Host, X-Amz-Date and X-Amz-Security-Token.
+            Further headers, sent and signed in addition to Host, X-Amz-Date and
+            X-Amz-Security-Token.
         second
-            When, in seconds since the epoch.
+            The time of the request, in epoch seconds.
         """
         if second != self._second or credentials is not self._credentials:
             self._begin(second, credentials)
@@ -111,7 +118,7 @@ class Signer:
         return head.encode() + body
 
     def _begin(self, second: int, credentials: Credentials) -> None:
-        """Another second or other credentials."""
+        """Compute the cached parts for a new second or new credentials."""
         self._amz_date = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
         day = self._amz_date[:8]
         self._scope = f"{day}/{self._region}/{self._service}/aws4_request"
@@ -120,7 +127,8 @@ class Signer:
             key = f"AWS4{credentials.secret_key}".encode()
             for part in (day, self._region, self._service, "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
-            # HMAC with the key's two blocks hashed in advance (RFC 2104, section 4).
+            # HMAC, with the inner and outer block of the key hashed in advance (RFC 2104, section
+            # 4).
             self._inner = sha256(key.ljust(64, b"\0").translate(_INNER))
             self._outer = sha256(key.ljust(64, b"\0").translate(_OUTER))
         self._blocks.clear()

@@ -15,14 +15,16 @@ from chalicelib.engine.http1 import Failure, Malformed, Reader, Response, usual
 
 T = TypeVar("T")
 
-READ, WRITE = select.POLLIN, select.POLLOUT  # epoll's are the same
+READ, WRITE = select.POLLIN, select.POLLOUT  # epoll has the same values
 
 _RECEIVE = 32 * 1024
 _LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Broken(Exception):
-    """The connection cannot be used any more; says how it failed and the particulars."""
+    """The connection cannot be used any more. `failure` has the kind of failure, `detail` a
+    description.
+    """
 
     def __init__(self, failure: Failure, detail: str) -> None:
         super().__init__(failure, detail)
@@ -33,9 +35,10 @@ class Broken(Exception):
 class HttpConnection(Generic[T]):
     """A socket that carries one request at a time.
 
-    `established` tells whether a request can have reached the service, `reused` whether an earlier
-    response came over it. `expires` is when to give it up, on the engine's clock. `carries` is the
-    owner's: the request under way, None while the connection is idle.
+    `established` is true once the connection is open, so that a request may have reached the
+    service. `reused` is true once a response has arrived. `expires` is the time of the engine's
+    clock at which the request times out or the idle connection is closed. `carries` is the current
+    request, or None while the connection is idle; the engine sets it.
     """
 
     __slots__ = (
@@ -62,7 +65,7 @@ class HttpConnection(Generic[T]):
         self.established = False
         self.reused = False
         self.expires = now + endpoint.connect_timeout
-        self._reader: Reader | None = None  # of a response that did not come whole
+        self._reader: Reader | None = None  # of a response that has arrived only in part
         self._tls: ssl.SSLSocket | None = None
         self._unsent = b""
         family, destination = self.address
@@ -78,7 +81,7 @@ class HttpConnection(Generic[T]):
         poller.register(self.fd, WRITE)
 
     def send(self, data: bytes, now: float) -> None:
-        """Send a request as far as it goes; `advance` does the rest."""
+        """Send as much of a request as the socket accepts; `advance` sends the rest."""
         self._reader = None
         self._unsent = data
         if self.established:
@@ -86,12 +89,12 @@ class HttpConnection(Generic[T]):
             self._flush()
 
     def advance(self, now: float) -> Response | None:
-        """Go on after the socket became ready; return the response when it is complete.
+        """Continue after the socket became ready; return the response once it is complete.
 
         Raises
         ------
         Broken
-            There will be no complete response.
+            The connection failed before the response was complete.
         """
         if not self.established:
             self._establish(now)
@@ -100,30 +103,30 @@ class HttpConnection(Generic[T]):
             self._flush()
         response = self._receive()
         if response is not None:
-            if self._unsent:  # answered before it was told everything
+            if self._unsent:  # the service answered before it had the whole request
                 response.reusable = False
             if self._tls is not None and not self.reused:
-                self.endpoint.session = self._tls.session  # the next handshake can be shorter
+                self.endpoint.session = self._tls.session  # shortens the next handshake
             self.reused = True
         return response
 
     @property
     def answering(self) -> bool:
-        """Whether a response began to come."""
+        """Whether part of a response has arrived."""
         return self._reader is not None and self._reader.started
 
     def quiet(self) -> bool:
-        """Whether the connection is still idle although its socket became readable."""
+        """Whether a readable idle connection can still be used."""
         try:
             self._socket.recv(1)
-        except _LATER:  # only a session ticket
+        except _LATER:  # only a TLS session ticket arrived
             return True
         except OSError:
             return False
-        return False  # closed, or it said what nobody asked for
+        return False  # the peer closed the connection or sent unexpected data
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):  # a failed handshake has closed it
+        with contextlib.suppress(OSError):  # a failed handshake has already closed the socket
             self._poller.unregister(self.fd)
         self._socket.close()
 
@@ -169,7 +172,7 @@ class HttpConnection(Generic[T]):
         except _LATER:
             pass
         except OSError:
-            self._watch(READ)  # the peer closed: perhaps it left an answer
+            self._watch(READ)  # the peer has closed; it may have sent a response first
             return
         if self._unsent or self._events != READ:
             self._watch(READ | WRITE if self._unsent else READ)

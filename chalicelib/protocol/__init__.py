@@ -1,1 +1,1 @@
-"""What travels on the wire: events, and the frames of herald.v1 in both directions."""
+"""The message formats: events, and the frames of herald.v1 in both directions."""

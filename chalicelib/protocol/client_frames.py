@@ -1,8 +1,7 @@
-"""The frames of herald.v1 that clients send, validated here and nowhere else; unknown fields are
-ignored.
+"""The frames of herald.v1 that clients send, and their validation. Unknown fields are ignored.
 
-The schema is pydantic's core schema, written out: importing pydantic's models to build the same
-schema would triple the cold start of `message` (docs/adr/0011).
+The schema is written directly as pydantic-core's schema. pydantic's models would build the same
+schema, but importing them would triple the cold start of `message` (docs/adr/0011).
 """
 
 from __future__ import annotations
@@ -22,11 +21,14 @@ MAX_TOKEN_CHARACTERS = 16_384
 MAX_HISTORY = 300
 
 FrameId = int | str | None
-Schema = dict[str, Any]  # as pydantic_core takes it
+Schema = dict[str, Any]  # in the format of pydantic_core
 
 
 class Cursor(TypedDict):
-    """The client has handled everything up to `offset`; epoch None: of whatever stream there is."""
+    """The client's position: it has handled all events up to `offset`.
+
+    If `epoch` is None, the offset applies to the current stream.
+    """
 
     epoch: UUID | None
     offset: int
@@ -41,7 +43,7 @@ class Hello(TypedDict):
 
 
 class Ping(TypedDict):
-    """Keeps the connection alive and says how far the client is."""
+    """Keeps the connection alive and reports the client's position."""
 
     action: Literal["ping"]
     id: FrameId
@@ -140,10 +142,10 @@ def parse(text: str) -> ClientFrame:
         frame: ClientFrame = _validator.validate_json(text)
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False)[0]
-        if first["type"].startswith("union_tag"):  # its message repeats what the client sent
+        if first["type"].startswith("union_tag"):  # the parser's message repeats the client's data
             reason = f"action: must be one of {', '.join(SCHEMA['choices'])}"
         else:
-            # The location starts with the tag of the union: the action.
+            # The location starts with the union's tag, which is the action.
             field = ".".join(str(part) for part in first["loc"][1:]) or "frame"
             reason = f"{field}: {first['msg']}"
         raise BadFrame(reason, _frame_id(text)) from exc

@@ -1,9 +1,10 @@
-"""The event: CloudEvents 1.0 in structured JSON, written where a result is recorded and read where
-it is delivered.
+"""The event format: CloudEvents 1.0 in structured JSON.
 
-An event of a stream carries `epoch` and `sequence` (its offset). A notice, which says that a result
-could not be recorded yet, carries neither. Only the standard library is imported: `deliver` starts
-with this module.
+`callback` writes an event when it records a result, and `deliver` reads it.
+
+An event of a stream has `epoch` and `sequence` (its offset). A notice has neither; it says that a
+result could not be recorded yet. This module imports only the standard library, because `deliver`
+loads it in every cold start.
 """
 
 import json
@@ -15,15 +16,15 @@ from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
 from chalicelib.errors import InvalidEvent
 
-MAX_FRAME_BYTES = 32_768  # API Gateway's WebSocket frame
-MAX_EVENT_BYTES = MAX_FRAME_BYTES - 512  # room for the frame around it
+MAX_FRAME_BYTES = 32_768  # size of a WebSocket frame in API Gateway
+MAX_EVENT_BYTES = MAX_FRAME_BYTES - 512  # space for the rest of the frame
 MAX_USER_CHARACTERS = 256
-MAX_OFFSET = 10**16 - 1  # sixteen digits
+MAX_OFFSET = 10**16 - 1  # the largest number with sixteen digits
 
 Status = Literal["PENDING", "COMPLETE", "ERROR"]
 TYPES = {"COMPLETE": "herald.generation.complete", "ERROR": "herald.generation.error"}
 
-_IDS = "6f1c43c3-5bb6-5c0c-9a43-0d8b0a0d9d11"  # Herald's own UUID namespace
+_IDS = "6f1c43c3-5bb6-5c0c-9a43-0d8b0a0d9d11"  # Herald's UUID namespace
 _EPOCH = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _MAX_MESSAGE_CHARACTERS = 262_144  # SQS's own limit, in bytes
 _FUTURE_SECONDS = 86_400  # an epoch may be ahead of this clock by that much
@@ -41,7 +42,9 @@ class ErrorDetail(TypedDict):
 
 
 class EventData(TypedDict):
-    """An event's data: the proposal's message schema, times in RFC 3339."""
+    """An event's data: the columns of the generation with camel-case names. Times are in RFC 3339
+    format.
+    """
 
     prompt: str | None
     status: Status
@@ -51,12 +54,12 @@ class EventData(TypedDict):
     coreModel: str | None
     createdAt: str | None
     updatedAt: str
-    error: NotRequired[ErrorDetail | None]  # of status ERROR only
-    truncated: NotRequired[bool]  # the prompt was shortened
+    error: NotRequired[ErrorDetail | None]  # only with status ERROR
+    truncated: NotRequired[bool]  # present if the prompt was shortened
 
 
 class Envelope(TypedDict):
-    """An event as published; without `epoch` and `sequence` it is a notice."""
+    """An event as it is published; without `epoch` and `sequence` it is a notice."""
 
     specversion: Literal["1.0"]
     id: str
@@ -72,7 +75,9 @@ class Envelope(TypedDict):
 
 
 class Event(NamedTuple):
-    """What delivery needs to know of an event; `text` is the event exactly as it was published."""
+    """The fields of an event that delivery uses; `text` is the event exactly as it was
+    published.
+    """
 
     id: str
     user_id: str
@@ -83,13 +88,15 @@ class Event(NamedTuple):
 
     @property
     def place(self) -> tuple[str, int]:
-        """Where the event sorts among its user's events; notices come first."""
+        """The sort key of the event among the events of its user. Notices come first."""
         return self.epoch or "", self.offset or 0
 
 
 def event_id(generation_id: str, version: int | str) -> str:
-    """Return the one id of a generation's version, the same however often it is published."""
-    import uuid  # only where events are built: `deliver` must start quickly
+    """Return the event id of a generation's version. It stays the same if the event is published
+    again.
+    """
+    import uuid  # imported here because `deliver` must start quickly and does not build events
 
     return str(uuid.uuid5(uuid.UUID(_IDS), f"{generation_id}/{version}"))
 
@@ -97,7 +104,7 @@ def event_id(generation_id: str, version: int | str) -> str:
 def envelope(
     data: EventData, *, event_id: str, subject: str, stage: str, user_id: str | None
 ) -> Envelope:
-    """Return an event without a place in a stream; its time is that of its data."""
+    """Return an event without epoch and sequence; its `time` comes from its data."""
     event: Envelope = {
         "specversion": "1.0",
         "id": event_id,
@@ -116,7 +123,8 @@ def envelope(
 def dump(event: Envelope) -> str:
     """Return an event as it is published.
 
-    An event that would not fit a frame has its prompt shortened and `data.truncated` set.
+    If the event would exceed the size of a frame, its prompt is shortened and `data.truncated` is
+    set.
     """
     from bisect import bisect_right
 
@@ -131,14 +139,14 @@ def dump(event: Envelope) -> str:
         data["prompt"] = prompt[:length]
         return len(_json(event).encode())
 
-    # The size grows with the prompt's length, so bisection finds the longest that fits.
+    # The size grows with the prompt's length, so bisection finds the longest prompt that fits.
     longest = bisect_right(range(len(prompt) + 1), MAX_EVENT_BYTES, key=size) - 1
     data["prompt"] = prompt[: max(longest, 0)]
     return _json(event)
 
 
 def rfc3339(moment: datetime) -> str:
-    """Return a time as events and frames have it: UTC, to the millisecond."""
+    """Return a time in the format of events and frames: UTC with milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -150,13 +158,13 @@ def parse(text: str, *, stage: str | None = None) -> Event:
     text
         The event as published, in SNS's envelope or not.
     stage
-        The only stage that the event may come from; any when it is None.
+        The only stage that the event may come from, or None to accept every stage.
 
     Raises
     ------
     InvalidEvent
-        The message is not JSON, too large, or an attribute is missing or invalid. The error names
-        it.
+        The message is not JSON, or it is too large, or an attribute is missing or invalid. The
+        error names the attribute.
     """
     text, event = opened(text)
     if len(text.encode()) > MAX_EVENT_BYTES:
@@ -170,7 +178,7 @@ def parse(text: str, *, stage: str | None = None) -> Event:
     _check_data(event.get("data"))
     placed = "epoch" in event or "sequence" in event
     if not placed:
-        event.setdefault("userid", "")  # only a notice may lack its owner
+        event.setdefault("userid", "")  # only a notice may have no owner
     for name, most in _OF_STREAM if placed else _OF_NOTICE:
         _check_text(event, name, most, empty=name == "userid" and not placed)
     epoch, offset = _position(event) if placed else (None, None)
@@ -232,14 +240,15 @@ def _position(event: Mapping[str, str]) -> tuple[str, int]:
     sequence, epoch = event["sequence"], event["epoch"]
     if not (sequence.isascii() and sequence.isdigit() and 0 < int(sequence[:20]) <= MAX_OFFSET):
         raise InvalidEvent(f"sequence is not an offset: {sequence[:40]!r}")
-    # A database makes epochs as UUIDv7; one from the future would take the stream's head for good.
+    # PostgreSQL creates epochs as UUIDv7, which contain the time. An event with an epoch in the
+    # future would remain the head of the stream, because the head is in the highest epoch.
     if not _EPOCH.fullmatch(epoch) or began_at(epoch) > time.time() + _FUTURE_SECONDS:
         raise InvalidEvent("epoch is not a UUIDv7 of the past")
     return epoch, int(sequence)
 
 
 def began_at(epoch: str) -> float:
-    """Return when a stream's epoch began, in epoch seconds: the time in its UUIDv7."""
+    """Return the time at which an epoch began, read from its UUIDv7, in seconds since 1970."""
     return int(epoch.replace("-", "")[:12], 16) / 1000
 
 
@@ -251,7 +260,7 @@ def _seconds(text: str) -> float:
 
 
 def _json(event: Envelope) -> str:
-    """Return an event's text in the characters that SQS carries (those of XML 1.0).
+    """Return an event's text with only the characters that SQS accepts, which are those of XML 1.0.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
     json.dumps escapes control characters. The other forbidden characters, surrogates, U+FFFE and

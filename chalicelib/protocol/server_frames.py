@@ -1,4 +1,4 @@
-"""The frames of herald.v1 that the server sends, as text. The wire contract is docs/protocol.md."""
+"""The frames of herald.v1 that the server sends, as JSON text. docs/protocol.md specifies them."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -7,15 +7,18 @@ from typing import Literal, NamedTuple
 from chalicelib.protocol.events import MAX_FRAME_BYTES
 
 SUBPROTOCOL = "herald.v1"
-PING_MS = 270_000  # under API Gateway's idle limit of ten minutes
-LIFETIME_MS = 6_600_000  # under API Gateway's two hours, with time to open the next connection
+PING_MS = 270_000  # shorter than API Gateway's idle timeout of ten minutes
+# shorter than API Gateway's limit of two hours, so that a client can open its next connection first
+LIFETIME_MS = 6_600_000
 
 
 GapReason = Literal["expired", "epoch_changed", "ahead", "limit"]
 
 
 class Code(NamedTuple):
-    """Why a frame is refused or a connection closed, and how the client should reconnect."""
+    """A reason for refusing a frame or closing a connection, and how the client should
+    reconnect.
+    """
 
     code: int
     name: str
@@ -33,7 +36,7 @@ TOKEN_EXPIRED = Code(4202, "token_expired", "now")
 
 
 def event(text: str, epoch: str | None, offset: int | None, *, replayed: bool) -> str:
-    """Return the frame of one event, whose text stays as it was published; the epoch is a UUID."""
+    """Return the frame of one event. The event's text is not changed. `epoch` is a UUID."""
     place = (
         '"epoch":null,"offset":null' if epoch is None else f'"epoch":"{epoch}","offset":{offset}'
     )
@@ -42,8 +45,8 @@ def event(text: str, epoch: str | None, offset: int | None, *, replayed: bool) -
 
 
 def events(items: Iterable[str]) -> Iterator[str]:
-    """Yield `events` frames that hold the given event frames in order, none over the largest
-    frame.
+    """Yield `events` frames that contain the given event frames in order. No frame exceeds the
+    largest frame size.
     """
     opening, closing = '{"type":"events","items":[', "]}"
     around = len(opening) + len(closing)
@@ -61,7 +64,9 @@ def events(items: Iterable[str]) -> Iterator[str]:
 
 
 def packed(items: Sequence[str]) -> list[str]:
-    """Return the fewest frames for some event frames: a single one goes as it is."""
+    """Return the smallest number of frames for some event frames; a single event frame is returned
+    unchanged.
+    """
     return list(items) if len(items) == 1 else list(events(items))
 
 
@@ -76,7 +81,7 @@ def welcome(
     replaying: int,
     token_ms: int | None,
 ) -> str:
-    """Return the answer to hello; `token_ms` is null for a credential that never expires."""
+    """Return the answer to `hello`; `token_ms` is null for a credential that never expires."""
     return dump(
         {
             "type": "welcome",
@@ -95,7 +100,7 @@ def welcome(
 
 
 def caught_up(re: object, offset: int) -> str:
-    """Return the last frame of a replay; `offset` is the highest that was replayed."""
+    """Return the last frame of a replay; `offset` is the highest replayed offset."""
     return dump({"type": "caught_up", "re": re, "offset": offset})
 
 
@@ -108,7 +113,7 @@ def gap(
     head: int,
     reason: GapReason,
 ) -> str:
-    """Return the frame that reports missing events: nothing was replayed."""
+    """Return the frame that reports missing events; in this case no event was replayed."""
     return dump(
         {
             "type": "gap",
@@ -128,12 +133,14 @@ def pong(re: object, *, epoch: str | None, head: int) -> str:
 
 
 def auth_ok(re: object, token_ms: int) -> str:
-    """Return the answer to a valid token."""
+    """Return the answer to an `auth` frame with a valid token."""
     return dump({"type": "auth_ok", "re": re, "token_ms": token_ms})
 
 
 def error(re: object, code: Code, message: str, retry_after_ms: int = 0) -> str:
-    """Return the frame that refuses a frame or reports a fault; the connection stays open."""
+    """Return the frame that refuses a client's frame or reports a fault. The connection stays
+    open.
+    """
     return dump(
         {
             "type": "error",
@@ -147,8 +154,9 @@ def error(re: object, code: Code, message: str, retry_after_ms: int = 0) -> str:
 
 
 def close(code: Code, retry_after_ms: int = 0) -> str:
-    """Return the last frame before the server closes the connection: API Gateway carries no close
-    codes.
+    """Return the last frame before the server closes the connection.
+
+    The frame has the reason, because API Gateway cannot send WebSocket close codes.
     """
     return dump(
         {
@@ -162,5 +170,5 @@ def close(code: Code, retry_after_ms: int = 0) -> str:
 
 
 def dump(frame: Mapping[str, object]) -> str:
-    """Return a frame's text."""
+    """Return a frame as JSON text."""
     return json.dumps(frame, ensure_ascii=False, separators=(",", ":"), default=str)

@@ -1,1 +1,1 @@
-"""From a webhook to a published event: the transaction, the outbox and the relay."""
+"""Recording of results: the webhook, the transaction, the outbox, publishing and the relay."""

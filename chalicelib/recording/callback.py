@@ -1,4 +1,4 @@
-"""The publisher: takes the provider's webhook, records the result, publishes the event."""
+"""The publisher. It receives the provider's webhook, records the result and publishes the event."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from chalicelib.recording.publishing import Publisher
     from chalicelib.recording.results import GenerationResult
 
-PUBLISH_SECONDS = 6.0  # reserved from the database's time, so that a failure can still be reported
+# seconds that the database may not use, so that its failure can still be reported
+PUBLISH_SECONDS = 6.0
 RETRY_AFTER_SECONDS = 10
 _REJECTED = "The database rejects this result; its operators are notified."
 
 
 class Callback:
-    """The `callback` function; `secrets` returns the webhook's signing secrets."""
+    """The `callback` function; `secrets` returns the signing secrets of the webhook."""
 
     def __init__(
         self, stage: str, database: Database, publisher: Publisher, secrets: Callable[[], str]
@@ -40,9 +41,9 @@ class Callback:
     def handle(
         self, event: HttpEvent | Mapping[str, object], context: LambdaContext
     ) -> HttpResponse:
-        """Answer one webhook, or one direct invocation with the webhook's body as the event.
+        """Handle one webhook, or one direct invocation whose event is the webhook's body.
 
-        A direct invocation is authorized by IAM and carries no signature.
+        A direct invocation has no signature, because IAM authorizes it.
         """
         try:
             if "requestContext" not in event:

@@ -48,8 +48,8 @@ _deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """Bound everything that this thread asks of PostgreSQL within the block, connecting
-    included.
+    """Limit the time of all PostgreSQL operations of this thread within the block, including
+    connecting.
     """
     token = _deadline.set(time.monotonic() + seconds)
     try:
@@ -59,10 +59,10 @@ def time_limit(seconds: float) -> Iterator[None]:
 
 
 def _wait(connection: PsycopgConnection) -> None:
-    """Wait for the socket as psycopg2 asks, but not past the time limit.
+    """Wait for the socket of a connection, but not longer than the time limit.
 
-    statement_timeout cannot help when the server or the network is silent: this is the client's
-    side.
+    The server enforces statement_timeout, but the client would not learn of it if the server or the
+    network does not respond. This function therefore enforces the limit in the client.
     """
     while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
         left = min(_deadline.get() - time.monotonic(), _FOREVER)
@@ -89,7 +89,7 @@ class _Open(NamedTuple):
 
 
 class Database:
-    """One PostgreSQL, reached through one connection at a time.
+    """A PostgreSQL database, used through one connection at a time.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class Database:
         Returns the DSN; asked for before each transaction. When it has changed, the transaction
         runs on a connection to the new database.
     failed
-        Called after each failed try with its number, from 1, and the error.
+        Called after each failed attempt with its number, starting at 1, and the error.
     sleep
         Waits between tries, seconds.
     schema
@@ -126,8 +126,7 @@ class Database:
         deadline: float,
         seconds: float = ATTEMPT_SECONDS,
     ) -> T:
-        """Run the transaction: three tries of `seconds` each, on a fresh connection after a
-        failure.
+        """Run a transaction in at most three attempts of `seconds` each.
 
         It is committed when it returns and rolled back when it raises. It must be safe to run again
         although it was committed, because the answer to a COMMIT can be lost.

@@ -1,4 +1,4 @@
-"""The events of a generation, made from its database row."""
+"""Builds the events of a generation from its database row."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOT_RECORDED: events.ErrorDetail = {
 
 
 def build(generation: Generation, *, stage: str, epoch: str, offset: int) -> str:
-    """Return the event of a recorded result, as it is published."""
+    """Return the event of a recorded result, as JSON text."""
     data: EventData = {
         "prompt": generation["prompt"],
         "status": generation["status"],
@@ -49,8 +49,8 @@ def build(generation: Generation, *, stage: str, epoch: str, offset: int) -> str
 def build_notice(generation_id: str, user_id: str | None, *, stage: str, now: datetime) -> str:
     """Return the notice that a generation's result could not be recorded yet.
 
-    All notices of one generation have the same id. Without a known owner a notice has no `userid`:
-    it reaches the topic's subscribers, but no client.
+    All notices of one generation have the same id. If the owner is unknown, the notice has no
+    `userid`. It then reaches the topic's subscribers, but no client.
     """
     data: EventData = {
         "prompt": None,

@@ -1,7 +1,7 @@
 """The transaction that records a result.
 
-PostgreSQL is the sequencer: the transaction that records a result also takes the next offset of
-its owner's stream and puts the event into the outbox, so offsets are contiguous and in commit
+PostgreSQL assigns the offsets. The transaction that records a result also takes the next offset of
+the owner's stream and adds the event to the outbox. Offsets are therefore contiguous and in commit
 order.
 """
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class Outcome(StrEnum):
-    """What a webhook changed."""
+    """The effect of a webhook."""
 
     RECORDED = "recorded"
-    UNCHANGED = "unchanged"  # the generation had its result already
-    DUPLICATE = "duplicate"  # the same, by a webhook-id that was seen before
+    UNCHANGED = "unchanged"  # the generation already had its result
+    DUPLICATE = "duplicate"  # as UNCHANGED, and the webhook-id was already known
 
 
 class Recorded(NamedTuple):
-    """The result of a webhook; `event` is set until it is known to be published."""
+    """The result of a webhook. `event` is None if the event is already published."""
 
     outcome: Outcome
     event_id: str
@@ -49,16 +49,17 @@ def owner(cursor: Cursor, generation_id: str) -> str | None:
 def record(
     cursor: Cursor, result: GenerationResult, *, webhook_id: str | None, stage: str
 ) -> Recorded:
-    """Record a result once: the row, the stream's next offset and the outbox row, in the caller's
-    transaction.
+    """Record a result once, in the caller's transaction.
 
-    A generation that has its result is not changed. A webhook-id counts only together with what it
-    recorded: one that was seen before still records the result of another generation.
+    This updates the generation, takes the stream's next offset and adds the event to the outbox.
+
+    A generation that already has its result is not changed. A known webhook-id alone does not make
+    a webhook a duplicate: if it names another generation, that generation's result is recorded.
 
     Raises
     ------
     Refused
-        404 when there is no such generation; the webhook-id is then not kept.
+        404 if the generation does not exist. The webhook-id is then not stored.
     """
     generation_id = result.generation_id
     cursor.execute(

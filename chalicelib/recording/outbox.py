@@ -1,4 +1,6 @@
-"""The outbox: events recorded in the transaction, until SNS has them."""
+"""The outbox: a table of events that a transaction recorded and that SNS may not have accepted
+yet.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,9 @@ if TYPE_CHECKING:
 
     from chalicelib.recording.database import Cursor
 
-RELAY_GRACE_SECONDS = 20  # longer than `callback` may run: it may still publish younger rows itself
-PURGE_ROWS = 2000  # of each table, in one transaction
+# longer than the timeout of `callback`, which may still publish newer rows itself
+RELAY_GRACE_SECONDS = 20
+PURGE_ROWS = 2000  # rows of each table in one transaction
 
 
 def add(cursor: Cursor, event_id: str, event: str) -> None:
@@ -68,7 +71,8 @@ def oldest_unpublished_seconds(cursor: Cursor) -> float:
 def purge(cursor: Cursor, *, retention_days: int, limit: int = PURGE_ROWS) -> int:
     """Delete some published outbox rows and webhook receipts past their retention.
 
-    Returns how many: at least `limit`, which applies to each table, when there may be more.
+    `limit` applies to each table. Returns the number of deleted rows. If this number is at least
+    `limit`, more rows may be left.
     """
     deleted = 0
     tables = cursor.tables

@@ -30,12 +30,12 @@ class Publisher:
         self._error_topic_arn = error_topic_arn
 
     def publish(self, event: str, *, deadline: float) -> None:
-        """Publish one event, in three tries.
+        """Publish one event in at most three attempts.
 
         Raises
         ------
         PublishFailed
-            SNS refused all three.
+            SNS accepted the event in none of them.
         """
         attributes = message_attributes(event)
         try:
@@ -44,7 +44,10 @@ class Publisher:
             raise _failed(exc) from exc
 
     def publish_or_report(self, event: str, *, event_id: str, deadline: float) -> bool:
-        """Publish an event of the outbox; on failure report it and leave it to the relay."""
+        """Publish an event of the outbox and return True.
+
+        On failure, report the failure and return False; the relay then publishes the event.
+        """
         try:
             self.publish(event, deadline=deadline)
         except PublishFailed as exc:
@@ -55,9 +58,10 @@ class Publisher:
         return True
 
     def publish_batch(self, rows: Sequence[OutboxRow], *, deadline: float) -> list[str]:
-        """Publish up to BATCH events, in three tries, and return the ids that SNS accepted.
+        """Publish up to BATCH events in at most three attempts; return the ids that SNS accepted.
 
-        When SNS blames the request, one of its events is at fault: each is published on its own.
+        If SNS refuses the whole request because of its content, at least one event is invalid. Each
+        event is then published in a request of its own, so that only invalid events fail.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The relay: publishes what the callback could not, and keeps the outbox small."""
+"""The relay. It publishes events that `callback` could not publish, and deletes old outbox rows."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from chalicelib.aws.lambda_events import LambdaContext
     from chalicelib.recording.database import Cursor, Database
 
-ROUND_SECONDS = 12.0  # one batch: three tries at SNS, and the transaction around them
+ROUND_SECONDS = 12.0  # seconds for one batch: a transaction with three attempts to publish
 
 
 class Relay:
-    """The `relay` function, run every minute."""
+    """The `relay` function, which runs every minute."""
 
     def __init__(self, database: Database, publisher: Publisher, retention_days: int) -> None:
         self._database = database
@@ -28,7 +28,9 @@ class Relay:
         self._retention_days = retention_days
 
     def handle(self, context: LambdaContext) -> dict[str, object]:
-        """Publish the backlog, batch by batch, and purge old rows, as far as the time allows."""
+        """Publish the unpublished events in batches, then delete old rows, until the time runs
+        out.
+        """
         deadline = deadline_of(context)
         try:
             relayed = drain(self._database, self._publisher, deadline=deadline)
@@ -46,9 +48,9 @@ class Relay:
 
 
 class _Round(NamedTuple):
-    """One batch: the ids of the rows that were claimed, and of those that SNS accepted.
+    """The outcome of one batch: the ids of the locked rows, and the ids that SNS accepted.
 
-    `reachable` is false when SNS refused the batch as a whole.
+    `reachable` is false if SNS did not accept the batch as a whole.
     """
 
     claimed: list[str]
@@ -57,10 +59,11 @@ class _Round(NamedTuple):
 
 
 def drain(database: Database, publisher: Publisher, *, deadline: float) -> int:
-    """Publish the outbox until it is empty, SNS fails or the time is up; return how many.
+    """Publish events until the outbox is empty, SNS fails or the time runs out; return their
+    number.
 
-    Several relays may drain at once: each batch is locked for its transaction, and the others
-    skip it.
+    Several relays may run concurrently. Each transaction locks its batch, and other relays skip
+    locked rows.
     """
     relayed = 0
     refused: list[str] = []
@@ -80,7 +83,9 @@ def drain(database: Database, publisher: Publisher, *, deadline: float) -> int:
 def purge(
     database: Database, retention_days: int, *, deadline: float, limit: int = outbox.PURGE_ROWS
 ) -> int:
-    """Delete rows past their retention, in small transactions, as far as the time allows."""
+    """Delete rows that are older than their retention, in small transactions, until the time runs
+    out.
+    """
     purged = 0
     while time.monotonic() + ROUND_SECONDS < deadline:
         deleted = database.run(

@@ -1,8 +1,7 @@
-"""What the provider's webhook reports: the outcome, and the details that decorate it.
+"""Parses the provider's webhook: the outcome of a generation and its optional details.
 
-The outcome is never refused for its decoration. Required are an id, a status and, for COMPLETE, a
-usable address of the picture; every other detail that cannot be kept as it is, is cut, replaced or
-dropped, and named in `repaired`.
+An id, a status and, for COMPLETE, a usable image URL are required. An invalid optional detail never
+causes a refusal. It is shortened, replaced or dropped, and its name is added to `repaired`.
 """
 
 from __future__ import annotations
@@ -20,19 +19,19 @@ if TYPE_CHECKING:
 
     from chalicelib.protocol.events import ErrorDetail
 
-MAX_ADDRESS_CHARACTERS = 16_384  # presigned addresses with a session token take some 2,000
+MAX_ADDRESS_CHARACTERS = 16_384  # a presigned URL with a session token has about 2,000 characters
 MAX_PIXELS = 65_535
 MAX_CODE_CHARACTERS = 100
 MAX_MESSAGE_CHARACTERS = 1000
 MAX_MODEL_CHARACTERS = 200
 DEFAULT_ERROR: ErrorDetail = {"code": "generation_failed", "message": "The generation failed."}
 
-# PostgreSQL's text holds neither NUL nor half of a surrogate pair.
+# PostgreSQL's `text` type cannot contain NUL or an unpaired surrogate.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class GenerationResult(NamedTuple):
-    """A generation's outcome; `repaired` names the details that were changed or dropped."""
+    """The outcome of a generation; `repaired` names the details that were changed or dropped."""
 
     generation_id: str
     status: Literal["COMPLETE", "ERROR"]
@@ -45,12 +44,12 @@ class GenerationResult(NamedTuple):
 
 
 def parse(body: bytes | Mapping[str, object]) -> GenerationResult:
-    """Read the provider's report, from raw JSON or from an object.
+    """Parse the provider's report, which is raw JSON or an already parsed object.
 
     Raises
     ------
     Refused
-        422, naming the first field at fault.
+        422; the error names the first invalid field.
     """
     report = _decoded(body) if isinstance(body, bytes) else body
     generation_id, status = _generation_id(report), _status(report)
@@ -73,7 +72,7 @@ def parse(body: bytes | Mapping[str, object]) -> GenerationResult:
 
 
 class _Details:
-    """Reads what may be odd, and names what it had to repair."""
+    """Reads the optional details, repairs invalid ones and records their names."""
 
     def __init__(self, report: Mapping[str, object]) -> None:
         self._report = report
@@ -101,7 +100,7 @@ class _Details:
 
     def error(self) -> ErrorDetail:
         given = self._report.get("error")
-        if isinstance(given, str):  # many providers send a sentence
+        if isinstance(given, str):  # many providers send a string instead of an object
             self.repaired.append("error")
             given = {"message": given}
         elif given is not None and not isinstance(given, dict):
@@ -157,7 +156,7 @@ def _status(report: Mapping[str, object]) -> Literal["COMPLETE", "ERROR"]:
 
 
 def _usable(address: str) -> bool:
-    """Whether a browser can load this address, and a database keep it."""
+    """Whether a browser can load this URL and PostgreSQL can store it."""
     if len(address) > MAX_ADDRESS_CHARACTERS or _UNSTORABLE.search(address):
         return False
     try:

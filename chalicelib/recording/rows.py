@@ -1,4 +1,4 @@
-"""PostgreSQL's rows."""
+"""Types of the rows that PostgreSQL returns."""
 
 from datetime import datetime
 from typing import NamedTuple, TypedDict
@@ -25,14 +25,14 @@ class Generation(TypedDict):
 
 
 class StreamPosition(NamedTuple):
-    """The place that a new event takes in its owner's stream."""
+    """The epoch and offset of a new event in its owner's stream."""
 
     epoch: str
     offset: int
 
 
 class OutboxRow(NamedTuple):
-    """An event that waits to be published."""
+    """An event that is not yet published."""
 
     id: str
     event: str

@@ -1,7 +1,7 @@
-"""The provider's webhook: its body's size and encoding, and its signature.
+"""Checks the provider's webhook: the size and encoding of its body, and its signature.
 
-Signatures follow Standard Webhooks (https://www.standardwebhooks.com). The signature is checked
-over the raw bytes, before anything is parsed.
+Signatures follow the Standard Webhooks specification (https://www.standardwebhooks.com). The
+signature covers the raw bytes of the body, and it is checked before the body is parsed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_BODY_BYTES = 32_768
 MAX_ID_CHARACTERS = 256
 MAX_SIGNATURES = 20
 
-# Whatever stands around an entry of the list, another scheme or a malformed one, is passed over.
+# The header is a list of signatures. Entries of another scheme and malformed entries are ignored.
 _SIGNATURES = re.compile(r"(?<![^\s,])v1,([A-Za-z0-9+/]+={0,2})(?![^\s,])")
 
 
@@ -34,7 +34,7 @@ def body_of(event: HttpEvent) -> bytes:
     Raises
     ------
     Refused
-        413 when it is over MAX_BODY_BYTES, 400 when it is not valid base64.
+        413 if the body exceeds MAX_BODY_BYTES, 400 if it is not valid base64.
     """
     body = event.get("body") or ""
     try:
@@ -49,20 +49,21 @@ def body_of(event: HttpEvent) -> bytes:
 
 
 def verify(headers: Mapping[str, str], body: bytes, secrets: str) -> str:
-    """Check the signature against each of the active secrets and return the webhook-id.
+    """Check that the signature is valid for one of the active secrets; return the webhook-id.
 
     Parameters
     ----------
     headers
-        The request's headers, names in lower case.
+        The request's headers, with lower-case names.
     secrets
-        One or more `whsec_…` separated by white space: two while a secret is being rotated.
+        One or more secrets of the form `whsec_…`, separated by white space. There are two while a
+        secret is being rotated.
 
     Raises
     ------
     Refused
-        401 when a header is missing, the time is more than five minutes off, or no signature is
-        valid.
+        401 if a header is missing, if the timestamp differs from the current time by more than five
+        minutes, or if no signature is valid.
     """
     webhook_id = headers.get("webhook-id", "")
     signatures = _SIGNATURES.findall(headers.get("webhook-signature", ""))[:MAX_SIGNATURES]

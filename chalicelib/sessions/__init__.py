@@ -1,1 +1,1 @@
-"""A client's connection from $connect to $disconnect: who may open it, and its frames."""
+"""The connections of clients, from $connect to $disconnect: authorization, frames and replay."""

@@ -1,7 +1,7 @@
-"""The authorizer of $connect: decides who may connect, and passes the user to every later route.
+"""The authorizer of $connect. It decides who may connect and passes the user to every later route.
 
-API Gateway answers 401 when the function raises an error whose message is "Unauthorized", and 403
-to a Deny.
+API Gateway answers 401 if the function raises an error with the message "Unauthorized", and 403 if
+the returned policy has the effect Deny.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Policy(TypedDict):
 
 
 class Authorization(TypedDict):
-    """An authorizer's answer: an IAM policy, and context for the later routes."""
+    """The response of an authorizer: an IAM policy, and the context for later routes."""
 
     principalId: str
     policyDocument: Policy

@@ -1,4 +1,4 @@
-"""$connect and $disconnect: a connection is kept, then forgotten."""
+"""Handles $connect, which stores a connection, and $disconnect, which deletes it."""
 
 from __future__ import annotations
 
@@ -54,8 +54,9 @@ class Connect:
         self._most = most
 
     def handle(self, event: WebSocketEvent) -> HttpResponse:
-        """Keep a new connection; choose herald.v1 among the subprotocols offered and never echo a
-        credential.
+        """Store a new connection and select herald.v1 from the offered subprotocols.
+
+        The response never contains the credential.
         """
         offered = credentials.subprotocols(lower_headers(event))
         if offered and SUBPROTOCOL not in offered:

@@ -1,4 +1,4 @@
-"""The credential and the origin of a connection request, as its headers carry them."""
+"""Reads the credential and the origin from the headers of a connection request."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -27,8 +27,9 @@ class ApiKey(NamedTuple):
 
 
 def from_headers(headers: Mapping[str, str]) -> Token | ApiKey | None:
-    """Find the credential in a request's headers, names in lower case; the query string is
-    never read.
+    """Find the credential in a request's headers, which have lower-case names.
+
+    The query string is never read.
     """
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token:

@@ -1,8 +1,8 @@
-"""Client frames and their answers.
+"""Handles client frames and returns the responses.
 
-Nothing is kept per client except its connection's item. Of several frames in an answer, all but
-the last are posted through @connections, in order; the last is the route's response, so it always
-comes after them (docs/adr/0003).
+The only state of a client is its connection in the connections table. If a response has several
+frames, all except the last are posted through @connections, in order. The last frame is the route's
+response, so it always arrives after the others (docs/adr/0003).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ DONE: HttpResponse = {"statusCode": 200}
 
 
 class Gone(Exception):
-    """The client's connection no longer exists: there is nobody to answer."""
+    """The client's connection no longer exists, so no response is possible."""
 
 
 class Messages:
@@ -218,8 +218,9 @@ class Messages:
         return _reply(server_frames.auth_ok(frame["id"], token_ms))
 
     def _current(self, connection: Connection) -> Connection:
-        """Return the connection with the expiry of its newest token: read only when the first one
-        has expired.
+        """Return the connection with the expiry of its latest token.
+
+        The table is read only if the first token has expired.
         """
         if not connection.token_expired:
             return connection
@@ -243,7 +244,10 @@ class Messages:
                 raise ServiceError("execute-api", result.status, result.reason or outcome.value)
 
     def _close(self, connection: Connection, code: server_frames.Code) -> HttpResponse:
-        """Say why, then close: API Gateway itself carries neither code nor reason."""
+        """Send a `close` frame with the reason, then close the connection.
+
+        API Gateway itself cannot send a close code or reason.
+        """
         connection_id = connection.connection_id
         telemetry.info("connection closed", connection_id=connection_id, code=code.code)
         self._post(connection, server_frames.close(code))

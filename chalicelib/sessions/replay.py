@@ -1,4 +1,4 @@
-"""What a client that asks for everything above its cursor gets: a replay, or a gap."""
+"""Answers a request for all events after a cursor, with a replay or with a gap."""
 
 from __future__ import annotations
 
@@ -70,9 +70,10 @@ def may_be_superseded(standing: Standing) -> bool:
 def plan(
     inbox: Inbox, user_id: str, head: Head, cursor: Cursor, limit: int, *, partial: bool
 ) -> Replay:
-    """Decide whether everything above the cursor is there.
+    """Decide whether all events after the cursor can be replayed.
 
-    `partial` serves the first `limit` events where there are more, instead of a gap.
+    If there are more than `limit` events, the answer is the first `limit` events if `partial` is
+    true, else a gap.
     """
     epoch, offset = cursor["epoch"], cursor["offset"]
     found: list[StoredEvent] = []
@@ -87,8 +88,8 @@ def plan(
     if head.epoch is None or offset == head.offset:
         return answer([])
     found = inbox.after(user_id, head.epoch, offset, limit=limit + 1)
-    # A hole among the kept events is an event on its way. Without an epoch, the client asks for
-    # whatever is kept.
+    # If an offset is missing between stored events, that event is not delivered yet, which is not a
+    # gap. A request without an epoch and with offset 0 asks for all stored events.
     contiguous = bool(found) and found[0].offset == offset + 1
     everything_kept = epoch is None and offset == 0 and not partial
     if not contiguous and not everything_kept and inbox.earliest(user_id, head) > offset + 1:
@@ -99,7 +100,7 @@ def plan(
 
 
 def frames(inbox: Inbox, re: object, replay: Replay) -> list[str]:
-    """Return the frames of a replay, up to `caught_up`, or of a gap."""
+    """Return the frames of a replay, including `caught_up`, or of a gap."""
     if replay.gap is not None:
         telemetry.emit({metrics.GAPS: 1})
         return [_gap(inbox, re, replay, replay.gap)]

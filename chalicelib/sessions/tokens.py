@@ -41,7 +41,7 @@ class Identity(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What a token must satisfy."""
+    """The requirements for a token."""
 
     algorithm: str
     issuer: str
@@ -54,9 +54,9 @@ class Tokens:
     Parameters
     ----------
     secret
-        Returns the HS256 secret or the PEM public key.
+        A function that returns the HS256 secret or the PEM public key.
     jwks
-        The issuer's keys; None when the key is the secret. HS256 never uses them.
+        The issuer's keys, or None if the key is in the secret. HS256 never uses them.
     """
 
     def __init__(self, rules: Rules, secret: Callable[[], str], jwks: Jwks | None = None) -> None:
@@ -67,12 +67,12 @@ class Tokens:
         self._jwks = None if rules.algorithm == "HS256" else jwks
 
     def verify(self, token: str) -> Identity:
-        """Check a JWT: signature, one algorithm, issuer, audience and times.
+        """Verify a JWT: the configured algorithm, signature, issuer, audience and times.
 
         Raises
         ------
         Unauthorized
-            The token is invalid; the message says why, never what it contains.
+            The token is invalid. The message has the reason, but never the token's content.
         SettingError
             The key is unusable or too short.
         ServiceError

@@ -1,1 +1,1 @@
-"""The DynamoDB tables: what each user is to receive, who is connected, and API keys."""
+"""Access to the DynamoDB tables: the inbox of each user, open connections, and API keys."""

@@ -19,7 +19,7 @@ _FORM = re.compile(f"{_PREFIX}_([0-9a-f]{{{2 * _ID_BYTES}}})_[0-9a-f]{{{2 * _SEC
 
 
 class ApiKeyOwner(NamedTuple):
-    """Whose key it is, and until when: epoch seconds, or NEVER."""
+    """The owner of a key and the time at which it expires, in epoch seconds or NEVER."""
 
     user_id: str
     expires_at: int
@@ -38,7 +38,7 @@ def id_of(key: str) -> str:
 
 
 def fingerprint(key: str) -> str:
-    """Return the SHA-256 of a key, in hexadecimal: all that is kept of it."""
+    """Return the SHA-256 of a key in hexadecimal. The key itself is not stored."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -68,7 +68,7 @@ class ApiKeys:
         payload = {
             "TableName": self._table,
             "Key": to_item({"key_id": key_id}),
-            "ConsistentRead": True,  # a revoked key is refused at once
+            "ConsistentRead": True,  # so that a revoked key is refused immediately
         }
         item = self._dynamodb.call("GetItem", payload).get("Item", {})
         if not hmac.compare_digest(fingerprint(key), text_of(item, "key_sha256")):

@@ -1,4 +1,4 @@
-"""Who is connected: one item per user, with an attribute for each open connection.
+"""The table of open connections: one item per user, with one attribute per connection.
 
 One `BatchGetItem` reads the connections of a hundred users (docs/adr/0013). The item expires when
 its user has not connected for as long as a connection can last, or with its revocation mark.
@@ -38,29 +38,29 @@ class Connection(NamedTuple):
 
     @property
     def token_expired(self) -> bool:
-        """Whether the credential that the client sent last has expired."""
+        """Whether the client's latest credential has expired."""
         return self.token_expires_at != NEVER and self.token_expires_at <= time.time()
 
     @property
     def young(self) -> bool:
-        """Whether a 410 may come from the connection's being so new."""
+        """Whether the connection is so new that API Gateway may still answer 410 for it."""
         return time.time() - self.connected_at < YOUNG_SECONDS
 
     @property
     def over(self) -> bool:
-        """Whether API Gateway must have closed it by now."""
+        """Whether the connection is so old that API Gateway must have closed it."""
         return self.connected_at + KEEP_SECONDS <= time.time()
 
 
 class Found(NamedTuple):
-    """The connections of some users, and the users that DynamoDB left out of its answer."""
+    """The connections of some users, and the users that are missing in DynamoDB's response."""
 
     by_user: Mapping[str, list[Connection]]
     unread: set[str]
 
 
 class Connections:
-    """The connections of one table; every method that calls DynamoDB raises ServiceError."""
+    """The connections in one table. Every method that calls DynamoDB may raise ServiceError."""
 
     def __init__(self, dynamodb: Service, table: str) -> None:
         self._dynamodb = dynamodb
@@ -87,7 +87,7 @@ class Connections:
         return budget_in(self._write(connection, value, condition), connection.connection_id)
 
     def get(self, user_id: str, connection_id: str) -> Connection | None:
-        """Read one connection, as last written."""
+        """Read one connection with a strongly consistent read."""
         payload = {
             **self._attribute(user_id, connection_id),
             "ProjectionExpression": "#connection",
@@ -97,7 +97,9 @@ class Connections:
         return next(iter(_connections(user_id, found)), None)
 
     def of_users(self, user_ids: Iterable[str], deadline: float) -> Found:
-        """Read the connections of up to BATCH_GET_ITEMS users; the deadline is monotonic."""
+        """Read the connections of up to BATCH_GET_ITEMS users; `deadline` is a value of
+        time.monotonic().
+        """
         keys = [{"user_id": {"S": user_id}} for user_id in user_ids]
         payload = {"RequestItems": {self._table: {"Keys": keys, "ConsistentRead": True}}}
         answer = self._dynamodb.call("BatchGetItem", payload, deadline)
@@ -109,7 +111,7 @@ class Connections:
         return Found(by_user, {text_of(key, "user_id") for key in left})
 
     def forget(self, user_id: str, connection_id: str) -> None:
-        """Forget a connection, if it is not forgotten already."""
+        """Delete a connection, if it exists."""
         payload = self._forget_payload(user_id, connection_id)
         try:
             self._dynamodb.call("UpdateItem", payload)
@@ -118,7 +120,7 @@ class Connections:
                 raise
 
     def forget_request(self, connection: Connection) -> Request:
-        """Return the request that forgets a connection; FORGOTTEN is a success, too."""
+        """Return the request that deletes a connection. The error FORGOTTEN also means success."""
         payload = self._forget_payload(connection.user_id, connection.connection_id)
         return self._dynamodb.request("UpdateItem", payload)
 
@@ -126,7 +128,7 @@ class Connections:
         return {
             **self._attribute(user_id, connection_id),
             "UpdateExpression": "REMOVE #connection",
-            # Without it, the update would create an item that holds nothing.
+            # Without this condition, the update would create an empty item.
             "ConditionExpression": "attribute_exists(#connection)",
         }
 

@@ -1,11 +1,12 @@
-"""The inbox: the events each user is to receive, one partition per user, sorted by this key.
+"""The inbox: a table with the events of each user. Each user has one partition with these sort
+keys.
 
     <epoch>/<offset, 16 digits>      an event of the stream; epochs are UUIDv7, so they sort by age
     head/<epoch>/<offset>            the stream reached this offset; the last one is its head, and
                                      it outlives the events
     notice/<milliseconds>/<id>       an event outside the stream, kept for an hour
 
-Expired items stay readable until DynamoDB deletes them: every read filters by `expires_at`.
+DynamoDB deletes expired items with a delay, so every read filters by `expires_at`.
 """
 
 import json
@@ -27,31 +28,32 @@ from chalicelib.protocol.events import MAX_OFFSET, Event, began_at
 NOTICE_SECONDS = 3600
 REPLAY_LIMIT = 300
 DAY_SECONDS = 86_400
-HEAD_DAYS = 400  # beyond the retention: a client that comes back later than that gets a gap
+# days beyond the retention period, so that a client that returns later receives a gap
+HEAD_DAYS = 400
 _DIGITS = len(str(MAX_OFFSET))
 _HEADS = "head/"
 _NOTICES = "notice/"
-_LAST = "~"  # sorts after every digit and letter
+_LAST = "~"  # character that sorts after all digits and letters
 
-RowKey = tuple[str, str]  # user and position
+RowKey = tuple[str, str]  # user id and sort key
 
 
 class Head(NamedTuple):
-    """The end of a stream; before the first event, epoch is None and offset 0."""
+    """The end of a stream. Before the first event, `epoch` is None and `offset` is 0."""
 
     epoch: str | None
     offset: int
 
 
 class StoredEvent(NamedTuple):
-    """An event as the inbox keeps it."""
+    """An event as it is stored in the inbox."""
 
     offset: int
     text: str
 
 
 class Standing(NamedTuple):
-    """What a hello needs to know: the stream's head and the notices of the last hour."""
+    """The data for the answer to `hello`: the stream's head and the notices of the last hour."""
 
     head: Head
     notices: list[str]
@@ -61,7 +63,7 @@ EMPTY = Head(None, 0)
 
 
 def event_row(event: Event, retention_days: int) -> Row:
-    """Return the row that stores an event; storing it again changes nothing but its expiry."""
+    """Return the row that stores an event. Storing the event again changes only its expiry."""
     now = int(time.time())
     if event.epoch is None or event.offset is None:
         position = f"{_NOTICES}{int(event.recorded_at * 1000):015d}/{event.id}"
@@ -78,9 +80,10 @@ def event_row(event: Event, retention_days: int) -> Row:
 
 
 def head_row(user_id: str, epoch: str, offset: int, retention_days: int) -> Row:
-    """Return the row that says how far a stream reaches.
+    """Return the row that records the last event of a stream.
 
-    Rows are only ever added: whatever order events are stored in, the last by its key is the head.
+    Head rows are added and never updated. The head is the row with the highest key, so the order in
+    which events are stored does not matter.
     """
     expires_at = int(time.time()) + (retention_days + HEAD_DAYS) * DAY_SECONDS
     position = _HEADS + _position(epoch, offset)
@@ -88,12 +91,12 @@ def head_row(user_id: str, epoch: str, offset: int, retention_days: int) -> Row:
 
 
 def key_of(row: Row) -> RowKey:
-    """Return a row's key."""
+    """Return the primary key of a row."""
     return str(row["user_id"]), str(row["position"])
 
 
 class Inbox:
-    """The inboxes of one table; every method that calls DynamoDB raises ServiceError."""
+    """The inboxes in one table. Every method that calls DynamoDB may raise ServiceError."""
 
     def __init__(self, dynamodb: Service, table: str, retention_days: int) -> None:
         self._dynamodb = dynamodb
@@ -101,7 +104,7 @@ class Inbox:
         self._retention_days = retention_days
 
     def rows(self, events: Iterable[Event]) -> list[Row]:
-        """Return the rows that store some events of one user, with the head they lead to."""
+        """Return the rows that store some events of one user, and the row of the new head."""
         rows: list[Row] = []
         last: Event | None = None
         for event in events:
@@ -113,21 +116,21 @@ class Inbox:
         return rows
 
     def write(self, rows: Sequence[Row]) -> Request:
-        """Return the request that stores some rows; BATCH_WRITE_ITEMS at most."""
+        """Return the request that stores some rows, at most BATCH_WRITE_ITEMS."""
         return self._dynamodb.encoded_request("BatchWriteItem", batch_write(self._table, rows))
 
     def unprocessed(self, result: Response) -> set[RowKey]:
-        """Return the keys of the rows that a successful write left out."""
+        """Return the keys of the rows that DynamoDB did not process in a successful write."""
         left = json.loads(result.body).get("UnprocessedItems", {}).get(self._table, [])
         items = [write["PutRequest"]["Item"] for write in left]
         return {(text_of(item, "user_id"), text_of(item, "position")) for item in items}
 
     def head(self, user_id: str) -> Head:
-        """Return the head of a user's stream, as last written."""
+        """Return the head of a user's stream, with a strongly consistent read."""
         return _head(self._dynamodb.call("Query", self._head_query(user_id)))
 
     def standing(self, user_id: str) -> Standing:
-        """Return the head of a user's stream and the notices, in one round trip."""
+        """Return the head of a user's stream and the user's notices, with concurrent requests."""
         head, notices = self._dynamodb.call_all(
             ("Query", self._head_query(user_id)),
             ("Query", self._range_query(user_id, _NOTICES, _NOTICES + _LAST)),
@@ -135,7 +138,7 @@ class Inbox:
         return Standing(_head(head), [text_of(item, "event") for item in notices["Items"]])
 
     def after(self, user_id: str, epoch: str, offset: int, *, limit: int) -> list[StoredEvent]:
-        """Return the events of a stream above an offset, oldest first, up to the limit."""
+        """Return the events of a stream above an offset, oldest first, at most `limit`."""
         found: list[StoredEvent] = []
         query = self._range_query(user_id, _position(epoch, offset + 1), f"{epoch}/{_LAST}")
         while len(found) < limit:
@@ -147,10 +150,11 @@ class Inbox:
         return found[:limit]
 
     def earliest(self, user_id: str, head: Head) -> int:
-        """Return the lowest offset that is still kept: head + 1 when none is.
+        """Return the lowest offset that is still stored, or head + 1 if there is none.
 
-        Nothing of a stream younger than the retention can have expired, so an event missing from
-        its beginning is on its way; the epoch, a UUIDv7, tells when the stream began.
+        If the stream is younger than the retention, none of its events can have expired. Events
+        missing from its beginning are then not yet delivered. The epoch is a UUIDv7, which contains
+        the time at which the stream began.
         """
         if head.epoch is None:
             return 1

@@ -1,4 +1,4 @@
-"""`./herald api-key create|list|revoke`: keys for clients that are not browsers."""
+"""`./herald api-key create|list|revoke`: manages API keys for clients that are not browsers."""
 
 import time
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cli.api_keys import Key
 
 HELP = """\
-API keys, for clients that are not browsers: they connect with `x-api-key: hk_ID_SECRET`."""
+API keys, for clients that are not browsers. A client sends `x-api-key: hk_ID_SECRET`."""
 
 
 @command("""
@@ -24,19 +24,19 @@ API keys, for clients that are not browsers: they connect with `x-api-key: hk_ID
 """)
 def create(
     which: Which,
-    user: Annotated[str, typer.Option(metavar="ID", help="Whose events it can read.")],
-    label: Annotated[str, typer.Option(metavar="TEXT", help="What it is for.")] = "",
+    user: Annotated[str, typer.Option(metavar="ID", help="The user whose events it can read.")],
+    label: Annotated[str, typer.Option(metavar="TEXT", help="The purpose of the key.")] = "",
     expires_in: Annotated[
         int | None,
         typer.Option(
             parser=duration,
             metavar="TIME",
-            help="Such as 12h or 90d; without it, it never expires.",
+            help="Lifetime, such as 12h or 90d (default: no expiry).",
         ),
     ] = None,
     json: Json = False,
 ) -> int:
-    """Create a key and print it, this once: Herald stores only its SHA-256.
+    """Create a key and print it. It cannot be shown again, because Herald stores only its SHA-256.
 
     --json prints {"id", "user", "label", "createdAt", "expiresAt", "key"}; times are in epoch
     seconds, expiresAt is null for a key that never expires.
@@ -89,11 +89,12 @@ def revoke(
     ],
     json: Json = False,
 ) -> int:
-    """Revoke a key: from now on, nobody connects with it.
+    """Revoke a key, so that no client can connect with it any more.
 
-    Connections that it opened stay open until they are renewed, after two hours at most.
+    Connections that were opened with it stay open until they are renewed, at most two hours.
 
-    Exit codes: 0 revoked; 1 there is no such key; 2 it failed. --json prints {"id", "revoked"}.
+    Exit codes: 0 revoked; 1 there is no such key; 2 the command failed. --json prints {"id",
+    "revoked"}.
     """
     from cli import api_keys
 

@@ -1,4 +1,4 @@
-"""`./herald cost`: what a month of Herald costs."""
+"""`./herald cost`: computes the monthly cost of Herald."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -28,23 +28,23 @@ def _changes(metavar: str, text: str, defaults: Mapping[str, float] | None = Non
 
 @dataclass(frozen=True)
 class Numbers:
-    """The options that are inputs of the bill."""
+    """The options with the inputs of the bill."""
 
     users: Annotated[
-        float, _number("Users who come every day; other transports' plans count all as connected.")
+        float, _number("Daily users; plans of other transports count all as connected at once.")
     ] = _DEFAULTS.users
     notifications: Annotated[float, _number("Notifications per user and month.")] = (
         _DEFAULTS.notifications
     )
-    hours: Annotated[float, _number("Hours a day that a user is connected.")] = _DEFAULTS.hours
+    hours: Annotated[float, _number("Hours per day that a user is connected.")] = _DEFAULTS.hours
     connections: Annotated[float, _number("Connections per user: tabs and devices.")] = (
         _DEFAULTS.connections
     )
     online: Annotated[
-        float, _number("Share of notifications whose user is connected; the others are replayed.")
+        float, _number("Share of notifications to connected users; the others are replayed.")
     ] = _DEFAULTS.online
     reconnects: Annotated[
-        float, _number("Reconnects per connected hour, besides the renewal every two hours.")
+        float, _number("Reconnects per connected hour, without the renewal every two hours.")
     ] = _DEFAULTS.reconnects
     token_minutes: Annotated[
         float, _number("Lifetime of a token in minutes; it is renewed at 80 %.")
@@ -59,7 +59,7 @@ class Numbers:
     log_days: Annotated[float, _number("Days that logs are kept (log_retention_days).")] = (
         _DEFAULTS.log_days
     )
-    cold_share: Annotated[float, _number("Share of calls that start a new copy of a function.")] = (
+    cold_share: Annotated[float, _number("Share of calls with a cold start.")] = (
         _DEFAULTS.cold_share
     )
     cold_ms: Annotated[float, _number("Milliseconds billed for starting one.")] = _DEFAULTS.cold_ms
@@ -77,7 +77,7 @@ class Numbers:
     ] = field(default_factory=list)
 
     def inputs(self) -> Inputs:
-        """Return the bill's inputs; raises InputError for those that make no sense."""
+        """Return the bill's inputs; raises InputError if one is out of range."""
         amounts = {name: price.amount for name, price in PRICES.items()}
         numbers: dict[str, Any] = asdict(self)
         prices = _changed("price", numbers.pop("price"), amounts)
@@ -101,7 +101,8 @@ def cost(
     ] = False,
     json: Json = False,
 ) -> int:
-    """Compute what a month of Herald costs on AWS, line by line, compared with other transports.
+    """Compute the monthly cost of Herald on AWS, item by item, and compare it with other
+    transports.
 
     The prices are list prices of us-east-1 without free tiers. Not included: your PostgreSQL, NAT
     or VPC endpoints, support, taxes.

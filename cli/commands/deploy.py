@@ -31,8 +31,9 @@ SkipSmoke = Annotated[bool, typer.Option("--skip-smoke", help="Do not run the sm
 def plan(stage: Stage = "", json: Json = False) -> int:
     """Build the package and print what Terraform would change; nothing is changed.
 
-    A stage is a file infra/envs/NAME.tfvars. Its Terraform state is in S3:
-    infra/envs/NAME.s3.tfbackend names the bucket and Region, or HERALD_STATE_BUCKET the bucket.
+    A stage is defined in the file infra/envs/NAME.tfvars. Its Terraform state is in an S3 bucket.
+    The file infra/envs/NAME.s3.tfbackend names the bucket and Region. Without this file,
+    HERALD_STATE_BUCKET names the bucket.
 
     Exit codes: 0 planned; 2 it failed. --json prints the keys of `deploy --json`.
     """
@@ -106,7 +107,7 @@ def rollback(
 
 @command("./herald destroy --stage dev")
 def destroy(stage: Stage = "", yes: Yes = False, json: Json = False) -> int:
-    """Remove a stage from AWS once you agree.
+    """Remove a stage from AWS after your confirmation.
 
     Exit codes: 0 removed; 1 the answer was no, or Terraform failed half-way; 2 nothing was changed.
     --json prints the keys of `deploy --json`.

@@ -1,4 +1,4 @@
-"""`./herald dlq list|peek|redrive|purge`: dead letters."""
+"""`./herald dlq list|peek|redrive|purge`: lists, shows, redrives and deletes dead letters."""
 
 import time
 from contextlib import ExitStack, contextmanager
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from cli.target import Target
 
 HELP = """\
-Dead letters: events that were not delivered.
+Dead letters: messages in the dead-letter queues, with events that were not delivered.
 
-Find the reason (`list`, then the logs of deliver), fix it, and `redrive` them: they go through
-deliver again, and clients drop duplicates by the event's id."""
+Find the reason (`list`, then the logs of deliver), fix it, and `redrive` the messages. `deliver`
+then processes them again, and clients drop duplicates by the event's id."""
 
 _OUTPUTS: dict["QueueName", str] = {"queue": "dlq_url", "subscription": "subscription_dlq_url"}
 _TITLES: dict["QueueName", str] = {
@@ -33,30 +33,30 @@ _TITLES: dict["QueueName", str] = {
 }
 _LISTED = 20
 _PEEKED = 10
-_LETTERS = "Which letters (default: all)"
+_LETTERS = "Which messages (default: all)"
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The options that choose letters."""
+    """The options that select dead letters."""
 
     queue: Annotated[
         Literal["queue", "subscription", "both"],
-        typer.Option(help="The dead-letter queue to look into.", rich_help_panel=_LETTERS),
+        typer.Option(help="The dead-letter queue to use.", rich_help_panel=_LETTERS),
     ] = "both"
     generation: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="Of this generation.", rich_help_panel=_LETTERS),
+        typer.Option(metavar="ID", help="Only of this generation.", rich_help_panel=_LETTERS),
     ] = None
     user: Annotated[
-        str | None, typer.Option(metavar="ID", help="Of this user.", rich_help_panel=_LETTERS)
+        str | None, typer.Option(metavar="ID", help="Only of this user.", rich_help_panel=_LETTERS)
     ] = None
     older_than: Annotated[
         int | None,
         typer.Option(
             parser=duration,
             metavar="AGE",
-            help="Sent longer ago than this: 10m, 2h, 3d.",
+            help="Only those sent longer ago than this: 10m, 2h, 3d.",
             rich_help_panel=_LETTERS,
         ),
     ] = None
@@ -65,13 +65,13 @@ class Chosen:
         typer.Option(
             parser=duration,
             metavar="AGE",
-            help="Sent within this time.",
+            help="Only those sent within this time.",
             rich_help_panel=_LETTERS,
         ),
     ] = None
     limit: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="At most N letters.", rich_help_panel=_LETTERS),
+        typer.Option(min=1, metavar="N", help="At most N messages.", rich_help_panel=_LETTERS),
     ] = None
 
     def filter(self) -> "Filter":
@@ -86,10 +86,11 @@ class Chosen:
 ./herald dlq list --stage prod --json | jq '.queues[].visible'
 """)
 def list_letters(which: Which, chosen: Chosen, json: Json = False) -> int:
-    """Count both queues; show the first 20 letters of each and why they are there.
+    """Count the messages in both queues; show the first 20 of each with the reason for the failure.
 
-    --json prints {"queues": an array of {"queue", "visible", "inFlight", "letters"}}; a letter is
-    {"queue", "messageId", "sentAt", "receives", "reason", "type", "generation", "user"}.
+    --json prints {"queues": an array of {"queue", "visible", "inFlight", "letters"}}; each of the
+    "letters" is {"queue", "messageId", "sentAt", "receives", "reason", "type", "generation",
+    "user"}.
     """
     from cli.dead_letters import actions
 
@@ -122,10 +123,10 @@ def list_letters(which: Which, chosen: Chosen, json: Json = False) -> int:
 ./herald dlq peek --queue subscription --stage prod | jq '.[].reason'
 """)
 def peek(which: Which, chosen: Chosen, json: Json = False) -> int:
-    """Print whole letters as JSON, with or without --json: the first 10 of each queue.
+    """Print the first 10 messages of each queue completely, as JSON (even without --json).
 
-    Printed is an array of {"queue", "messageId", "sentAt", "receives", "reason", "attributes",
-    "event"}; a message that is not JSON has "body" in place of "event".
+    The output is an array of {"queue", "messageId", "sentAt", "receives", "reason", "attributes",
+    "event"}. A message that is not JSON has "body" instead of "event".
     """
     from cli.dead_letters import mover
 
@@ -147,15 +148,17 @@ def peek(which: Which, chosen: Chosen, json: Json = False) -> int:
 def redrive(
     which: Which,
     chosen: Chosen,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count them.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the messages.")] = False,
     json: Json = False,
 ) -> int:
-    """Move letters back into the main queue.
+    """Move dead letters back to the main queue.
 
-    Nothing is lost when a redrive is interrupted: a letter is deleted only after SQS accepted its
-    copy. Ctrl-C finishes the request in flight and reports what was moved.
+    An interrupted redrive loses no message, because a message is deleted only after SQS has
+    accepted its copy. After Ctrl-C, the command finishes the current request and reports the number
+    of moved messages.
 
-    Exit codes: 0 done; 1 some were left (refused, interrupted); 2 nothing was begun.
+    Exit codes: 0 all were moved; 1 some were not moved (refused or interrupted); 2 nothing was
+    done.
 
     --json prints {"moved", "refused", "doubled", "passedOver", "interrupted", "reasons"}; with
     --dry-run, {"found"}.
@@ -178,10 +181,12 @@ def redrive(
 ./herald dlq purge --older-than 7d --stage prod --yes
 """)
 def purge(which: Which, chosen: Chosen, yes: Yes = False, json: Json = False) -> int:
-    """Delete letters for good: exactly those that are counted in the question.
+    """Delete dead letters permanently.
 
-    Exit codes: 0 done; 1 some were left (refused, interrupted), or the answer was no; 2 nothing was
-    begun.
+    Only the messages that the confirmation counts are deleted.
+
+    Exit codes: 0 all were deleted; 1 some were not deleted (refused or interrupted), or the answer
+    was no; 2 nothing was done.
 
     --json prints {"deleted", "refused", "doubled", "passedOver", "interrupted", "reasons"}.
     """
@@ -193,7 +198,7 @@ def purge(which: Which, chosen: Chosen, yes: Yes = False, json: Json = False) ->
         count = sum(map(len, found.values()))
         if count:
             counted = "; ".join(f"{len(found[name])} {_TITLES[name]}" for name in found)
-            if confirmed(f"{counted}.\nDelete {count} for good?", yes=yes):
+            if confirmed(f"{counted}.\nDelete {count} permanently?", yes=yes):
                 return _report(actions.purge(queues, found), json=json)
     if json:
         print_json(actions.Outcome("deleted", Run(), interrupted=False).as_json())
@@ -204,7 +209,9 @@ def purge(which: Which, chosen: Chosen, yes: Yes = False, json: Json = False) ->
 
 @contextmanager
 def _open(which: Which, chosen: Chosen) -> "Iterator[tuple[Target, list[DeadLetterQueue]]]":
-    """Open the queues; at the end, what was received and not deleted becomes visible."""
+    """Open the queues. At the end, messages that were received but not deleted become visible
+    again.
+    """
     from cli.dead_letters.queue import DeadLetterQueue
 
     herald = target.choose(which)

@@ -1,4 +1,4 @@
-"""`./herald migrate`: the database's schema."""
+"""`./herald migrate`: migrates the database schema."""
 
 from typing import Annotated
 
@@ -16,17 +16,19 @@ HERALD_DATABASE_URL=postgresql://user:password@host:5432/name ./herald migrate
 """)
 def migrate(
     which: Which,
-    check: Annotated[bool, typer.Option("--check", help="Only say what is to be applied.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only show the migrations to apply.")
+    ] = False,
     json: Json = False,
 ) -> int:
-    """Bring a database to the current schema.
+    """Migrate a database to the current schema.
 
     The database is HERALD_DATABASE_URL, and the schema of Herald's tables HERALD_DATABASE_SCHEMA
     (default: herald). Without HERALD_DATABASE_URL, they are those of the stage or of the local
     stack. The schema is created if it does not exist. The only change to other schemas is that the
     tables of an older Herald are moved out of them.
 
-    Exit codes: 0 the schema is current; 1 --check found migrations to apply; 2 it failed.
+    Exit codes: 0 the schema is current; 1 --check found migrations to apply; 2 the command failed.
 
     --json prints {"database", "schema", "before", "after", "steps", "applied"}: two revisions, the
     steps between them, and whether they were applied.

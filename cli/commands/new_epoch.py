@@ -1,4 +1,4 @@
-"""`./herald new-epoch`: new streams after a database was restored."""
+"""`./herald new-epoch`: starts new streams after a database was restored."""
 
 import time
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +13,7 @@ from cli.options import Json, Which, Yes
 if TYPE_CHECKING:
     from cli.new_epoch import Renewed
 
-_SECONDS = 3600.0  # for the transaction
+_SECONDS = 3600.0  # time limit of the transaction in seconds
 
 
 @command("""
@@ -31,16 +31,17 @@ def new_epoch(
 ) -> int:
     """Start new streams after the database was restored from a backup.
 
-    A restored database has forgotten offsets that clients have already seen, and would assign them
-    to other events. So every stream gets a new epoch, events that were never published move into
-    it, and each user's inbox is updated: clients get a gap and reload. It can be run again.
+    A restored database has lost offsets that clients have already seen, and would assign them to
+    other events. This command therefore gives every stream a new epoch, moves unpublished events to
+    it, and updates each user's inbox. Clients then get a gap and reload their state. The command
+    can be run again.
 
     Results that were recorded after the backup are lost: ask the provider to report them again.
 
-    Exit codes: 0 done; 1 the answer was no, or an inbox was not updated; 2 nothing was changed.
+    Exit codes: 0 success; 1 the answer was no, or an inbox was not updated; 2 nothing was changed.
 
-    --json prints {"streams", "moved", "announced"}: the streams renewed, the waiting events that
-    moved, and the inboxes updated (null with --no-announce).
+    --json prints {"streams", "moved", "announced"}: the numbers of renewed streams, moved events
+    and updated inboxes (null with --no-announce).
     """
     database = target.database(which)
     herald = None if no_announce else target.choose(which)
@@ -83,7 +84,7 @@ def _renew(where: target.DatabaseTarget, *, yes: bool) -> "Renewed | None":
 
 
 def _announce(client: Any, table: str, renewed: "Renewed") -> int:
-    """Update the inboxes; return how many were."""
+    """Update the inboxes; return their number."""
     from botocore.exceptions import BotoCoreError, ClientError
     from rich.console import Console
     from rich.progress import track

@@ -1,4 +1,4 @@
-"""`./herald secret set|retire`: the values of Herald's secrets."""
+"""`./herald secret set|retire`: sets and rotates the values of Herald's secrets."""
 
 import getpass
 import sys
@@ -11,7 +11,7 @@ from cli.console import DONE, age, note, print_json, say
 from cli.declare import command
 from cli.options import Json, Which
 
-HELP = "The values of Herald's secrets: the database's DSN, the webhook's and the tokens' secrets."
+HELP = "The values of Herald's secrets: database DSN, webhook secrets and the key for tokens."
 
 Kind = Literal["database", "webhook", "jwt"]
 
@@ -24,14 +24,16 @@ Kind = Literal["database", "webhook", "jwt"]
 def set_value(
     which: Which,
     kind: Annotated[Kind, typer.Argument(help="Which secret.", show_default=False)],
-    generate: Annotated[bool, typer.Option("--generate", help="Make a random value.")] = False,
+    generate: Annotated[bool, typer.Option("--generate", help="Generate a random value.")] = False,
     show: Annotated[bool, typer.Option("--print", help="Print the generated value.")] = False,
     add: Annotated[
-        bool, typer.Option("--add", help="Keep the current webhook secrets valid, too.")
+        bool, typer.Option("--add", help="Keep the current webhook secrets valid as well.")
     ] = False,
     json: Json = False,
 ) -> int:
-    """Set the value of a secret. It is read from stdin; a terminal asks for it, without echo.
+    """Set the value of a secret.
+
+    The value is read from stdin. On a terminal, the command asks for it without echoing the input.
 
     database: the DSN, postgresql://user:password@host:5432/name?sslmode=require, or the JSON of an
     RDS secret: {"username": …, "password": …, "host": …, "port": …, "dbname": …}
@@ -40,14 +42,14 @@ def set_value(
 
     jwt: an HS256 secret of at least 32 bytes, or the PEM public key for RS256 and ES256
 
-    The form is checked first. A value is never printed, except by --generate --print.
+    The value is validated before it is stored. It is never printed, except with --generate --print.
 
-    To rotate the webhook secret without rejecting a single call: `secret set webhook --add
-    --generate --print`; five minutes later, give the new one to the provider; once it signs with
-    it, `secret retire webhook`.
+    To rotate the webhook secret without rejecting webhooks, run `secret set webhook --add
+    --generate --print`. Five minutes later, give the new secret to the provider. When the provider
+    signs with the new secret, run `secret retire webhook`.
 
-    --json prints {"secret", "valid", "value"}: "valid" is how many of its values are valid, "value"
-    the generated one with --print, else null.
+    --json prints {"secret", "valid", "value"}: "valid" is the number of valid values, "value" is
+    the generated value with --print, else null.
     """
     _check_usage(kind, generate=generate, show=show, add=add)
     from cli import secret_values
@@ -58,7 +60,7 @@ def set_value(
     if add:
         value = secret_values.with_current(client, secret_id, value)
     secret_values.put(client, secret_id, value)
-    new = value.split()[0] if show else None  # the others were valid before
+    new = value.split()[0] if show else None  # the current values were already validated
     if new and not json:
         say(new)
     return _report(kind, value, herald.title, new, json=json)
@@ -70,7 +72,7 @@ def retire(
     kind: Annotated[Literal["webhook"], typer.Argument(help="Which secret.", show_default=False)],
     json: Json = False,
 ) -> int:
-    """End a rotation: only the secret that was added last stays valid.
+    """End a rotation, so that only the secret that was added last stays valid.
 
     --json prints {"secret", "valid", "value"}: "webhook", 1 and null.
     """

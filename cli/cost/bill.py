@@ -1,7 +1,7 @@
-"""The bill of a month of Herald, counted from stated inputs.
+"""Computes Herald's AWS bill for a month from given inputs.
 
-Each line says how often something happens, and its price. There are three groups: what comes with
-each notification, what comes with being connected, and what a deployment costs by itself.
+Each line has a quantity and its price. There are three groups of costs: those of each notification,
+those of open connections, and the fixed costs of a deployment.
 """
 
 import math
@@ -22,7 +22,7 @@ HOURS = 24 * DAYS
 MINUTES = 60 * HOURS
 GB = 1e9
 
-# Bytes of the log lines that a call writes itself, measured; Lambda adds its own.
+# Measured bytes of the log lines that a function writes in each call. Lambda adds lines of its own.
 LOGGED = {
     "callback": 470,
     "relay": 400,
@@ -43,27 +43,29 @@ KEY_USERS = 12  # pairs of role and encrypted store; each asks KMS every five mi
 
 
 class Volumes(NamedTuple):
-    """How often things happen in a month."""
+    """The quantities of a month."""
 
     notifications: float
     batches: float
-    users_in_batches: float  # a user's events in one batch share head, read and frame
+    # users summed over all batches: events of one user in a batch share a head, a read and a frame
+    users_in_batches: float
     posts: float
-    minutes: float  # of connections
+    minutes: float  # minutes of open connections
     connects: float
     pings: float
     auths: float
     replayed: float  # events
-    replays: float  # hellos of clients that had missed something
+    replays: float  # hello frames of clients that had missed events
 
 
 def volumes(given: Inputs) -> Volumes:
-    """Count a month."""
+    """Compute the quantities of a month."""
     notifications = given.users * given.notifications
     batches = notifications / given.batch
     users_in_batch = given.users * -math.expm1(given.batch * _log_of_others(given.users))
     minutes = given.users * given.connections * given.hours * 60 * DAYS
-    rotations = minutes * 60_000 / (0.95 * LIFETIME_MS)  # clients renew in the last tenth
+    # clients renew at 90 to 100 % of the lifetime
+    rotations = minutes * 60_000 / (0.95 * LIFETIME_MS)
     connects = rotations + minutes / 60 * given.reconnects
     replayed = notifications * (1 - given.online) * given.connections
     return Volumes(
@@ -91,14 +93,15 @@ class Line(NamedTuple):
     service: str
     what: str
     quantity: float
-    price: str  # its name in PRICES
-    amount: float  # dollars a month
+    price: str  # name of the price in PRICES
+    amount: float  # dollars per month
 
 
 def bill(given: Inputs) -> list[Line]:
     """Return the lines of a month's bill.
 
-    A price with tiers is counted over the whole month, then shared out by quantity.
+    A price with tiers applies to the total of the month. The amount is then divided among the lines
+    in proportion to their quantities.
     """
     counted = [*_of_notifications(given), *_of_connections(given), *_of_the_deployment(given)]
     totals: dict[str, float] = {}
@@ -148,7 +151,8 @@ def _of_connections(given: Inputs) -> Iterator[Line]:
     gateway = "API Gateway"
     yield _line(group, gateway, "connection-minutes", counts.minutes, "websocket-minute")
     yield _line(group, gateway, "pings and pongs", 2 * pings, "websocket-message")
-    # $connect and $disconnect are counted as a message each: more than AWS says.
+    # $connect and $disconnect are counted as one message each. This is the highest count that AWS's
+    # description allows.
     yield _line(group, gateway, "connects, hellos, disconnects", 5 * connects, "websocket-message")
     yield _line(group, gateway, "replay frames", replay_frames, "websocket-message")
     yield _line(group, gateway, "renewed tokens", 2 * auths, "websocket-message")
@@ -158,7 +162,7 @@ def _of_connections(given: Inputs) -> Iterator[Line]:
     yield from _calls(group, given, "message-auth", auths)
     dynamodb = "DynamoDB"
     yield _line(group, dynamodb, "connections written", 3 * connects + auths, "dynamodb-write")
-    # A hello reads the head and the notices, and the events that were missed.
+    # A hello frame reads the head, the notices and the missed events.
     missed = max(counts.replays, frames / 4096)
     yield _line(group, dynamodb, "hellos", 2 * connects + missed, "dynamodb-read")
     yield _line(group, dynamodb, "heads for pongs", pings, "dynamodb-read")
@@ -178,7 +182,8 @@ def _of_the_deployment(given: Inputs) -> Iterator[Line]:
     polls = POLLERS * POLLS_A_MINUTE * MINUTES
     yield _line(group, "SQS", "polls of an idle queue", polls, "sqs-request")
     yield _line(group, "KMS", "keys", KEYS, "kms-key")
-    # Every five minutes: two for each producer, one for each consumer, and DynamoDB's cache.
+    # KMS requests every five minutes: two per producer, one per consumer, and those of DynamoDB's
+    # key cache.
     asked = MINUTES / 5 * (KEY_USERS + 2 * 2 + 2 * 1 + 1)
     yield _line(group, "KMS", "data keys and decryptions", asked, "kms-request")
     yield _line(group, "Secrets Manager", "secrets", SECRETS, "secret")
@@ -220,16 +225,16 @@ def _logs(
 
 
 class Summary(NamedTuple):
-    """A month's dollars, in all and per million."""
+    """The dollars of a month, in total and per million."""
 
     total: float
-    per_million_notifications: float  # of what comes with a notification
-    per_million_minutes: float  # of what comes with a connection-minute
+    per_million_notifications: float  # costs of notifications only
+    per_million_minutes: float  # costs of connections only
     deployment: float
 
 
 def summary(given: Inputs, lines: list[Line] | None = None) -> Summary:
-    """Add the lines up."""
+    """Add up the lines."""
     lines = bill(given) if lines is None else lines
     counts = volumes(given)
     sums = {group: sum(line.amount for line in lines if line.group == group) for group in GROUPS}
@@ -242,5 +247,5 @@ def summary(given: Inputs, lines: list[Line] | None = None) -> Summary:
 
 
 def per_million(amount: float, quantity: float) -> float:
-    """Return what a million of something costs; 0 if there is none of it."""
+    """Return the cost per million units, or 0 if there are no units."""
     return amount / quantity * MILLION if quantity else 0.0

@@ -12,32 +12,34 @@ from cli.cost.prices import PRICES, Price
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Milliseconds billed for one warm call: measured CPU time, times 1769 MB over the memory, and
-# assumed waits of 4 ms for DynamoDB, 10 ms for a post, 1 ms for a statement, 12 ms for SNS.
+# Milliseconds billed for one warm call: the measured CPU time, scaled by 1769 MB / memory size
+# (Lambda gives one full core at 1769 MB), plus assumed waits of 4 ms for DynamoDB, 10 ms for a
+# post, 1 ms for an SQL statement and 12 ms for SNS.
 DURATIONS = {
-    "callback": 35.0,  # 3 ms of CPU; nine statements in two transactions, one publish
+    "callback": 35.0,  # 3 ms of CPU time, nine SQL statements in two transactions, one publish
     "relay": 20.0,
-    "deliver": 25.0,  # for a batch of one; 40 for ten, the slowest chain of store, read and post
+    # for a batch of one message: store, read and post in sequence; 40 for a batch of ten
+    "deliver": 25.0,
     "authorize": 2.0,
     "connect": 5.0,
     "message-ping": 5.0,
-    "message-hello": 25.0,  # the row, the head, missed events, the first frame posted
+    "message-hello": 25.0,  # reads of the connection, head and missed events, and one post
     "message-auth": 6.0,
     "disconnect": 5.0,
 }
-MEMORY = {  # MB, as in infra/variables.tf
+MEMORY = {  # MB, the defaults in infra/variables.tf
     name: 1769 if name == "deliver" else 512
     for name in ("callback", "relay", "deliver", "authorize", "connect", "message", "disconnect")
 }
 
 
 class InputError(CommandError):
-    """An input that makes no sense; the message names its option."""
+    """An input is out of range; the message names its option."""
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The numbers that the bill is computed from; every one is an option of `./herald cost`."""
+    """The inputs of the bill. Each is an option of `./herald cost`."""
 
     users: float = 10_000
     hours: float = 2.0

@@ -1,7 +1,7 @@
-"""Other transports for the same clients and events, at their published prices.
+"""The costs of other transports for the same clients and events, at their published prices.
 
-Transport only: each of them would also need the webhook, the record, the outbox, the inbox and the
-replay.
+Only the transport is compared. With any of them, the webhook, the record of results, the outbox,
+the inbox and the replay would still be needed.
 """
 
 import math
@@ -11,11 +11,13 @@ from cli.cost.bill import DAYS, FRAME_OVERHEAD, bill, per_million, summary, volu
 from cli.cost.inputs import Inputs
 from cli.cost.prices import ABLY, PUSHER, cost, fitting
 
-METERED_BYTES = 5 * 1024  # of an AppSync operation and an IoT message
+METERED_BYTES = 5 * 1024  # billing unit of an AppSync operation and of an IoT message, in bytes
 
 
 class Peer(NamedTuple):
-    """A transport by the month, in dollars; None where it is not sold that way."""
+    """The monthly price of a transport, in dollars; None if it has no price per message or
+    minute.
+    """
 
     name: str
     total: float | None
@@ -25,7 +27,7 @@ class Peer(NamedTuple):
 
 
 def peers(given: Inputs) -> list[Peer]:
-    """Return Herald's transport and the others, for all users at once."""
+    """Return the costs of Herald's transport and of the others for all users together."""
     counts = volumes(given)
     published = counts.notifications
     delivered = counts.notifications * given.online * given.connections
@@ -82,7 +84,11 @@ def _metered(
     counted: str,
     base: float = 0.0,
 ) -> Peer:
-    """`messages` is their price, how many notifications cause, and how many connecting causes."""
+    """Return the costs of a transport that is billed by messages and minutes.
+
+    `messages` has the name of the price, the number of messages caused by notifications, and the
+    number caused by connections.
+    """
     counts, prices = volumes(given), dict(given.prices)
     price, of_notifications, of_connecting = messages
     amount = cost(prices, price, of_notifications + of_connecting)

@@ -1,7 +1,7 @@
 """The list prices of AWS and of other services, in US dollars, without free tiers.
 
-`./herald cost --prices` prints them; `--price NAME=AMOUNT` replaces one, for another Region or a
-contract of your own.
+`./herald cost --prices` prints them. `--price NAME=AMOUNT` replaces one, for example with the price
+of another Region or of your contract.
 """
 
 from typing import Literal, NamedTuple
@@ -14,10 +14,11 @@ Basis = Literal["read", "recalled"]
 
 
 class Price(NamedTuple):
-    """`amount` for each `per` units.
+    """A price of `amount` dollars for `per` units.
 
-    The basis is `read`, in a copy of the page or a report of it, or `recalled`: the list price of
-    many years, to be compared with the page.
+    `basis` is `read` if the price was read from a copy of the page or from a report about it. It is
+    `recalled` if it was written from memory, as the list price of many years; compare it with the
+    page.
     """
 
     amount: float
@@ -73,7 +74,7 @@ PRICES = {
     "ably-channel-minute": Price(1.00, MILLION, "channel-minutes", _ABLY, "read"),
 }
 
-# From the first unit above the number, the next price applies.
+# The next price applies to all units above this number.
 TIERS = {
     "websocket-message": ((1e9, "websocket-message-over-1e9"),),
     "http-request": ((3e8, "http-request-over-3e8"),),
@@ -82,16 +83,16 @@ TIERS = {
 
 
 class Plan(NamedTuple):
-    """A monthly plan; above its limits the next one is needed."""
+    """A monthly plan with limits. Above them, the next larger plan is needed."""
 
     name: str
     amount: float
-    connections: int  # at once
+    connections: int  # concurrent connections
     messages_a_day: float = float("inf")
 
 
 PUSHER_PAGE = "https://pusher.com/channels/pricing/"
-PUSHER = (  # messages are publishes and deliveries
+PUSHER = (  # publishes and deliveries both count as messages
     Plan("Startup", 49, 500, 1e6),
     Plan("Pro", 99, 2_000, 4e6),
     Plan("Business", 299, 5_000, 10e6),
@@ -103,11 +104,11 @@ PUSHER = (  # messages are publishes and deliveries
 ABLY = (
     Plan("Standard", 29, 10_000),
     Plan("Pro", 399, 50_000),
-)  # and usage; for accounts from before pricing by monthly users
+)  # base price, plus usage; for accounts that predate pricing by monthly users
 
 
 def cost(prices: dict[str, Price], name: str, quantity: float) -> float:
-    """Return the price of a quantity, by tiers."""
+    """Return the cost of a quantity, computed by tiers."""
     total, current, start = 0.0, name, 0.0
     for above, following in TIERS.get(name, ()):
         price = prices[current]
@@ -118,7 +119,9 @@ def cost(prices: dict[str, Price], name: str, quantity: float) -> float:
 
 
 def fitting(plans: tuple[Plan, ...], connections: float, messages_a_day: float) -> Plan | None:
-    """Return the smallest plan that is large enough, or None if only a contract is."""
+    """Return the smallest plan that is large enough, or None if an individual contract is
+    needed.
+    """
     for plan in plans:
         if connections <= plan.connections and messages_a_day <= plan.messages_a_day:
             return plan

@@ -26,7 +26,7 @@ _TITLES = {
 
 
 def as_json(given: Inputs) -> dict[str, Any]:
-    """Return what the tables show, with inputs and volumes."""
+    """Return the content of the tables, with inputs and volumes, for JSON."""
     lines = bill(given)
     inputs = {item.name: getattr(given, item.name) for item in fields(given)}
     inputs["prices"] = {name: price._asdict() for name, price in given.prices.items()}
@@ -42,21 +42,21 @@ def as_json(given: Inputs) -> dict[str, Any]:
 
 
 def money(amount: float | None) -> str:
-    """Write dollars: cents, or more digits where there are no cents."""
+    """Format dollars with cents, or with more digits if the amount is below one cent."""
     if amount is None:
         return "—"
     return f"${amount:,.2f}" if amount >= 0.1 or amount == 0 else f"${amount:.2g}"
 
 
 def quantity(number: float) -> str:
-    """Write a count with four digits, millions as M."""
+    """Format a count with four digits; millions are written as M."""
     if number >= 1e6:
         return f"{number / 1e6:,.4g} M"
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def print_bill(given: Inputs) -> None:
-    """Print the bill's lines by group, their sums, and other transports."""
+    """Print the lines of the bill by group, the sums, and the costs of other transports."""
     console = tables()
     lines, total = bill(given), summary(given)
     for group in GROUPS:
@@ -116,7 +116,7 @@ def _table(title: str) -> Table:
 
 
 def markdown(sizes: Sequence[float]) -> str:
-    """Return the tables of docs/scaling.md: the defaults, for some numbers of users."""
+    """Return the tables of docs/scaling.md, for the default inputs and several numbers of users."""
     bills = [replace(Inputs(), users=users) for users in sizes]
     rows = (_totals(bills), _services(bills[-1]), _compared(bills))
     return "\n\n".join("\n".join(table) for table in rows)

@@ -1,4 +1,4 @@
-"""What can be done with the dead letters of one or both queues."""
+"""The operations on the dead letters of one or both queues."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Listing(NamedTuple):
-    """One queue's counts, as SQS estimates them, and its first letters, the oldest first."""
+    """SQS's estimated message counts for one queue, and its first dead letters, oldest first."""
 
     queue: QueueName
     visible: int
@@ -37,12 +37,12 @@ class Outcome(NamedTuple):
 
     @property
     def complete(self) -> bool:
-        """Whether nothing was left behind that should not have been."""
+        """Whether all selected dead letters were processed."""
         return not (self.interrupted or self.error or self.run.refused or self.run.doubled)
 
     @property
     def reasons(self) -> list[str]:
-        """Why something was left."""
+        """The reasons why dead letters were not processed."""
         return sorted({*self.run.reasons, *([self.error] if self.error else [])})
 
     def __str__(self) -> str:
@@ -51,13 +51,11 @@ class Outcome(NamedTuple):
         if run.refused:
             parts.append(f"{run.refused} refused and left in place")
         if run.doubled:
-            parts.append(
-                f"{run.doubled} copied but left in place: they will come twice, harmlessly"
-            )
+            parts.append(f"{run.doubled} copied but not deleted: clients drop the duplicates")
         if run.passed_over:
-            parts.append(f"{run.passed_over} passed over by the filter")
+            parts.append(f"{run.passed_over} not selected by the filter")
         if self.interrupted:
-            parts.append("interrupted; the rest is where it was")
+            parts.append("interrupted; the others were not changed")
         return ", ".join(parts) + "."
 
     def as_json(self) -> dict[str, Any]:
@@ -73,7 +71,7 @@ class Outcome(NamedTuple):
 
 
 def listing(queue: DeadLetterQueue, wanted: Filter, limit: int) -> Listing:
-    """Count a queue and return its first `limit` letters."""
+    """Return the counts of a queue and its first `limit` dead letters."""
     visible, in_flight = queue.counts()
     letters = mover.collect(queue, wanted, limit)
     return Listing(
@@ -84,7 +82,9 @@ def listing(queue: DeadLetterQueue, wanted: Filter, limit: int) -> Listing:
 def collect(
     queues: Sequence[DeadLetterQueue], wanted: Filter, limit: int | None
 ) -> dict[QueueName, list[Letter]]:
-    """Return the wanted letters of each queue, `limit` of them at most; nothing is changed."""
+    """Return the selected dead letters of each queue, at most `limit` in total, without changing
+    them.
+    """
     found: dict[QueueName, list[Letter]] = {}
     for queue in queues:
         left = None if limit is None else limit - sum(map(len, found.values()))
@@ -95,10 +95,11 @@ def collect(
 def redrive(
     queues: Sequence[DeadLetterQueue], destination: str, wanted: Filter, limit: int | None
 ) -> Outcome:
-    """Move the wanted letters to the queue at `destination`."""
+    """Move the selected dead letters to the queue at `destination`."""
 
     def move(queue: DeadLetterQueue, run: Run) -> None:
-        # SQS's own task has no filter, and rejects a queue that is not the DLQ of another queue.
+        # SQS's message move task has no filter, and it accepts only the dead-letter queue of a
+        # queue, not that of a subscription.
         if queue.name == "queue" and wanted == EVERYTHING and limit is None:
             source = queue.arn()
             main_arn = DeadLetterQueue(queue.client, "queue", destination).arn()
@@ -112,7 +113,7 @@ def redrive(
 
 
 def purge(queues: Sequence[DeadLetterQueue], found: dict[QueueName, list[Letter]]) -> Outcome:
-    """Delete for good the letters that `collect` found."""
+    """Delete the dead letters that `collect` found. They cannot be restored."""
 
     def delete(queue: DeadLetterQueue, run: Run) -> None:
         mover.purge(queue, found[queue.name], run)
@@ -126,7 +127,9 @@ def _work(
     verb: str,
     total: int,
 ) -> Outcome:
-    """Do the job on each queue under a progress bar; its counts survive whatever stops it."""
+    """Run a job on each queue with a progress bar. The counts are reported even if the job fails or
+    is interrupted.
+    """
     error = ""
     with Interrupt() as interrupt, _progress(verb, total) as progress:
         run = Run(stop=lambda: interrupt.requested, progress=progress)
@@ -136,7 +139,7 @@ def _work(
         except (BotoCoreError, ClientError) as exc:
             error = str(exc)
         except KeyboardInterrupt:
-            error = "interrupted twice: letters in flight may come again, as duplicates"
+            error = "interrupted twice: some messages may be delivered as duplicates"
     return Outcome(verb, run, interrupt.requested, error)
 
 

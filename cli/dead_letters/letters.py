@@ -1,7 +1,8 @@
-"""Dead letters: reading a message of a dead-letter queue, and choosing some of them.
+"""Parses the messages of dead-letter queues (dead letters) and filters them.
 
-There are two queues. The main queue's gets the messages that `deliver` failed on too often; the
-subscription's gets those that SNS could not put into the main queue at all.
+There are two dead-letter queues. The main queue's dead-letter queue has messages that `deliver`
+failed to process too often. The subscription's dead-letter queue has messages that SNS could not
+send to the main queue.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Letter(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes that SQS counts for the message."""
+        """The size of the message as SQS counts it, in bytes."""
         size = len(self.body.encode("utf-8", "replace"))
         for name, value in self.attributes.items():
             size += len(name) + len(value["DataType"]) + len(value.get("BinaryValue", b""))
@@ -58,7 +59,7 @@ class Letter(NamedTuple):
         }
 
     def summary(self) -> dict[str, Any]:
-        """Return what a list shows, for JSON."""
+        """Return the fields that `dlq list` shows, for JSON."""
         of_event = {"type": self.type, "generation": self.generation, "user": self.user}
         return {**self._common(), **of_event}
 
@@ -73,7 +74,7 @@ class Letter(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """Which letters are meant: those that match every field that is set. Ages are in seconds."""
+    """Selects the dead letters that match all fields that are set. Ages are in seconds."""
 
     generation: str | None = None
     user: str | None = None
@@ -81,7 +82,7 @@ class Filter(NamedTuple):
     younger_than: int | None = None
 
     def matches(self, letter: Letter, now: float) -> bool:
-        """Whether a letter matches."""
+        """Whether a dead letter matches the filter."""
         age = now - letter.sent_at
         return (
             (self.generation is None or letter.generation.lower() == self.generation.lower())
@@ -95,7 +96,7 @@ EVERYTHING = Filter()
 
 
 def read(queue: QueueName, message: dict[str, Any]) -> Letter:
-    """Read a message as ReceiveMessage returns it."""
+    """Parse a message in the format that ReceiveMessage returns."""
     body, attributes = message["Body"], message.get("MessageAttributes", {})
     event = _event(body)
     system = message.get("Attributes", {})

@@ -1,6 +1,6 @@
-"""Moving and deleting dead letters so that none is lost, whatever interrupts it.
+"""Moves and deletes dead letters. None is lost, even if a run is interrupted.
 
-A letter is deleted only after SQS accepted its copy.
+A dead letter is deleted only after SQS has accepted its copy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cli.dead_letters.run import Run
 
-BATCH_BYTES = 240_000  # under 256 KiB, the smallest limit that SQS has had for a request
+BATCH_BYTES = 240_000  # less than 256 KiB, the lowest limit that SQS has ever had for a request
 POLL_SECONDS = 1.0
 _NOT_OFFERED = {"InvalidAction", "UnknownOperationException", "InvalidAction.NotFound"}
 
@@ -32,7 +32,7 @@ def redrive(
     wanted: Filter = EVERYTHING,
     limit: int | None = None,
 ) -> None:
-    """Move the wanted letters to the queue at `destination`, `limit` of them at most."""
+    """Move the selected dead letters to the queue at `destination`, at most `limit`."""
     now = time.time()
     for batch in source.batches(lambda: run.stop() or run.full(limit)):
         matching = [letter for letter in batch if wanted.matches(letter, now)]
@@ -71,7 +71,7 @@ def _entry(index: int, letter: Letter) -> dict[str, Any]:
 
 
 def parts(letters: Sequence[Letter]) -> Iterator[list[Letter]]:
-    """Split letters so that each part fits into one request."""
+    """Split dead letters into parts that each fit into one request."""
     part: list[Letter] = []
     size = 0
     for letter in letters:
@@ -85,7 +85,9 @@ def parts(letters: Sequence[Letter]) -> Iterator[list[Letter]]:
 
 
 def collect(source: DeadLetterQueue, wanted: Filter, limit: int | None = None) -> list[Letter]:
-    """Return the wanted letters, in flight until the end of the run; nothing is changed."""
+    """Return the selected dead letters without changing them. They stay in flight until the run
+    ends.
+    """
     now = time.time()
     found: list[Letter] = []
     if limit == 0:
@@ -98,7 +100,7 @@ def collect(source: DeadLetterQueue, wanted: Filter, limit: int | None = None) -
 
 
 def purge(source: DeadLetterQueue, letters: Sequence[Letter], run: Run) -> None:
-    """Delete letters for good."""
+    """Delete dead letters. They cannot be restored."""
     for start in range(0, len(letters), BATCH):
         if run.stop():
             return
@@ -109,7 +111,9 @@ def purge(source: DeadLetterQueue, letters: Sequence[Letter], run: Run) -> None:
 
 
 def start_task(client: Any, source_arn: str, destination_arn: str) -> str | None:
-    """Start SQS's own message move task and return its handle; None where there is none."""
+    """Start a message move task of SQS and return its handle, or None if SQS does not support it
+    here.
+    """
     try:
         answer = client.start_message_move_task(
             SourceArn=source_arn, DestinationArn=destination_arn
@@ -128,19 +132,21 @@ def follow_task(
     run: Run,
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Follow a message move task until it finishes; `run.stop()` cancels it."""
+    """Poll a message move task until it finishes. If `run.stop()` returns true, the task is
+    cancelled.
+    """
     cancelled = False
     count = 0
     while True:
         tasks = client.list_message_move_tasks(SourceArn=source_arn, MaxResults=1)["Results"]
-        task = tasks[0] if tasks else {"Status": "RUNNING"}  # not listed yet
+        task = tasks[0] if tasks else {"Status": "RUNNING"}  # the task is not listed yet
         before, count = count, int(task.get("ApproximateNumberOfMessagesMoved", 0))
         run.add(count - before)
         if task["Status"] not in ("RUNNING", "CANCELLING"):
             break
         if run.stop() and not cancelled:
             cancelled = True
-            with contextlib.suppress(ClientError):  # it may have finished just now
+            with contextlib.suppress(ClientError):  # the task may have just finished
                 client.cancel_message_move_task(TaskHandle=handle)
         pause(POLL_SECONDS)
     if task["Status"] == "FAILED":

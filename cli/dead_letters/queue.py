@@ -1,4 +1,7 @@
-"""A dead-letter queue during one run: letters are received once, and shown again afterwards."""
+"""Access to a dead-letter queue during one run.
+
+Each message is received once, and it becomes visible again at the end.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,17 @@ if TYPE_CHECKING:
 
 BATCH = 10  # entries in one SQS request
 HOLD_SECONDS = 600
-WAIT_SECONDS = 1  # long polling asks all of SQS's servers: only then does empty mean empty
+# long polling queries all SQS servers, so an empty response means that the queue is empty
+WAIT_SECONDS = 1
 STALE_RECEIVES = 3
 DELETE_TRIES = 3
 
 
 class DeadLetterQueue:
-    """One dead-letter queue during one run: no letter is handed out twice.
+    """A dead-letter queue during one run, which returns each message only once.
 
-    Use it in a `with` block: at its end, letters that were received but not deleted become visible.
+    Use it in a `with` block. At the end of the block, messages that were received but not deleted
+    become visible again.
     """
 
     def __init__(
@@ -33,7 +38,7 @@ class DeadLetterQueue:
         self.name = name
         self.url = url
         self._wait_seconds = wait_seconds
-        self._held: dict[str, str] = {}  # receipt by message id
+        self._held: dict[str, str] = {}  # receipt handles by message id
         self._gone: set[str] = set()
         self._copies: set[str] = set()
 
@@ -47,7 +52,7 @@ class DeadLetterQueue:
         traceback: TracebackType | None,
     ) -> None:
         receipts = list(self._held.values())
-        # If this fails, they become visible after HOLD_SECONDS.
+        # If this fails, the messages become visible after HOLD_SECONDS.
         with contextlib.suppress(BotoCoreError, ClientError):
             for start in range(0, len(receipts), BATCH):
                 self.client.change_message_visibility_batch(
@@ -59,7 +64,7 @@ class DeadLetterQueue:
                 )
 
     def counts(self) -> tuple[int, int]:
-        """Return how many letters are visible and how many are in flight, as SQS estimates."""
+        """Return SQS's estimates of the numbers of visible messages and of messages in flight."""
         attributes = self._attributes()
         return (
             int(attributes["ApproximateNumberOfMessages"]),
@@ -71,7 +76,7 @@ class DeadLetterQueue:
         return str(self._attributes()["QueueArn"])
 
     def batches(self, stop: Callable[[], bool] = lambda: False) -> Iterator[list[Letter]]:
-        """Yield the letters, up to ten at a time, until none is left or `stop()`."""
+        """Yield up to ten dead letters at a time until none is left or `stop()` returns true."""
         stale = 0
         while not stop() and stale < STALE_RECEIVES:
             answer = self.client.receive_message(
@@ -92,16 +97,21 @@ class DeadLetterQueue:
                 yield fresh
 
     def _new(self, message: dict[str, Any]) -> bool:
-        # A copy that `deliver` failed on again comes back under the id of the copy.
+        # If `deliver` fails again on a copy, the copy returns to this queue with its own message
+        # id.
         known = message["MessageId"]
         return known not in self._held and known not in self._gone and known not in self._copies
 
     def copied(self, message_ids: Iterable[str]) -> None:
-        """Remember the ids of copies, so that copies that come back are not moved again."""
+        """Remember the message ids of copies. A copy that returns to this queue is not moved
+        again.
+        """
         self._copies.update(message_ids)
 
     def delete(self, letters: Sequence[Letter]) -> list[Letter]:
-        """Delete up to ten letters, in three tries; return those that are still there."""
+        """Delete up to ten dead letters in at most three attempts; return those that were not
+        deleted.
+        """
         self._gone.update(letter.message_id for letter in letters)
         left = list(letters)
         for _ in range(DELETE_TRIES):

@@ -1,4 +1,4 @@
-"""One run over dead letters: its counts, and how it is interrupted."""
+"""A run over dead letters: its counts and its interruption."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 
 class Interrupt:
-    """Turns Ctrl-C and SIGTERM into a flag that is checked between two requests.
+    """Sets a flag on Ctrl-C or SIGTERM; a run checks the flag between two requests.
 
-    A second one stops the run at once: letters in flight may then be copied but not deleted.
+    A second signal stops the run immediately. Messages in flight may then be copied but not
+    deleted.
     """
 
     requested = False
@@ -40,9 +41,9 @@ class Interrupt:
 
 
 class Run:
-    """The counts of a run so far, in letters.
+    """The numbers of dead letters that a run has processed so far.
 
-    Between two requests, `stop` is asked and `progress` is called.
+    Between two requests, the run calls `stop`, which returns true to end the run, and `progress`.
     """
 
     def __init__(
@@ -51,18 +52,18 @@ class Run:
         progress: Callable[[int], None] = lambda count: None,
     ) -> None:
         self.done = 0  # moved or deleted
-        self.refused = 0  # not accepted, or not deleted: still there
-        self.doubled = 0  # the copy was accepted, but the letter could not be deleted
-        self.passed_over = 0  # not matched by the filter
+        self.refused = 0  # not moved or not deleted, so still in the queue
+        self.doubled = 0  # copied, but the original could not be deleted
+        self.passed_over = 0  # not selected by the filter
         self.reasons: set[str] = set()
         self.stop = stop
         self._progress = progress
 
     def add(self, count: int) -> None:
-        """Count letters as done."""
+        """Count dead letters as processed."""
         self.done += count
         self._progress(count)
 
     def full(self, limit: int | None) -> bool:
-        """Whether the limit is reached."""
+        """Whether the limit has been reached."""
         return limit is not None and self.done + self.doubled >= limit

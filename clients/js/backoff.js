@@ -1,4 +1,7 @@
-/** Exponential backoff with jitter over the whole range, so that clients do not reconnect in step. */
+/**
+ * Exponential backoff with jitter over the whole range, so that clients do not all reconnect at the
+ * same time.
+ */
 export class Backoff {
   /** Failures in a row. */
   attempt = 0;

@@ -13,9 +13,10 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 const BAD_FRAME = 4012;
 
 /**
- * One WebSocket from hello to close: requests and responses, keep-alive, token renewal.
+ * One WebSocket connection from hello to close, with requests and responses, keep-alive and token
+ * renewal.
  *
- * It is ready after the welcome, once its replay is complete or known to be impossible.
+ * The connection is ready after the welcome, once its replay is complete or known to be impossible.
  */
 export class Connection {
   welcomed = false;
@@ -78,10 +79,11 @@ export class Connection {
   }
 
   /**
-   * Checks that the server is still there, and asks for the stream's head.
+   * Checks that the server still answers, and requests the stream's head.
    *
-   * Any frame proves that it is. If none arrives and `tries` is above one, it pings again: the ping may have been
-   * throttled on a healthy connection, and reconnecting would only add to the load.
+   * Any received frame counts as an answer. If none arrives and `tries` is above one, the client
+   * pings again. The first ping may have been throttled on a working connection, and reconnecting
+   * would only add to the load.
    */
   ping(tries = 1) {
     if (!this.welcomed || this.#ended) return;
@@ -137,7 +139,8 @@ export class Connection {
     const resume = this.#owner.position();
     this.#settled = resume === null;
     const fields = resume ? { resume } : {};
-    // The progress timer is the deadline here, so a response that times out is not a failure.
+    // The progress timer limits the wait for the response, so a request that times out is not a
+    // failure here.
     this.#helloId = this.request("hello", fields, (answer) => {
       if (answer?.type !== "error") return;
       if (!resume || answer.code !== BAD_FRAME) return this.end(refusal(answer));
@@ -181,7 +184,8 @@ export class Connection {
     this.welcomed = true;
     if (frame.recovered && !frame.replaying) this.#settled = true;
     this.#every(frame.ping_ms, () => this.ping(PING_TRIES));
-    // Clients that reconnected together after an outage must not do so again two hours later.
+    // Random lifetimes, because clients that reconnected together after an outage must not all
+    // reconnect together again two hours later.
     const lifetime = frame.lifetime_ms * (1 - ROTATION_SPREAD * this.#platform.random());
     this.#startTimer("lifetime", lifetime, () => this.#owner.rotate(this));
     this.#renewToken(frame.token_ms);

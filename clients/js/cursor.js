@@ -6,21 +6,26 @@ const MAX_SKIPPED = 100;
 const MAX_EARLY = 1_000;
 
 /**
- * A reader's position in one stream: everything up to `highest` has been received, except `holes`.
+ * A reader's position in one stream. All events up to `highest` have been received, except those in
+ * `holes`, the ranges of missing offsets.
  *
- * Storing the missing ranges rather than the events that came early keeps the position small.
+ * The position stores the missing ranges and not the events after them, because this keeps the
+ * position small.
  */
 export class Cursor {
-  /** Whether the position is known; until then events are only collected. */
+  /** Whether the position is known. Until then, events are only collected. */
   known = false;
   /** @type {string | null} The stream's epoch; null while the stream has no event. */
   epoch = null;
   highest = 0;
-  /** Where reading began. An event at or below it was not missed; if it arrives all the same, it is late. */
+  /**
+   * The offset at which reading began. Events up to this offset are not missing. If one arrives
+   * anyway, it is late.
+   */
   floor = 0;
   /** @type {Hole[]} Missing ranges, ascending. */
   holes = [];
-  /** @type {Range[]} Holes given up; their events are still accepted. */
+  /** @type {Range[]} Holes that were given up. Their events are still accepted. */
   skipped = [];
   /** @type {{ epoch: string, offset: number }[]} Events of a stream whose position is not known yet. */
   #early = [];
@@ -70,7 +75,8 @@ export class Cursor {
   }
 
   /**
-   * Records that the stream reaches `head`: missing offsets up to it become a hole, to be requested at `due`.
+   * Records that the stream reaches `head`. Missing offsets up to `head` become a hole, which is
+   * requested at `due`.
    *
    * @param {string | null} epoch the cursor's, or the first one of a stream that was empty
    * @param {number} head
@@ -85,14 +91,16 @@ export class Cursor {
   }
 
   /**
-   * Continues from `head` regardless of earlier events: for a new reader, a gap or a new epoch.
+   * Continues from `head` regardless of earlier events. This is used for a new reader, a gap or a
+   * new epoch.
    *
    * @param {string | null} epoch
    * @param {number} head
    * @param {number} now
    */
   adopt(epoch, head, now) {
-    // A live event may have overtaken the frame with the head; a head below the cursor moves it back.
+    // A live event may have arrived before the frame with the head. A head below the cursor moves
+    // the cursor back.
     const ahead = epoch === this.epoch && this.offset <= head;
     this.known = true;
     this.epoch = epoch;

@@ -13,7 +13,8 @@ const TOO_MANY_CONNECTIONS = 4014;
 const OVERLOADED = 4100;
 
 /**
- * Delivers a user's events exactly once each; events that can no longer be recovered are reported as a gap.
+ * Delivers each event of a user exactly once. Events that can no longer be recovered are reported
+ * as a gap.
  *
  * Connects on its own and stays connected until `close()`. The wire protocol is herald.v1.
  *
@@ -24,9 +25,15 @@ export class Herald {
   #state = "offline";
   /** @type {Connection | null} The connection that is ready. */
   #current = null;
-  /** @type {Connection | null} The one being established: the first, or the replacement of the current one. */
+  /**
+   * @type {Connection | null} The connection that is being established: the first one, or the
+   * replacement of the current one.
+   */
   #next = null;
-  /** Numbers the dials, so that one superseded while it waited for a token stops silently. */
+  /**
+   * Numbers the connection attempts, so that an attempt that was replaced while it waited for a
+   * token stops silently.
+   */
   #dialled = 0;
   #dialling = false;
   #open = true;
@@ -45,7 +52,7 @@ export class Herald {
   #platform;
   #backoff;
   #stream;
-  /** The server asked us to back off until then. */
+  /** The time before which the server does not want us to reconnect. */
   #notBefore = 0;
   #online = () => this.#networkIsBack();
   #offline = () => this.#current?.doubt();
@@ -239,7 +246,8 @@ export class Herald {
       return;
     }
     if (this.#dialling || this.#next) return this.#report();
-    // Reconnect at once only after a successful connection; one that is refused repeatedly backs off.
+    // Reconnect at once only after a successful connection. A client that is refused repeatedly
+    // backs off.
     const first = reconnect === "now" && this.#backoff.attempt === 0;
     const delay = this.#backoff.next();
     this.#disarm();

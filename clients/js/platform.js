@@ -1,7 +1,8 @@
 /** @import { Platform } from './types.js' */
 
 /**
- * What the client takes from its environment. Every part can be replaced; tests replace them all.
+ * The functions that the client uses from its environment. Every part can be replaced, and tests
+ * replace all of them.
  *
  * @returns {Platform}
  */
@@ -21,7 +22,7 @@ export function defaultPlatform() {
 }
 
 /**
- * Where the user has blocked storage, even reading the property throws.
+ * If the user has blocked storage, even reading the property throws an error.
  *
  * @param {"sessionStorage" | "localStorage"} name
  */

@@ -6,10 +6,11 @@
 const EPOCH = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
- * Keeps a cursor across page loads: per tab in sessionStorage and, if `durable`, per user in localStorage.
+ * Stores a cursor across page loads: per tab in sessionStorage and, if `durable`, per user in
+ * localStorage.
  *
- * A tab reads the user's position only when it starts: a shared cursor would hide one tab's losses behind another's
- * progress.
+ * A tab reads the user's position only when it starts. If tabs shared one cursor, a tab would skip
+ * events that only another tab has received.
  */
 export class Position {
   #cursor;

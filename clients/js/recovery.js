@@ -10,10 +10,11 @@ const RETRY = { min: 2_000, max: 60_000 };
 const LIMIT = 100;
 
 /**
- * Fills the holes of a cursor: requests each when it is due, retries with backoff, and skips it after ten minutes.
+ * Recovers the missing events of a cursor. Each hole (a range of missing offsets) is requested when
+ * it is due, retried with backoff, and skipped after ten minutes.
  *
- * One request at a time. A hole within the retained range is an event still in flight, so an empty response is no
- * error.
+ * Only one request is open at a time. An empty response is not an error, because the missing event
+ * may not be delivered yet.
  */
 export class Recovery {
   #cursor;
@@ -39,7 +40,7 @@ export class Recovery {
     this.#stepOver = stepOver;
   }
 
-  /** A connection is ready for requests. */
+  /** Called when a connection is ready for requests. */
   start() {
     this.#running = true;
     this.#asking = false;
@@ -51,7 +52,7 @@ export class Recovery {
     this.#disarm();
   }
 
-  /** Sets the timer for the hole that is due first; call it whenever the cursor has changed. */
+  /** Sets the timer for the hole that is due first. Call this whenever the cursor has changed. */
   update() {
     this.#disarm();
     if (!this.#running || this.#asking || this.#cursor.holes.length === 0) return;
@@ -79,7 +80,8 @@ export class Recovery {
   }
 
   /**
-   * Delays the next request for holes that were requested in vain; holes beyond the response stay due.
+   * Delays the next request for holes that were requested without success. Holes beyond the
+   * response stay due.
    *
    * @param {number} first
    * @param {number} last

@@ -55,7 +55,7 @@ export class Stream {
     return epoch === null ? { offset } : { epoch, offset };
   }
 
-  /** A connection is ready: missing events can be requested. */
+  /** Called when a connection is ready, so that missing events can be requested. */
   start() {
     this.#recovery.start();
   }
@@ -97,14 +97,16 @@ export class Stream {
     if (!notice) this.#finished.add(event.subject);
     if (this.#seen.add(event.id)) this.#onEvent(event, { epoch, offset, replayed });
     if (notice) return;
-    // Not before: the position covers only events that the application has handled.
+    // The cursor advances only now, because it must cover only events that the application has
+    // handled.
     this.#cursor.receive(epoch, offset, this.#platform.now());
     this.#moved();
     if (place === "newer_epoch") connection.ping();
   }
 
   /**
-   * A new reader starts at the head and then loads its state; one that resumes learns how much is missing.
+   * A new reader starts at the head and then loads its state. A reader that resumes learns how many
+   * events are missing.
    *
    * @param {string | null} epoch
    * @param {number} head
@@ -116,7 +118,8 @@ export class Stream {
   }
 
   /**
-   * Compares the server's head with what has arrived, which reveals losses that nothing else has shown.
+   * Compares the server's head with the received events. This detects missing events even if no
+   * later event arrives.
    *
    * @param {string | null} epoch
    * @param {number} head
@@ -138,7 +141,7 @@ export class Stream {
    */
   #learn(epoch, head, wait) {
     const { known, epoch: own } = this.#cursor;
-    // Another epoch is handled as a gap, or by an event that carries it.
+    // A different epoch is handled elsewhere: by a gap, or by an event of the new epoch.
     if (!known || epoch === null || (own !== null && epoch !== own)) return;
     const now = this.#platform.now();
     this.#cursor.learn(epoch, head, now, now + wait);

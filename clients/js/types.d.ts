@@ -2,7 +2,10 @@
 
 export type State = "connecting" | "live" | "catching_up" | "offline";
 
-/** A generation's result as Herald publishes it; a notice has little more than status and error. */
+/**
+ * A generation's result as Herald publishes it. In a notice, most fields except status and error
+ * are null.
+ */
 export interface Generation {
   prompt: string | null;
   status: "PENDING" | "COMPLETE" | "ERROR";
@@ -46,13 +49,13 @@ export interface StreamPosition {
   offset: number;
 }
 
-/** Events that can no longer be recovered: reload the state they would have changed. */
+/** Events that can no longer be recovered. Reload the state that they would have changed. */
 export interface Gap {
   requested: { epoch?: string | null; offset: number };
   epoch: string | null;
   earliest: number | null;
   head: number;
-  /** `missing`: an event within the retained range did not arrive within ten minutes. */
+  /** `missing` means that an event of the retention period did not arrive within ten minutes. */
   reason: "expired" | "epoch_changed" | "ahead" | "limit" | "missing";
 }
 
@@ -86,7 +89,10 @@ export interface HeraldOptions {
   token: () => string | Promise<string>;
   /** Keeps the stored positions of several users of one browser apart; by default the token's `sub`. */
   user?: string;
-  /** If true, a new tab starts where this user's tabs last were, not at the head of the stream. */
+  /**
+   * If true, a new tab starts at the last position of this user's tabs instead of at the head of
+   * the stream.
+   */
   durable?: boolean;
   onEvent?: Handlers["event"];
   onState?: Handlers["state"];

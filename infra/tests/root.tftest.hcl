@@ -8,7 +8,8 @@ provider "aws" {
   skip_requesting_account_id  = true
 }
 
-# The shared modules are replaced by short ARNs, so that a right can be written as "action resource".
+# The outputs of the shared modules are replaced by short ARNs, so that a permission can be written
+# as "action resource".
 override_module {
   target = module.keys
   outputs = {
@@ -80,14 +81,15 @@ variables {
   aws_region     = "eu-central-1"
 
   stage        = "test"
-  package_path = "main.tf" # only hashed here
+  package_path = "main.tf" # the test only needs a file to hash
   jwt_issuer   = "https://login.example.com"
 }
 
 run "rights_and_addresses" {
   command = plan
 
-  # Each right as "action resource", with the services through which a key may be used.
+  # Each permission as "action resource". For a key, the services through which it may be used are
+  # added.
   assert {
     condition = {
       for name, document in {
@@ -159,7 +161,7 @@ run "rights_and_addresses" {
         "Allow sns:Publish topic/generation-complete",
       ])
     }
-    error_message = "A function's rights changed: least privilege means exactly these."
+    error_message = "A function's permissions have changed. Each function must have exactly the permissions that it needs."
   }
 
   assert {

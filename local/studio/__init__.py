@@ -1,1 +1,3 @@
-"""The studio plays the integrator: a page for the user, and a generation provider."""
+"""The studio, an example of an integrator's application: a web page for users and a generation
+provider.
+"""

@@ -1,4 +1,4 @@
-"""The studio's web application: the page, its state, the users' tokens, the pictures."""
+"""The studio's web application. It serves the page, its state, tokens for users, and images."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _TOKEN_SECONDS = 900
 
 
 class Rejected(Exception):
-    """A request that is not served; `field` names what is wrong with it."""
+    """The request is invalid; `field` names the invalid field."""
 
     def __init__(self, status: int, message: str, field: str | None = None) -> None:
         super().__init__(message)
@@ -48,7 +48,9 @@ class Rejected(Exception):
 
 
 def create_app(settings: Settings | None = None, store: Store | None = None) -> Starlette:
-    """Return the application; without arguments, it reads the environment when it starts."""
+    """Return the application. Without arguments, it reads its settings from the environment when it
+    starts.
+    """
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -111,7 +113,7 @@ async def _generations(request: Request) -> Response:
 
 
 async def _token(request: Request) -> Response:
-    """Issue a token for any user: a real application knows the user from its own session."""
+    """Issue a token for any user. A real application would take the user from its own session."""
     settings = _settings(request)
     issuer = Issuer(settings.jwt_secret, settings.jwt_issuer, settings.jwt_audience)
     token = issuer.token(_user(request.query_params.get("user")), _TOKEN_SECONDS)
@@ -135,7 +137,7 @@ def _user(user: object) -> str:
 
 
 async def _body(request: Request) -> dict[str, Any]:
-    # Another site's form cannot send this type, so it cannot create generations here.
+    # An HTML form of another site cannot send this content type, so it cannot create generations.
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise Rejected(415, "send the request as application/json")
     raw = bytearray()
@@ -180,13 +182,15 @@ async def _http_error(_: Request, exc: Exception) -> Response:
 
 
 class _Headers:
-    """Allows the page only its own files, and connections only to Herald."""
+    """Middleware with security headers. The page may load only its own files and connect only to
+    Herald.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Add the headers to every response that does not have its own."""
+        """Add the headers to every response that does not set them itself."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

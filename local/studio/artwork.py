@@ -1,4 +1,4 @@
-"""Generative pictures: the same seed always gives the same picture."""
+"""Generates images. The same seed always gives the same image."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Colour = tuple[int, int, int]
 
 
 def paint(seed: str) -> Image.Image:
-    """Return a picture of SIZE by SIZE pixels for a seed, such as a prompt."""
+    """Return an image of SIZE by SIZE pixels for a seed, such as a prompt."""
     chance = random.Random(seed)
     scene = chance.choice([_ridges, _ridges, _currents, _orbits])
     return scene(chance, chance.random())
 
 
 def save(image: Image.Image, path: Path) -> None:
-    """Write a PNG; nobody ever reads an incomplete one."""
+    """Write a PNG file atomically, so that an incomplete file is never read."""
     partial = path.with_suffix(".part")
     image.save(partial, format="PNG", compress_level=4)
     partial.replace(path)
 
 
 def _ridges(chance: random.Random, hue: float) -> Image.Image:
-    """Mountains fading into the haze, under a sun or moon."""
+    """Draw mountains in haze, under a sun or a moon."""
     night = chance.random() < 0.4
     low = _hsl(hue + chance.uniform(0.04, 0.14), 0.75, 0.36 if night else 0.80)
     high = _hsl(hue - chance.uniform(0.05, 0.2), 0.6, 0.09 if night else 0.52)
@@ -49,7 +49,7 @@ def _ridges(chance: random.Random, hue: float) -> Image.Image:
         outline = _outline(chance, base, 150 * (1.15 - depth), roughness=0.45 + 0.2 * depth)
         mask = Image.new("L", (SIZE, SIZE), 0)
         ImageDraw.Draw(mask).polygon([*outline, (SIZE, SIZE), (0, SIZE)], fill=255)
-        # Haze gathers at the foot of every range.
+        # Each range of mountains has haze at its lower edge.
         top, foot = _mix(low, ink, depth), _mix(low, ink, max(0.0, depth - 0.28))
         start = max(0, int(min(y for _, y in outline)))
         image.paste(_gradient(top, foot, start), mask=mask.filter(ImageFilter.GaussianBlur(0.8)))
@@ -57,7 +57,7 @@ def _ridges(chance: random.Random, hue: float) -> Image.Image:
 
 
 def _currents(chance: random.Random, hue: float) -> Image.Image:
-    """Threads of light that follow a slow field."""
+    """Draw bright lines that follow a slowly changing vector field."""
     image = _gradient(_hsl(hue, 0.6, 0.07), _hsl(hue + 0.08, 0.6, 0.15))
     light = Image.new("RGB", (SIZE, SIZE))
     draw = ImageDraw.Draw(light)
@@ -83,7 +83,7 @@ def _currents(chance: random.Random, hue: float) -> Image.Image:
 
 
 def _orbits(chance: random.Random, hue: float) -> Image.Image:
-    """A planet with its rings and moons."""
+    """Draw a planet with rings and moons."""
     image = _gradient(_hsl(hue + 0.55, 0.5, 0.05), _hsl(hue + 0.45, 0.55, 0.17))
     _stars(image, chance, 340)
     x, y = chance.uniform(0.4, 0.6) * SIZE, chance.uniform(0.42, 0.58) * SIZE
@@ -97,7 +97,7 @@ def _orbits(chance: random.Random, hue: float) -> Image.Image:
         tall = wide * 0.24
         colour = (*_hsl(hue + 0.06 + number * 0.008, 0.6, 0.72), chance.randint(60, 190))
         draw.ellipse((x - wide, y - tall, x + wide, y + tall), outline=colour, width=5)
-    # The rings pass behind the upper half of the planet.
+    # The rings are behind the upper half of the planet.
     ImageDraw.Draw(rings).chord(
         (x - radius, y - radius, x + radius, y + radius), 180, 360, fill=(0, 0, 0, 0)
     )
@@ -124,7 +124,8 @@ def _sphere(
         tone = _hsl(hue + chance.uniform(-0.03, 0.05), 0.6, chance.uniform(0.42, 0.66))
         bands.putpixel((0, row), tone)
     ball = bands.resize((size, size), Image.Resampling.BICUBIC)
-    # Light from the upper left: a bright disc, blurred and shifted, over the shade.
+    # The light comes from the upper left. It is a bright, blurred and shifted disc over the dark
+    # side.
     shade = Image.new("L", (size, size), 30)
     lit = (-0.25 * size, -0.25 * size, 0.72 * size, 0.72 * size)
     ImageDraw.Draw(shade).ellipse(lit, fill=255)
@@ -169,7 +170,7 @@ def _glow(image: Image.Image, centre: tuple[float, float], radius: float, colour
 
 
 def _gradient(top: Colour, bottom: Colour, start: int = 0) -> Image.Image:
-    """Return a gradient from one colour at `start` to the other at the lower edge."""
+    """Return a gradient between two colours, from `start` to the lower edge."""
     ramp = Image.linear_gradient("L").resize((SIZE, SIZE - start)) if start < SIZE else None
     mask = Image.new("L", (SIZE, SIZE), 0)
     if ramp is not None:

@@ -1,4 +1,4 @@
-"""The generation provider: paints, then reports by a signed webhook until it is accepted."""
+"""The generation provider. It draws an image and calls a signed webhook until it is accepted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WAIT_FOR_ANSWER = 30.0
 
 
 class Provider:
-    """Starts generations, paints their pictures and reports the results."""
+    """Starts generations, draws their images and reports the results."""
 
     def __init__(
         self,
@@ -88,7 +88,10 @@ class Provider:
         return result
 
     async def report(self, result: dict[str, Any]) -> bool:
-        """Call the webhook until it is accepted or rejected; True if accepted within ten calls."""
+        """Call the webhook until it is accepted or rejected.
+
+        Returns True if it is accepted within ten calls.
+        """
         body = json.dumps(result, separators=(",", ":"))
         message_id = f"msg_{uuid4().hex}"
         delay = _FIRST_DELAY
@@ -107,7 +110,9 @@ class Provider:
         return False
 
     async def _call(self, message_id: str, body: str) -> tuple[int, float]:
-        """Call once; return the status (0 without a response) and Retry-After in seconds."""
+        """Call the webhook once; return the status (0 without a response) and Retry-After in
+        seconds.
+        """
         now = datetime.now(UTC)
         headers = {
             "content-type": "application/json",

@@ -1,4 +1,4 @@
-"""The studio's settings, from the environment."""
+"""The studio's settings, read from the environment."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _IMAGES = Path(__file__).parents[2] / "build" / "local" / "images"
 
 
 class SettingsError(Exception):
-    """A variable that the studio needs is not set."""
+    """A required environment variable is not set."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Addresses and secrets of the stack; every field is the variable HERALD_<FIELD>."""
+    """Addresses and secrets of the stack. Each field is read from the variable HERALD_<FIELD>."""
 
     database_url: str
     callback_url: str
@@ -33,7 +33,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
-        """Read the settings; raises SettingsError that names every variable that is missing."""
+        """Read the settings; raises SettingsError, which names all missing variables."""
         required = [field.name for field in fields(cls) if field.name != "images"]
         values = {name: environment.get(f"HERALD_{name.upper()}", "") for name in required}
         missing = [f"HERALD_{name.upper()}" for name, value in values.items() if not value]

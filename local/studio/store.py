@@ -1,4 +1,4 @@
-"""The application's own state: its rows in the `generations` table."""
+"""The application's own state, stored in the `generations` table."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _LATEST = 60
 
 
 class StoreError(Exception):
-    """The database did not answer; the same call may succeed later."""
+    """The database did not answer. The same call may succeed later."""
 
 
 class Store(Protocol):
-    """Where the application keeps its generations. The calls block: use a thread."""
+    """The interface of the store for generations. Calls block, so use a thread."""
 
     def insert(self, generation_id: UUID, user: str, prompt: str) -> dict[str, Any]:
         """Add a PENDING generation and return it."""
@@ -45,7 +45,9 @@ class Store(Protocol):
 
 
 class PostgresStore:
-    """The table in PostgreSQL: the integrator inserts PENDING rows, Herald adds the results."""
+    """The `generations` table in PostgreSQL. The integrator inserts PENDING rows, and Herald adds
+    the results.
+    """
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -70,7 +72,8 @@ class PostgresStore:
         import psycopg2
 
         try:
-            # A connection for each call: nothing to do when the database restarts.
+            # Each call opens a connection, so that restarts of the database need no special
+            # handling.
             with closing(self._connect()) as database, database, database.cursor() as cursor:
                 cursor.execute(statement, values)
                 return [_public(row) for row in cursor.fetchall()]
@@ -93,5 +96,5 @@ def _public(row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def timestamp(moment: datetime) -> str:
-    """Return a time as in Herald's events: RFC 3339 in UTC with milliseconds."""
+    """Return a time in the format of Herald's events: RFC 3339 in UTC with milliseconds."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

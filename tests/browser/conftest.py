@@ -1,4 +1,4 @@
-"""A headless Chromium, and pages of the studio."""
+"""Fixtures for a headless Chromium and pages of the studio."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ _FLAGS = [
 expect.set_options(timeout=30_000)
 
 
-# Not session-scoped: Playwright keeps an event loop running, and later tests need their own.
+# This fixture is not session-scoped, because Playwright keeps an event loop running and later tests
+# need their own loop.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     executable = find_chromium()

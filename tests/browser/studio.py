@@ -1,4 +1,4 @@
-"""The studio's page as its user sees it, with the frames on the wire."""
+"""Controls the studio's page like a user and records its WebSocket frames."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class StudioPage:
 
     @property
     def loads_since(self) -> int:
-        """How often the page has loaded the state since it was opened."""
+        """The number of times that the page has loaded the state since it was opened."""
         return self.state_loads - self.loads_at_first
 
     def generate(self, prompt: str) -> Locator:
@@ -62,7 +62,7 @@ class StudioPage:
         expect(self.page.locator("#state")).to_have_attribute("data-state", state)
 
     def expect_picture(self, card: Locator, *, via: str | None = None) -> None:
-        """Wait until a card shows its picture, decoded and received by the given path."""
+        """Wait until a card shows its decoded image, and check how the event was received."""
         expect(card).to_have_attribute("data-status", "COMPLETE")
         if via:
             expect(card).to_have_attribute("data-via", via)

@@ -1,7 +1,7 @@
-"""A hostile page, open in a browser on the machine that runs the emulator.
+"""A malicious web page, open in a browser on the machine that runs the emulator, is refused.
 
-It knows everything but the secrets of the keys: the port, the ids of keys, how to sign. It is
-served from this machine too, so that nothing but the emulator itself keeps it out.
+The page knows the port, the key ids and how to sign, but not the secret keys. It is served from the
+same machine, so only the emulator itself can refuse its requests.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ pytestmark = pytest.mark.browser
 _SECRET = "the value of a secret"
 _ACCOUNT = "000000000000"
 
-# Each attempt ends as what the page could read, as "opaque" (it was sent, and the answer is hidden
-# from the page) or as "failed" (the browser did not send it, or was not allowed to).
+# The result of each attempt is the response that the page could read, or "opaque" (the request was
+# sent, but the browser hides the response from the page), or "failed" (the browser did not send the
+# request or rejected the response).
 _PAGE = """
 async ({url, key, code, role}) => {
   const now = new Date().toISOString().replace(/[-:]|[.][0-9]+/g, "");
@@ -159,11 +160,11 @@ def test_a_page_reads_no_secret_and_creates_no_function(
     for key in (aws.access_key, "test", _ACCOUNT):
         ended = page.evaluate(_PAGE, {"url": aws.url, "key": key, "code": code, "role": _role()})
         assert set(ended) <= {"failed", "opaque"}, ended
-        assert ended.count("opaque") == 3, ended  # these reached the emulator
-    # Every one that was sent was refused.
+        assert ended.count("opaque") == 3, ended  # these requests reached the emulator
+    # Every request that was sent was refused.
     assert len(statuses) >= 9
     assert {status for status in statuses if status not in (400, 403)} == set()
-    # And nothing was done.
+    # And the emulator did not act on any of them.
     found = aws.client("lambda").list_functions()["Functions"]
     assert [each["FunctionName"] for each in found] == ["known"]
     assert aws.client("secretsmanager").get_secret_value(SecretId="s")["SecretString"] == _SECRET

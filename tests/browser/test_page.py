@@ -1,4 +1,4 @@
-"""How the page handles gaps, notices and silence, against a scripted Herald."""
+"""The page handles gaps, notices and missing responses of a scripted Herald."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What the user sees: pictures arrive by event, also after a reload or a lost connection."""
+"""The studio as its user sees it: images arrive by event, even after a reload or a lost
+connection.
+"""
 
 from __future__ import annotations
 

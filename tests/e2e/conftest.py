@@ -1,4 +1,6 @@
-"""Users, their tabs and the provider for the end-to-end tests, without Herald's own code."""
+"""Fixtures for end-to-end tests: users, their tabs and the provider. They do not use Herald's
+code.
+"""
 
 import json
 import time
@@ -22,7 +24,7 @@ SECONDS = 20.0
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Last of all come the tests that look back at the run and end its stack."""
+    """Run the tests last that check the whole run and stop its stack."""
     items.sort(key=lambda item: item.path.name == "test_zz_wire.py")
 
 
@@ -48,7 +50,7 @@ class Tab:
         return welcome
 
     def events(self, count: int) -> list[dict[str, Any]]:
-        """Return the next `count` event frames, however they were packed."""
+        """Return the next `count` events, from `event` and `events` frames."""
         found: list[dict[str, Any]] = []
         while len(found) < count:
             frame = self.hear()
@@ -57,7 +59,7 @@ class Tab:
         return found
 
     def silent(self) -> bool:
-        """Whether no event is pending: earlier frames arrive before the pong."""
+        """Whether no event is pending. Earlier frames would arrive before the pong."""
         self.say(action="ping", id="silence")
         frame = self.hear()
         return (frame["type"], frame.get("re")) == ("pong", "silence")

@@ -1,4 +1,4 @@
-"""From the provider's webhook to the owner's tabs, and nobody else's."""
+"""Events travel from the provider's webhook to the tabs of the owner, and to no other user."""
 
 import json
 from pathlib import Path
@@ -112,7 +112,7 @@ def test_a_long_prompt_is_shortened_to_fit_a_frame(alice: User) -> None:
 
 
 def test_the_relay_delivers_events_that_were_never_published(alice: User, herald: Herald) -> None:
-    """A callback may die after recording a result and before publishing it."""
+    """A callback can fail after it has recorded a result and before it has published the event."""
     tab = alice.tab()
     tab.hello()
     first = alice.finished()
@@ -145,7 +145,7 @@ def test_a_poison_message_goes_to_the_dlq_after_three_receives_and_others_are_de
     sqs = herald.client("sqs")
     queue, dlq = herald.env["HERALD_QUEUE_URL"], herald.env["HERALD_DLQ_URL"]
     visibility = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])
-    # The real timeout would make three receives take six minutes.
+    # A short visibility timeout, because with the real one three receives would take six minutes.
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
     poison = f"poison for {alice.name}"
     try:

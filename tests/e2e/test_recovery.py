@@ -1,4 +1,4 @@
-"""A returning tab gets exactly the events it missed, in order, or a gap."""
+"""A tab that reconnects gets exactly the events that it missed, in order, or a gap."""
 
 import time
 import uuid
@@ -50,7 +50,7 @@ def test_a_returning_client_receives_exactly_the_missed_events_in_order(alice: U
 
 
 def test_a_cursor_that_is_too_old_gets_a_gap(alice: User, herald: Herald) -> None:
-    # An old stream whose first event, of two, has expired.
+    # An old stream with two events, of which the first has expired.
     began = f"{int((time.time() - 30 * 86_400) * 1000):012x}"
     epoch = f"{began[:8]}-{began[8:]}-7000-8000-{uuid.uuid4().hex[:12]}"
     for position, item in (

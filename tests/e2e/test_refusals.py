@@ -1,4 +1,4 @@
-"""Refused callers and requests: the response, and that nothing is written."""
+"""Refused callers and requests get the documented response, and nothing is written."""
 
 import json
 import time
@@ -142,7 +142,9 @@ def test_an_unsupported_subprotocol_is_refused(alice: User, herald: Herald) -> N
 
 
 def test_another_users_stream_cannot_be_read(alice: User, bob: User) -> None:
-    """The token decides whose stream is read: another user's cursor only leads to a gap."""
+    """The token determines whose stream is read, so a cursor of another user only leads to a
+    gap.
+    """
     bobs = bob.tab()
     bobs.hello()
     bob.finished()
@@ -194,7 +196,8 @@ def test_a_bad_frame_gets_an_error_and_the_connection_stays_open(alice: User) ->
 def test_a_token_that_expires_while_connected_closes_the_connection(
     alice: User, herald: Herald
 ) -> None:
-    # The authorizer accepts it within the leeway, but the session expires with the token.
+    # The authorizer accepts an expired token within the leeway, but the connection expires with the
+    # token.
     tab = herald.open(alice.token(exp=int(time.time()) - 2))
     tab.say(action="ping", id=1)
     close = tab.hear()

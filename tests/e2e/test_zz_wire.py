@@ -1,8 +1,8 @@
-"""After everything else: all that the run has asked of AWS, and the end of its stack.
+"""Checks all AWS requests of the test run, after all other tests, and destroys the stack.
 
-conftest.py puts these tests last. They plan and destroy the stack of the run, so that Terraform's
-requests for both are in the record too; a stack that was up before (HERALD_STACK_ENV) is planned
-and not destroyed, and its record need not be whole.
+conftest.py runs these tests last. They plan and destroy the stack, so that the record also has
+Terraform's requests for both. A stack that was running before the tests (HERALD_STACK_ENV) is
+planned but not destroyed, and its record may be incomplete.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ pytestmark = pytest.mark.e2e
 _OWN = "HERALD_STACK_ENV" not in os.environ
 own_stack = pytest.mark.skipif(not _OWN, reason="another's stack is not destroyed")
 
-# What each service was asked for at least; whoever asks for something new adds nothing here.
+# The operations of each service that the record must have at least. A change that uses another
+# operation does not need an entry here.
 _EXPECTED = {
     "apigatewaymanagementapi": {"DeleteConnection", "PostToConnection"},
     "apigatewayv2": {
@@ -56,7 +57,7 @@ _EXPECTED = {
 
 @pytest.fixture(scope="module")
 def requests(stack: Stack, stack_env: dict[str, str]) -> list[Request]:
-    """Everything that was asked, Terraform's plan and destroy included."""
+    """All recorded requests, including those of Terraform's plan and destroy."""
     run_terraform(stack, stack_env, "plan", "-refresh=true", "-lock=false")
     if _OWN:
         run_terraform(stack, stack_env, "destroy", "-auto-approve")

@@ -1,4 +1,6 @@
-"""A small Herald for the studio's tests: verifies webhooks, keeps streams, speaks herald.v1."""
+"""A fake Herald for the studio's tests. It verifies webhooks, stores streams and implements
+herald.v1.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +55,9 @@ class MemoryStore:
 class FakeHerald:
     """Herald with its streams in memory.
 
-    The next webhooks get the responses in `answers`, with a notice to the owner, and are accepted
-    once those are used up. While it is `refusing`, no client can connect; webhooks wait for `gate`.
+    The next webhooks get the responses in `answers`, and the owner gets a notice for each. Later
+    webhooks are accepted. While `refusing` is true, no client can connect. Webhooks wait until
+    `gate` is set.
     """
 
     def __init__(self, settings: Settings, store: MemoryStore) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def studio_settings(images: Path) -> Settings:
-    """Return valid settings whose addresses lead nowhere."""
+    """Return valid settings with addresses at which nothing listens."""
     return Settings(
         database_url="postgresql://127.0.0.1:1/none",
         callback_url="http://herald.test/callbacks/generations",

@@ -1,7 +1,8 @@
 """The fault suite: `python -m tests.faults [--seed S] [--generations N]`.
 
-Each fault on its own, then a long run under a seeded schedule of all of them. The last line
-summarizes the run; the exit code is 0 only if nothing was lost, duplicated or otherwise wrong.
+The suite injects each fault on its own. A long run with a seeded schedule of all faults follows.
+The last line summarizes the run; the exit code is 0 only if nothing was lost, duplicated or
+otherwise wrong.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 class _Named:
-    """Registers the requested run as a plugin, where the test finds it by name."""
+    """A pytest plugin with the requested run, which the test finds by the plugin's name."""
 
     def __init__(self, wanted: LongRun) -> None:
         self._wanted = wanted

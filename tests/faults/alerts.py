@@ -1,4 +1,4 @@
-"""A subscriber to error-notifications: the alerts that operators would get."""
+"""A subscriber to error-notifications, which receives the alerts for operators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An event loop in a thread: proxies and clients run on it while a test takes its steps."""
+"""An event loop in a thread, on which proxies and clients run while a test performs its steps."""
 
 from __future__ import annotations
 

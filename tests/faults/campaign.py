@@ -1,4 +1,4 @@
-"""One long run: generations, clients, a provider that retries, and a seeded schedule of faults."""
+"""A long test run with generations, clients, a provider that retries, and a schedule of faults."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ SETTLE_SECONDS = 90.0
 
 
 class Order(NamedTuple):
-    """A generation that the provider will report: when (in seconds) and with which result."""
+    """A generation, with the result that the provider will report and the time of the report in
+    seconds.
+    """
 
     generation: str
     user: str
@@ -145,7 +147,9 @@ class Campaign:
     # --- the relay ---
 
     async def _keep_relaying(self) -> None:
-        """Run the relay like its schedule, but more often; the next run makes up for a failure."""
+        """Run the relay repeatedly, more often than its schedule does. After a failure, the next
+        run publishes the events.
+        """
         while True:
             with suppress(ClientError, RuntimeError, psycopg2.Error):
                 await asyncio.to_thread(self._stack.relay)
@@ -170,7 +174,7 @@ class Campaign:
             await asyncio.sleep(0.25)
 
     def _at_rest(self) -> bool:
-        """Whether nothing is in flight and every client has reached the end of its stream."""
+        """Whether no event is in flight and every client has reached the end of its stream."""
         ends = {row["user_id"]: row["last_offset"] for row in self._streams()}
         there = all(
             client.cursor.offset == ends.get(client.user, 0) and client.welcomed
@@ -186,7 +190,7 @@ class Campaign:
         return bool(unpublished[0]["count"] == 0)
 
     def _redriven(self) -> int:
-        """Redrive events from the dead-letter queue, as an operator does; return how many.
+        """Redrive events from the dead-letter queue, as an operator does; return their number.
 
         An event ends up there after three faults in a row, or if the machine is so slow that a
         receive exceeds the short visibility timeout. It is not lost, but needs an operator.
@@ -239,7 +243,7 @@ class Campaign:
 
 def _order(source: random.Random, user: str, at: float) -> Order:
     ids = [f"msg_{uuid.uuid4().hex}" for _ in range(2)]
-    # Most providers call once; some call twice, with the same id or a different one.
+    # Most webhooks are sent once. Some are sent twice, with the same id or with a different one.
     calls = source.choices([ids[:1], [ids[0], ids[0]], ids], weights=[8, 1, 1])[0]
     status = source.choices(["COMPLETE", "ERROR"], weights=[9, 1])[0]
     return Order(str(uuid.uuid4()), user, status, at + source.uniform(0, 0.4), tuple(calls))

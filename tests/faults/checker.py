@@ -1,6 +1,6 @@
 """Checks a history: each 2xx callback led to exactly one event in each of its owner's clients.
 
-The checker knows only what Herald promises, not how it works.
+The checker uses only Herald's guarantees and no knowledge about the implementation.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class _Facts:
         self.outbox: dict[str, list[dict[str, object]]] = defaultdict(list)
         for op in history.of("outbox"):
             self.outbox[op.data["generation"]].append(op.data)
-        # A notice has no offset and says that the result is not recorded yet: it is not a result.
+        # A notice has no offset and says that the result is not recorded yet, so it does not count
+        # as a result.
         self.handled: dict[tuple[str, str], list[Operation]] = defaultdict(list)
         for op in history.of("handled"):
             if op.data["offset"] is not None:

@@ -1,6 +1,6 @@
-"""A client of herald.v1 that records everything: cursor, dedupe, holes, gaps, reconnects.
+"""A client of herald.v1 that records all events, gaps and reconnects.
 
-Written from the protocol alone, not from Herald's client libraries, to be independent of them.
+It is written from the protocol alone, so that it is independent of Herald's client library.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ MOST_ASKED = 100  # events in one history frame
 
 
 class Cursor:
-    """The events received: all up to `offset`, and those in `above`, beyond a hole."""
+    """The received events: all events up to `offset`, and those in `above`, which follow after
+    missing offsets.
+    """
 
     def __init__(self) -> None:
         self.epoch: str | None = None
@@ -42,17 +44,19 @@ class Cursor:
 
     @property
     def first_hole(self) -> int:
-        """How many offsets are missing between `offset` and the next one received."""
+        """The number of missing offsets between `offset` and the next received offset."""
         return min(self.above, default=self.head + 1) - 1 - self.offset
 
     def resume(self) -> Frame:
-        """The cursor as sent in hello; from the start while no epoch is known."""
+        """The cursor for `hello`. While no epoch is known, it requests the stream from the
+        start.
+        """
         if self.epoch is None:
             return {"offset": 0}
         return {"epoch": self.epoch, "offset": self.offset}
 
     def learn(self, epoch: str | None, head: int) -> None:
-        """Record that the stream reaches `head`; the first epoch is read from its start."""
+        """Record that the stream reaches `head`. The first known epoch is read from its start."""
         if self.epoch is None:
             self.epoch = epoch
         if epoch == self.epoch:
@@ -145,7 +149,7 @@ class Client:
         self.offline.set()
 
     def stop_reading(self) -> None:
-        """Behave like a machine that is too slow: the socket stays open, nothing is read."""
+        """Behave like a client that is too slow: the socket stays open, but nothing is read."""
         if self._socket is not None:
             self._socket.transport.pause_reading()
 

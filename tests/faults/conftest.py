@@ -1,4 +1,4 @@
-"""The shared stack with fault proxies, healed before and after each test."""
+"""The shared stack with fault proxies. All faults are removed before and after each test."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def proxied_stack(stack: Stack) -> Iterator[FaultStack]:
 
 @pytest.fixture
 def fault_stack(proxied_stack: FaultStack) -> Iterator[FaultStack]:
-    """The applied stack; faults that a test leaves are removed after it."""
+    """The local stack. Faults that a test leaves behind are removed after the test."""
     proxied_stack.heal()
     yield proxied_stack
     proxied_stack.heal()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Operation(NamedTuple):
-    """Something done or seen: when (seconds into the run), by which process, and what."""
+    """One operation: its time (in seconds since the start of the run), its process and its data."""
 
     at: float
     process: str

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Microburst:
-    """One proxy in front of `upstream`; without rules it passes everything on.
+    """One proxy in front of `upstream`. Without rules, it forwards everything.
 
     `http` for the AWS endpoint, `postgres` for the database.
     """

@@ -124,7 +124,7 @@ class Nemesis:
                 while True:
                     with suppress(
                         psycopg2.Error
-                    ):  # another lane of faults may have stopped the database
+                    ):  # a concurrent fault may have stopped the database
                         await act(source)
                     await asyncio.sleep(pause)
 

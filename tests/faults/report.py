@@ -1,4 +1,4 @@
-"""The report of a run: a table for people and a last line for scripts."""
+"""The report of a run, with a table for people and a last line for scripts."""
 
 from __future__ import annotations
 

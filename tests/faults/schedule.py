@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
-# Faults that cost a message one of its three receives. They are spaced so that no message can lose
-# all three; a dead letter is therefore a bug.
+# Faults that make one of a message's three receives fail. They are spaced so that no message can
+# fail in all three, so a dead letter indicates a bug.
 TAKES_A_RECEIVE = (
     "deliver killed before it stores",
     "deliver killed before it posts",
@@ -52,8 +52,9 @@ class Fault(NamedTuple):
 def plan(seed: int, seconds: float, *, visibility: float) -> list[Fault]:
     """Return the faults of a run of that length, ordered by time.
 
-    Three lanes run in parallel. `visibility` is the queue's visibility timeout: each fault that
-    costs a receive is shorter than it, and no three of them fall within twice its length.
+    Three sequences of faults (lanes) run in parallel. `visibility` is the queue's visibility
+    timeout. Each fault that makes a receive fail is shorter than this timeout, and no three of them
+    occur within twice the timeout.
     """
     source = random.Random(seed)
     faults = [
@@ -78,7 +79,7 @@ def _lane(
     pause: tuple[float, float],
     longest: float,
 ) -> list[Fault]:
-    """Faults in sequence; every kind occurs once before any is repeated."""
+    """Return a sequence of faults. Every kind occurs once before any kind is repeated."""
     faults: list[Fault] = []
     deck: list[str] = []
     at = source.uniform(0.5, 2.0)

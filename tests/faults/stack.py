@@ -1,4 +1,4 @@
-"""The applied stack with fault proxies on every path, and the controls for tests.
+"""The local stack with fault proxies on every path, and functions with which tests control it.
 
     functions ─▶ Tap ─▶ microburst ─▶ emulator      SNS, DynamoDB, Secrets Manager, @connections
     functions ─▶ Tap ─▶ microburst ─▶ PostgreSQL
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 HANDLERS = ("callback", "relay", "deliver", "authorize", "connect", "message", "disconnect")
 _SERVICES = ("DYNAMODB", "SECRETS_MANAGER", "SNS")
-VISIBILITY_SECONDS = 6  # AWS recommends six function timeouts; shorter here, to save time
+# AWS recommends six times the function's timeout; shorter here, to save time
+VISIBILITY_SECONDS = 6
 
 
 class Answer(NamedTuple):
@@ -71,7 +72,9 @@ class FaultStack:
         self._kept_visibility = ""
 
     def insert_proxies(self) -> None:
-        """Route every path through the proxies by settings, as for VPC endpoints."""
+        """Route every connection through the proxies, with the same settings as for VPC
+        endpoints.
+        """
         self.background.run(self.aws_tap.start())
         self.background.run(self.database_tap.start())
         through = f"127.0.0.1:{self.aws_tap.port}"
@@ -86,7 +89,8 @@ class FaultStack:
             if url := own.get("HERALD_MANAGEMENT_ENDPOINT"):
                 changed["HERALD_MANAGEMENT_ENDPOINT"] = _through(url, through)
             self._configure(handler, changed)
-        # The local server trades durability for speed; here, commits must survive a crash.
+        # The local PostgreSQL server does not write commits durably, to be fast. In these tests,
+        # commits must survive a crash.
         self.query("ALTER DATABASE herald SET synchronous_commit = on")
         dsn = self.env["HERALD_DATABASE_URL"]
         self._put_dsn(_through(dsn, f"127.0.0.1:{self.database_tap.port}"))
@@ -111,7 +115,7 @@ class FaultStack:
 
     @property
     def websocket_url(self) -> str:
-        """Where clients connect, through the proxy."""
+        """The URL at which clients connect through the proxy."""
         return _through(self.env["HERALD_WEBSOCKET_URL"], f"127.0.0.1:{self.aws_tap.port}")
 
     def client(self, service: str) -> Any:
@@ -125,7 +129,7 @@ class FaultStack:
         )
 
     def heal(self) -> None:
-        """End every fault that a test may have left; not callable on the loop's thread."""
+        """End every fault that a test may have left. Must not be called on the loop's thread."""
         self.aws.clear()
         self.database.clear()
         self.background.call(self.aws_tap.clear)
@@ -354,7 +358,7 @@ class FaultStack:
         self.client("lambda").update_function_configuration(
             FunctionName=self.function(handler), Environment={"Variables": variables}
         )
-        self.kill(handler)  # running processes have read the old settings
+        self.kill(handler)  # running processes still use the old settings
 
     def _put_dsn(self, dsn: str) -> None:
         variables = self._kept["callback"]
@@ -439,7 +443,7 @@ def result(generation: str, status: str = "COMPLETE") -> dict[str, Any]:
 
 
 def boto3_table(stack: FaultStack, name: str) -> Any:
-    """The table whose name stack.env has under that variable."""
+    """The DynamoDB table whose name is in this variable of stack.env."""
     return boto3.resource(
         "dynamodb",
         endpoint_url=stack.env["AWS_ENDPOINT_URL"],

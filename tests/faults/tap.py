@@ -1,7 +1,9 @@
-"""A TCP proxy that inspects the bytes that pass and acts on a match: cuts, holds, kills.
+"""A TCP proxy that inspects the bytes that pass through it. On a match, it resets the connection,
+holds the bytes or kills the client.
 
-microburst knows the protocols; this proxy does what it cannot: lose the response after the server
-has done its work, freeze one of many connections, kill the client at a point of the protocol.
+microburst understands the protocols. This proxy injects the faults that microburst cannot inject:
+it can drop the response after the server has processed a request, freeze one of many connections,
+and kill the client at a specific point of the protocol.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ _UPGRADE = re.compile(rb"^upgrade:\s*websocket\r?$", re.IGNORECASE | re.MULTILIN
 
 
 class Trigger:
-    """The action for matching bytes: reset the connection, hold them, kill the client or count."""
+    """The action if bytes match: reset the connection, hold the bytes, kill the client, or only
+    count the match.
+    """
 
     def __init__(self, side: Side, pattern: bytes, action: Action, times: int | None) -> None:
         self.side = side
@@ -38,7 +42,7 @@ class Trigger:
         self.count = 0
 
     def takes(self, side: Side, chunk: bytes) -> bool:
-        """Whether it acts on this chunk; counts the match."""
+        """Return whether the trigger acts on this chunk, and count the match."""
         if side != self.side or self.left == 0 or not self._pattern.search(chunk):
             return False
         if self.left is not None:
@@ -48,14 +52,14 @@ class Trigger:
         return True
 
     def wait(self, seconds: float = 20.0) -> None:
-        """Wait until it has fired, once for each call."""
+        """Wait for the next time that the trigger acts."""
         if not self._fired.acquire(timeout=seconds):
             raise AssertionError(
                 f"the proxy did not see {self._pattern.pattern!r} within {seconds:g} s"
             )
 
     def release(self) -> None:
-        """Release held bytes and stop acting; on the loop's thread."""
+        """Release held bytes and stop acting. Must be called on the loop's thread."""
         self.left = 0
         self._released.set()
 
@@ -81,7 +85,7 @@ class Link(NamedTuple):
 
 
 class Tap:
-    """A proxy on a free port; while idle it passes everything on.
+    """A proxy on a free port. Without triggers, it forwards everything.
 
     Connections that request a WebSocket go to `websockets`, if given; `kill` is called with the
     port of a client whose process is to be killed.
@@ -192,7 +196,7 @@ class Tap:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Close with a reset: an orderly close could be taken for the end of a response."""
+    """Close with a reset, because a normal close could be interpreted as the end of a response."""
     with contextlib.suppress(OSError):
         linger = struct.pack("ii", 1, 0)
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

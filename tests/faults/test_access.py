@@ -1,4 +1,4 @@
-"""Rejected webhooks, clock skew, and rights: rows 26 and 29 of the fault table."""
+"""Rejected webhooks, clock skew and permissions: rows 26 and 29 of the table in README.md."""
 
 from __future__ import annotations
 

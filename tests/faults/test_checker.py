@@ -1,4 +1,4 @@
-"""The checker finds bugs: each planted one makes it fail and is named."""
+"""The checker reports each kind of bug that a test plants in a history."""
 
 from __future__ import annotations
 
@@ -61,7 +61,9 @@ def sound() -> History:
 
 
 def edited(edit: Callable[[Operation], Operation | None]) -> History:
-    """The sound history with `edit` applied to each operation; None removes it."""
+    """Return the correct history after `edit` was applied to each operation. If `edit` returns
+    None, the operation is removed.
+    """
     changed = [edit(operation) for operation in sound().operations]
     return History([operation for operation in changed if operation is not None])
 

@@ -1,4 +1,4 @@
-"""The recording client follows protocol.md; the checker relies on it."""
+"""The recording client follows protocol.md. The checker relies on this."""
 
 from __future__ import annotations
 

@@ -31,7 +31,8 @@ def test_row_1_the_database_is_down(
     # When the database crashes and the provider calls
     fault_stack.stack.postgres.stop("immediate")
     refused = fault_stack.callback(generation, webhook_id="msg_" + generation)
-    # Then it is asked to retry, operators are alerted, the alarm has its metric, nothing is written
+    # Then the provider is asked to retry, operators are alerted, the metric of the alarm is
+    # emitted, and nothing is written
     assert (refused.status, refused.headers["retry-after"]) == (503, "10")
     alerts.expect("could not record a result", generation)
     assert '"DatabaseFailures":1' in fault_stack.logs("callback", began)
@@ -121,7 +122,7 @@ def test_row_4_the_process_dies_before_the_commit_is_confirmed(
     assert fault_stack.callback(generation, webhook_id="msg_" + generation).status >= 500
     assert killed.count == 1
     assert fault_stack.status(generation) == "COMPLETE"
-    # When the provider retries, as it does after a 5xx
+    # When the provider retries, as it does after a 5xx response
     answer = fault_stack.callback(generation, webhook_id="msg_" + generation)
     # Then the recorded result is recognized and published
     assert (answer.status, answer.body["outcome"]) == (200, "duplicate")

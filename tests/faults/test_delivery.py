@@ -46,12 +46,12 @@ def test_row_9_sqs_delivers_twice(
     tab, generation = open_tab(user), fault_stack.generation(user)
     fault_stack.callback(generation)
     tab.sees(generation)
-    # When SQS delivers it again and again, then it is pushed again
+    # When SQS delivers it repeatedly, then it is posted again each time
     for _ in range(2):
         before = len(tab.client.of("event"))
         fault_stack.send(fault_stack.outbox(user)[0]["event"])
         tab.more_than(before, "event")
-    # And the application does not notice
+    # And the application still handles it only once
     tab.sees(generation)
 
 
@@ -65,7 +65,7 @@ def test_row_10_events_overtake_each_other(
         fault_stack.callback(first)
     fault_stack.callback(second)
     tab.sees(second)
-    # Then the tab knows that one is missing, without a gap
+    # Then the tab detects that one event is missing, but does not report a gap
     assert tab.client.cursor.offset == 0
     # When the relay has run, then both have arrived
     fault_stack.relay()
@@ -166,7 +166,7 @@ def test_row_14_dynamodb_throttles_every_attempt_of_one_receive(
     condition = concerns(fault_stack, user)
     with fault_stack.aws.fault(**rules.dynamodb(operation, body=condition, times=3)):
         fault_stack.callback(generation)
-        # Then the message is received again and delivered, and seen once
+        # Then the message is received again and delivered, and the application handles it once
         tab.sees(generation, seconds=30)
         assert len(fault_stack.aws.fired()) == 3
     eventually(lambda: fault_stack.waiting() == 0, "an empty queue")
@@ -179,7 +179,7 @@ def test_row_14_dynamodb_throttles_connect(
     # Given a connections table that cannot be written for a while
     condition = concerns(fault_stack, user)
     with fault_stack.aws.fault(**rules.dynamodb("UpdateItem", body=condition, times=5)):
-        # Then the tab is refused, retries and is let in: open_tab waits for its welcome
+        # Then the tab is refused, retries and connects (open_tab waits for its welcome)
         tab = open_tab(user)
     generation = fault_stack.generation(user)
     fault_stack.callback(generation)
@@ -196,7 +196,7 @@ def test_row_15_gone_connections_are_removed(
     age_connections(fault_stack, user)
     # When an event comes
     fault_stack.callback(generation)
-    # Then the live tab has it, and the dead row is removed
+    # Then the open tab receives it, and the row of the closed connection is removed
     tab.sees(generation)
     eventually(lambda: len(fault_stack.connection_rows(user)) == 1, "the dead row is removed")
 
@@ -250,10 +250,10 @@ def test_row_17_a_bad_connection_does_not_delay_others(
     generation = fault_stack.generation(user)
     began = time.monotonic()
     fault_stack.callback(generation)
-    # Then the other has it long before the first one times out
+    # Then the other tab receives it long before the post to the first one times out
     other.sees(warm_up, generation)
     assert time.monotonic() - began < 2.5
-    # And the victim recovers it on its own
+    # And the affected tab recovers it by itself
     fault_stack.background.call(fault_stack.aws_tap.clear)
     victim.sees(warm_up, generation)
 
@@ -261,11 +261,11 @@ def test_row_17_a_bad_connection_does_not_delay_others(
 def test_row_18_posting_is_forbidden(
     fault_stack: FaultStack, open_tab: Callable[..., Tab], user: str
 ) -> None:
-    # Given a function without the right to post
+    # Given a function without permission to post
     tab, generation = open_tab(user, ping_seconds=60), fault_stack.generation(user)
     with fault_stack.aws.fault(**rules.posts(403, times=1)):
         fault_stack.callback(generation)
-        # Then no row is deleted, and the message is retried until the right is granted
+        # Then no row is deleted, and the message is retried until the permission is granted
         tab.sees(generation, seconds=30)
     assert len(fault_stack.connection_rows(user)) == 1
 
@@ -282,7 +282,7 @@ def test_row_6_deliver_dies_halfway(
     tab, generation = open_tab(user, ping_seconds=60), fault_stack.generation(user)
     killed = fault_stack.aws_tap.on("request", where, "kill")
     fault_stack.callback(generation)
-    # Then the message is received again, and pushed even if it was stored already
+    # Then the message is received again, and the event is posted even if it was already stored
     tab.sees(generation, seconds=40)
     assert killed.count == 1
 
@@ -325,7 +325,7 @@ def test_row_25_a_redriven_dead_letter_is_seen_once(
         sqs.send_message(QueueUrl=fault_stack.env["HERALD_DLQ_URL"], MessageBody=row["event"])
     # When an operator redrives them
     fault_stack.redrive()
-    # Then they are pushed again, and the application does not notice
+    # Then they are posted again, and the application still handles each only once
     eventually(lambda: len(tab.client.of("event")) >= 6, "the events are pushed again")
     tab.sees(*generations)
     assert fault_stack.waiting("HERALD_DLQ_URL") == 0

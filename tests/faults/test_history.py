@@ -1,4 +1,4 @@
-"""A long run on the applied stack: whatever fails, nothing is silently lost."""
+"""A long run on the local stack: no event is lost silently, whatever fails."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_nothing_is_silently_lost(fault_stack: FaultStack, request: pytest.Fixtu
     # Given several users with several tabs each
     wanted = request.config.pluginmanager.get_plugin("long-run") or LongRun(SEED, GENERATIONS)
     campaign = Campaign(fault_stack, wanted.seed, wanted.generations)
-    # When generations complete while one thing after another fails
+    # When generations complete while faults are injected one after another
     history = fault_stack.background.run(campaign.run(), seconds=None)
     file = BUILD / "faults" / f"history-{wanted.seed}.jsonl"
     history.save(file)

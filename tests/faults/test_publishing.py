@@ -51,11 +51,11 @@ def test_sns_rejects_the_publish(
 def test_row_5_sns_rejects_the_relay_too(
     fault_stack: FaultStack, open_tab: Callable[..., Tab], user: str
 ) -> None:
-    # Given an event that waits in the outbox, and SNS that keeps failing, alerts included
+    # Given an unpublished event in the outbox, and SNS that refuses all requests, including alerts
     tab, generation, began = open_tab(user), fault_stack.generation(user), time.time()
     with fault_stack.aws.fault(**rules.SNS_REFUSES):
         assert fault_stack.callback(generation).status == 200
-        # When the relay runs, then the alarms get their metrics without SNS
+        # When the relay runs, then the metrics for the alarms are emitted without SNS
         assert fault_stack.relay()["oldestSeconds"] >= 60
         assert '"PublishFailures":1' in fault_stack.logs("callback", began)
         assert '"OutboxOldestSeconds":' in fault_stack.logs("relay", began)

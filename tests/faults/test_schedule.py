@@ -1,4 +1,6 @@
-"""The schedule depends only on its seed and leaves every message one undisturbed receive."""
+"""The schedule depends only on its seed, and every message has at least one receive without a
+fault.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Faults between API Gateway and the clients, and recovery: rows 19-22 and protocol.md §4."""
+"""Faults between API Gateway and the clients, and recovery: rows 19-22 of the fault table, and the
+client requirements in protocol.md.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ def test_row_19_a_client_that_does_not_read_does_not_delay_others(
     generations = [fault_stack.generation(user) for _ in range(3)]
     for generation in generations:
         fault_stack.callback(generation)
-    # Then the other has them, and the queue is not held up
+    # Then the other tab receives them, and the queue is not delayed
     other.sees(*generations)
     eventually(lambda: fault_stack.waiting() == 0, "an empty queue")
     assert slow.client.results() == []
@@ -41,7 +43,7 @@ def test_row_19_a_client_that_does_not_read_does_not_delay_others(
 def test_row_20_the_network_breaks_between_post_and_client(
     fault_stack: FaultStack, open_tab: Callable[..., Tab], user: str
 ) -> None:
-    # Given a tab whose network breaks just as the event arrives, though @connections answered 200
+    # Given a tab whose network breaks just as the event arrives, although @connections answered 200
     tab, generation = open_tab(user), fault_stack.generation(user)
     lost = fault_stack.aws_tap.on("answer", rb'"type":"event".*' + generation.encode(), "cut")
     fault_stack.callback(generation)
@@ -78,11 +80,11 @@ def test_row_21_a_reconnect_storm(
     users = [f"{user}-{number}" for number in range(3)]
     tabs = [open_tab(name) for name in users for _ in range(5)]
     generations = {name: fault_stack.generation(name) for name in users}
-    # When all lose their connection at once, and events come while they reconnect
+    # When all lose their connection at once, and events arrive while they reconnect
     fault_stack.background.call(fault_stack.aws_tap.cut)
     for generation in generations.values():
         assert fault_stack.callback(generation).status == 200
-    # Then all are back and have missed nothing
+    # Then all tabs are connected again and have handled every event
     for tab in tabs:
         tab.sees(generations[tab.client.user], seconds=60)
         assert tab.client.of("gap") == []
@@ -100,7 +102,7 @@ def test_row_22_a_token_expires_while_the_client_is_connected(
     # When an event comes after the token has expired
     generation = fault_stack.generation(user)
     fault_stack.callback(generation)
-    # Then the tab is told why, reconnects with a fresh token and gets the event
+    # Then the tab receives the reason, reconnects with a fresh token and gets the event
     tab.sees(generation)
     assert [frame["code"] for frame in tab.client.of("close")] == [4202]
     assert tab.client.connections == 2
@@ -180,7 +182,7 @@ def test_more_events_were_missed_than_are_replayed(
         position = f"head/{event['epoch']}/{301:016d}"
         head = {"user_id": user, "position": position, "expires_at": int(time.time()) + 3600}
         table.put_item(Item=head)
-    # When it requests all of them, then it gets a gap instead
+    # When it requests all of them, then it gets a gap
     late = open_tab(user)
     gap = late.frame("gap")
     assert (gap["reason"], gap["earliest"], gap["head"]) == ("limit", 1, 301)
@@ -193,7 +195,7 @@ def test_more_events_were_missed_than_are_replayed(
 def test_the_missed_events_have_expired(
     fault_stack: FaultStack, open_tab: Callable[..., Tab], user: str
 ) -> None:
-    # Given a stream older than the retention, with its first events expired
+    # Given a stream that is older than the retention period, so that its first events have expired
     old = int((time.time() - 30 * 86_400) * 1000)
     epoch = str(uuid.UUID(f"{old:012x}70008000{uuid.uuid4().hex[:12]}"))
     fault_stack.query(

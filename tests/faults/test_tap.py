@@ -1,4 +1,4 @@
-"""The proxy does what its triggers say and nothing else."""
+"""The proxy performs the actions of its triggers and nothing else."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ REGION = "eu-central-1"
 
 
 class Terraform:
-    """The terraform command in a directory, without anybody's AWS credentials."""
+    """The terraform command in a directory, without AWS credentials of the user."""
 
     def __init__(self, directory: Path, **variables: str) -> None:
         self.directory = directory

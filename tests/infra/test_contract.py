@@ -23,7 +23,8 @@ pytestmark = pytest.mark.infra
 
 Resources = dict[str, dict[str, Any]]
 NAME = re.compile(r"\bHERALD_[A-Z_]+\b")
-WEBSOCKET_NAMES = {  # Chalice names them by route, and keeps the handler's own name in `handler`
+# Chalice names WebSocket functions by route; the attribute `handler` has the handler's own name
+WEBSOCKET_NAMES = {
     "websocket_connect": "connect",
     "websocket_disconnect": "disconnect",
     "websocket_message": "message",
@@ -75,7 +76,9 @@ def plan(planning: Terraform) -> Resources:
 
 
 def merge(known: Any, unknown: Any) -> Any:
-    """Return the planned attributes, with True for each that is unknown before apply."""
+    """Return the planned attributes. The value is True for each attribute that is unknown before
+    apply.
+    """
     if isinstance(known, dict) and isinstance(unknown, dict):
         return {key: merge(known.get(key), unknown.get(key)) for key in known | unknown}
     if isinstance(known, list) and isinstance(unknown, list) and len(known) == len(unknown):

@@ -60,7 +60,8 @@ def test_the_example_sets_every_required_variable(module: str) -> None:
 def test_the_examples_are_a_valid_configuration(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "infra" / "modules", tmp_path / "modules")
     configuration = "\n".join(example(module) for module in MODULES)
-    # Functions that the examples mention, but do not declare, are like the one they declare.
+    # The examples mention functions that they do not declare. These are declared like the function
+    # that the example declares.
     [function] = re.findall(r'(?ms)^module "deliver" \{.*?^\}', configuration)
     declared = set(re.findall(r'(?m)^module "(\w+)"', configuration))
     for name in sorted(set(re.findall(r"\bmodule\.(\w+)", configuration)) - declared):

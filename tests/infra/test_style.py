@@ -21,7 +21,7 @@ FILES = sorted(path for path in INFRA.rglob("*.tf") if ".terraform" not in path.
 MODULES = sorted(path for path in (INFRA / "modules").iterdir() if path.is_dir())
 HANDLERS = ["authorize", "callback", "connect", "deliver", "disconnect", "message", "relay"]
 
-# In these files, AWS has no narrower resource; a comment says why.
+# In these files, AWS does not support a narrower resource. A comment there gives the reason.
 WILDCARDS = {"modules/function/policies.tf", "modules/keys/policies.tf"}
 
 

@@ -38,7 +38,8 @@ def test_the_lock_file_covers_every_platform(root: Terraform) -> None:
     lock = (root.directory / ".terraform.lock.hcl").read_text()
     assert lock == (ROOT / "infra" / ".terraform.lock.hcl").read_text(), "init had to add to it"
     hashes = re.findall(r'"(h1|zh):[^"]+"', lock)
-    # One of each kind for each platform's package, and one for the provider's manifest.
+    # One checksum of each kind for the package of each platform, and one for the provider's
+    # manifest.
     assert (hashes.count("h1"), hashes.count("zh")) == (14, 15)
 
 
@@ -59,7 +60,7 @@ class Defect(NamedTuple):
     wrong: str
 
 
-# Each of these causes an outage or a security hole, and no other test would detect it.
+# Each of these defects causes an outage or a security problem, and no other test would detect it.
 DEFECTS = {
     "misspelt dimension": Defect("alarms", "main.tf", "QueueName = row.", "QueuName = row."),
     "misspelt metric": Defect("alarms", "alarms.tf", "OfOldestMessage", "OfOldestMessages"),

@@ -32,12 +32,15 @@ def moto() -> Iterator[str]:
 
 
 class Gateway:
-    """API Gateway's @connections: records posts, answers with the scripted statuses."""
+    """A fake of API Gateway's @connections, which records posts and answers with scripted
+    statuses.
+    """
 
     def __init__(self) -> None:
         self.posted: dict[str, list[str]] = {}
         self.closed: list[str] = []
-        self.statuses: dict[str, list[int]] = {}  # by connection id; the last one is repeated
+        # statuses by connection id; the last one is repeated
+        self.statuses: dict[str, list[int]] = {}
         gateway = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -91,7 +94,7 @@ def gateway() -> Iterator[Gateway]:
 
 @pytest.fixture
 def environment(moto: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Every function's environment, on moto and the scripted @connections."""
+    """The environment of every function, with moto and the scripted @connections."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "HERALD_"))]:
         monkeypatch.delenv(name)
     found = {
@@ -135,7 +138,7 @@ def dynamodb(moto: str, environment: dict[str, str]) -> Iterator[Any]:
 
 @pytest.fixture
 def runtime(dynamodb: Any, environment: dict[str, str]) -> Iterator[Runtime]:
-    """The functions as they are assembled on AWS, in that environment."""
+    """The functions, built as on AWS, with that environment."""
     found = Runtime(environment)
     yield found
     found.close()
@@ -143,7 +146,7 @@ def runtime(dynamodb: Any, environment: dict[str, str]) -> Iterator[Runtime]:
 
 @pytest.fixture
 def service(dynamodb: Any, environment: dict[str, str]) -> Iterator[Service]:
-    """DynamoDB through its own engine."""
+    """DynamoDB, called through an engine of its own."""
     engine = Engine()
     yield Service(engine, DYNAMODB, environment)
     engine.close()

@@ -1,6 +1,7 @@
-"""The engine's CPU time compared with its peers', as ratios with a wide margin; never wall time.
+"""Compares the engine's CPU time with other clients. The limits are ratios with a wide margin, and
+wall time is not compared.
 
-`make bench` measures the same more carefully; these tests only catch large regressions.
+`make bench` measures the same values more carefully. These tests detect only large regressions.
 """
 
 import os
@@ -22,7 +23,7 @@ ROUNDS = 3
 
 @pytest.fixture(scope="module")
 def measured() -> dict[str, float]:
-    """CPU microseconds per post: medians of interleaved rounds."""
+    """Return the CPU microseconds per post of each client, as medians of interleaved rounds."""
     stand.build()
     runs: dict[str, list[float]] = {"floor": [], "herald": [], "boto3_loop": []}
     with stand.standin(gone_every=100) as url:
@@ -59,7 +60,7 @@ def test_the_authorizers_own_modules_import_nothing_heavy() -> None:
 
 
 def loaded(code: str, **environment: str) -> set[str]:
-    """The modules that a fresh process has loaded after running some code."""
+    """Return the modules that a new process has loaded after it ran some code."""
     printed = subprocess.check_output(
         [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
         cwd=ROOT,

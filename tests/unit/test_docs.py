@@ -62,7 +62,7 @@ def alarm_keys(texts: list[str]) -> set[str]:
             for name, value in block.items():
                 if isinstance(value, dict):
                     found |= {key.strip('"') for key in value if not key.startswith("__")}
-                elif isinstance(value, str):  # an expression that builds a table
+                elif isinstance(value, str):  # a string is an HCL expression that builds a table
                     keys = re.findall(r'"?([a-z]+(?:-[a-z]+)+)[^"\s]*"? =>? \{', value)
                     assert len(keys) == value.count('action = "'), f"{name}: a key is not read"
                     found |= set(keys)
@@ -119,10 +119,10 @@ def test_each_metric_is_emitted_where_the_registry_says() -> None:
         for name, value in vars(metrics).items()
         if name.isupper() and name != "REGISTRY"
     }
-    room = ROOT / "chalicelib"
+    package = ROOT / "chalicelib"
     found: dict[str, set[str]] = {name: set() for name in metrics.REGISTRY}
     for function, files in emitters.items():
-        source = "".join((room / file).read_text() for file in files)
+        source = "".join((package / file).read_text() for file in files)
         for metric in metrics.REGISTRY.values():
             if f"metrics.{constants[metric]}" in source:
                 found[metric.name].add(function)
@@ -155,7 +155,7 @@ def test_every_environment_variable_named_exists(sources: str) -> None:
     # Endpoints are named after services (chalicelib/aws/service.py); the region is boto3's own.
     known = {"AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_SECRETS_MANAGER", "AWS_ENDPOINT_URL_SNS"}
     unknown = {name for name in named - known if not re.search(rf"\b{name}\b", sources)}
-    prefix = "HERALD_"  # a function's setting is the field with the rest of the name
+    prefix = "HERALD_"  # a setting is a field whose name is the rest of the variable's name
     fields = {name for name in unknown if f"    {name.removeprefix(prefix).lower()}: " in sources}
     assert unknown == fields
 
@@ -204,7 +204,7 @@ def test_every_relative_link_leads_somewhere() -> None:
 
 
 def test_the_table_of_rights_matches_the_policies() -> None:
-    # A function declares the keys it uses; the module grants these actions on them.
+    # A function declares the keys that it uses, and the module grants these actions on them.
     policies = hcl2.loads((ROOT / "infra/modules/function/policies.tf").read_text())
     key_actions = policies["locals"][0]["key_actions"]
     assert set(key_actions) == {"decrypt", "encrypt"}

@@ -1,4 +1,4 @@
-"""The guard of the unit tests: a socket fails the test that opens it."""
+"""The socket guard of the unit tests makes every test fail that opens a socket."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from chalicelib.retry import backoff, retry
 
 
 class Flaky:
-    """Fails the given number of times."""
+    """An operation that fails the given number of times."""
 
     def __init__(self, failures: int) -> None:
         self.failures = failures

@@ -1,4 +1,4 @@
-"""The composition root: each function is built from its own settings and nothing else."""
+"""The composition root builds each function only from its own settings."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def environ(function: str, **changes: str) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def _boto3(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on Lambda: boto3 finds its region and its credentials in the process's environment."""
+    """As on Lambda, boto3 finds its Region and its credentials in the environment variables."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKID")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")

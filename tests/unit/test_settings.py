@@ -1,4 +1,4 @@
-"""Settings: read from the environment, never at import; errors name the variable."""
+"""Settings are read from the environment, but not at import time, and errors name the variable."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""All recorded requests together: what is wrong, and what was seen at all."""
+"""Checks all recorded requests; reports violations and the operations that were recorded."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 class Report(NamedTuple):
     violations: list[str]
-    operations: Counter[str]  # how often each was asked for
+    operations: Counter[str]  # number of requests by operation
 
 
 def check(requests: Iterable[Request]) -> Report:
-    """Compare requests, in their order, with models and rules."""
+    """Compare requests, in the order in which they were sent, with models and rules."""
     state, found = limits.State(), Report([], Counter())
     for request in requests:
         state.today = datetime.fromtimestamp(request.at, UTC).date()
@@ -40,7 +40,7 @@ def _violations(call: Call, state: limits.State) -> Iterator[str]:
     yield from call.problems
     against_model = list(shapes.violations(call.operation.input_shape, call.parameters))
     yield from against_model
-    if not against_model:  # a rule may count on the form
+    if not against_model:  # rules rely on valid shapes
         yield from rules.violations(call, state)
 
 

@@ -1,4 +1,4 @@
-"""Which operation a request is for, and its parameters, read by AWS's four older protocols."""
+"""Decodes a request to its operation and parameters, for the AWS protocols that Herald uses."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
     from tests.wire.records import Request
 
-# The name in a signature, where botocore's is another.
+# Service names in signatures, where botocore's name for the service differs.
 _SERVICES = {
     "apigateway": "apigateway",  # or apigatewayv2, by the path
     "execute-api": "apigatewaymanagementapi",
     "monitoring": "cloudwatch",
 }
-# The emulator serves every API under a path of its one address.
+# The emulator serves every deployed API at one address, each below its own path.
 _EMULATED = re.compile(r"/_aws/execute-api/[^/]+/[^/]+(?=/@connections/)")
-# Belong to HTTP, signing and the SDKs, to no operation.
+# Headers of HTTP, signatures and SDKs, which belong to no operation.
 _COMMON_HEADERS = re.compile(r"x-amz-(?:date|target|user-agent|security-token|content-sha256)")
 _SIGNATURE = re.compile(r"X-Amz-(?:Algorithm|Credential|Date|Expires|SignedHeaders|Signature)")
 
 
 class Undecodable(Exception):
-    """The request is for no operation, or not in its protocol's form."""
+    """The request is for an unknown operation, or it violates its protocol."""
 
 
 class Call(NamedTuple):
-    """A decoded request. `problems` are what the protocol itself finds wrong."""
+    """A decoded request. `problems` are the violations of the protocol itself."""
 
     service: str
     operation: OperationModel
@@ -50,7 +50,7 @@ class Call(NamedTuple):
 
 
 def decode(request: Request) -> Call:
-    """Raises Undecodable."""
+    """Decode a request; raises Undecodable."""
     model = _model(_service(request))
     protocol = _protocol(request, model)
     if protocol == "json":
@@ -82,7 +82,7 @@ def _model(service: str) -> ServiceModel:
 
 
 def _protocol(request: Request, model: ServiceModel) -> str:
-    """The protocol of the request; the model says which are possible."""
+    """Return the protocol of the request, which must be one that the service's model allows."""
     possible = [*model.metadata.get("protocols", ()), model.metadata["protocol"]]
     if "rest-json" in possible:
         return "rest-json"
@@ -90,7 +90,7 @@ def _protocol(request: Request, model: ServiceModel) -> str:
         return "json"
     kind = request.headers.get("content-type", "")
     if request.method == "GET" or kind.startswith("application/x-www-form-urlencoded"):
-        # A query service's requests stay valid when it learns JSON, SQS's for one.
+        # Services that change to JSON, such as SQS, still accept requests in the query protocol.
         return "query" if model.metadata.get("apiVersion") else "unknown"
     return str(model.metadata["protocol"])
 
@@ -117,13 +117,15 @@ def _json(request: Request, model: ServiceModel) -> Call:
 
 
 def named(shape: Any, value: Any) -> Any:
-    """A JSON value with the members' names of the model instead of those on the wire."""
+    """Return a JSON value in which members have their names from the model instead of their JSON
+    names.
+    """
     if shape is None or value is None:
         return value
     if shape.type_name == "structure" and isinstance(value, dict):
         wire = {each.serialization.get("name", name): name for name, each in shape.members.items()}
         return {
-            # What the model does not know keeps a name that it does not know either.
+            # A member that the model does not know gets a name that is not in the model either.
             wire.get(name, f"{name} (on the wire)"): named(shape.members.get(wire.get(name)), each)
             for name, each in value.items()
         }
@@ -167,12 +169,12 @@ class _Route(NamedTuple):
     operation: OperationModel
     pattern: re.Pattern[str]
     literals: int
-    fixed: dict[str, str]  # query parameters that the address itself has
+    fixed: dict[str, str]  # query parameters that are part of the operation's URI
 
 
 @functools.cache
 def _routes(model: ServiceModel) -> list[_Route]:
-    """The operations by their addresses, the most literal first."""
+    """Return the operations with their URI patterns, those with the longest literal text first."""
     found = []
     for name in model.operation_names:
         operation = model.operation_model(name)
@@ -235,7 +237,7 @@ def _rest_call(
 
 
 def _body(shape: Any, body: bytes) -> dict[str, Any]:
-    """The members that a REST request has in its body."""
+    """Return the members in the body of a REST request."""
     if not body:
         return {}
     payload = shape.serialization.get("payload") if shape is not None else None

@@ -1,4 +1,6 @@
-"""Values from text: the fields of the query protocol, and headers and paths of REST."""
+"""Converts text to values, for the fields of the query protocol and for headers and paths of REST
+requests.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,19 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z|\d+(\.\d+)?")
 
 
 def structure(shape: Shape | None, fields: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    """The structure that flat fields make, and the names of the fields that are not in it."""
+    """Return the structure that flat fields describe, and the names of the fields that are not in
+    the model.
+    """
     unknown: list[str] = []
     found = _structure(shape, _tree(fields), "", unknown) if shape is not None else {}
     return found, unknown if shape is not None else list(fields)
 
 
 def scalar(shape: Shape, text: str) -> tuple[Any, str | None]:
-    """The value that text is for a shape, or the text itself and why it is none."""
+    """Convert a text to the type of a shape.
+
+    Returns the value and None, or the text and the reason why it is invalid.
+    """
     kind = shape.type_name
     if kind in ("string", "list", "map", "structure"):
         return text, None
@@ -39,7 +46,7 @@ def scalar(shape: Shape, text: str) -> tuple[Any, str | None]:
         is_boolean = text in ("true", "false")
         return (text == "true", None) if is_boolean else (text, f"{text!r} is no boolean")
     if kind == "timestamp":
-        # The models count times as numbers of seconds.
+        # In the models, times are numbers of seconds.
         return (0.0, None) if _TIME.fullmatch(text) else (text, f"{text!r} is no time")
     if kind == "blob":
         try:
@@ -50,7 +57,9 @@ def scalar(shape: Shape, text: str) -> tuple[Any, str | None]:
 
 
 def _tree(fields: Mapping[str, str]) -> dict[str, Any]:
-    """Nested mappings by the dots in names; the value of a name itself is at ""."""
+    """Return nested mappings, split at the dots in the names. The value of a name itself has the
+    key "".
+    """
     root: dict[str, Any] = {}
     for name, value in fields.items():
         node = root
@@ -73,7 +82,7 @@ def _value(shape: Shape, node: dict[str, Any], path: str, unknown: list[str]) ->
 
 
 class Wrong(str):
-    """A text that is no value of its shape; as itself it says why."""
+    """Marks a value that is invalid for its shape. The string is the reason."""
 
     __slots__ = ()
 

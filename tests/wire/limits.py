@@ -1,4 +1,6 @@
-"""The limits by themselves: each check yields what is wrong with the parameters of a call."""
+"""The checks for documented limits. Each check yields the violations in the parameters of a
+call.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class State:
-    """What earlier requests have made, as far as a rule counts it; and when this one was sent."""
+    """The effects of earlier requests that rules depend on, and the date of the current request."""
 
     def __init__(self) -> None:
         self.today = datetime.now(UTC).date()
@@ -21,12 +23,13 @@ class State:
 
 # --- SQS and SNS ---
 
-# #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF
+# All characters except those that AWS documents as valid: #x9 | #xA | #xD | #x20 to #xD7FF | #xE000
+# to #xFFFD | #x10000 to #x10FFFF
 _REFUSED_BY_SQS = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def _messages(call: dict[str, Any]) -> list[dict[str, Any]]:
-    """The messages of an SQS or SNS request, single or a batch."""
+    """Return the messages of an SQS or SNS request, which may be a batch."""
     batch = call.get("Entries", call.get("PublishBatchRequestEntries"))
     return batch if batch is not None else [call]
 
@@ -40,7 +43,11 @@ def _attributes(message: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def sqs_characters(call: dict[str, Any], _: State) -> Iterator[str]:
-    """Holds for what is published as well: a subscribed queue refuses it, and it is lost."""
+    """Check the characters in messages.
+
+    The rule also applies to publishing to SNS, because a subscribed queue would refuse the message,
+    and it would be lost.
+    """
     for message in _messages(call):
         values = [str(each.get("StringValue", "")) for each in _attributes(message).values()]
         for text in (_text(message), *values):
@@ -98,13 +105,15 @@ def _statements(policy: str) -> list[Any]:
 
 
 def item_size(item: dict[str, Any]) -> int:
-    """The size of an item or of a map of attribute values, as DynamoDB counts it."""
+    """Return the size of an item or of a map of attribute values in bytes, as DynamoDB counts
+    it.
+    """
     return sum(len(name.encode()) + _value_size(value) for name, value in item.items())
 
 
 def _value_size(value: dict[str, Any]) -> int:
     ((kind, content),) = value.items()
-    if kind in ("S", "B"):  # bytes are in base64: three of four
+    if kind in ("S", "B"):  # bytes are base64-encoded, so four characters are three bytes
         return len(content.encode()) if kind == "S" else len(content) * 3 // 4
     if kind == "N":
         return len(content.strip("-").replace(".", "").strip("0")) // 2 + 1
@@ -137,7 +146,10 @@ def dynamodb_keys(call: dict[str, Any], _: State) -> Iterator[str]:
 
 
 def dynamodb_batch(call: dict[str, Any], _: State) -> Iterator[str]:
-    """The models limit what is for one table; the service, what is for all of them."""
+    """Check the number of items in a batch.
+
+    The models limit the items of each table, but the service limits those of all tables together.
+    """
     asked = call["RequestItems"].values()
     count = sum(len(each["Keys"]) if isinstance(each, dict) else len(each) for each in asked)
     most = 100 if any(isinstance(each, dict) for each in asked) else 25
@@ -153,9 +165,9 @@ def _without_space(policy: str) -> int:
 
 
 def iam_role_policies(call: dict[str, Any], state: State) -> Iterator[str]:
-    """All inline policies of a role together; white space does not count."""
+    """Check the total size of a role's inline policies. White space does not count."""
     policies = state.inline_policies.setdefault(call["RoleName"], {})
-    if "PolicyDocument" not in call:  # it is deleted
+    if "PolicyDocument" not in call:  # the policy is deleted
         policies.pop(call["PolicyName"], None)
         return
     policies[call["PolicyName"]] = _without_space(call["PolicyDocument"])
@@ -190,19 +202,22 @@ DEPRECATED = {
     "python3.13": date(2029, 6, 30),
     "python3.14": date(2029, 6, 30),
 }
-NOTICE = timedelta(days=180)  # how long before that AWS begins to warn
+NOTICE = timedelta(days=180)  # time before the deprecation at which AWS begins to warn
 
 
 def days_left(runtime: str, today: date) -> int | None:
-    """How long a runtime is good for a deployment; None: it is in no table here."""
+    """Return the days until a runtime is deprecated, or None if the table does not have the
+    runtime.
+    """
     ends = DEPRECATED.get(runtime)
     return None if ends is None else (ends - today).days
 
 
 def lambda_runtime(call: dict[str, Any], state: State) -> Iterator[str]:
-    """The stack on one machine has the machine's own Python, which no release can renew.
+    """Check that the runtime is known and not deprecated.
 
-    The runtime that is deployed must be good for longer: tests/unit/wire/test_limits.py.
+    The recorded runtime is that of the machine's Python, which a release of Herald cannot change.
+    For the runtime of deployments, tests/unit/wire/test_limits.py requires more remaining time.
     """
     if (runtime := call.get("Runtime")) is None:
         return

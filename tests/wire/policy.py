@@ -1,7 +1,8 @@
-"""The least policy of the role that deploys, from what Terraform asked of AWS.
+"""Generates the minimal policy for the deploying role from Terraform's recorded requests.
 
-`python -m tests.wire.policy [requests.jsonl]` writes docs/deploy-policy.json. The record must have
-an apply, a plan and a destroy: tests/e2e/test_zz_wire.py makes one, and compares.
+`python -m tests.wire.policy [requests.jsonl]` writes docs/deploy-policy.json. The record must
+include an apply, a plan and a destroy. tests/e2e/test_zz_wire.py creates such a record and compares
+the policy with the document.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "deploy-policy.json"
 RECORD = ROOT / "build" / "test-stack" / "logs" / "requests.jsonl"
 
-# Where the action is not the operation's name. Sources for all of this file: the Service
-# Authorization Reference, and for each pair of tables below the page of the service itself.
+# Operations whose IAM action has another name. The source for this file is AWS's Service
+# Authorization Reference; the tables below also name the documentation page of the service.
 _EXCEPTIONS = {"lambda:Invoke": "lambda:InvokeFunction"}
 
-# What a later deployment asks for when something that exists is changed.
+# Actions that a later deployment needs to change existing resources.
 _UPDATES = {
     "cloudwatch:PutMetricAlarm": ("cloudwatch:TagResource", "cloudwatch:UntagResource"),
     "dynamodb:CreateTable": (
@@ -76,7 +77,7 @@ _UPDATES = {
     "sqs:CreateQueue": ("sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"),
 }
 
-# What AWS asks of the caller besides, when an operation is called with one of these members.
+# Further actions that AWS requires from the caller if the operation has one of these members.
 _BESIDES = {
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-logging.html
     ("apigatewayv2:CreateStage", "AccessLogSettings"): (
@@ -111,12 +112,12 @@ _ROLES = "arn:*:iam::*:role/herald-*"
 
 
 def calls(requests: Iterable[Request]) -> list[Call]:
-    """What Terraform asked for; raises decode.Undecodable."""
+    """Return the decoded requests of Terraform; raises decode.Undecodable."""
     return [decode.decode(request) for request in requests if request.by_terraform]
 
 
 def action(call: Call) -> str:
-    """The IAM action that a call needs."""
+    """Return the IAM action that a call needs."""
     if call.service in ("apigateway", "apigatewayv2"):
         return f"apigateway:{call.operation.http['method']}"
     name = call.name.removesuffix("Batch") if call.service in ("sns", "sqs") else call.name
@@ -124,12 +125,12 @@ def action(call: Call) -> str:
 
 
 def document(asked: Sequence[Call]) -> dict[str, Any]:
-    """The policy for the role that made these calls."""
+    """Return the policy that a role needs to make these calls."""
     names = {call.name for call in asked}
     recorded = {action(call) for call in asked}
     updates = {each for name in names for each in _UPDATES.get(name, ())}
     if any(name.startswith("apigatewayv2:Create") for name in names):
-        updates |= {"apigateway:PATCH", "apigateway:PUT"}  # PUT: tags
+        updates |= {"apigateway:PATCH", "apigateway:PUT"}  # PUT is needed for tags
     besides = {
         each
         for call in asked
@@ -171,7 +172,7 @@ def main(arguments: Sequence[str]) -> int:
     asked = calls(records.load(Path(arguments[0]) if arguments else RECORD))
     needed = {"lambda:CreateFunction", "lambda:DeleteFunction", "lambda:GetFunction"}
     if missing := needed - {call.name for call in asked}:
-        print(f"The record has no whole apply, plan and destroy: {missing}", file=sys.stderr)
+        print(f"The record has no complete apply, plan and destroy: {missing}", file=sys.stderr)
         return 1
     DOCUMENT.write_text(text(document(asked)))
     print(DOCUMENT.relative_to(ROOT))

@@ -1,4 +1,4 @@
-"""Requests as the emulator recorded them."""
+"""Reads the requests that the emulator recorded."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 class Incomplete(Exception):
-    """The record does not have everything that was asked."""
+    """The record does not have all requests."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request for AWS; `service` is the one that its signature names."""
+    """One request to AWS; `service` is the service name in its signature."""
 
     service: str
     method: str
@@ -42,7 +42,7 @@ class Request:
 
 
 def load(path: Path) -> list[Request]:
-    """All requests of a file, in the order of their answers; raises Incomplete."""
+    """Return all requests of a file, in the order of their responses; raises Incomplete."""
     with path.open() as file:
         return [_request(json.loads(line)) for line in file]
 

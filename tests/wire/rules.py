@@ -1,4 +1,4 @@
-"""Documented limits and rules that AWS's models do not have, each with the page that states it."""
+"""Documented limits and rules that AWS's models lack, each with its documentation page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DOCS = "https://docs.aws.amazon.com"
 
 
 class Rule(NamedTuple):
-    """`check` yields what is wrong with one of the named operations."""
+    """A rule for the named operations; `check` yields the violations."""
 
     name: str
     source: str
@@ -126,7 +126,7 @@ RULES = (
 
 
 def violations(call: Call, state: limits.State) -> Iterator[str]:
-    """Everything about a call that a rule does not allow; its parameters fit their shapes."""
+    """Yield the rules that a call violates. The parameters of the call must have valid shapes."""
     for rule in RULES:
         if call.name in rule.operations:
             for found in rule.check(call.parameters, state):

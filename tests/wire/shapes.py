@@ -1,4 +1,4 @@
-"""Parameters compared with the shapes of AWS's models."""
+"""Compares parameters with the shapes of AWS's models."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _NUMBERS = ("integer", "long", "float", "double")
 
 
 def violations(shape: Shape | None, value: Any, path: str = "") -> Iterator[str]:
-    """Everything about a value that its shape does not allow."""
+    """Yield the reasons why a value does not match its shape."""
     if shape is None:
         if value:
             yield f"{path or 'the request'} has members, and its shape has none"
     elif isinstance(value, Wrong):
         yield f"{path}: {value}"
     elif value is None:
-        return  # JSON's null is a member that is not there
+        return  # a JSON null means that the member is missing
     else:
         yield from _CHECKS[shape.type_name](shape, value, path)
 
@@ -137,7 +137,9 @@ _CHECKS = {
 
 @functools.cache
 def compiled(pattern: str) -> re.Pattern[str]:
-    r"""A pattern of the models, which are Java's: `\p{L}` is a category of characters there."""
+    r"""Return a compiled pattern of the models. They use Java's syntax, in which `\p{L}` is a
+    category of characters.
+    """
     translated = re.sub(r"\\p\{(\w+)\}", lambda found: _category(found[1], pattern, found), pattern)
     return re.compile(translated)
 
@@ -152,7 +154,9 @@ def _category(name: str, pattern: str, found: re.Match[str]) -> str:
 
 @functools.cache
 def _categories() -> dict[str, str]:
-    """The characters of each Unicode category, `Lu` and `L` alike, as ranges of a class."""
+    """Return the characters of each Unicode category, such as `Lu` and `L`, as ranges for a
+    character class.
+    """
     runs: dict[str, list[list[int]]] = {}
     for code in range(sys.maxunicode + 1):
         whole = unicodedata.category(chr(code))

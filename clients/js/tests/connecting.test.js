@@ -37,7 +37,7 @@ test("the state is loaded once, after the position is known, and not again after
   assert.deepEqual(world.loads, [["start", 44]]);
 });
 
-test("live events before the welcome are delivered, and counted once the position is known", async () => {
+test("live events before the welcome are delivered, and count as received once the position is known", async () => {
   const world = new World();
   const herald = world.client();
   await settle();
@@ -181,7 +181,7 @@ test("a token that cannot be fetched, or hangs, is an error and is retried", asy
   assert.deepEqual(world.peer.protocols, ["herald.v1", "bearer.good"]);
 });
 
-test("pings carry the contiguous offset every ping_ms; after two missing pongs the connection is replaced", async () => {
+test("a ping with the contiguous offset is sent every ping_ms; after two missing pongs the connection is replaced", async () => {
   const world = new World();
   const { peer } = await world.live(10);
   await peer.say(frame(11), frame(13));
@@ -205,7 +205,7 @@ test("pings carry the contiguous offset every ping_ms; after two missing pongs t
   await world.reconnected();
 });
 
-test("a throttled ping does not cost the connection: any frame proves that it is alive", async () => {
+test("a throttled ping does not close the connection, because any received frame counts as an answer", async () => {
   const world = new World();
   const { peer } = await world.live(10);
   const refused = { message: "Too Many Requests", connectionId: "abc=", requestId: "1" }; // API Gateway's own, untyped
@@ -221,7 +221,7 @@ test("a throttled ping does not cost the connection: any frame proves that it is
   }
 });
 
-test("a network that is back or a tab that is visible again reconnects without waiting", async () => {
+test("when the network is back or the tab is visible again, the client reconnects at once", async () => {
   const world = new World();
   world.random = 0.999999;
   const { peer } = await world.live(0);
@@ -263,7 +263,7 @@ test("close() stops everything, connect() resumes from the position, dispose() l
   assert.equal(world.clock.pending, 0);
 });
 
-test("a client closed while it waits for its token opens no connection", async () => {
+test("a client that is closed while it waits for a token opens no connection", async () => {
   const world = new World();
   let give;
   const herald = world.client({ token: () => new Promise((resolve) => (give = resolve)) });

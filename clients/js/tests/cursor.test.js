@@ -1,4 +1,4 @@
-/** The cursor on its own, in states that are hard to reach through a server. */
+/** Tests of the cursor alone, in states that are hard to reach through a server. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Cursor, RecentIds } from "../cursor.js";
@@ -10,7 +10,7 @@ function at(head) {
   return cursor;
 }
 
-test("for every order of arrival the cursor is at the contiguous offset, and at the last one in the end", () => {
+test("in every order of arrival, the cursor is at the highest contiguous offset, and finally at the last offset", () => {
   for (const order of permutations([1, 2, 3, 4, 5])) {
     const cursor = at(0);
     const arrived = new Set();
@@ -27,7 +27,7 @@ test("for every order of arrival the cursor is at the contiguous offset, and at 
   }
 });
 
-test("there are at most a thousand holes; the oldest ones beyond that are given up", () => {
+test("there are at most a thousand holes; if there are more, the oldest are given up", () => {
   const cursor = at(0);
   for (let offset = 2; offset <= 2_010; offset += 2) cursor.receive(E1, offset, 1_000);
   assert.equal(cursor.holes.length, 1_005);

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { E1, frame, MINUTE, SECOND, settle, World } from "./world.js";
 
-// 110 minutes less 5 %: rotation is spread over the last tenth, and the world's random is 0.5.
+// 110 minutes minus 5 %, because rotation is spread over the last tenth of the lifetime and the
+// random number in these tests is 0.5.
 const ROTATES = 104.5 * MINUTE;
 
 const close = (code, reconnect, retry_after_ms = 0) => ({ type: "close", code, name: "n", reconnect, retry_after_ms });
@@ -54,7 +55,7 @@ test("a close frame with reconnect \"never\" stays offline and reports an error;
   assert.equal(world.peers.length, 2);
 });
 
-test("without a reconnect field the code's range decides", async () => {
+test("without a reconnect field, the range of the code determines whether the client reconnects", async () => {
   for (const [code, reconnects] of [[4003, false], [4101, true], [4201, true]]) {
     const world = new World();
     const { peer } = await world.live(0);
@@ -64,7 +65,7 @@ test("without a reconnect field the code's range decides", async () => {
   }
 });
 
-test("after a refused hello the code's range decides whether to reconnect", async () => {
+test("after a refused hello, the range of the code determines whether the client reconnects", async () => {
   for (const [code, reconnects] of [[4001, false], [4102, true]]) {
     const world = new World();
     world.client();
@@ -214,7 +215,7 @@ test("if the old connection is lost during its replacement, the new one takes ov
   assert.equal(world.peers.length, 2);
 });
 
-test("the token is renewed on the connection at 80 % of its lifetime, and again by the lifetime in auth_ok", async () => {
+test("the token is renewed on the connection at 80 % of its lifetime, and later according to the lifetime in auth_ok", async () => {
   const world = new World();
   const { peer } = await world.live(0, { welcome: { token_ms: 100 * SECOND } });
   await world.clock.advance(79_999);

@@ -26,7 +26,7 @@ test("an event is delivered once, however often it arrives and by whichever path
   assert.deepEqual(world.ids, ["event-1", "event-2"]);
 });
 
-test("the same event at two offsets is delivered once, and both offsets count", async () => {
+test("the same event at two offsets is delivered once, and both offsets count as received", async () => {
   const world = new World();
   const { herald, peer } = await world.live(0);
   await peer.say(frame(1, { id: "same" }), frame(2, { id: "same" }));
@@ -118,7 +118,7 @@ test("a request lost with its connection is repeated on the next one", async () 
   assert.equal(again.last("history").since, 41);
 });
 
-test("while offline the only timer is the reconnect", async () => {
+test("while offline, the only timer is that of the reconnect", async () => {
   const world = new World();
   const { peer } = await world.live(41);
   await peer.say(frame(43));
@@ -177,7 +177,7 @@ test("a pong with a head above the cursor triggers history requests at once, pag
   assert.equal(world.ids.length, 240);
 });
 
-test("a missing event does not hold up those after it", async () => {
+test("a missing event does not delay the events after it", async () => {
   const world = new World();
   const { herald, peer } = await world.live(0);
   await world.clock.advance(270 * SECOND);
@@ -195,7 +195,7 @@ test("a missing event does not hold up those after it", async () => {
   assert.equal(herald.position.offset, 150);
 });
 
-test("after a short response the next request follows at once, and an empty response does not loop", async () => {
+test("after a response with fewer events than requested, the next request follows at once; an empty response causes no loop", async () => {
   const world = new World();
   const { peer } = await world.live(0);
   await world.clock.advance(270 * SECOND);
@@ -233,7 +233,7 @@ test("a gap is reported with its reason, the state is reloaded, and reading cont
   }
 });
 
-test("a live event that overtakes the gap is counted", async () => {
+test("a live event that arrives before the gap frame counts as received", async () => {
   const world = new World();
   const { herald, peer } = await world.live(41);
   await peer.drop();
@@ -249,7 +249,7 @@ test("a live event that overtakes the gap is counted", async () => {
   assert.equal(world.ids.length, 2);
 });
 
-test("a gap in response to history closes the hole", async () => {
+test("a gap in response to history removes the hole", async () => {
   const world = new World();
   const { herald, peer } = await world.live(41);
   await peer.say(frame(43));
@@ -262,7 +262,7 @@ test("a gap in response to history closes the hole", async () => {
   assert.equal(peer.got("history").length, 1);
 });
 
-test("an epoch that changed while offline is a gap from the server; reading continues in the new epoch", async () => {
+test("if the epoch changed while the client was offline, the server sends a gap and reading continues in the new epoch", async () => {
   const world = new World();
   const { herald, peer } = await world.live(41);
   await peer.drop();
@@ -274,7 +274,7 @@ test("an epoch that changed while offline is a gap from the server; reading cont
   assert.deepEqual(world.gaps, [gap]);
 });
 
-test("an event of a newer epoch is delivered and triggers a ping; the newer epoch in the pong is a gap", async () => {
+test("an event of a newer epoch is delivered and triggers a ping; the newer epoch in the pong is reported as a gap", async () => {
   const world = new World();
   const { herald, peer } = await world.live(41);
   await peer.say(frame(3, { epoch: E2, id: "new-3" }));
@@ -289,7 +289,7 @@ test("an event of a newer epoch is delivered and triggers a ping; the newer epoc
   assert.deepEqual(world.ids, ["new-3", "new-5", "new-6"]);
 });
 
-test("a late event of an older epoch is delivered once without moving the cursor; nor does an older pong", async () => {
+test("neither a late event of an older epoch nor an older pong moves the cursor; the event is delivered once", async () => {
   const world = new World();
   const { herald, peer } = await world.live(5, { welcome: { stream: { epoch: E2, head: 5 } } });
   await peer.say(frame(90), frame(90));
@@ -300,7 +300,7 @@ test("a late event of an older epoch is delivered once without moving the cursor
   assert.deepEqual(world.gaps, []);
 });
 
-test("an empty stream is a position too: nothing is lost between it and the first event", async () => {
+test("the position in an empty stream is known, so the first event is not lost", async () => {
   const world = new World();
   const { herald, peer } = await world.live(0, { welcome: { stream: { epoch: null, head: 0 } } });
   assert.deepEqual(herald.position, { offset: 0 });
@@ -316,7 +316,7 @@ test("an empty stream is a position too: nothing is lost between it and the firs
   assert.deepEqual(world.gaps, []);
 });
 
-test("the first event of an empty stream sets its epoch; a missing one before it is a hole", async () => {
+test("the first event of an empty stream sets its epoch; missing events before it are a hole", async () => {
   const world = new World();
   const { herald, peer } = await world.live(0, { welcome: { stream: { epoch: null, head: 0 } } });
   await peer.say(frame(2));
@@ -327,7 +327,7 @@ test("the first event of an empty stream sets its epoch; a missing one before it
   assert.deepEqual(herald.position, { epoch: E1, offset: 2 });
 });
 
-test("a pong reveals the first event of an empty stream; one without an epoch changes nothing", async () => {
+test("a pong reveals the first event of an empty stream; a pong without an epoch changes nothing", async () => {
   const world = new World();
   const { herald, peer } = await world.live(0, { welcome: { stream: { epoch: null, head: 0 } } });
   await world.clock.advance(270 * SECOND);
@@ -389,7 +389,7 @@ test("a reloaded tab resumes at its own cursor and repeats no event that came ea
   assert.equal(again.position.offset, 44);
 });
 
-test("a new tab starts at the head or, if durable, where the user's tabs last were, never further back", async () => {
+test("a new tab starts at the head or, if durable, at the furthest position of the user's tabs", async () => {
   const world = new World();
   const { peer } = await world.live(41, { durable: true, user: "alice" });
   await peer.say(frame(42), frame(44));
@@ -413,7 +413,7 @@ test("a new tab starts at the head or, if durable, where the user's tabs last we
   assert.deepEqual(third.peer.last("hello").resume, { epoch: E1, offset: 44 });
 });
 
-test("broken or full storage affects nothing but a reload", async () => {
+test("broken or full storage affects only a reload", async () => {
   const world = new World();
   world.sessionStorage.getItem = () => '{"epoch":7,"holes":"x"}';
   world.sessionStorage.setItem = () => {

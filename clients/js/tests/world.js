@@ -1,4 +1,7 @@
-/** A deterministic world for the client: a clock that moves only when a test advances it, and a scripted Herald. */
+/**
+ * A deterministic environment for the client, with a clock that only the tests advance and a
+ * scripted Herald.
+ */
 import { Herald } from "../herald.js";
 
 export const E1 = "01960000-0000-7000-8000-000000000001";
@@ -46,7 +49,7 @@ class Clock {
   }
 }
 
-/** Lets every promise that can settle do so. */
+/** Waits until all promises that can settle have settled. */
 export function settle() {
   return new Promise((resolve) => setImmediate(resolve));
 }
@@ -61,7 +64,9 @@ export class MemoryStorage {
   }
 }
 
-/** The server's end of one connection: records the frames it gets, sends those of the test. */
+/**
+ * The server's end of one connection. It records received frames and sends the frames of the test.
+ */
 class Peer {
   sent = [];
   closed = null;
@@ -124,7 +129,7 @@ export function frame(offset, { epoch = offset === null ? null : E1, replayed = 
   return { type: "event", epoch, offset, replayed, event: { id, subject: `generation-${id}`, data: {} } };
 }
 
-/** One client and its platform, with a record of everything the application sees. */
+/** One client and its platform, with a record of everything that the application receives. */
 export class World {
   clock = new Clock();
   peers = [];
@@ -204,7 +209,7 @@ export class World {
     return this.events.map((event) => event.id);
   }
 
-  /** A client that is live at `head`, and the server's end of its connection. */
+  /** Returns a client that is live at `head`, and the server's end of its connection. */
   async live(head = 0, options = {}) {
     const herald = this.client(options);
     await settle();

@@ -7,7 +7,7 @@ locals {
   queue_alarms = {
     dead-letters = {
       queue     = var.queues.dead_letter
-      metric    = "ApproximateNumberOfMessagesVisible" # NumberOfMessagesSent does not count messages moved by a redrive policy
+      metric    = "ApproximateNumberOfMessagesVisible" # NumberOfMessagesSent excludes messages moved by a redrive policy
       threshold = 0
       minutes   = 1
       action    = "Events failed in deliver repeatedly and are in the dead-letter queue: `./herald dlq list` shows why, `./herald dlq redrive` retries them."
@@ -188,7 +188,7 @@ locals {
       metric    = "InboxFailures"
       threshold = 0
       minutes   = 1
-      action    = "Events could not be stored in the inbox: check the table's throttles, and deliver's rights on the table and its key."
+      action    = "Events could not be stored in the inbox: check the table's throttles, and deliver's permissions for the table and its key."
     }
     invalid-messages = {
       metric    = "InvalidMessages"
@@ -207,7 +207,7 @@ locals {
       metric    = "PostsForbidden"
       threshold = 0
       minutes   = 1
-      action    = "API Gateway forbids posts to clients: check deliver's right execute-api:ManageConnections and the management endpoint."
+      action    = "API Gateway forbids posts to clients: check deliver's permission execute-api:ManageConnections and the management endpoint."
     }
     posts-retryable = {
       metric    = "PostsRetryable"

@@ -1,5 +1,6 @@
 locals {
-  # Two widgets in a row. A metric is [namespace, metric, dimension name, value, …, options].
+  # The dashboard has two widgets per row. A metric has the form [namespace, metric, dimension name,
+  # value, …, options].
   widgets = [
     {
       title = "Webhooks and events"

@@ -37,7 +37,7 @@ locals {
         minutes    = 2
         action     = "DynamoDB has internal errors on ${table.name}, and Herald retries: check the AWS Health Dashboard."
         metrics = {
-          # DynamoDB counts SystemErrors by operation only.
+          # DynamoDB counts SystemErrors only per operation, so the alarm adds up all operations.
           for operation in table.operations : lower(operation) => {
             namespace = "AWS/DynamoDB", metric = "SystemErrors", dimensions = { TableName = table.name, Operation = operation }
           }

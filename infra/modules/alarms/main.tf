@@ -1,8 +1,8 @@
 # The tables of alarms are in alarms.tf and expressions.tf. A row's key is the name of its alarm and, up to
 # the "/", the heading of its runbook.
 locals {
-  # Rows without a statistic use the sum. Most metrics are only sent when something happens, so missing data
-  # is not an alarm unless the row says otherwise.
+  # Rows without a statistic use the sum. Most metrics are sent only when something happens, so
+  # missing data does not raise an alarm unless the row says so.
   defaults = {
     statistic  = "Sum"
     comparison = "GreaterThanThreshold"
@@ -37,7 +37,7 @@ locals {
     },
   )
 
-  # What both kinds of alarm have in common.
+  # Settings that both kinds of alarms have in common.
   texts = {
     for key, row in merge(local.alarms, local.expression_alarms) : key => {
       name        = "${var.name}-${replace(key, "/", "-")}"

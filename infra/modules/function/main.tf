@@ -21,14 +21,15 @@ resource "aws_iam_role" "this" {
   permissions_boundary = var.shared.role.permissions_boundary_arn
 }
 
-# Every function needs these rights to run at all.
+# The permissions that every function needs to run.
 resource "aws_iam_role_policy" "runtime" {
   name   = "runtime"
   role   = aws_iam_role.this.id
   policy = data.aws_iam_policy_document.runtime.json
 }
 
-# The rights for this function's task: declared in the root module, in the function's own file.
+# The permissions for the function's task. They are declared in the root module, in the function's
+# own file.
 resource "aws_iam_role_policy" "rights" {
   name   = "rights"
   role   = aws_iam_role.this.id
@@ -112,6 +113,6 @@ resource "aws_lambda_event_source_mapping" "queue" {
     maximum_concurrency = each.value.maximum_concurrency
   }
 
-  # Lambda checks the role's rights on the queue when it creates the mapping.
+  # Lambda checks the role's permissions on the queue when it creates the mapping.
   depends_on = [aws_iam_role_policy.rights]
 }

@@ -14,6 +14,6 @@ output "invoke_arn" {
 }
 
 output "policy" {
-  description = "IAM policy document (JSON) with all rights for the function's task, including the use of keys."
+  description = "IAM policy document (JSON) with all permissions for the function's task, including the use of keys."
   value       = data.aws_iam_policy_document.rights.json
 }

@@ -2,7 +2,7 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  # Each key, and the services whose data it encrypts.
+  # For each key, the services whose data it encrypts.
   key_services = {
     messaging = ["sns", "sqs"]
     storage   = ["dynamodb", "secretsmanager"]
@@ -10,11 +10,12 @@ locals {
 
   key_actions = {
     decrypt = ["kms:Decrypt"]
-    # A publisher to an encrypted topic needs both.
+    # Publishing to an encrypted topic needs both actions.
     encrypt = ["kms:Decrypt", "kms:GenerateDataKey"]
   }
 
-  # By statement id: DecryptMessaging, DecryptStorage, EncryptMessaging …
+  # The permissions for keys, by statement id such as DecryptMessaging, DecryptStorage or
+  # EncryptMessaging.
   key_uses = merge([
     for use, keys in { decrypt = var.decrypt, encrypt = var.encrypt } : {
       for key, services in keys : "${title(use)}${title(key)}" => {
@@ -35,8 +36,8 @@ locals {
   ]
 }
 
-# What the function may do, as declared in its file. A key may only be used through the named services:
-# the function cannot decrypt anything by calling KMS itself.
+# The permissions that are declared in the function's file. A key may be used only through the named
+# services, so the function cannot call KMS directly to decrypt data.
 data "aws_iam_policy_document" "rights" {
   source_policy_documents = [var.policy]
 

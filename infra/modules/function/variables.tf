@@ -22,7 +22,8 @@ variable "shared" {
   type = object({
     # The function, its role and its log group are named <name_prefix>-<name>.
     name_prefix = string
-    # Variables of every function; the overrides win over the function's own.
+    # Environment variables of every function. The overrides take precedence over the function's own
+    # variables.
     environment           = map(string)
     environment_overrides = map(string)
     # ARN of the KMS key for each purpose.
@@ -78,7 +79,7 @@ variable "environment" {
 
 variable "policy" {
   type        = string
-  description = "IAM policy document (JSON) with the function's rights, except for the use of keys."
+  description = "IAM policy document (JSON) with the function's permissions, except for the use of keys."
 }
 
 variable "decrypt" {

@@ -1,4 +1,5 @@
-# One customer-managed key per purpose. How a function may use a key is declared in the function's file.
+# One customer-managed key per purpose. Each function's file declares how the function may use the
+# keys.
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
 data "aws_region" "current" {}
@@ -9,7 +10,7 @@ locals {
   partition  = data.aws_partition.current.partition
   region     = data.aws_region.current.name
 
-  # Built from names, because topics and log groups are created after their keys.
+  # The ARNs are built from names, because topics and log groups are created after their keys.
   topic_arn = "arn:${local.partition}:sns:${local.region}:${local.account_id}:${var.topic_name}"
   alarm_arn = "arn:${local.partition}:cloudwatch:${local.region}:${local.account_id}:alarm:${var.name}-*"
   log_group_arns = [

@@ -40,7 +40,8 @@ data "aws_iam_policy_document" "messaging" {
     }
   }
 
-  # Alarms publish to the encrypted error topic. With the AWS-managed key of SNS, they could not.
+  # Alarms publish to the encrypted error topic. They could not publish if the topic had the
+  # AWS-managed key of SNS.
   statement {
     sid       = "AlarmsToErrorTopic"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]

@@ -11,7 +11,8 @@ locals {
   dead_letter_name              = "${local.queue_name}-dlq"
   subscription_dead_letter_name = "${var.topic_name}-subscription-dlq"
 
-  # Built from names, because the policy of a topic or queue is created with it and contains its ARN.
+  # The ARNs are built from names, because the policy of a topic or queue is created together with
+  # it and contains its ARN.
   sns = "arn:${local.partition}:sns:${local.region}:${local.account_id}"
   sqs = "arn:${local.partition}:sqs:${local.region}:${local.account_id}"
   arns = {
@@ -60,7 +61,8 @@ resource "aws_sqs_queue" "dead_letter" {
   name                              = local.dead_letter_name
   kms_master_key_id                 = var.kms_key_arn
   kms_data_key_reuse_period_seconds = var.kms_data_key_reuse_seconds
-  # A message's age counts from its arrival in the main queue, so keep it longer than there.
+  # A message's age counts from its arrival in the main queue, so the retention must be longer than
+  # that of the main queue.
   message_retention_seconds = local.two_weeks
   policy                    = data.aws_iam_policy_document.tls_only["dead_letter"].json
 

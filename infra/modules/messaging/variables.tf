@@ -15,7 +15,7 @@ variable "error_topic_name" {
 
 variable "kms_key_arn" {
   type        = string
-  description = "ARN of the key that encrypts topics and queues; its policy must admit SNS and CloudWatch."
+  description = "ARN of the key that encrypts topics and queues; its policy must allow SNS and CloudWatch to use it."
 }
 
 variable "kms_data_key_reuse_seconds" {

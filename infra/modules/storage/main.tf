@@ -1,4 +1,5 @@
-# Open connections, one item per user. No backups: items are short-lived, and clients that reconnect create them again.
+# Open connections, one item per user. The table has no backups, because items are short-lived and
+# clients that reconnect create them again.
 resource "aws_dynamodb_table" "connections" {
   #checkov:skip=CKV_AWS_28:Items are short-lived, and clients that reconnect create them again
   name                        = "${var.name}-connections"
@@ -22,7 +23,7 @@ resource "aws_dynamodb_table" "connections" {
   }
 }
 
-# Events by user and position, from which a client that reconnects catches up.
+# Events by user and position. A client that reconnects receives its missed events from this table.
 resource "aws_dynamodb_table" "inbox" {
   name                        = "${var.name}-inbox"
   billing_mode                = "PAY_PER_REQUEST"
@@ -55,7 +56,7 @@ resource "aws_dynamodb_table" "inbox" {
   }
 }
 
-# Hashes of API keys. Nothing else records that a key was issued, so the table has backups.
+# Hashes of API keys. The table has backups, because issued keys are recorded only here.
 resource "aws_dynamodb_table" "api_keys" {
   name                        = "${var.name}-api-keys"
   billing_mode                = "PAY_PER_REQUEST"

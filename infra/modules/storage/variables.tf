@@ -16,7 +16,7 @@ variable "deletion_protection" {
 
 variable "secret_recovery_days" {
   type        = number
-  description = "Number of days for which a deleted secret can be restored and its name stays reserved; 0 deletes it at once."
+  description = "Number of days for which a deleted secret can be restored. Its name stays reserved during this time. 0 deletes secrets at once."
   default     = 7
 
   validation {

@@ -1,5 +1,6 @@
 locals {
-  # The key of each route, whether the authorizer decides about it, and whether its function answers the client.
+  # For each route: its key, whether the authorizer checks requests, and whether API Gateway sends
+  # the function's return value to the client.
   routes = {
     connect    = { key = "$connect", authorized = true, answers = false }
     disconnect = { key = "$disconnect", authorized = false, answers = false }
@@ -15,8 +16,8 @@ resource "aws_apigatewayv2_api" "this" {
   route_selection_expression   = "$request.body.action"
 }
 
-# No identity sources: browsers send the token as a subprotocol, other clients in a header, and API Gateway
-# rejects a request that lacks any one of the sources.
+# There are no identity sources, because API Gateway rejects a request if one of the sources is
+# missing. Browsers send the token as a subprotocol, and other clients send it in a header.
 resource "aws_apigatewayv2_authorizer" "this" {
   api_id          = aws_apigatewayv2_api.this.id
   name            = "${var.name}-authorize"
@@ -115,7 +116,8 @@ resource "aws_apigatewayv2_stage" "this" {
     })
   }
 
-  # Execution logs stay off: they contain headers, and go to a log group of API Gateway's own.
+  # Execution logs are off, because they contain headers and go to a log group that API Gateway
+  # creates itself.
   default_route_settings {
     data_trace_enabled       = false
     detailed_metrics_enabled = var.detailed_metrics

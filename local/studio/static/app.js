@@ -17,7 +17,7 @@ let herald = null;
 let user = "";
 let lastLogged = "";
 
-/** Shows one user's pictures and connects as that user. */
+/** Shows the images of one user and connects as that user. */
 function signIn(name) {
   herald?.dispose();
   user = name;
@@ -42,7 +42,7 @@ function signIn(name) {
   client.on("load", load);
   client.on("state", (state) => {
     showState(state);
-    // The application has its own state to show, even without Herald.
+    // The application can show its own state even if Herald is unavailable.
     if (state === "offline" && !loaded) load();
   });
   client.on("event", (event, place) => showEvent(event, place));
@@ -50,7 +50,9 @@ function signIn(name) {
   client.on("error", ({ name, message }) => log.add("error", name, message));
 }
 
-/** Loads the application's state: when the position in the stream is known, and after a gap. */
+/**
+ * Loads the application's state. Called when the position in the stream is known, and after a gap.
+ */
 async function loadState(client) {
   try {
     const { generations } = await request(`/api/generations?${new URLSearchParams({ user })}`);
@@ -82,7 +84,7 @@ function showEvent(event, { offset, replayed }) {
 function showState(state) {
   $("state").dataset.state = state;
   $("state").lastElementChild.textContent = STATES[state];
-  // Logging every attempt while offline would drown the rest.
+  // Attempts while offline are not logged, because they would hide the other entries.
   if (state === "connecting" || state === lastLogged) return;
   lastLogged = state;
   log.add("state", STATES[state]);
@@ -104,7 +106,7 @@ async function request(path, options) {
   return body;
 }
 
-/** Starts a generation; returns whether it was accepted. */
+/** Starts a generation. Returns whether it was accepted. */
 async function generate(prompt) {
   const problem = $("problem");
   problem.hidden = true;
@@ -127,7 +129,8 @@ $("composer").addEventListener("submit", async (submit) => {
   submit.preventDefault();
   const field = $("prompt");
   const prompt = field.value;
-  // A rejected prompt stays for correction; so does anything typed in the meantime.
+  // A rejected prompt stays in the field so that the user can correct it. Text that was typed in
+  // the meantime also stays.
   if ((await generate(prompt)) && field.value === prompt) field.value = "";
 });
 

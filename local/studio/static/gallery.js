@@ -1,4 +1,7 @@
-/** The cards, newest first. Every fact about a generation, wherever it comes from, goes through `show`. */
+/**
+ * The cards of all generations, newest first. All information about a generation is displayed by
+ * `show`, whatever its source.
+ */
 const RANK = { PENDING: 0, ERROR: 1, COMPLETE: 2 };
 const STATUS = { PENDING: "Painting…", ERROR: "Failed", COMPLETE: "Complete" };
 
@@ -35,7 +38,7 @@ export class Gallery {
     // A notice has no prompt, so it cannot create a card.
     if (!this.#cards.has(id) && generation.prompt === null) return null;
     const card = this.#cards.get(id) ?? this.#add(id, generation);
-    // State that was read before an event arrived must not undo the event.
+    // State that was read before an event arrived is older than the event and must not replace it.
     if (card.dataset.status && RANK[generation.status] <= RANK[card.dataset.status]) return card;
     card.dataset.status = generation.status;
     card.dataset.via = via;

@@ -1,4 +1,7 @@
-/** The connection to Herald, with two ways to break it that the client library does not know of. */
+/**
+ * WebSocket connections to Herald that the studio can interrupt in two ways. To the client library,
+ * these interruptions look like real network failures.
+ */
 export class Line {
   #sockets = new Set();
   #down = false;

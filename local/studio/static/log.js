@@ -8,7 +8,7 @@ export class Log {
     this.#list = list;
   }
 
-  /** Adds a line with details below it; `kind` is event, state, gap, error or note. */
+  /** Adds a line, with details below it. `kind` is event, state, gap, error or note. */
   add(kind, text, detail = "") {
     const line = document.createElement("li");
     line.dataset.kind = kind;

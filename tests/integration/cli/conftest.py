@@ -1,4 +1,4 @@
-"""The emulator's SQS behind a proxy that watches each request, and running `./herald`."""
+"""Fixtures for the emulator's SQS behind a proxy, and for running `./herald`."""
 
 from __future__ import annotations
 
@@ -41,8 +41,9 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 class Proxy:
     """A proxy between a command and the emulator.
 
-    `before` and `after` are called with the operation's name around each forwarded request. If
-    `before` returns an error code, the request is answered with it instead.
+    `before` and `after` are called with the operation's name before and after each forwarded
+    request. If `before` returns an error code, the request is not forwarded but answered with this
+    error.
     """
 
     def __init__(self, port: int) -> None:
@@ -169,7 +170,7 @@ def queues(aws: Emulator) -> Iterator[Queues]:
 
 @pytest.fixture
 def stack_file(aws: Emulator, proxy: Proxy, queues: Queues, tmp_path: Path) -> Path:
-    """A stack.env that leads commands through the proxy."""
+    """A stack.env with which commands use the proxy."""
     values = {
         **aws.aws_environment(),
         "AWS_ENDPOINT_URL": proxy.url,

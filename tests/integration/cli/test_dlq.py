@@ -1,4 +1,4 @@
-"""`./herald dlq` against the emulator: a redrive policy's letters, faults and interruptions."""
+"""`./herald dlq` with the emulator: dead letters of a redrive policy, faults and interruptions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_letters_are_listed_and_come_back_unchanged(queues: Queues, stack_file: 
     event = builders.event("alice", 7)
     queues.bury(event, url=queues.main, type="herald.generation.complete", status="COMPLETE")
     queues.bury("poison", url=queues.main)
-    for _ in range(4):  # the fourth finds none and moves them
+    for _ in range(4):  # the fourth receive finds none and moves them
         queues.client.receive_message(QueueUrl=queues.main, MaxNumberOfMessages=10)
 
     code, listed, _ = dlq(stack_file, "list")
@@ -89,7 +89,7 @@ def test_a_filter_leaves_the_other_letters_visible_at_once(
 
     code, said, _ = dlq(stack_file, "redrive", "--queue", "queue", "--user", "alice")
 
-    assert (code, said) == (0, "3 moved, 14 passed over by the filter.\n")
+    assert (code, said) == (0, "3 moved, 14 not selected by the filter.\n")
     assert queues.bodies(queues.main) == sorted(mine)
     assert queues.bodies(queues.dlq) == sorted(others)
 
@@ -113,7 +113,7 @@ def test_purge_without_a_terminal_needs_the_option(queues: Queues, stack_file: P
 
     code, _, errors = dlq(stack_file, "purge")
     assert code == 2
-    assert "Delete 2 for good?" in errors
+    assert "Delete 2 permanently?" in errors
 
     assert dlq(stack_file, "purge", "--user", "alice", "--yes")[:2] == (0, "1 deleted.\n")
     assert queues.bodies(queues.dlq) == [other]
@@ -181,7 +181,7 @@ def test_an_interrupted_redrive_loses_nothing_and_copies_nothing_twice(
     assert sorted(moved + left) == LETTERS
     assert left  # it did stop
     assert code == 1
-    assert said == f"{len(moved)} moved, interrupted; the rest is where it was.\n"
+    assert said == f"{len(moved)} moved, interrupted; the others were not changed.\n"
 
 
 @pytest.mark.parametrize("operation", ["SendMessageBatch", "DeleteMessageBatch"])
@@ -193,7 +193,8 @@ def test_a_killed_redrive_loses_nothing(
     code, _ = interrupted(proxy, stack_file, operation, number=signal.SIGKILL, after=True)
 
     assert code == -signal.SIGKILL
-    # Letters in flight are hidden until their visibility timeout: count both kinds.
+    # Messages in flight stay invisible until their visibility timeout, so visible and invisible
+    # messages are counted.
     moved = queues.bodies(queues.main)
     held = queues.client.get_queue_attributes(QueueUrl=queues.dlq, AttributeNames=["All"])
     left = int(held["Attributes"]["ApproximateNumberOfMessages"]) + int(

@@ -1,4 +1,6 @@
-"""API keys and secrets, as the authorizer and the callback then read them (on moto)."""
+"""Commands for API keys and secrets, whose results the authorizer and the callback read (on
+moto).
+"""
 
 from __future__ import annotations
 
@@ -175,8 +177,9 @@ def test_a_value_of_the_wrong_form_leaves_the_old_one(stack_env: str, manager: A
 
 
 def test_rotating_the_webhooks_secret_refuses_no_call(stack_env: str, manager: Any) -> None:
-    """Given the provider signing with the old secret until it has the new one."""
-    first = put(stack_env, "set", "webhook", "--generate", "--add")  # there is nothing to keep
+    """Given a provider that signs with the old secret until it has the new one."""
+    # there is no current value to keep
+    first = put(stack_env, "set", "webhook", "--generate", "--add")
     old = value_of(manager, "webhook")
     assert first.stdout == ""
 

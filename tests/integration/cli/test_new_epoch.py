@@ -1,4 +1,4 @@
-"""A restored database: new epochs in PostgreSQL, heads in the inbox, gaps for clients."""
+"""After a database restore, streams get new epochs, inboxes get new heads, and clients get gaps."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_every_stream_starts_again_under_a_later_epoch(database: Database) -> No
 def test_waiting_events_move_in_order_and_keep_their_ids_and_bytes(
     database: Database,
 ) -> None:
-    """Given a published event between waiting ones."""
+    """Given a published event between unpublished ones."""
     first = complete(database, "alice", published=False)
     published = complete(database, "alice", published=True)
     second = complete(database, "alice", published=False)
@@ -136,7 +136,7 @@ def test_waiting_events_move_in_order_and_keep_their_ids_and_bytes(
     (moved,) = query(database, "SELECT event::text FROM herald.outbox WHERE id = %s", first)
     old_epoch = json.loads(as_recorded["event"])["epoch"]
     assert moved["event"] == as_recorded["event"].replace(old_epoch, alice)
-    # The next result goes on after them.
+    # The next result gets the offset after theirs.
     following = event_of(database, complete(database, "alice", published=False))
     assert (following["epoch"], following["sequence"]) == (alice, "3")
 
@@ -207,7 +207,7 @@ def test_a_callback_in_flight_keeps_its_offset_and_the_next_gets_the_new_epoch(
 def test_clients_get_a_gap_once_the_heads_have_moved(
     dynamodb: Any, stored: Inbox, runtime: Runtime
 ) -> None:
-    """Given clients at offset 5 of the old epoch, and one head that is ahead already."""
+    """Given clients at offset 5 of the old epoch, one of whose inboxes already has a new head."""
     old, new = builders.epoch(3600), builders.epoch(60)
     for user, epoch, offset in (("alice", old, 5), ("bob", old, 5), ("bob", new, 3)):
         row = head_row(user, epoch, offset, 7)

@@ -1,4 +1,6 @@
-"""Delivery: store first, push second, on DynamoDB over HTTP and a scripted @connections."""
+"""Delivery stores events before it posts them; tested with DynamoDB over HTTP and a scripted
+@connections.
+"""
 
 import json
 import time

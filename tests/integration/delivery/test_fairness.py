@@ -1,4 +1,4 @@
-"""One user's many connections do not cost another user's event."""
+"""A user with many connections does not delay or prevent the delivery of another user's event."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A poisoned message fails alone, whatever its poison: its neighbours arrive in that receive."""
+"""An invalid message does not make other messages of its batch fail, whatever is wrong with it."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The server of the engine's tests: each connection follows a script."""
+"""The server for the engine's tests. Each connection follows a script."""
 
 import contextlib
 import select
@@ -23,7 +23,7 @@ def answer(status: int, body: bytes = b"", *headers: str) -> bytes:
 
 
 class Clock:
-    """The engine's clock: real time plus leaps, so that no test waits for a timeout."""
+    """The engine's clock. A test can set it forward, so that no test waits for a timeout."""
 
     def __init__(self) -> None:
         self._ahead = 0.0
@@ -44,7 +44,7 @@ class Peer:
         self._rest = b""
 
     def read(self) -> bytes:
-        """The next request, head and body; empty if the client has closed."""
+        """Return the next request with head and body, or nothing if the client has closed."""
         head = self._until(b"\r\n\r\n")
         if not head:
             return b""
@@ -59,7 +59,7 @@ class Peer:
         self.connection.sendall(data)
 
     def reset(self) -> None:
-        """Close as a crashed process does: with RST."""
+        """Close the connection with a reset (RST), as when a process crashes."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
 
@@ -95,7 +95,9 @@ Script = Callable[[Peer], None]
 
 
 def each(*answers: bytes) -> Script:
-    """Answer the requests of a connection in turn; the last answer is repeated."""
+    """Return a script that answers the requests of a connection in order. The last answer is
+    repeated.
+    """
 
     def script(peer: Peer) -> None:
         left = list(answers)
@@ -139,7 +141,7 @@ def echo(peer: Peer) -> None:
 
 
 class Server:
-    """Runs one script per connection; the last one is repeated."""
+    """Runs one script per connection, in order. The last script is repeated."""
 
     def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[bytes] = []
@@ -208,7 +210,9 @@ class Server:
                 self._open.add(served)
             script(Peer(served, self))
         except OSError:
-            pass  # the client left or the handshake failed; the test sees it in the client's result
+            # the client closed or the handshake failed, which the test detects in the client's
+            # result
+            pass
         except BaseException as exc:
             self._errors.append(exc)
         finally:

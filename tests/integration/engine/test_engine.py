@@ -131,7 +131,7 @@ def test_a_connection_closed_while_the_function_was_frozen_is_not_reused(running
     with Server(close_after(OK), each(OK)) as server:
         to = at(server)
         assert running.call(post(to), 5) == OKAY
-        assert server.ended.acquire(timeout=5)  # the peer's FIN is here
+        assert server.ended.acquire(timeout=5)  # the peer has closed the connection
         assert running.call(post(to, idempotent=False, attempts=1), 5) == OKAY
     assert server.connections == 2
 

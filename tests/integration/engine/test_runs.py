@@ -89,7 +89,7 @@ def test_an_exception_in_a_callback_ends_the_run_and_the_next_is_clean(running: 
             running.run(time.monotonic() + 10)
         assert running.call(post(to), 5) == OKAY
         began = time.monotonic()
-        running.run(began + 10)  # nothing is left to do
+        running.run(began + 10)  # no work is left
         assert time.monotonic() - began < 5
     assert len(server.requests) <= 4
     assert len(unexpected) <= 1
@@ -143,7 +143,7 @@ def test_requests_keep_to_the_rate(running: Engine) -> None:
             running.submit(post(to), results.append)
         running.run(began + 10)
     assert results == [OKAY] * 70
-    assert time.monotonic() - began >= 0.2  # 50 at once, then 20 at 100 per second
+    assert time.monotonic() - began >= 0.2  # 50 requests at once, then 20 at 100 per second
 
 
 def test_throttling_slows_the_endpoint(running: Engine) -> None:

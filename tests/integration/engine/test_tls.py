@@ -163,7 +163,8 @@ def test_a_body_cut_off_without_a_tls_close_is_incomplete(
     def cut(peer: Peer) -> None:
         peer.read()
         peer.send(b"HTTP/1.1 200 OK\r\n\r\nhalf a bo")
-        peer.connection.close()  # FIN without close_notify: anyone on the path could send that
+        # a FIN without close_notify, which an attacker in the network could send
+        peer.connection.close()
 
     with Server(cut, tls=context) as server:
         assert running.call(post(at(server)), 5).reason.startswith("reset: ")

@@ -1,7 +1,7 @@
-"""Who the emulator listens to: holders of a key, wherever they come from, and nobody else.
+"""The emulator accepts only requests that are signed with a valid key.
 
-The other party is a user of this machine without the stack's files, or a page in a browser; both
-can find the port. The page itself is in tests/browser/test_emulator.py.
+The attacker is a web page, or a user of this machine who cannot read the stack's files. Both can
+find the port. tests/browser/test_emulator.py tests a real page.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _SECRET = "the value of a secret"
 _FUNCTION = f"arn:aws:lambda:{emulator.REGION}:{_ACCOUNT}:function:whoami"
 _ROLE = f"arn:aws:iam::{_ACCOUNT}:role/reader"
 
-# It answers with its own credentials, and with what it may do with them.
+# The function returns its own credentials and the secret that it can read with them.
 _CODE = """
 import os, boto3
 def whoami(event, context):
@@ -72,7 +72,7 @@ class Answer(NamedTuple):
 
     @property
     def refused(self) -> bool:
-        """Whether it was refused, and says nothing that is secret."""
+        """Whether the request was refused with a response that contains no secret."""
         return self.status in (400, 403) and _SECRET.encode() not in self.body
 
 
@@ -88,7 +88,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 
 
 def _prepare(aws: Emulator) -> list[str]:
-    """Make the secret and the function; return the function's keys."""
+    """Create the secret and the function; return the function's keys."""
     aws.client("secretsmanager").create_secret(Name="s", SecretString=_SECRET)
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}
     trusted = {"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]}
@@ -108,7 +108,7 @@ def _prepare(aws: Emulator) -> list[str]:
         Timeout=20,
     )
     answer = json.load(functions.invoke(FunctionName="whoami")["Payload"])
-    assert answer["secret"] == _SECRET, answer  # a function's own keys are taken
+    assert answer["secret"] == _SECRET, answer  # a function's own keys are accepted
     keys: list[str] = answer["keys"]
     return keys
 
@@ -123,7 +123,7 @@ def _archive() -> bytes:
 def asked(
     url: str, headers: Mapping[str, str], body: bytes | None = None, method: str | None = None
 ) -> Answer:
-    """Ask as any program of this machine can."""
+    """Send a request, as any program on this machine can."""
     request = urllib.request.Request(url, data=body, headers=dict(headers), method=method)
     try:
         with urllib.request.urlopen(request, timeout=10) as response:
@@ -180,7 +180,9 @@ def forged_query(key: str, service: str) -> str:
 
 
 def keys_to_try(aws: Aws) -> list[str]:
-    """The root's, those that MiniStack counts as the root's, and a function's."""
+    """The key ids of the root user, those that MiniStack treats as the root user's, and a
+    function's.
+    """
     return [aws.emulator.access_key, "test", "test" * 5, _ACCOUNT, "", aws.function_keys[0]]
 
 
@@ -212,7 +214,7 @@ def test_a_key_without_its_secret_makes_no_function(aws: Aws) -> None:
 
 
 def test_the_keys_of_a_function_cannot_be_computed(aws: Aws) -> None:
-    # What MiniStack itself makes of names that everybody knows
+    # The key that MiniStack itself derives from publicly known names
     digest = hashlib.sha256(f"{_FUNCTION}:{_ROLE}".encode()).hexdigest()
     computed = [
         f"ASIA{digest[:16].upper()}",
@@ -258,7 +260,7 @@ def test_a_signature_covers_body_headers_path_and_query(aws: Aws) -> None:
         match change:
             case "body":
                 request.data = b'{"SecretId": "t"}'
-            case "declared":  # the signed hash stays, and the body is another
+            case "declared":  # the signed hash stays the same, but the body differs
                 request = wanted(aws.emulator.url)
                 digest = hashlib.sha256(request.data).hexdigest()
                 request.headers["x-amz-content-sha256"] = digest
@@ -364,9 +366,9 @@ def test_the_data_plane_of_an_api_is_open(aws: Aws, foreign: dict[str, str]) -> 
     api = http_api(gateway)
     try:
         answer = asked(f"{aws.emulator.url}/_aws/execute-api/{api}/%24default/open", foreign, b"{}")
-        # It was invoked: that is the function's own answer.
+        # The function was invoked, because this is its own response.
         assert json.loads(answer.body)["secret"] == _SECRET
-        # Whatever path or Host is named, no other service is reached behind it.
+        # No other service can be reached with this path or with any Host header.
         request = wanted(aws.emulator.url)
         elsewhere = f"{aws.emulator.url}/_aws/execute-api/{api}/../../"
         for host in ("127.0.0.1", f"{api}.execute-api.localhost", "sqs.us-east-1.amazonaws.com"):
@@ -377,7 +379,7 @@ def test_the_data_plane_of_an_api_is_open(aws: Aws, foreign: dict[str, str]) -> 
 
 
 def http_api(gateway: Any) -> str:
-    """An API like that of the webhook: anybody may call it."""
+    """A public API, like that of the webhook."""
     api = gateway.create_api(Name="open", ProtocolType="HTTP")["ApiId"]
     integration = gateway.create_integration(
         ApiId=api,
@@ -464,7 +466,7 @@ def test_what_sqs_refuses_does_not_reach_it_through_sns(
         bad, text = f"x{character}x", {"DataType": "String", "StringValue": "x"}
         attribute = {"a": {**text, "StringValue": bad if where == "attribute" else "x"}}
         body = bad if where == "body" else "x"
-        if character != "\x00":  # no XML, so no query protocol, carries it
+        if character != "\x00":  # XML, and so the query protocol, cannot contain this character
             sns.publish(TopicArn=topic, Message=body, MessageAttributes=attribute)
         with pytest.raises(ClientError) as error:
             sqs.send_message(QueueUrl=queue, MessageBody=body, MessageAttributes=attribute)

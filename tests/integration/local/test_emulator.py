@@ -1,4 +1,4 @@
-"""The emulator's wrapper answers as AWS does where MiniStack alone does not."""
+"""The emulator's wrapper behaves like AWS in the cases in which MiniStack alone does not."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.integration
 
 _IDLE, _LIFETIME = 1.5, 4.0  # seconds
 
-# The path's query decides what each function does.
+# The query string determines what each function does.
 _CODE = """
 def authorize(event, context):
     asked = event["queryStringParameters"] or {}
@@ -105,7 +105,7 @@ def _make_api(aws: Emulator) -> Api:
 
 
 def _make_role(aws: Emulator) -> str:
-    """Create a role that Lambda may assume, with all rights on SQS; return its ARN."""
+    """Create a role for Lambda with all permissions for SQS; return its ARN."""
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}
     trust_policy = {"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]}
     iam = aws.client("iam")
@@ -267,7 +267,9 @@ def test_a_secret_without_a_value_has_no_version(api: Api) -> None:
 
 
 def comes_back(api: Api, answer: str) -> bool:
-    """Whether a message that `consume` answers with `answer` is kept, and so dead-lettered."""
+    """Whether a message stays in the queue, and so becomes a dead letter, if `consume` returns
+    `answer` for it.
+    """
     sqs, functions = api.emulator.client("sqs"), api.emulator.client("lambda")
     name = f"q{time.monotonic_ns()}"
     dead = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
@@ -282,7 +284,8 @@ def comes_back(api: Api, answer: str) -> bool:
     try:
         sqs.send_message(QueueUrl=queue, MessageBody=answer)
         deadline = time.monotonic() + 20
-        while _count(sqs, queue):  # before the dead-letter queue: it may move in between
+        # counted before the dead-letter queue, because the message may move in between
+        while _count(sqs, queue):
             assert time.monotonic() < deadline, "the message stays in the queue"
             time.sleep(0.1)
         return _count(sqs, dead) > 0

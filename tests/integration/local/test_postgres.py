@@ -1,4 +1,4 @@
-"""The launcher of PostgreSQL, started by root, beside a user who may write where it writes."""
+"""The PostgreSQL launcher, started by root, while another user can write to the same directory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def planned() -> Iterator[Postgres]:
-    """A server that is planned: its directory is there, nothing is started."""
+    """A planned server. Its directory exists, but nothing is started."""
     server = postgres.plan()
     yield server
     server.remove()
@@ -30,12 +30,12 @@ def planned() -> Iterator[Postgres]:
 
 
 def test_a_planted_link_is_not_followed(planned: Postgres, tmp_path: Path) -> None:
-    # Given a link of somebody else's in the place of the password file
+    # Given a symbolic link of another user at the path of the password file
     victim = tmp_path / "victim"
     victim.write_text("theirs")
     before = victim.stat()
     (planned.directory / "password").symlink_to(victim)
-    # When the server is to be made, then that fails, and the link's target is as it was
+    # When the server is created, then this fails and the target of the link is unchanged
     with pytest.raises(SetupError, match="somebody else"):
         planned.initialise()
     assert victim.read_text() == "theirs"

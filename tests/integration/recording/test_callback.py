@@ -1,4 +1,4 @@
-"""The callback: from a signed webhook to the database, SNS and its response."""
+"""The callback, from a signed webhook to the database, SNS and the response."""
 
 import base64
 import json
@@ -108,7 +108,7 @@ def body_of(generation_id: str, **changes: Any) -> str:
 def send(
     callback: Callback, body: str, webhook_id: str = "msg_1", **headers: str
 ) -> tuple[int, Any, dict[str, str]]:
-    """Send a signed webhook as the HTTP API hands it over; return status, body and headers."""
+    """Send a signed webhook in the form of an HTTP API event; return status, body and headers."""
     now = datetime.now(UTC)
     event = {
         "requestContext": {"http": {"method": "POST"}},

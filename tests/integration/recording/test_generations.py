@@ -212,7 +212,9 @@ def test_epochs_are_version_7_uuids_that_sort_by_age(admin: Any) -> None:
 
 
 class FakePublisher:
-    """Accepts events like SNS; rejects those in `refuses`, or all while `down`."""
+    """A fake of SNS that accepts events. It rejects the events in `refuses`, or all events while
+    `down` is true.
+    """
 
     def __init__(self) -> None:
         self.published: list[str] = []
@@ -235,7 +237,7 @@ class FakePublisher:
 
 
 def backlog(database: Database, admin: Any, pending: Pending, count: int) -> list[str]:
-    """Record results as if a while ago; they are not published."""
+    """Record results with a time in the past, without publishing their events."""
     ids = [record(database, complete(pending())).event_id for _ in range(count)]
     admin.execute("UPDATE herald.outbox SET created_at = created_at - interval '1 minute'")
     return ids

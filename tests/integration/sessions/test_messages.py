@@ -1,4 +1,4 @@
-"""The session: every client frame of herald.v1 and its response, on DynamoDB over HTTP."""
+"""Every client frame of herald.v1 and its response, with DynamoDB over HTTP."""
 
 import json
 import time
@@ -34,7 +34,7 @@ OTHER_EPOCH = "00000000-0000-7000-8000-000000000000"
 
 @pytest.fixture
 def say(gateway: Gateway, runtime: Runtime) -> Any:
-    """Send one frame; returns all frames that come back, in order."""
+    """Send one frame and return all response frames, in order."""
 
     def send(frame: Any, **who: Any) -> list[Any]:
         before = len(gateway.posted.get(who.get("connection_id", "c1="), []))
@@ -82,7 +82,7 @@ def replayed(frames: list[Any]) -> list[int]:
 
 
 def expire(dynamodb: Any, *offsets: int, of_epoch: str = EPOCH) -> None:
-    """Make stored events expire that DynamoDB has not deleted yet."""
+    """Make stored events expire, although DynamoDB has not deleted them yet."""
     for offset in offsets:
         dynamodb.update_item(
             TableName="inbox",
@@ -338,7 +338,7 @@ def test_history_replays_up_to_its_limit(say: Any, deliver_events: Deliver) -> N
 def test_history_restores_the_row_of_an_open_connection(
     dynamodb: Any, say: Any, deliver_events: Deliver
 ) -> None:
-    """A mistaken 410 deletes the row of an open connection."""
+    """A wrong 410 response deletes the row of an open connection."""
     deliver_events(1)
     say({"action": "history", "since": 0})
     assert open_connections(dynamodb) == {"c1="}

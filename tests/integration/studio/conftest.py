@@ -1,4 +1,4 @@
-"""The studio without a stack, its table in memory."""
+"""Fixtures for the studio without a stack, with its table in memory."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[UUID, str]]:
-    """The pictures requested from the provider, which paints none."""
+    """A fake provider that records the requested images but draws none."""
     calls: list[tuple[UUID, str]] = []
     monkeypatch.setattr(Provider, "start", lambda _, *call: calls.append(call))
     return calls

@@ -1,4 +1,6 @@
-"""The simulation compared with queueing theory, single clients and docs/scaling.md."""
+"""Compares the simulation with queueing theory, with a simulation of single clients, and with
+docs/scaling.md.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ def no_chains(rng: Random, size: int) -> list[float]:
 
 
 def path(copies: int, **more: object) -> Path:
-    """A path with a single station, the post."""
+    """A path whose only step is the post."""
     usual = Path(
         to_function=at_once, chains=no_chains, post=at_once, cold=at_once,
         copies=copies, copies_at_first=copies, batch=1,
@@ -82,7 +84,7 @@ def test_arrivals_come_at_their_rates() -> None:
 
 def test_waiting_events_are_taken_in_full_batches() -> None:
     result = Simulation([0.0] * 1000, path(1, batch=10, post=lambda rng: 0.01), Random(1)).run()
-    # The first event finds the copy idle and is a batch of its own.
+    # The copy is idle when the first event arrives, so this event is a batch of its own.
     assert result.batches == 101
     assert max(result.latencies) == pytest.approx(1.01)
 
@@ -150,7 +152,9 @@ def test_percentiles_are_taken_from_the_values() -> None:
 
 
 def followed(users: int, rate: float, rng: Random) -> list[float]:
-    """The same storm client by client, with only new connections limited."""
+    """Simulate the same mass reconnect with single clients, where only new connections are
+    limited.
+    """
     tries = [(rng.uniform(*reconnects.window(1)), number, 1) for number in range(users)]
     heapq.heapify(tries)
     bucket, back = Bucket(rate, rate), []

@@ -1,4 +1,6 @@
-"""SQS in memory: queues with visibility timeouts on the test's clock, and failures on demand."""
+"""A fake of SQS in memory. Its visibility timeouts use the test's clock, and tests can make
+requests fail.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +24,17 @@ class Message:
 
 
 class FakeSqs:
-    """A boto3 SQS client over dictionaries; `refuse_send` and `refuse_delete` name bodies."""
+    """A fake of boto3's SQS client. `refuse_send` and `refuse_delete` have the bodies of refused
+    messages.
+    """
 
     def __init__(self) -> None:
         self.now = 1000.0
         self.queues: dict[str, list[Message]] = {MAIN: [], DLQ: []}
         self.refuse_send: set[str] = set()
-        self.refuse_delete: dict[str, int] = {}  # how often, by body
+        self.refuse_delete: dict[str, int] = {}  # number of refusals by body
         self.requests: list[str] = []
-        self.tasks: list[dict[str, Any]] | None = None  # None: not offered
+        self.tasks: list[dict[str, Any]] | None = None  # None: message move tasks are not supported
         self.cancelled: list[str] = []
         self._ids = itertools.count()
 

@@ -1,4 +1,4 @@
-"""The command line as a whole: help, examples, the commands that the documentation names."""
+"""The whole command line: help, examples and the commands in the documentation."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ EACH = pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def parse(line: str) -> None:
     """Resolve a line `./herald …` to a command and its options; raises ValueError.
 
-    `a|b` are alternatives, `[…]` is optional, and a word such as <command> or COMMAND is
-    any word.
+    In a line, `a|b` are alternatives, `[…]` is optional, and <command> or COMMAND stands for any
+    word.
     """
     line = re.split(r" (?:[|<>]|&&|#) ", f"{line} ")[0]
     words = [word.strip("[]") for word in shlex.split(line.replace("…", " "))[1:]]

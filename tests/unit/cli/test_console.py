@@ -1,4 +1,4 @@
-"""Durations, the question before something is destroyed, and errors."""
+"""Durations, confirmations and errors on the console."""
 
 from __future__ import annotations
 

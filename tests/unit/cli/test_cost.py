@@ -1,4 +1,6 @@
-"""The bill: sums by hand, tiers, metering, options, and defaults that match Terraform's."""
+"""The bill: amounts calculated by hand, tiers, metering, options, and defaults that match those of
+Terraform.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +105,7 @@ def test_large_events_are_metered_by_their_pieces() -> None:
     small, large = Inputs(event_bytes=700), Inputs(event_bytes=40_000)
     assert amount(large, "events posted") == pytest.approx(2 * amount(small, "events posted"))
     written = amount(large, "events into the inbox") / amount(small, "events into the inbox")
-    assert written == pytest.approx(40)  # 40,106 bytes of item in KB
+    assert written == pytest.approx(40)  # an item of 40,106 bytes, in KB
 
 
 def test_prices_fall_with_their_tiers() -> None:

@@ -190,7 +190,7 @@ def test_an_answer_of_no_deletes_nothing(sqs: FakeSqs, monkeypatch: pytest.Monke
     result = herald("dlq", "purge")
 
     assert (result.exit_code, result.stdout) == (1, "0 deleted.\n")
-    assert "Delete 1 for good?" in asked[0]
+    assert "Delete 1 permanently?" in asked[0]
     assert sqs.visible(DLQ) == ["a"]
 
 
@@ -236,6 +236,6 @@ def test_the_outcome_names_everything_that_was_not_done() -> None:
     run = Run()
     run.done, run.refused, run.doubled, run.passed_over = 4, 3, 2, 1
     assert str(Outcome("moved", run, interrupted=True)) == (
-        "4 moved, 3 refused and left in place, 2 copied but left in place: they will come twice,"
-        " harmlessly, 1 passed over by the filter, interrupted; the rest is where it was."
+        "4 moved, 3 refused and left in place, 2 copied but not deleted: clients drop the"
+        " duplicates, 1 not selected by the filter, interrupted; the others were not changed."
     )

@@ -1,4 +1,6 @@
-"""The launcher `./herald`: from any directory, through links, with the right exit code."""
+"""The launcher `./herald` works from any directory and through symbolic links, and returns the
+right exit code.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A checkout with the launcher, a current environment, and a cli that prints what it sees."""
+    """A checkout with the launcher, an up-to-date environment, and a cli that prints its arguments
+    and environment.
+    """
     root = tmp_path / "a checkout"
     (root / "cli").mkdir(parents=True)
     (root / "requirements").mkdir()

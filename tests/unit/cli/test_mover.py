@@ -1,4 +1,4 @@
-"""Moving and deleting dead letters: nothing is lost or moved twice, whatever fails."""
+"""Moving and deleting dead letters. Nothing is lost or moved twice, even if requests fail."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_the_filter_leaves_the_others_visible_and_uncopied(sqs: FakeSqs) -> None
     assert all("bob" in body for body in sqs.bodies(MAIN))
     assert sqs.visible(DLQ) == sqs.bodies(DLQ)
     assert len(sqs.bodies(DLQ)) == 10
-    # Received once each: more receives would count against them.
+    # Each message is received only once, because further receives would count against it.
     assert {message.receives for message in sqs.queues[DLQ]} == {1}
 
 
@@ -154,7 +154,9 @@ def test_the_limit_covers_batches_and_parts(sqs: FakeSqs) -> None:
 def test_a_copy_that_comes_back_during_the_run_is_not_moved_again(
     sqs: FakeSqs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given a poison message that `deliver` fails on at once; SQS keeps its id in the DLQ."""
+    """Given an invalid message on which `deliver` fails at once. SQS keeps its message id in the
+    dead-letter queue.
+    """
     sqs.put("poison")
     delete = sqs.delete_message_batch
 
@@ -217,7 +219,9 @@ def test_stopping_works_between_the_parts_of_a_batch_too(sqs: FakeSqs) -> None:
 def test_a_deleted_letter_that_sqs_redelivers_is_not_copied_again(
     sqs: FakeSqs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given an SQS server that missed the deletion, which AWS says may happen."""
+    """Given an SQS server that missed the deletion, which can happen according to AWS's
+    documentation.
+    """
     sqs.put("again", message_id="m1")
     delete = sqs.delete_message_batch
     missed = [True]

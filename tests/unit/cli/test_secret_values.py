@@ -1,4 +1,4 @@
-"""The form of the secrets' values, and the command's options."""
+"""The valid forms of secret values, and the options of the command."""
 
 from __future__ import annotations
 

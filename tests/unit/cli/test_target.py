@@ -1,4 +1,4 @@
-"""Choosing the Herald that a command works on."""
+"""The selection of a command's target."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_local_command_cannot_reach_aws(stack_env: Path, monkeypatch: pytest.M
 def test_a_stage_comes_before_the_default_stack_and_after_one_that_is_named(
     stack_env: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given STAGE in the environment: from make, or left in a shell."""
+    """Given STAGE in the environment, set by make or earlier in the shell."""
     monkeypatch.setattr(target, "_from_terraform", lambda stage: {"queue_url": f"of {stage}"})
     monkeypatch.setenv("STAGE", "prod")
 
@@ -93,7 +93,7 @@ def test_a_stage_comes_before_the_default_stack_and_after_one_that_is_named(
 
 
 def test_a_named_stack_that_is_not_up_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="is the stack up"):
+    with pytest.raises(CommandError, match="is the stack running"):
         target.choose(Which(stack_env=tmp_path / "stack.env"))
 
 

@@ -10,7 +10,7 @@ CLIENT = Path(__file__).parents[3] / "clients" / "js"
 
 def test_the_javascript_client_passes_its_own_tests() -> None:
     node = find_node()
-    assert node, "no Node.js 20 or newer: install it, or run `make test` as root, which does"
+    assert node, "Node.js 20 or newer was not found: install it, or run `make test` as root"
     run = subprocess.run(
         [str(node), "--test", "--test-reporter=spec"],
         cwd=CLIENT,

@@ -1,4 +1,4 @@
-"""Delivery with DynamoDB's possible responses, given by a scripted engine."""
+"""Delivery with all possible responses of DynamoDB, which a scripted engine returns."""
 
 import json
 from collections import deque
@@ -24,7 +24,9 @@ Puts = list[dict[str, Any]]
 
 
 class ScriptedEngine:
-    """Answers BatchWriteItem by a script, finds no connections, records the writes."""
+    """A fake engine that returns scripted responses to BatchWriteItem, returns no connections, and
+    records the writes.
+    """
 
     def __init__(self, write: Callable[[Puts], Response]) -> None:
         self._write = write
@@ -56,7 +58,7 @@ def owner(put: dict[str, Any]) -> str:
 
 
 def run(engine: ScriptedEngine) -> list[str]:
-    scripted = cast(Engine, engine)  # the part of its interface that is used
+    scripted = cast(Engine, engine)  # has only the methods that are used
     dynamodb = Service(scripted, DYNAMODB, ENVIRON)
     gateway = Gateway("http://127.0.0.1:1/test", ENVIRON)
     tables = (Connections(dynamodb, "connections"), Inbox(dynamodb, "inbox", 7))

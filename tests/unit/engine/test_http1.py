@@ -1,4 +1,4 @@
-"""Responses in every form that HTTP/1.1 allows, split anywhere, and some that it forbids."""
+"""Parses responses in every form that HTTP/1.1 allows, split at any byte, and some invalid ones."""
 
 import pytest
 from hypothesis import given
@@ -42,7 +42,7 @@ FORMS: list[tuple[bytes, int, bytes, bool]] = [
         HEAD + b"Transfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n1\r\nx\r\n0\r\n\r\n",
         200,
         b"x",
-        False,  # two lengths: the rest of the connection cannot be trusted
+        False,  # two lengths, so the rest of the connection cannot be trusted
     ),
 ]
 

@@ -1,4 +1,4 @@
-"""A stack's processes are found by their mark and stopped, and no others."""
+"""The processes of a stack are found by their marker and stopped, and no other processes."""
 
 from __future__ import annotations
 

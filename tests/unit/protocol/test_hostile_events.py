@@ -1,4 +1,4 @@
-"""Events that the next hop would refuse, and messages that somebody else put into the queue."""
+"""Events that SQS or DynamoDB would refuse, and messages that an attacker has sent to the queue."""
 
 import json
 import re

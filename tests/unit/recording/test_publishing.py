@@ -18,7 +18,7 @@ def test_attributes_do_not_reveal_the_owner() -> None:
 
 
 class Sns:
-    """Refuses a batch that holds a certain id, with an error code."""
+    """A fake of SNS that refuses every batch with a certain id, with an error code."""
 
     def __init__(self, *, blames_request: bool) -> None:
         self._blames_request = blames_request

@@ -1,4 +1,4 @@
-"""The provider's report: the outcome counts, whatever decorates it."""
+"""The provider's report. Its outcome is accepted even if optional details are invalid."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ LONG = "https://images.example/1.png?X-Amz-Security-Token=" + "t" * 2300
 
 
 def parse_both(report: dict[str, Any]) -> GenerationResult:
-    """Read a report as an object and as JSON: both say the same."""
+    """Parse a report as an object and as JSON, and check that both give the same result."""
     found = results.parse(report)
     assert results.parse(json.dumps(report).encode()) == found
     return found
@@ -161,7 +161,8 @@ def test_no_detail_of_any_kind_refuses_a_failure(details: dict[str, Any]) -> Non
     assert result.error is not None
     assert 0 < len(result.error["message"]) <= 1000
     assert 0 < len(result.error["code"]) <= 100
-    json.dumps(result._asdict(), ensure_ascii=False).encode()  # whatever is kept can be stored
+    # all values that are kept can be stored
+    json.dumps(result._asdict(), ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe", b"", b"[]"])

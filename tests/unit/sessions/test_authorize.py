@@ -1,4 +1,4 @@
-"""The authorizer: where it finds the credential, and its response to API Gateway."""
+"""The authorizer: the places where it finds the credential, and its response to API Gateway."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""API keys: a key is valid for its owner, and any other text is not."""
+"""A valid API key identifies its owner, and any other text is invalid."""
 
 import time
 from typing import Any, cast

@@ -23,7 +23,7 @@ Answer = httpx.Response | Exception
 
 
 class Endpoint:
-    """Herald's callback as the provider sees it: the scripted responses, then 200."""
+    """A fake of Herald's callback, which returns the scripted responses and then 200."""
 
     def __init__(self, *answers: Answer) -> None:
         self._answers = list(answers)
@@ -40,7 +40,7 @@ class Endpoint:
         return answer
 
     async def pause(self, seconds: float) -> None:
-        """Record the pause without waiting."""
+        """Record a pause without waiting."""
         self.pauses.append(seconds)
 
     def provider(self, settings: Settings) -> Provider:

@@ -1,4 +1,4 @@
-"""Steps on the screen and in a log."""
+"""Progress of steps on a terminal and in a log."""
 
 from __future__ import annotations
 

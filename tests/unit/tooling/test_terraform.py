@@ -1,4 +1,4 @@
-"""Finding the provider, reading an apply's progress and the outputs."""
+"""Finding the provider, and reading the outputs and the progress of an apply."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No configuration, no mirror, a known platform."""
+    """An environment without a configuration or a mirror, on a known platform."""
     monkeypatch.delenv("TF_PROVIDER_MIRROR", raising=False)
     monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(tmp_path / "missing"))
     monkeypatch.setattr(terraform, "_BUILD", tmp_path / "build")

@@ -1,4 +1,4 @@
-"""The comparison with AWS's models finds what is planted, in each protocol, and nothing else."""
+"""The comparison with AWS's models reports exactly the planted violations, in each protocol."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _FORM = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
 
 
 def sqs(name: str = "SendMessage", **members: Any) -> Request:
-    """A message for SQS: JSON 1.0."""
+    """A request of SQS, in the JSON 1.0 protocol."""
     body = {"QueueUrl": _QUEUE, "MessageBody": "hello", **members}
     return _json("sqs", f"AmazonSQS.{name}", "1.0", body)
 
 
 def dynamodb(**members: Any) -> Request:
-    """A table for DynamoDB, with enums, ranges and patterns in its model."""
+    """A request that creates a DynamoDB table. Its model has enums, ranges and patterns."""
     body = {
         "TableName": "connections",
         "BillingMode": "PAY_PER_REQUEST",
@@ -40,7 +40,8 @@ def dynamodb(**members: Any) -> Request:
 
 def _json(service: str, target: str, version: str, body: dict[str, Any]) -> Request:
     headers = {"x-amz-target": target, "content-type": f"application/x-amz-json-{version}"}
-    # Without the members that are None: json.dumps would make them null, which counts as missing.
+    # Members that are None are removed. json.dumps would write them as null, which counts as
+    # missing.
     present = {name: value for name, value in body.items() if value is not None}
     return Request(
         service, "POST", "/", headers=headers, body=json.dumps(present).encode(), at=_NOW
@@ -48,7 +49,7 @@ def _json(service: str, target: str, version: str, body: dict[str, Any]) -> Requ
 
 
 def alarm(**fields: str) -> Request:
-    """An alarm for CloudWatch: the query protocol."""
+    """A request of CloudWatch for an alarm, in the query protocol."""
     form = {
         "Action": "PutMetricAlarm",
         "Version": "2010-08-01",
@@ -67,7 +68,7 @@ def alarm(**fields: str) -> Request:
 
 
 def publish(**fields: str) -> Request:
-    """An event for SNS: the query protocol with a map."""
+    """A publish request of SNS, in the query protocol with a map."""
     form = {
         "Action": "Publish",
         "Version": "2010-03-31",
@@ -82,7 +83,7 @@ def publish(**fields: str) -> Request:
 
 
 def function(**members: Any) -> Request:
-    """A function for Lambda: REST with JSON."""
+    """A request that creates a Lambda function, in the REST protocol with JSON."""
     body = {
         "FunctionName": "deliver",
         "Role": "arn:aws:iam::123456789012:role/deliver",
@@ -98,20 +99,24 @@ def function(**members: Any) -> Request:
 
 
 def route(**members: Any) -> Request:
-    """A route for API Gateway: REST with JSON, whose members have other names on the wire."""
+    """A request for an API Gateway route, in the REST protocol with JSON. Its members have
+    different names in JSON.
+    """
     body = {"routeKey": "$connect", "authorizationType": "CUSTOM", **members}
     text = json.dumps({name: value for name, value in body.items() if value is not None})
     return Request("apigateway", "POST", "/v2/apis/abc123/routes", body=text.encode(), at=_NOW)
 
 
 def post(body: bytes = b"hello", connection: str = "L0SM9cOFvHcCIhw%3D", **more: Any) -> Request:
-    """A frame for a connection: REST with a payload, at the address of the emulator."""
+    """A request that posts a frame to a connection, in the REST protocol with a payload and with
+    the emulator's path.
+    """
     path = f"/_aws/execute-api/abc12345/prod/@connections/{connection}"
     return Request("execute-api", "POST", path, body=body, at=_NOW, **more)
 
 
 def short(parameter: Any) -> str:
-    """The id of a test: what it is about, not the whole request."""
+    """Return a short id for a test instead of the whole request."""
     return parameter.service if isinstance(parameter, Request) else str(parameter)
 
 
@@ -176,7 +181,7 @@ def test_a_right_request_passes(request_: Request, operation: str) -> None:
         (alarm(ComparisonOperator="GreaterThan"), "'GreaterThan' is not one of"),
         (function(Runtime="python9.9"), ".Runtime: 'python9.9' is not one of"),
         (route(authorizationType="LAMBDA"), "'LAMBDA' is not one of"),
-        # a pattern does not match, or a range is left
+        # a pattern does not match, or a value is out of range
         (function(Role="deliver"), ".Role: 'deliver' does not match"),
         (function(FunctionName="de liver"), ".FunctionName: 'de liver' does not match"),
         (function(Timeout=0), ".Timeout: 0  are fewer than 1"),
@@ -184,13 +189,13 @@ def test_a_right_request_passes(request_: Request, operation: str) -> None:
         (alarm(EvaluationPeriods="0"), ".EvaluationPeriods: 0  are fewer than 1"),
         (alarm(AlarmName="x" * 256), "256 characters are more than 255"),
         (post(b"x" * (128 * 1024 + 1)), "131073 bytes are more than 131072"),
-        # the protocol is another
+        # the protocol is wrong
         (replace(sqs(), headers={**sqs().headers, "content-type": "text/plain"}), "Content-Type"),
         (replace(sqs(), path="/x"), "not POST /"),
         (alarm(Version="2009-05-15"), "Version is 2009-05-15"),
         (replace(alarm(), body=alarm().body + b"&AlarmName=two"), "more than once"),
         (alarm(**{"AlarmActions.member.3": "arn:aws:sns:x:1:t"}), "its numbers are [1, 3]"),
-        # what SQS refuses
+        # characters that SQS refuses
         (sqs(MessageBody="one \ufffe"), "U+FFFE"),
         (publish(Message="one \uffff"), "U+FFFF"),
     ],

@@ -1,4 +1,6 @@
-"""The documented limits that models lack: each passes what is just right, and no more."""
+"""The documented limits that the models lack. Each check accepts values at the limit and reports
+values above it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ def call(name: str, **parameters: Any) -> decode.Call:
 
 
 def broken(name: str, state: limits.State | None = None, **parameters: Any) -> list[str]:
-    """The names of the rules that a call breaks."""
+    """Return the names of the rules that a call violates."""
     found = rules.violations(call(name, **parameters), state or limits.State())
     return [match[1] for each in found if (match := re.search(r"the rule: (.+) \(https", each))]
 
@@ -191,7 +193,7 @@ def test_inline_policies_of_a_role_count_together() -> None:
     state = limits.State()
 
     def put(role: str, policy: str, size: int) -> list[str]:
-        document = "x" * size + " " * 5_000  # white space is free
+        document = "x" * size + " " * 5_000  # white space does not count
         return broken(
             "iam:PutRolePolicy", state, RoleName=role, PolicyName=policy, PolicyDocument=document
         )

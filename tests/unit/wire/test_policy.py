@@ -1,4 +1,6 @@
-"""The policy of the deploying role: which actions calls need, and that the document is usable."""
+"""The policy of the deploying role: the actions that calls need, and the validity of the
+document.
+"""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ variables {
   websocket_api = { id = "websocketapi", stage = "test" }
 }
 
-# CloudWatch accepts any name, and an alarm with a wrong one is never raised. The names below are copied from
-# AWS's documentation and from chalicelib, not from the module.
+# CloudWatch accepts any name, and an alarm with a wrong name is never raised. The names below are
+# copied from AWS's documentation and from chalicelib, not from the module.
 run "alarms" {
   command = plan
 
@@ -72,7 +72,7 @@ run "alarms" {
       "Herald PostsThrottled"                             = "Stage"
       "Herald PublishFailures"                            = "Stage"
     }
-    error_message = "A metric or its dimensions are misspelt, or an alarm is missing: it would never be raised."
+    error_message = "A metric or its dimensions are misspelt, or an alarm is missing. Such an alarm would never be raised."
   }
 
   assert {
@@ -90,7 +90,7 @@ run "alarms" {
       "AWS/Lambda Invocations"           = "FunctionName"
       "Herald CredentialsRefused"        = "Stage"
     }
-    error_message = "A metric of an expression or its dimensions are misspelt, or an alarm is missing: it would never be raised."
+    error_message = "A metric of an expression or its dimensions are misspelt, or an alarm is missing. Such an alarm would never be raised."
   }
 
   assert {
@@ -105,7 +105,7 @@ run "alarms" {
         }[name], value)
       ])
     ])
-    error_message = "An alarm watches a resource that is not Herald's."
+    error_message = "An alarm monitors a resource that does not belong to Herald."
   }
 
   assert {
@@ -135,7 +135,7 @@ run "alarms" {
     condition = [
       for key, alarm in aws_cloudwatch_metric_alarm.metric : key if alarm.treat_missing_data != "notBreaching"
     ] == ["relay-stopped"]
-    error_message = "Only for the relay, which runs every minute, must missing data raise the alarm."
+    error_message = "Missing data must raise the alarm only for the relay, which runs every minute."
   }
 
   assert {

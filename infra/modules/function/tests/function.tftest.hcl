@@ -83,7 +83,7 @@ run "what_running_takes" {
         Resource = "arn:aws:kms:eu-central-1:123456789012:key/environment"
       },
     ]
-    error_message = "To run, a function must have rights on its own log group and the environment key, and no others."
+    error_message = "To run, a function must have permissions for its own log group and the environment key, and no others."
   }
 
   assert {
@@ -97,7 +97,7 @@ run "what_running_takes" {
 
   assert {
     condition     = jsondecode(aws_iam_role_policy.rights.policy) == jsondecode(var.policy)
-    error_message = "The rights of the task must be attached as given."
+    error_message = "The permissions for the task must be attached as they are given."
   }
 
   assert {
@@ -107,7 +107,7 @@ run "what_running_takes" {
       HERALD_LOG_LEVEL     = "DEBUG"
       HERALD_STAGE         = "test"
     })
-    error_message = "The environment must be the shared one and the function's own, and the overrides must win."
+    error_message = "The environment must include the shared variables and the function's own, and the overrides must take precedence."
   }
 
   assert {
@@ -175,7 +175,7 @@ run "with_everything" {
 
   assert {
     condition     = aws_lambda_event_source_mapping.queue["this"].function_response_types == toset(["ReportBatchItemFailures"])
-    error_message = "An invalid message must fail alone: ReportBatchItemFailures."
+    error_message = "An invalid message must not make its whole batch fail: set ReportBatchItemFailures."
   }
 
   assert {
@@ -210,7 +210,7 @@ run "with_everything" {
       NotForTheCode = "Deny * false"
       SendTraces    = "Allow * "
     }
-    error_message = "The VPC rights must be for the Lambda service, and denied to the function's code."
+    error_message = "The VPC permissions must be for the Lambda service, and denied to the function's code."
   }
 
   assert {
@@ -265,7 +265,7 @@ run "keys_through_services" {
 
   assert {
     condition     = output.policy == aws_iam_role_policy.rights.policy
-    error_message = "The output must show the attached rights."
+    error_message = "The output must show the attached permissions."
   }
 }
 

@@ -51,7 +51,7 @@ run "keys" {
       ]
       storage = [{ AWS = "arn:aws:iam::123456789012:root" }]
     }
-    error_message = "A key policy admits the wrong principals."
+    error_message = "A key policy allows the wrong principals."
   }
 
   assert {
@@ -62,7 +62,7 @@ run "keys" {
         if can(statement.Principal.Service)
       ]
     ]))
-    error_message = "A service may use a key under a condition only, and must not manage it."
+    error_message = "A service may use a key only under a condition, and must not manage it."
   }
 
   assert {

@@ -170,7 +170,7 @@ run "topics_and_queues" {
         StringEquals = { "aws:SourceAccount" = "123456789012" }
       }
     }
-    error_message = "CloudWatch may publish to the error topic for our alarms only."
+    error_message = "CloudWatch may publish to the error topic only for our alarms."
   }
 
   assert {
