@@ -58,6 +58,7 @@ def handlers(
             **environment,
             "HERALD_ALLOWED_ORIGINS": "https://App.example.com:443",
             "HERALD_API_KEYS_TABLE": "api-keys",
+            "HERALD_DATABASE_SCHEMA": "herald",
             "HERALD_DATABASE_SECRET_ARN": "database",
             "HERALD_WEBHOOK_SECRET_ARN": "webhook",
             "HERALD_TOPIC_ARN": topic,

@@ -218,7 +218,7 @@ def test_events_in_the_envelope_of_sns_are_found_and_come_back(
     assert letter["event"] == json.loads(mine)
 
     code, said, _ = dlq(stack_file, "redrive", "--queue", "queue", "--user", "alice")
-    assert (code, said) == (0, "1 moved, 1 passed over by the filter.\n")
+    assert (code, said) == (0, "1 moved, 1 not selected by the filter.\n")
     (moved,) = queues.bodies(queues.main)
     assert events.parse(moved) == events.parse(mine)  # as `deliver` reads it
 
