@@ -48,7 +48,7 @@ def test_an_odd_character_travels_as_it_is(character: str) -> None:
     [
         "[" * 20_000,
         '{"a":' * 20_000,
-        build().replace('"prompt":"a lighthouse"', '"prompt":' + "[" * 3000 + "]" * 3000),
+        build().replace('"prompt":"a lighthouse"', '"prompt":' + "[" * 20_000 + "]" * 20_000),
         build().replace('"prompt":"a lighthouse"', '"prompt":"\ud800"'),
         '{"Type":"Notification","Message":"' + "[" * 20_000 + '"}',
     ],
