@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -117,16 +118,15 @@ def test_a_new_release_with_a_route_is_deployed_again(first: Checkout, aws: Emul
 
 
 def test_a_rollback_brings_back_the_package_before(first: Checkout) -> None:
-    newer = first.code()
+    kept = (first.directory / "build" / "packages" / "first").glob("*.zip")
+    older, _ = sorted(kept, key=lambda path: path.stat().st_mtime_ns)
 
     result = first.herald("rollback", "--yes", "--json")
 
     assert result.code == 0, result.errors
     assert result.report["smoke"]["passed"]
-    assert len(first.code()) == 1
-    assert first.code() != newer
-    assert first.herald("rollback", "--yes", "--skip-smoke").code == 0
-    assert first.code() == newer
+    # The package's file is named by its hash, which Lambda writes in base64.
+    assert first.code() == {base64.b64encode(bytes.fromhex(older.stem)).decode()}
 
 
 def test_destroying_the_stage_leaves_nothing(first: Checkout, aws: Emulator) -> None:

@@ -359,6 +359,8 @@ def test_a_rollback_deploys_the_package_before_the_last_one(
 
     assert json.loads(result.stdout)["package"] == packages.digest(older)
     assert packages.digest(build / "deploy" / "dev" / "package.zip") == packages.digest(older)
+    again = herald("rollback", "--stage", "dev", "--yes", "--json")
+    assert json.loads(again.stdout)["package"] == packages.digest(build / "deployment.zip")
 
 
 def test_after_a_failed_apply_a_rollback_returns_to_the_package_before(
