@@ -62,7 +62,8 @@ def test_with_its_secrets_the_stage_works(first: Checkout) -> None:
 
     assert result.code == 0, result.errors
     report = result.report
-    assert (report["changes"], report["applied"], report["failed"]) == (False, False, None)
+    outcome = (report["changes"], report["applied"], report["failed"])
+    assert outcome == (False, False, None), result.errors
     assert report["smoke"]["passed"]
     assert set(report["smoke"]["steps"]) == STEPS
 
