@@ -6,20 +6,22 @@ https://docs.aws.amazon.com/sns/latest/api/API_Publish.html and API_PublishBatch
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
+from chalicelib import telemetry
 from chalicelib.aws.service import dns_suffix
 from chalicelib.engine.engine import Endpoint, Engine, Request, Response
 from chalicelib.errors import ServiceError
+from chalicelib.retry import TRIES, retry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     Fields = Iterator[tuple[str, str]]
 
 VERSION = "2010-03-31"
-ATTEMPTS = 3
 
 _FORM = (("content-type", "application/x-www-form-urlencoded; charset=utf-8"),)
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
@@ -52,17 +54,22 @@ class BatchResult(NamedTuple):
 
 
 class Sns:
-    """The SNS service of the process's Region."""
+    """The SNS service of the process's Region; `sleep` waits between tries, in seconds."""
 
-    def __init__(self, engine: Engine, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        environ: Mapping[str, str],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._engine = engine
+        self._sleep = sleep
         region = environ["AWS_REGION"]
         url = environ.get("AWS_ENDPOINT_URL_SNS") or environ.get("AWS_ENDPOINT_URL")
         self._endpoint = Endpoint(
             url or f"https://sns.{region}.{dns_suffix(region)}",
             "sns",
             region,
-            retryable=_worth_a_retry,
         )
 
     def publish(
@@ -73,7 +80,7 @@ class Sns:
         deadline: float,
         attributes: Mapping[str, str] | None = None,
         subject: str | None = None,
-        attempts: int = ATTEMPTS,
+        tries: int = TRIES,
     ) -> None:
         """Publish one message.
 
@@ -81,8 +88,8 @@ class Sns:
         ----------
         deadline
             On the clock of time.monotonic().
-        attempts
-            How often it is tried at most.
+        tries
+            How often it is tried at most. A message whose response was lost is published again.
 
         Raises
         ------
@@ -92,7 +99,7 @@ class Sns:
         form = [("TopicArn", topic_arn), ("Message", message), *_attributes("", attributes or {})]
         if subject is not None:
             form.append(("Subject", subject))
-        self._call("Publish", form, deadline, attempts)
+        self._call("Publish", form, deadline, tries)
 
     def publish_batch(
         self, topic_arn: str, entries: Sequence[Entry], *, deadline: float
@@ -103,18 +110,33 @@ class Sns:
             member = f"PublishBatchRequestEntries.member.{number}."
             form += [(f"{member}Id", entry.id), (f"{member}Message", entry.message)]
             form += _attributes(member, entry.attributes)
-        return _batch_result(self._call("PublishBatch", form, deadline, ATTEMPTS))
+        return _batch_result(self._call("PublishBatch", form, deadline, TRIES))
 
     def _call(
-        self, action: str, form: Iterable[tuple[str, str]], deadline: float, attempts: int
+        self, action: str, form: Iterable[tuple[str, str]], deadline: float, tries: int
     ) -> bytes:
         body = urlencode([("Action", action), ("Version", VERSION), *form]).encode()
-        request = Request(self._endpoint, "POST", "/", body, _FORM, attempts)
-        [result] = self._engine.call_all([request], deadline)
-        if result.status == 200:
-            return result.body
-        code = _error_code(result)
-        raise ServiceError("sns", result.status, code, blames_request=code in _REFUSED)
+
+        def attempt() -> Response:
+            request = Request(self._endpoint, "POST", "/", body, _FORM, attempts=1)
+            [result] = self._engine.call_all([request], deadline)
+            if result.status == 200 or _error_code(result) in _REFUSED:
+                return result
+            raise ServiceError("sns", result.status, _error_code(result))
+
+        result = retry(
+            attempt,
+            on=ServiceError,
+            deadline=deadline,
+            tries=tries,
+            failed=lambda number, exc: telemetry.warning(
+                "publish failed", tries=number, error=str(exc)
+            ),
+            sleep=self._sleep,
+        )
+        if result.status != 200:
+            raise ServiceError("sns", result.status, _error_code(result), blames_request=True)
+        return result.body
 
 
 def _attributes(prefix: str, attributes: Mapping[str, str]) -> Fields:
@@ -144,11 +166,3 @@ def _error_code(result: Response) -> str:
         return result.reason
     found = _CODE.search(result.body)
     return found[1].decode(errors="replace") if found else result.reason or f"HTTP {result.status}"
-
-
-def _worth_a_retry(status: int, body: bytes) -> bool:
-    """Whether another try may help: every error but one that blames the message."""
-    if status == 200:
-        return False
-    found = _CODE.search(body)
-    return found is None or found[1].decode(errors="replace") not in _REFUSED

@@ -96,7 +96,7 @@ class Publisher:
         deadline = time.monotonic() + ALERT_SECONDS
         try:
             self._sns.publish(
-                self._error_topic_arn, message, subject=subject, deadline=deadline, attempts=1
+                self._error_topic_arn, message, subject=subject, deadline=deadline, tries=1
             )
         except ServiceError as exc:
             telemetry.error("alert not published", subject=subject, error=exc.code)
@@ -109,5 +109,4 @@ def message_attributes(event: str) -> dict[str, str]:
 
 
 def _failed(exc: ServiceError) -> PublishFailed:
-    telemetry.warning("publish failed", status=exc.status, error=exc.code)
     return PublishFailed(exc.code, blames_request=exc.blames_request)

@@ -12,7 +12,7 @@ import pytest
 from chalicelib.aws.sns import BatchResult, Entry, Sns
 from chalicelib.engine.engine import Engine
 from chalicelib.errors import ServiceError
-from tests.integration.engine.scripted import Server, answer, each
+from tests.integration.engine.scripted import Server, answer, close_after, each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,13 +33,14 @@ def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    created = Engine(backoff=lambda failures: 0.0)
+    created = Engine()
     yield created
     created.close()
 
 
 def sns_at(engine: Engine, url: str) -> Sns:
-    return Sns(engine, {"AWS_REGION": REGION, "AWS_ENDPOINT_URL": url})
+    environ = {"AWS_REGION": REGION, "AWS_ENDPOINT_URL": url}
+    return Sns(engine, environ, sleep=lambda seconds: None)
 
 
 def soon() -> float:
@@ -126,6 +127,13 @@ def test_an_error_is_tried_three_times(engine: Engine, status: int, code: bytes)
 def test_two_errors_and_a_success_are_a_success(engine: Engine) -> None:
     error = answer(503, b"<html>busy</html>")
     assert scripted(engine, error, error, answer(200, b"<PublishResponse/>")) == ("", 3)
+
+
+def test_a_message_whose_response_is_cut_off_is_published_again(engine: Engine) -> None:
+    whole = answer(200, b"<PublishResponse/>")
+    with Server(close_after(whole[:-5]), each(whole)) as server:
+        sns_at(engine, f"http://127.0.0.1:{server.port}").publish("arn", "x", deadline=soon())
+        assert len(server.requests) == 2
 
 
 def test_an_error_that_blames_the_message_is_not_tried_again(engine: Engine) -> None:
