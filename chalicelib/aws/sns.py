@@ -1,4 +1,4 @@
-"""SNS through the engine: the Query protocol, with form fields in and XML out.
+"""SNS through the engine. The Query protocol sends form fields and returns XML.
 
 https://docs.aws.amazon.com/sns/latest/api/API_Publish.html and API_PublishBatch.html
 """
@@ -23,7 +23,7 @@ ATTEMPTS = 3
 
 _FORM = (("content-type", "application/x-www-form-urlencoded; charset=utf-8"),)
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
-# Errors that blame what the message holds: the same request will never succeed.
+# Errors caused by the message itself: the same request can never succeed.
 # https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html#API_PublishBatch_Errors
 _REFUSED = {
     "BatchRequestTooLong",
@@ -82,12 +82,12 @@ class Sns:
         deadline
             On the clock of time.monotonic().
         attempts
-            How often it is tried at most.
+            Maximum number of attempts.
 
         Raises
         ------
         ServiceError
-            SNS refused every try, or refused the message itself.
+            Every attempt failed, or SNS refused the message itself.
         """
         form = [("TopicArn", topic_arn), ("Message", message), *_attributes("", attributes or {})]
         if subject is not None:
@@ -97,7 +97,7 @@ class Sns:
     def publish_batch(
         self, topic_arn: str, entries: Sequence[Entry], *, deadline: float
     ) -> BatchResult:
-        """Publish up to ten messages, 256 KiB in all; errors as publish."""
+        """Publish up to ten messages, 256 KiB in total; raises the same errors as `publish`."""
         form = [("TopicArn", topic_arn)]
         for number, entry in enumerate(entries, 1):
             member = f"PublishBatchRequestEntries.member.{number}."
@@ -147,7 +147,7 @@ def _error_code(result: Response) -> str:
 
 
 def _worth_a_retry(status: int, body: bytes) -> bool:
-    """Whether another try may help: every error but one that blames the message."""
+    """Whether another attempt may succeed: after every error that the message did not cause."""
     if status == 200:
         return False
     found = _CODE.search(body)

@@ -1,9 +1,9 @@
-"""The DSN of the database, in every form that Herald takes.
+"""The DSN of the database, in every form that Herald accepts.
 
 - a URL: `postgresql://user:password@host:5432/name?sslmode=require`, or `postgres://…`
 - libpq's key=value form: `host=… port=… dbname=… user=… password=…`
 - several hosts in either form, separated by commas
-- JSON, as RDS and its rotation functions keep it:
+- JSON, as RDS and its rotation functions store it:
   `{"username": …, "password": …, "host": …, "port": …, "dbname": …}`
 """
 
@@ -18,7 +18,7 @@ from chalicelib.errors import InvalidDsn
 
 FORM = "postgresql://user:password@host:5432/name"
 _JSON_REQUIRED = ("username", "password", "host", "dbname")
-# libpq's names of what a JSON secret may add; RDS's own fields, such as `engine`, are ignored.
+# libpq parameters that a JSON secret may add; RDS's own fields, such as `engine`, are ignored.
 _JSON_OPTIONAL = (
     "port",
     "options",
@@ -34,7 +34,7 @@ def parse(text: str) -> dict[str, str]:
     Raises
     ------
     InvalidDsn
-        The text has none of the forms; the message never quotes it.
+        The text has none of these forms; the message never quotes it.
     """
     text = text.strip()
     if not text:
@@ -53,8 +53,9 @@ def parse(text: str) -> dict[str, str]:
 
 
 def rotated(parameters: dict[str, str], turns: int) -> dict[str, str]:
-    """Return the parameters with the first hosts last: which one is tried first after `turns`
-    failures.
+    """Return the parameters with the hosts rotated, so that another host is tried first.
+
+    `turns` is the number of failures so far.
     """
     lists = {
         name: parameters[name].split(",")
@@ -68,7 +69,7 @@ def rotated(parameters: dict[str, str], turns: int) -> dict[str, str]:
 
 
 def place(text: str) -> str:
-    """Return where a DSN points, as `host:port/database`: no user, no password.
+    """Return the location in a DSN as `host:port/database`, without user and password.
 
     Raises
     ------
