@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class Place(NamedTuple):
-    """Where a stage is: the id of its AWS account, and its Region."""
+    """The id of a stage's AWS account, and the stage's Region."""
 
     file: Path
     account: str
     region: str
 
     def check(self, account: str, caller: str) -> None:
-        """Compare the account with that of the credentials of `caller`; raises CommandError."""
+        """Raise CommandError if `caller`'s credentials belong to another account."""
         if account == self.account:
             return
         raise CommandError(
@@ -35,7 +35,7 @@ def read(file: Path) -> Place:
     Raises
     ------
     CommandError
-        The file does not name the account or the Region; the message says what to write.
+        The file does not name the account or the Region; the message shows the line to add.
     """
     return Place(file, _value(file, "aws_account_id"), _value(file, "aws_region"))
 

@@ -1,7 +1,7 @@
 """Herald's own payload, for integrators who run their own generator: docs/providers.md.
 
-It is signed according to Standard Webhooks, and the generation's id is in the body. A malformed
-required field is refused with its name. A malformed detail is dropped, and the outcome still counts.
+It is signed according to Standard Webhooks, and the generation's id is in the body. If a required
+field is malformed, the response names it. A malformed detail is dropped, and the outcome counts.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Kling: one webhook for each change of a task's status, in two shapes.
 
 The newer API sends `id`, `status` and `outputs`. The older API sends `task_id`, `task_status` and
-`task_result`. Kling signs webhooks if the account has a webhook secret. If Herald has the secret, it
-requires signatures; otherwise, it requires the capability in the path.
+`task_result`. Kling signs webhooks if the account has a webhook secret. If Herald has the secret,
+it requires signatures; otherwise, it requires the capability in the path.
 """
 
 from __future__ import annotations

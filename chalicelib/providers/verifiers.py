@@ -26,7 +26,10 @@ _SIGNATURES = re.compile(r"(?<![^\s,])v1,([A-Za-z0-9+/]+={0,2})(?![^\s,])")
 
 
 class StandardWebhooks:
-    """Standard Webhooks (https://www.standardwebhooks.com): Replicate, Kling, Herald's own payload."""
+    """HMAC-SHA256 according to https://www.standardwebhooks.com.
+
+    Used by Replicate, Kling and Herald's own payload.
+    """
 
     def applies(self, keys: Keys) -> bool:
         """Whether a signing secret is configured."""
@@ -175,7 +178,7 @@ class Capability:
 def capability(key: str, provider: str, generation_id: str) -> str:
     """Return the token for a provider's callback for one generation.
 
-    It is the base64url encoding, without padding, of HMAC-SHA256(key, "<provider>/<generation id>").
+    It is HMAC-SHA256(key, "<provider>/<generation id>"), encoded as base64url without padding.
     """
     digest = hmac_sha256(key.encode(), f"{provider}/{generation_id}".encode(errors="replace"))
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")

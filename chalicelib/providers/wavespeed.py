@@ -2,8 +2,8 @@
 
 WaveSpeed sends one webhook when a task ends. The signature resembles Standard Webhooks, but its
 version is `v3`, it is in hexadecimal, and the key is the text after `whsec_`, not decoded. The
-scheme is unconfirmed: the documentation's example does not verify. Without a secret, Herald requires
-the capability in the path.
+scheme is unconfirmed: the documentation's example does not verify. Without a secret, Herald
+requires the capability in the path.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from chalicelib.errors import SettingError
 
 DEFAULT_SCHEMA = "herald"
 _IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
-_TAKEN = re.compile(r"pg_.*|information_schema|public")  # PostgreSQL's own schemas, and the shared one
+_TAKEN = re.compile(r"pg_.*|information_schema|public")  # PostgreSQL's schemas, and the shared one
 
 
 class Tables:
