@@ -109,7 +109,7 @@ def test_one_file_shows_one_function(handler: str) -> None:
     assert not parsed(path).get("resource")
 
 
-# A deployment is a copy of the API; these attributes are not in it, or never change for themselves.
+# A deployment is a copy of the API. These attributes are not in it, or never change on their own.
 NOT_DEPLOYED = {"api_id", "description", "for_each", "name", "route_id"}
 
 

@@ -1,4 +1,4 @@
-"""A stage from nothing to nothing: each test continues where the one before it has stopped."""
+"""A stage from its first deployment to its destruction: each test continues the previous one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_an_interrupted_deployment_keeps_its_state_and_no_lock(first: Checkout) 
     assert "terraform apply was interrupted" in result.errors
     assert "run the same command again" in result.errors
     assert (result.report["failed"], result.report["applied"]) == ("apply", False)
-    assert len(first.managed()) > HALF / 2  # those of one for_each are one entry
+    assert len(first.managed()) > HALF / 2  # all resources of one for_each are one entry
     assert not first.locked()
 
 
@@ -125,7 +125,7 @@ def test_a_rollback_brings_back_the_package_before(first: Checkout) -> None:
 
     assert result.code == 0, result.errors
     assert result.report["smoke"]["passed"]
-    # The package's file is named by its hash, which Lambda writes in base64.
+    # The package's file name is its hash in hexadecimal; Lambda returns the hash in base64.
     assert first.code() == {base64.b64encode(bytes.fromhex(older.stem)).decode()}
 
 

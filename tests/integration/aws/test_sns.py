@@ -55,7 +55,7 @@ def topic(moto: str) -> str:
 
 @pytest.fixture
 def queue(moto: str, topic: str) -> Any:
-    """A queue that receives the topic's messages raw; call it for what arrived."""
+    """A queue with raw delivery of the topic's messages; call it to receive them."""
     sqs: Any = boto3.client("sqs", endpoint_url=moto, region_name=REGION)
     url = sqs.create_queue(QueueName="q")["QueueUrl"]
     boto3.client("sns", endpoint_url=moto, region_name=REGION).subscribe(

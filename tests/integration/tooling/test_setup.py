@@ -1,4 +1,4 @@
-"""tooling/setup.sh: which Python of the machine it takes."""
+"""tooling/setup.sh: which installed Python it uses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-# Says that it is of another version, and what it was run for.
+# Claims another version, and prints its arguments.
 FAKE = """\
 #!/bin/sh
 if [ "$1" = -c ]; then
@@ -74,7 +74,7 @@ def test_a_python_that_is_too_new_is_named(tmp_path: Path, base: str | None) -> 
     result = setup(tmp_path, {"python3": (3, 14)}, base)
     assert (result.returncode, result.stdout) == (1, "")
     assert "needs Python 3.11, 3.12 or 3.13" in result.stderr
-    assert "Python 3.14 is no runtime" in result.stderr
+    assert "Python 3.14 is not a Lambda runtime" in result.stderr
 
 
 def test_a_machine_without_python_is_told_what_to_install(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_without_a_terminal_only_the_option_is_an_answer(monkeypatch: pytest.Mon
     assert console.confirmed("Delete?", yes=True)
 
 
-# What a terminal obeys, or what changes the order of the text that it shows.
+# Characters that control a terminal, or change the order of the text that it shows.
 CONTROLS = "".join(
     map(
         chr,

@@ -1,4 +1,4 @@
-"""Releasing a stage, with a terraform that only records what it was asked for."""
+"""Releasing a stage, with a fake terraform that only records its commands."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def terraform(
 
 
 def asked(build: Path) -> list[str]:
-    """Return the commands that terraform was asked for, without init, show and output."""
+    """Return the commands that terraform received, except init, show and output."""
     lines = (build / "asked").read_text().splitlines()
     return [line for line in lines if line.split()[0] in ("plan", "apply")]
 

@@ -1,4 +1,4 @@
-"""What an operator reads of a plan before answering."""
+"""The summary of a plan that an operator reads before confirming."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every adapter answers the same questions."""
+"""Every adapter passes the same tests."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_delivery_without_its_header_or_token_is_refused(provider: str) -> Non
 @pytest.mark.parametrize("provider", OVER_HTTP)
 def test_a_changed_body_is_refused_where_bodies_are_signed(provider: str) -> None:
     delivery = samples.delivery(provider, BODY)
-    if provider != "leonardo" and delivery.token is None:  # neither signs the body
+    if provider != "leonardo" and delivery.token is None:  # these providers do not sign the body
         assert refused(delivery._replace(body=BODY + b" ")) is Reason.SIGNATURE
 
 
@@ -152,7 +152,7 @@ JSON = st.recursive(
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield every object and array of a JSON value with each of its names or indexes."""
+    """Yield every object and array in a JSON value, with each of its names or indexes."""
     for name in value if isinstance(value, dict) else range(len(value)):
         yield value, name
         if isinstance(value[name], dict | list):
@@ -163,7 +163,7 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 @settings(max_examples=30)
 @given(data=st.data())
 def test_no_payload_breaks_an_adapter(provider: str, data: st.DataObject) -> None:
-    """Any JSON in place of any value of a recorded payload."""
+    """Replaces any value of a recorded payload with any JSON."""
     own = [fixture for fixture in FIXTURES if fixture.provider == provider]
     fixture = data.draw(st.sampled_from(own))
     body = copy.deepcopy(fixture.body)
@@ -193,7 +193,7 @@ def test_no_header_breaks_a_verifier(provider: str, data: st.DataObject) -> None
 
 
 def test_an_adapter_is_short_and_needs_no_other() -> None:
-    """Lambda starts with the one in the path: importing it imports no other."""
+    """Lambda imports the adapter of the provider in the path, which must not import another."""
     modules = {name: import_module(f"chalicelib.providers.{name}") for name in PROVIDERS}
     others = {module.__name__ for module in modules.values()}
     for module in (registry, *modules.values()):

@@ -1,4 +1,4 @@
-"""docs/providers.md agrees with the adapters, and its example is one."""
+"""docs/providers.md agrees with the adapters, and its example is a valid adapter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading JSON that may hold anything."""
+"""Reading arbitrary JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Origins: normalized where their meaning is plain."""
+"""Origins are normalized if their meaning is unambiguous."""
 
 import pytest
 
@@ -52,7 +52,7 @@ def test_an_origin_is_normalized_as_browsers_do(text: str, normal: str) -> None:
         "https://app.example.com\n",
         "https://.example.com",
         "https://app.example.com.",
-        "https://\u212a.example",  # the sign of kelvin; lower() makes it a k
+        "https://\u212a.example",  # the Kelvin sign; lower() turns it into a k
         " https://app.example.com",
     ],
 )

@@ -1,4 +1,4 @@
-"""The issuer's keys: which of them verify a token, when they are fetched, what a failure means."""
+"""The issuer's keys: which keys verify a token, when keys are fetched, what a failure means."""
 
 import json
 from collections.abc import Callable
