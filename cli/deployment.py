@@ -91,7 +91,7 @@ class Deployment:
         run = self._follow("apply", str(self.plan_file))
         self.plan_file.unlink(missing_ok=True)
         if run.interrupted or run.code != 0:
-            raise self._failed("apply", run, "The stage is changed in part; its state is saved.")
+            raise self._failed("apply", run, "The stage was changed in part. Its state is saved.")
 
     def outputs(self) -> dict[str, str]:
         """Return the text outputs in the state; none before the first deployment."""

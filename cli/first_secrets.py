@@ -55,7 +55,7 @@ def fill(target: Target, *, jwks: bool, algorithm: str) -> list[Kind]:
         secret_id = target.secret_id("webhook")
         secret_values.put(client, secret_id, secret_values.generated("webhook"))
         note(
-            "The webhook secret is generated. To give it to the provider, read it with\n"
+            "The webhook secret was generated. To give it to the provider, read it with\n"
             f"  aws secretsmanager get-secret-value --secret-id {secret_id}"
             " --query SecretString --output text"
         )
@@ -63,7 +63,10 @@ def fill(target: Target, *, jwks: bool, algorithm: str) -> list[Kind]:
     if unset and not sys.stdin.isatty():
         stage = target.output("stage")
         commands = "\n".join(f"  {_COMMANDS[kind].format(stage=stage)}" for kind in unset)
-        raise CommandError(f"Secrets without a value, and no terminal to ask on:\n{commands}")
+        raise CommandError(
+            "These secrets have no value, and there is no terminal to ask on. Set them with:\n"
+            f"{commands}"
+        )
     for kind in unset:
         value = _database() if kind == "database" else _token_key(algorithm)
         secret_values.put(client, target.secret_id(kind), value)
@@ -86,7 +89,7 @@ def _file(path: str) -> str:
     try:
         return Path(path).expanduser().read_text()
     except (OSError, UnicodeDecodeError) as exc:
-        raise CommandError(f"It cannot be read: {exc}") from exc
+        raise CommandError(f"The file cannot be read: {exc}") from exc
 
 
 def _valid(kind: Kind, ask: Callable[[], str]) -> str:

@@ -23,7 +23,7 @@ class Place(NamedTuple):
         if account == self.account:
             return
         raise CommandError(
-            f"{self.file.name} is a stage of account {self.account}, but these credentials are of"
+            f"{self.file.name} names account {self.account}, but these credentials belong to"
             f" account {account} ({caller}). Log in to account {self.account},"
             f" or correct aws_account_id in infra/envs/{self.file.name}."
         )
@@ -48,6 +48,6 @@ def _value(file: Path, name: str) -> str:
     if found:
         return found[1]
     raise CommandError(
-        f"infra/envs/{file.name} does not say where the stage is. Add a line, with your value:"
+        f"infra/envs/{file.name} lacks {name}. Add this line, with your value:"
         f'\n  {name} = "{_EXAMPLES[name]}"'
     )

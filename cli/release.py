@@ -80,7 +80,7 @@ def destroy(stage: str, *, yes: bool) -> Report:
     if not planned.anything:
         note("Nothing to destroy.")
         return report
-    if not confirmed(f"Destroy all of this in stage {stage}?", yes=yes):
+    if not confirmed(f"Destroy all resources of stage {stage}?", yes=yes):
         report.code = PARTLY
         return report
     release = _Release(deployment, planned, Options(yes=yes), report)
@@ -227,7 +227,7 @@ class _Release:
                 f"The stage is deployed. `./herald smoke --stage {stage}` repeats the test;"
                 f" `./herald rollback --stage {stage}` deploys the previous package."
             )
-        skip = " (--skip-migrate leaves the database alone)" if step is Step.MIGRATE else ""
+        skip = " (--skip-migrate skips this step)" if step is Step.MIGRATE else ""
         return f"Fix the cause, then run the same command again: it continues here.{skip}"
 
 

@@ -138,7 +138,7 @@ def _check_encoding(connection: Connection, where: str) -> None:
     encoding = _scalar(connection, "SHOW server_encoding")
     if encoding != "UTF8":
         raise SetupError(
-            f"The database at {where} has the encoding {encoding}, which cannot hold every prompt."
+            f"The database at {where} has the encoding {encoding}, which cannot store every prompt."
             " Create one with: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0."
         )
 

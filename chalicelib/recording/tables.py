@@ -23,7 +23,7 @@ class Tables:
         if not _IDENTIFIER.fullmatch(schema) or _TAKEN.fullmatch(schema):
             raise SettingError(
                 f"HERALD_DATABASE_SCHEMA cannot be {schema!r}: use up to 63 lower-case letters,"
-                " digits and underscores, and a schema that is Herald's alone."
+                " digits and underscores, and a schema that only Herald uses."
             )
         self.schema = f'"{schema}"'
         self.generations = f"{self.schema}.generations"

@@ -78,5 +78,5 @@ def normal_origins(setting: str) -> frozenset[str]:
     given = [text.strip() for text in setting.split(",") if text.strip()]
     found = {text: normal_origin(text) for text in given}
     if wrong := [text for text, origin in found.items() if origin is None]:
-        raise SettingError(f"HERALD_ALLOWED_ORIGINS has no origins in {', '.join(wrong)}")
+        raise SettingError(f"HERALD_ALLOWED_ORIGINS: not an origin: {', '.join(wrong)}")
     return frozenset(origin for origin in found.values() if origin)

@@ -61,7 +61,7 @@ def deploy(
         typer.Option(metavar="FILE", help="Deploy this package instead of building one."),
     ] = None,
     skip_migrate: Annotated[
-        bool, typer.Option("--skip-migrate", help="Leave the database's schema alone.")
+        bool, typer.Option("--skip-migrate", help="Do not migrate the database.")
     ] = False,
     skip_smoke: SkipSmoke = False,
     json: Json = False,

@@ -19,7 +19,7 @@ A user's sessions: open connections, and the credentials that open them."""
 """)
 def revoke(
     which: Which,
-    user: Annotated[str, typer.Option(metavar="ID", help="Whose sessions to end.")],
+    user: Annotated[str, typer.Option(metavar="ID", help="Revoke this user's sessions.")],
     api_keys: Annotated[
         bool, typer.Option("--api-keys", help="Revoke the user's API keys, too.")
     ] = False,
@@ -66,7 +66,7 @@ def revoke(
     else:
         say(f"Connections closed: {ended.closed}. API keys revoked: {revoked}.")
         if left:
-            note(f"API keys that stay valid: {', '.join(left)}. To revoke them: --api-keys.")
+            note(f"API keys that stay valid: {', '.join(left)}. To revoke them, use --api-keys.")
     for connection_id in ended.left_open:
         note(f"Connection {connection_id} could not be closed. It receives no more events.")
     return PARTLY if ended.left_open else DONE

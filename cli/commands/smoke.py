@@ -18,7 +18,7 @@ def smoke(
     which: Which,
     timeout: Annotated[
         int,
-        typer.Option(parser=duration, metavar="TIME", help="How long each step may take."),
+        typer.Option(parser=duration, metavar="TIME", help="Time limit of each step."),
     ] = "60s",  # type: ignore[assignment]  # Typer parses it
     json: Json = False,
 ) -> int:

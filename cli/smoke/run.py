@@ -46,7 +46,7 @@ _DONE = {
     Step.ROW: "a generation of a synthetic user is in the database",
     Step.KEY: "a temporary API key is in its table",
     Step.CONNECT: "the WebSocket client is connected and welcomed",
-    Step.WEBHOOK: "the signed webhook is answered: recorded",
+    Step.WEBHOOK: "the signed webhook is accepted and recorded",
     Step.EVENT: "the event has arrived at the client",
 }
 
@@ -56,8 +56,8 @@ _LOOK = {
     " current.",
     Step.KEY: "Check your credentials and the table of API keys.",
     Step.CONNECT: "Look at the logs of authorize, connect and message.",
-    Step.WEBHOOK: "Look at the log of callback. After a change of the webhook secret, the functions"
-    " take five minutes to notice.",
+    Step.WEBHOOK: "Look at the log of callback. After a change of the webhook secret, functions can"
+    " use the old secret for five minutes.",
     Step.EVENT: "Look at the logs of callback and deliver, and run `./herald dlq list`.",
 }
 
@@ -260,7 +260,7 @@ class _Generation:
             try:
                 frame = json.loads(self._client.recv(timeout=max(0.0, deadline - time.monotonic())))
             except TimeoutError:
-                raise Failed(f"It did not arrive within {self._patience:.0f} s.") from None
+                raise Failed(f"The event did not arrive within {self._patience:.0f} s.") from None
             if wanted(frame):
                 return
 

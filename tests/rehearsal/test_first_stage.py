@@ -48,7 +48,7 @@ def test_the_same_command_finishes_it_and_names_what_is_missing(first: Checkout)
     assert result.code == 1, result.errors
     report = result.report
     assert (report["failed"], report["applied"], report["smoke"]) == ("secrets", True, None)
-    assert "The webhook secret is generated." in result.errors
+    assert "The webhook secret was generated." in result.errors
     assert "./herald secret set database --stage first < dsn.txt" in result.errors
     assert "./herald secret set jwt --stage first" in result.errors
     assert "whsec_" not in result.errors + result.output

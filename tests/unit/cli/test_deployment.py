@@ -319,7 +319,7 @@ def test_missing_secrets_exit_1_before_the_smoke_test(
     terraform(build, monkeypatch, plan=CHANGES)
 
     def fill(target: Any, *, jwks: bool, algorithm: str) -> list[str]:
-        raise CommandError("Secrets without a value")
+        raise CommandError("These secrets have no value.")
 
     monkeypatch.setattr(first_secrets, "fill", fill)
     result = herald("deploy", "--stage", "dev", "--yes", "--json")

@@ -82,7 +82,7 @@ def test_hosts_take_turns_with_their_ports() -> None:
         ("postgresql://u:hunter2\0@h/d", "NUL"),
         ('{"username": "u", "password": "hunter2"}', "lacks host, dbname"),
         ('{"username": "u", "password": "hunter2"', "not valid JSON"),
-        (json.dumps(RDS | {"password": ["hunter2"]}), "neither text"),
+        (json.dumps(RDS | {"password": ["hunter2"]}), "other than text"),
         (json.dumps(RDS | {"password": "hunter2\0"}), "NUL"),
     ],
 )
