@@ -60,7 +60,7 @@ class OverBudget(HeraldError):
 
 
 class InvalidEvent(HeraldError):
-    """A queue message is not an event of Herald; the message names the attribute."""
+    """A queue message is not a valid event; the error names the invalid attribute."""
 
 
 class InvalidDsn(HeraldError):
