@@ -65,7 +65,7 @@ def test_one_connection_too_many_closes_an_older_one(alice: User, bob: User) -> 
     assert bobs.silent()
 
 
-def test_revoking_closes_connections_and_refuses_the_tokens_from_before(
+def test_revoking_closes_connections_and_refuses_older_tokens(
     alice: User, bob: User, herald: Herald, stack: Stack
 ) -> None:
     now = int(time.time())

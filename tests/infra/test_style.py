@@ -114,7 +114,7 @@ NOT_DEPLOYED = {"api_id", "description", "for_each", "name", "route_id"}
 
 
 @pytest.mark.parametrize("kind", ["api", "authorizer", "integration", "route", "route_response"])
-def test_whatever_is_set_in_the_websocket_api_is_deployed_when_it_changes(kind: str) -> None:
+def test_every_setting_of_the_websocket_api_is_deployed_when_it_changes(kind: str) -> None:
     path = INFRA / "modules" / "websocket" / "main.tf"
     [attributes] = [
         content['"this"']

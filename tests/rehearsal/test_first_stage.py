@@ -42,7 +42,9 @@ def test_an_interrupted_deployment_keeps_its_state_and_no_lock(first: Checkout) 
     assert not first.locked()
 
 
-def test_the_same_command_finishes_it_and_names_what_is_missing(first: Checkout) -> None:
+def test_the_same_command_finishes_the_deployment_and_names_missing_secrets(
+    first: Checkout,
+) -> None:
     result = first.herald("deploy", "--yes", "--json")
 
     assert result.code == 1, result.errors
@@ -117,7 +119,7 @@ def test_a_new_release_with_a_route_is_deployed_again(first: Checkout, aws: Emul
     assert first.code() != code
 
 
-def test_a_rollback_brings_back_the_package_before(first: Checkout) -> None:
+def test_a_rollback_restores_the_previous_package(first: Checkout) -> None:
     kept = (first.directory / "build" / "packages" / "first").glob("*.zip")
     older, _ = sorted(kept, key=lambda path: path.stat().st_mtime_ns)
 

@@ -110,7 +110,9 @@ def test_destroying_an_upgraded_stage_leaves_nothing(deployed: Checkout, aws: Em
     assert inventory(aws) == set()
 
 
-def test_aws_would_take_every_request_of_the_rehearsal(deployed: Checkout, directory: Path) -> None:
+def test_aws_would_accept_every_request_of_the_rehearsal(
+    deployed: Checkout, directory: Path
+) -> None:
     """Updates and rollbacks make requests that a single deployment does not."""
     every = records.load(emulator.requests_file(directory))
     found = conformance.check([each for each in every if each.service != "s3"])

@@ -119,7 +119,9 @@ def scripted(engine: Engine, *answers: bytes) -> tuple[str, int]:
     ("status", "code"),
     [(400, b"Throttling"), (403, b"AuthorizationError"), (500, b"InternalFailure"), (400, b"KMS")],
 )
-def test_an_error_is_tried_three_times(engine: Engine, status: int, code: bytes) -> None:
+def test_a_failed_request_is_attempted_three_times(
+    engine: Engine, status: int, code: bytes
+) -> None:
     assert scripted(engine, answer(status, ERROR % code)) == (code.decode(), 3)
 
 
@@ -128,7 +130,7 @@ def test_two_errors_and_a_success_are_a_success(engine: Engine) -> None:
     assert scripted(engine, error, error, answer(200, b"<PublishResponse/>")) == ("", 3)
 
 
-def test_an_error_that_blames_the_message_is_not_tried_again(engine: Engine) -> None:
+def test_an_error_that_the_message_caused_is_not_retried(engine: Engine) -> None:
     with Server(each(answer(400, ERROR % b"InvalidParameter"))) as server:
         with pytest.raises(ServiceError) as failure:
             sns_at(engine, f"http://127.0.0.1:{server.port}").publish_batch(

@@ -237,7 +237,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("words", [("list",), ("list", "--json"), ("peek",)])
-def test_a_terminal_obeys_nothing_that_an_event_says(
+def test_an_event_cannot_control_the_terminal(
     words: tuple[str, ...], queues: Queues, stack_file: Path
 ) -> None:
     queues.bury(json.dumps(HOSTILE, ensure_ascii=False).replace("\x1b", "\\u001b"))

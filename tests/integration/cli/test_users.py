@@ -242,7 +242,7 @@ def test_without_consent_nothing_is_erased(
     assert dynamodb.scan(TableName="connections")["Count"] == 0
 
 
-def test_when_the_rows_cannot_be_erased_nothing_is(
+def test_nothing_is_erased_if_the_rows_cannot_be_erased(
     stack_env: str, fresh_database: str, database: Any, dynamodb: Any
 ) -> None:
     """The functions' database role may not delete generations."""

@@ -262,7 +262,7 @@ def test_when_the_database_fails_after_the_owner_was_read_the_owner_gets_the_not
     assert (status, answer["outcome"]) == (200, "recorded"), "the retry supersedes the notice"
 
 
-def test_a_row_that_a_constraint_rejects_is_500_and_told_without_the_row(
+def test_a_result_that_a_constraint_rejects_is_500_and_reported_without_the_row(
     sns: FakeSns, database: Any, generation_id: str, capsys: pytest.CaptureFixture[str], call: Call
 ) -> None:
     """Given one of the integrator's own constraints: PostgreSQL's DETAIL quotes the row."""

@@ -76,7 +76,7 @@ def test_a_statement_over_the_limit_is_cancelled_by_the_server(database: Databas
         value_of(database, "pg_sleep(30)", seconds=10)
 
 
-def test_a_time_out_is_reported_as_its_cause(reached: str) -> None:
+def test_a_timeout_is_reported_as_the_cause(reached: str) -> None:
     errors: list[str] = []
     database = Database(
         lambda: reached, lambda tries, exc: errors.append(str(exc)), lambda seconds: None
@@ -88,7 +88,7 @@ def test_a_time_out_is_reported_as_its_cause(reached: str) -> None:
     database.close()
 
 
-def test_the_operators_own_options_count(fresh_database: str) -> None:
+def test_the_operators_own_options_apply(fresh_database: str) -> None:
     dsn = f"{fresh_database}?options=-c%20search_path%3Dnotify&application_name=notices"
     with closing(Database(lambda: dsn)) as database:
         assert setting(database, "search_path") == "notify"
@@ -125,7 +125,7 @@ def test_every_form_of_the_dsn_reaches_the_database(reached: str) -> None:
             assert value_of(database, "current_database()") == wanted
 
 
-def test_a_host_that_is_silent_does_not_keep_the_next_one_from_its_turn(reached: str) -> None:
+def test_after_an_unresponsive_host_the_next_host_is_tried(reached: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         several = reached.replace("@", f"@127.0.0.1:{silent.getsockname()[1]},")
         with closing(Database(lambda: several)) as database:

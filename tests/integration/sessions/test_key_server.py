@@ -43,7 +43,7 @@ def engine(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     created.close()
 
 
-def test_the_document_is_fetched_with_a_name_of_our_own(
+def test_the_document_is_fetched_with_heralds_user_agent(
     engine: Engine, tls: ssl.SSLContext
 ) -> None:
     with Server(each(answer(200, DOCUMENT)), tls=tls) as server:

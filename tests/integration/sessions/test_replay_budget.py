@@ -157,7 +157,7 @@ def test_two_replays_that_begin_at_once_do_not_share_what_is_left(
     assert refused.value.retry_after_ms == RETRY_MS
 
 
-def test_a_replay_that_failed_gives_back_what_it_did_not_take(
+def test_a_failed_replay_gives_back_its_unused_frames(
     dynamodb: Any, deliver: Any, say: Any, gateway: Gateway
 ) -> None:
     deliver(200)

@@ -173,7 +173,7 @@ OLD_STATEMENTS = (
 )
 
 
-def test_the_version_before_keeps_working_until_it_is_replaced(old: str, role: str) -> None:
+def test_the_previous_version_keeps_working_until_it_is_replaced(old: str, role: str) -> None:
     migrations.upgrade(old)
     execute(old, OLD_STATEMENTS[0])
     for statement in OLD_STATEMENTS[1:]:
@@ -207,7 +207,7 @@ def test_a_role_with_rights_to_columns_keeps_them(old: str, role: str) -> None:
             execute(role, f"SELECT prompt FROM {name}")
 
 
-def test_row_level_security_holds_for_the_view_too(old: str, role: str) -> None:
+def test_row_level_security_also_applies_to_the_view(old: str, role: str) -> None:
     execute(
         old,
         "ALTER TABLE generations ENABLE ROW LEVEL SECURITY",
@@ -260,7 +260,9 @@ def test_a_schema_that_exists_needs_no_right_to_create_one(empty: str, postgres:
 
 
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
-def test_a_database_that_cannot_hold_any_text_is_refused(postgres: Postgres, encoding: str) -> None:
+def test_a_database_that_cannot_store_every_text_is_refused(
+    postgres: Postgres, encoding: str
+) -> None:
     options = f"ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
     with database_of(postgres, options) as dsn:
         for call in (migrations.pending, migrations.upgrade):
@@ -269,7 +271,7 @@ def test_a_database_that_cannot_hold_any_text_is_refused(postgres: Postgres, enc
         assert execute(dsn, "SELECT 1 FROM pg_namespace WHERE nspname = 'herald'") == []
 
 
-def test_every_form_of_the_dsn_is_taken(empty: str) -> None:
+def test_every_form_of_the_dsn_is_accepted(empty: str) -> None:
     parts = parse_dsn(empty)
     rds = {
         "username": parts["user"],

@@ -111,7 +111,7 @@ def test_other_text_is_printed_unchanged(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out == "Zoë, 用户 😀\nصورة [bold] :smile:\n"
 
 
-def test_an_error_that_quotes_a_stranger_is_escaped() -> None:
+def test_an_error_with_text_from_outside_is_escaped() -> None:
     app = typer.Typer(cls=cli_app.Herald)
 
     @app.command()

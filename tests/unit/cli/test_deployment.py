@@ -154,7 +154,7 @@ def test_the_runtime_is_the_one_that_the_package_was_built_for(
     assert "-var=lambda_runtime=python3.13" in asked(build)[0]
 
 
-def test_something_else_is_not_deployed_as_a_package(
+def test_a_file_that_is_not_a_package_is_not_deployed(
     build: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terraform(build, monkeypatch, plan=NOTHING)
@@ -363,7 +363,7 @@ def test_a_rollback_deploys_the_package_before_the_last_one(
     assert json.loads(again.stdout)["package"] == packages.digest(build / "deployment.zip")
 
 
-def test_after_a_failed_apply_a_rollback_returns_to_the_package_before(
+def test_after_a_failed_apply_a_rollback_returns_to_the_previous_package(
     build: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terraform(build, monkeypatch, plan=CHANGES)

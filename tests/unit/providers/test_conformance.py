@@ -61,7 +61,7 @@ def test_a_fixture_is_the_event_that_its_name_says(fixture: Fixture) -> None:
 
 
 @pytest.mark.parametrize("fixture", FIXTURES, ids=lambda f: f"{f.provider}: {f.name}")
-def test_only_what_its_sender_can_correct_is_refused(fixture: Fixture) -> None:
+def test_only_errors_that_the_sender_can_correct_are_refused(fixture: Fixture) -> None:
     check = adapter(fixture.provider).check or (lambda _body: None)
     if fixture.refused is None:
         check(fixture.body)
@@ -113,7 +113,7 @@ def test_an_old_or_early_delivery_is_refused_where_time_is_signed(provider: str)
 
 
 @pytest.mark.parametrize("provider", OVER_HTTP)
-def test_both_keys_hold_while_one_is_being_rotated(provider: str) -> None:
+def test_both_keys_are_valid_during_a_rotation(provider: str) -> None:
     keys = samples.keys(provider)
     other = "whsec_" + "QUJD" * 8
     both = keys._replace(

@@ -123,7 +123,7 @@ def test_sagemaker_cannot_be_reached_over_http() -> None:
     assert not sagemaker.ADAPTER.is_configured(every)
 
 
-def test_what_herald_documents_of_its_own_payload_passes_its_check() -> None:
+def test_the_documented_forms_of_heralds_own_payload_pass_the_check() -> None:
     """The check accepts the same ids, statuses and URLs as the parser of `callback`."""
     for body in (
         {"generationId": GENERATION, "status": "ERROR", "error": None},

@@ -86,7 +86,7 @@ def test_hosts_take_turns_with_their_ports() -> None:
         (json.dumps(RDS | {"password": "hunter2\0"}), "NUL"),
     ],
 )
-def test_what_is_wrong_is_said_without_the_password(text: str, says: str) -> None:
+def test_the_error_of_a_malformed_dsn_does_not_contain_the_password(text: str, says: str) -> None:
     with pytest.raises(InvalidDsn, match=says) as caught:
         dsn.parse(text)
     assert "hunter2" not in str(caught.value)

@@ -69,6 +69,6 @@ def test_a_setting_without_origins_allows_none() -> None:
     assert normal_origins("") == normal_origins(" , ") == frozenset()
 
 
-def test_a_setting_that_is_no_origin_is_a_setting_error() -> None:
+def test_a_malformed_origin_in_the_setting_is_a_setting_error() -> None:
     with pytest.raises(SettingError, match="bücher"):
         normal_origins("https://app.example.com,https://bücher.example")
