@@ -47,7 +47,7 @@ class StandardWebhooks:
 
 
 class FourLineEd25519(NamedTuple):
-    """Ed25519 over request id, user id, time and the body's SHA-256: fal and Ideogram.
+    """An Ed25519 signature of request id, user id, time and the body's SHA-256: fal, Ideogram.
 
     The provider signs for all customers with the same keys, so the user id must be ours.
     """
