@@ -91,7 +91,7 @@ migrate: setup ## Migrate the database in HERALD_DATABASE_URL, or else that of S
 plan: setup ## Package and plan for STAGE=… on AWS, and print the plan
 	@$(HERALD) plan --stage "$(STAGE)" $(ARGS)
 
-deploy: setup ## Package, plan, ask, apply, secrets, migrations, smoke test for STAGE=… (ARGS=--yes does not ask)
+deploy: setup ## Deploy STAGE=…: package, plan, confirm, apply, secrets, migrations, smoke test (ARGS=--yes confirms)
 	@$(HERALD) deploy --stage "$(STAGE)" $(ARGS)
 
 smoke: setup ## Send one synthetic generation through STAGE=…, and remove its traces

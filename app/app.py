@@ -66,7 +66,7 @@ def disconnect(event: Any) -> "HttpResponse":
     return runtime.disconnect.handle(event.to_dict())
 
 
-# _HANDLER is Lambda's own: elsewhere nothing is built before it is used.
+# Lambda sets _HANDLER. Elsewhere, nothing is built before it is used.
 runtime.preload(os.environ.get("_HANDLER", ""))
 gc.freeze()  # these objects live as long as the process, so the garbage collector can skip them
 gc.enable()

@@ -9,10 +9,10 @@ HeraldError
 ├── OverBudget              the user's replays have used up their budget for now
 ├── InvalidEvent            a queue message is not an event of Herald
 ├── InvalidDsn              the database secret's value is not a DSN
-├── DatabaseError           PostgreSQL did not do its part
-│   ├── DatabaseUnavailable within the tries and the time; the same may succeed later
-│   └── DatabaseRejected    because of what the transaction holds; the same never succeeds
-├── PublishFailed           SNS did not accept an event within the tries and the time
+├── DatabaseError           a database transaction failed
+│   ├── DatabaseUnavailable every attempt failed, or time ran out; it may succeed later
+│   └── DatabaseRejected    PostgreSQL rejected the data; the same data never succeeds
+├── PublishFailed           every attempt to publish an event to SNS failed, or time ran out
 └── ServiceError            a service called by the engine answered with an error
 """
 
@@ -52,7 +52,7 @@ class Revoked(HeraldError):
 
 
 class OverBudget(HeraldError):
-    """A replay exceeds the user's budget; `retry_after_ms` says when to ask again."""
+    """A replay exceeds the user's budget; after `retry_after_ms`, the client may ask again."""
 
     def __init__(self, retry_after_ms: int) -> None:
         super().__init__(f"the replay budget is used up for {retry_after_ms} ms")
@@ -60,29 +60,29 @@ class OverBudget(HeraldError):
 
 
 class InvalidEvent(HeraldError):
-    """A queue message is not an event of Herald; the message names the attribute."""
+    """A queue message is not a valid event; the error names the invalid attribute."""
 
 
 class InvalidDsn(HeraldError):
-    """A DSN has none of the forms that Herald takes; the message does not quote it."""
+    """A DSN has none of the forms that Herald accepts; the message does not quote the DSN."""
 
 
 class DatabaseError(HeraldError):
-    """PostgreSQL did not do its part.
+    """A database transaction failed.
 
-    The message holds PostgreSQL's code, constraint and primary message, but never its DETAIL, which
-    quotes rows.
+    The message contains PostgreSQL's code, constraint and primary message, but never its DETAIL,
+    which quotes rows.
     """
 
 
 class DatabaseUnavailable(DatabaseError):
-    """PostgreSQL failed every try, or the time was over; the same may succeed later."""
+    """Every attempt failed, or time ran out; the same transaction may succeed later."""
 
 
 class DatabaseRejected(DatabaseError):
-    """PostgreSQL refused what the transaction holds: a constraint, a trigger or a data type.
+    """PostgreSQL rejected the data, because of a constraint, a trigger or a data type.
 
-    The same fails until the operator changes the schema.
+    The same transaction fails again until the operator changes the schema.
     """
 
 
@@ -98,7 +98,7 @@ class PublishFailed(HeraldError):
 
 
 class ServiceError(HeraldError):
-    """A service of AWS, or the issuer's key server, answered with an error.
+    """An AWS service or the issuer's key server answered with an error.
 
     `code` is AWS's name for the error. `status` is the HTTP status, or 0 without a response.
     `blames_request` is true if the content of the request was refused, so that the same request can

@@ -89,10 +89,10 @@ CONNECTIONS_EVICTED = _metric(
 CREDENTIALS_REFUSED = _metric(
     "CredentialsRefused",
     "authorize",
-    "connections refused for their credential; each is an error of the function as well",
+    "connections refused because of the credential; each also counts as an error of the function",
 )
 CONNECTIONS_REFUSED = _metric(
     "ConnectionsRefused",
     "authorize connect",
-    "connections refused for their credential or origin",
+    "connections refused because of the credential or origin",
 )

@@ -21,7 +21,7 @@ CAP_SECONDS = 2.0
 
 def backoff(tries: int, *, base: float = BASE_SECONDS, cap: float = CAP_SECONDS) -> float:
     """Return the seconds to wait after some failures: uniform in 0 … min(cap, base · 2^tries)."""
-    import random  # only when something failed: `deliver` must start quickly
+    import random  # imported only after a failure, because `deliver` must start quickly
 
     return random.uniform(0, min(cap, base * 2**tries))
 

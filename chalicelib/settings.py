@@ -14,9 +14,9 @@ PREFIX = "HERALD_"
 
 
 class Common:
-    """The settings of every function. Annotations are the fields: classes, for a quick start."""
+    """The settings of every function. Plain annotated classes, because they load quickly."""
 
-    stage: str  # of the deployment; events and metrics carry it
+    stage: str  # of the deployment; events and metrics contain it
     log_level: str  # the least severe level that is logged; INFO when empty
 
     def __init__(self, **values: str | int) -> None:
@@ -37,7 +37,7 @@ class Jwt(Common):
 
     jwt_algorithm: str
     jwt_secret_arn: str
-    jwt_jwks_url: str  # empty when the key is in the secret
+    jwt_jwks_url: str  # empty if the key is in the secret
     jwt_issuer: str
     jwt_audience: str
 
@@ -73,7 +73,7 @@ class Authorize(Jwt):
 
 
 class Connect(Common):
-    """Keeps new connections, and closes the oldest of a user who has too many."""
+    """Stores new connections, and closes the oldest of a user who has too many."""
 
     connections_table: str
     management_endpoint: str

@@ -9,7 +9,7 @@ from cli.console import PARTLY, note
 
 
 def main() -> None:
-    """Run the command; the traceback of an unexpected error may quote a stranger."""
+    """Run the command. The traceback of an unexpected error may contain text from outside."""
     try:
         app(prog_name="herald")
     except Exception:

@@ -50,7 +50,7 @@ class Herald(Program):
         return super().expects(error) or isinstance(error, (CommandError, *of_aws))
 
     def shown(self, error: Exception) -> str:
-        """Return an expected error's line, which may quote a stranger."""
+        """Return the line for an expected error, which may contain text from outside."""
         return lines(str(error))
 
 

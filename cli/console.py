@@ -1,10 +1,10 @@
 """Console functions for all commands: exit codes, errors, notes, results and confirmations.
 
-What is printed may come from a stranger: an event, a key's label, an error of AWS. Everything goes
-through this module, so that no terminal obeys it.
+Printed text may come from outside: an event, a key's label, an error from AWS. All commands print
+through this module, which escapes the characters that would control the terminal.
 
-Exit codes: 0 all done · 1 partly done, or the answer was no · 2 not begun: wrong usage, unknown
-target, no access.
+Exit codes: 0 all done · 1 partly done, or the answer was no · 2 nothing was done, because of wrong
+usage, an unknown target or a lack of access.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def confirmed(question: str, *, yes: bool) -> bool:
 
 
 def printable(text: str) -> str:
-    """Return text with everything escaped that a terminal obeys or does not show.
+    """Escape all characters that control a terminal or that it does not show.
 
-    Escaped are control characters (C0, C1), bidirectional controls, other invisible characters, and
+    These are control characters (C0, C1), bidirectional controls, other invisible characters, and
     surrogates, which cannot be encoded.
     """
     return "".join(
@@ -65,7 +65,7 @@ def printable(text: str) -> str:
 
 
 def lines(text: str) -> str:
-    """Return text of several lines, each of them printable."""
+    """Return text of several lines, with the characters of each line escaped by `printable`."""
     return "\n".join(map(printable, text.split("\n")))
 
 
@@ -76,7 +76,7 @@ def say(result: object) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Treat SIGTERM and SIGHUP as Ctrl-C: whatever stops us, we stop in order."""
+    """Treat SIGTERM and SIGHUP as Ctrl-C, so that the command always cleans up."""
     with _handling(signal.default_int_handler, signal.SIGTERM, signal.SIGHUP):
         yield
 
@@ -106,11 +106,11 @@ def note(text: str) -> None:
 def print_json(result: Any) -> None:
     """Print a result for scripts, in ASCII."""
     text = json.dumps(result, indent=2, ensure_ascii=True)
-    print(text.replace("\x7f", "\\u007f"))  # the one control character that json leaves
+    print(text.replace("\x7f", "\\u007f"))  # the only control character that json does not escape
 
 
 def add_row(table: Table, *cells: str) -> None:
-    """Add a row to a table; the cells are texts, not Rich's markup."""
+    """Add a row to a table; the cells are plain text, not Rich's markup."""
     from rich.text import Text
 
     table.add_row(*(Text(printable(cell)) for cell in cells))

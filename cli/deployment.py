@@ -27,13 +27,13 @@ _CHANGES = 2  # `terraform plan -detailed-exitcode`
 
 
 class Plan(NamedTuple):
-    """What `terraform plan` found: whether there is anything to do, and its document in JSON."""
+    """The result of `terraform plan`: whether there is anything to change, and the plan in JSON."""
 
     anything: bool
     document: dict[str, Any]
 
     def variable(self, name: str) -> str:
-        """Return the value of a root variable that is text; empty when it is not set."""
+        """Return the text value of a root variable, or an empty string if it is not set."""
         return str(self.document["variables"].get(name, {}).get("value") or "")
 
 
@@ -45,7 +45,7 @@ class Deployment:
         self.variables = _variables(stage)
         self.directory = BUILD / "deploy" / stage
         self.plan_file = self.directory / "plan.tfplan"
-        # What is applied is what was planned, whatever is built in the meantime.
+        # A copy, so that the planned package is applied even if another is built meanwhile.
         self.package = self.directory / "package.zip"
         self._environment = {
             **terraform.environment(),
@@ -61,7 +61,7 @@ class Deployment:
         terraform.init(_INFRA, self._environment, "-reconfigure", "-lockfile=readonly", *backend)
 
     def plan(self, archive: Path, *, destroy: bool = False) -> Plan:
-        """Plan the stage with a package; the plan is kept in a file.
+        """Plan the stage with a package, and keep the plan in a file.
 
         Raises
         ------
@@ -72,7 +72,7 @@ class Deployment:
         arguments = [
             f"-var-file={self.variables}",
             f"-var=lambda_runtime={package.runtime(self.package)}",
-            # Relative, so that the state does not depend on where the checkout is.
+            # Relative, so that the state does not depend on the checkout's location.
             f"-var=package_path={os.path.relpath(self.package, _INFRA)}",
             *(["-destroy"] if destroy else []),
         ]
@@ -87,14 +87,14 @@ class Deployment:
         return terraform.show(self.plan_file, _INFRA, self._environment, *options)
 
     def apply(self) -> None:
-        """Apply exactly the plan; raises CommandError when not all of it was applied."""
+        """Apply exactly the plan; raises CommandError if it was not applied completely."""
         run = self._follow("apply", str(self.plan_file))
         self.plan_file.unlink(missing_ok=True)
         if run.interrupted or run.code != 0:
-            raise self._failed("apply", run, "The stage is changed in part; its state is saved.")
+            raise self._failed("apply", run, "The stage was changed in part. Its state is saved.")
 
     def outputs(self) -> dict[str, str]:
-        """Return the outputs in the state that are text; empty before the first deployment."""
+        """Return the text outputs in the state; none before the first deployment."""
         found = terraform.outputs(_INFRA, self._environment)
         return {name: value for name, value in found.items() if isinstance(value, str)}
 
@@ -155,7 +155,8 @@ def account(stage: str) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
     where = place.read(_variables(stage))
-    # The Region of the state's bucket, unless its file names one: Terraform reads no profile.
+    # The Region of the state's bucket, unless the backend file names one. Terraform does not read
+    # the Region in the profile.
     os.environ.setdefault("AWS_REGION", where.region)
     try:
         identity = boto3.client("sts", region_name=where.region).get_caller_identity()

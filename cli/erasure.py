@@ -1,4 +1,4 @@
-"""Erasing what Herald keeps of a user: rows, API keys, sessions and the inbox."""
+"""Erasing what Herald stores about a user: rows, API keys, sessions and the inbox."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECONDS = 3600.0  # for the transaction: the tables may be large
 
 
 class Erased(NamedTuple):
-    """What was erased of a user; the sessions were revoked."""
+    """How much was erased, and how the user's sessions were revoked."""
 
     rows: Rows
     api_keys: int
@@ -31,10 +31,11 @@ class Erased(NamedTuple):
 
 
 def forget(herald: Target, user_id: str) -> Erased:
-    """Erase a user; it can be run again.
+    """Erase a user. It is safe to erase a user again.
 
-    The rows go first, in one transaction: after it, nothing new is published. If that fails,
-    nothing was erased. The inbox goes last, when no client of the user is connected any more.
+    The rows are erased first, in one transaction, so that nothing new is published. If this
+    transaction fails, nothing is erased. The inbox is erased last, when none of the user's clients
+    is connected any more.
 
     Raises
     ------

@@ -1,6 +1,4 @@
-"""The secrets of a stage that have no value yet: asked for, or generated where nobody else has to
-choose them.
-"""
+"""Asks for the secrets of a stage that have no value yet, and generates the webhook secret."""
 
 from __future__ import annotations
 
@@ -26,9 +24,9 @@ _COMMANDS = {
 
 
 def missing(target: Target, *, jwks: bool) -> list[Kind]:
-    """Return the kinds of secret that the stage needs and that have no value.
+    """Return the kinds of secrets that the stage needs and that have no value.
 
-    `jwks`: tokens are verified with the issuer's JWKS, so the jwt secret is not needed.
+    `jwks` is true if tokens are verified with the issuer's JWKS; the jwt secret is then not needed.
     """
     client = target.client("secretsmanager")
     kinds: list[Kind] = ["database", "webhook"] if jwks else ["database", "webhook", "jwt"]
@@ -36,7 +34,7 @@ def missing(target: Target, *, jwks: bool) -> list[Kind]:
 
 
 def has_value(client: Any, secret_id: str) -> bool:
-    """Whether a secret has a current value; the value itself is not read."""
+    """Whether a secret has a current value; does not read the value."""
     versions = client.describe_secret(SecretId=secret_id).get("VersionIdsToStages", {})
     return any("AWSCURRENT" in stages for stages in versions.values())
 
@@ -44,12 +42,12 @@ def has_value(client: Any, secret_id: str) -> bool:
 def fill(target: Target, *, jwks: bool, algorithm: str) -> list[Kind]:
     """Give a value to every secret that has none; return their kinds.
 
-    The webhook secret is generated. The others are asked for on a terminal, unseen.
+    The webhook secret is generated. The terminal asks for the others and does not show the input.
 
     Raises
     ------
     CommandError
-        There is no terminal to ask on: the message has the command for each secret.
+        There is no terminal. The message contains a command for each secret.
     """
     wanted = missing(target, jwks=jwks)
     client = target.client("secretsmanager")
@@ -57,7 +55,7 @@ def fill(target: Target, *, jwks: bool, algorithm: str) -> list[Kind]:
         secret_id = target.secret_id("webhook")
         secret_values.put(client, secret_id, secret_values.generated("webhook"))
         note(
-            "The webhook secret is generated. To give it to the provider, read it with\n"
+            "The webhook secret was generated. To give it to the provider, read it with\n"
             f"  aws secretsmanager get-secret-value --secret-id {secret_id}"
             " --query SecretString --output text"
         )
@@ -65,7 +63,10 @@ def fill(target: Target, *, jwks: bool, algorithm: str) -> list[Kind]:
     if unset and not sys.stdin.isatty():
         stage = target.output("stage")
         commands = "\n".join(f"  {_COMMANDS[kind].format(stage=stage)}" for kind in unset)
-        raise CommandError(f"Secrets without a value, and no terminal to ask on:\n{commands}")
+        raise CommandError(
+            "These secrets have no value, and there is no terminal to ask on. Set them with:\n"
+            f"{commands}"
+        )
     for kind in unset:
         value = _database() if kind == "database" else _token_key(algorithm)
         secret_values.put(client, target.secret_id(kind), value)
@@ -88,11 +89,11 @@ def _file(path: str) -> str:
     try:
         return Path(path).expanduser().read_text()
     except (OSError, UnicodeDecodeError) as exc:
-        raise CommandError(f"It cannot be read: {exc}") from exc
+        raise CommandError(f"The file cannot be read: {exc}") from exc
 
 
 def _valid(kind: Kind, ask: Callable[[], str]) -> str:
-    """Ask until the answer is a valid value."""
+    """Ask until the input is a valid value."""
     while True:
         try:
             return secret_values.checked(kind, ask())

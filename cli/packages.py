@@ -1,6 +1,7 @@
 """The packages that were deployed to a stage from this machine, kept for a rollback.
 
-They are build/packages/<stage>/<sha256>.zip; the one that was deployed last has the newest time.
+They are build/packages/<stage>/<sha256>.zip. The last deployed package has the newest modification
+time.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ KEPT = 5  # for each stage
 
 
 def keep(stage: str, archive: Path) -> Path:
-    """Keep a package as the one that was deployed last; return its path. Older ones are deleted."""
+    """Keep a package as the last deployed one, delete the oldest, and return the kept path."""
     directory = BUILD / "packages" / stage
     directory.mkdir(parents=True, exist_ok=True)
     kept = directory / f"{digest(archive)}.zip"
@@ -37,13 +38,13 @@ def keep(stage: str, archive: Path) -> Path:
 
 
 def deployed(stage: str) -> list[Path]:
-    """Return the packages kept for a stage, the one that was deployed last first."""
+    """Return the packages kept for a stage, starting with the last deployed one."""
     found = (BUILD / "packages" / stage).glob("*.zip")
     return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
 
 def previous(stage: str) -> Path:
-    """Return the package that was deployed before the last one; raises CommandError."""
+    """Return the package deployed before the last one; raises CommandError if there is none."""
     found = deployed(stage)
     if len(found) < 2:
         raise CommandError(

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 class Place(NamedTuple):
-    """Where a stage is: the id of its AWS account, and its Region."""
+    """The id of a stage's AWS account, and the stage's Region."""
 
     file: Path
     account: str
     region: str
 
     def check(self, account: str, caller: str) -> None:
-        """Compare the account with that of the credentials of `caller`; raises CommandError."""
+        """Raise CommandError if `caller`'s credentials belong to another account."""
         if account == self.account:
             return
         raise CommandError(
-            f"{self.file.name} is a stage of account {self.account}, but these credentials are of"
+            f"{self.file.name} names account {self.account}, but these credentials belong to"
             f" account {account} ({caller}). Log in to account {self.account},"
             f" or correct aws_account_id in infra/envs/{self.file.name}."
         )
@@ -35,7 +35,7 @@ def read(file: Path) -> Place:
     Raises
     ------
     CommandError
-        The file does not name the account or the Region; the message says what to write.
+        The file does not name the account or the Region; the message shows the line to add.
     """
     return Place(file, _value(file, "aws_account_id"), _value(file, "aws_region"))
 
@@ -48,6 +48,6 @@ def _value(file: Path, name: str) -> str:
     if found:
         return found[1]
     raise CommandError(
-        f"infra/envs/{file.name} does not say where the stage is. Add a line, with your value:"
+        f"infra/envs/{file.name} lacks {name}. Add this line, with your value:"
         f'\n  {name} = "{_EXAMPLES[name]}"'
     )

@@ -1,4 +1,4 @@
-"""What a plan does, in short: counts for each module, and what is replaced or destroyed by name."""
+"""A summary of a plan: counts for each module, and the names of replaced or destroyed resources."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Destroying one of these loses what is in it.
+# Destroying a resource of these types destroys the data in it.
 _HOLD_DATA = frozenset(
     {
         "aws_cloudwatch_log_group",
@@ -22,7 +22,7 @@ _HOLD_DATA = frozenset(
 
 
 class Action(StrEnum):
-    """What a plan does to a resource."""
+    """The change that a plan makes to a resource."""
 
     CREATE = "create"
     CHANGE = "change"
@@ -31,7 +31,7 @@ class Action(StrEnum):
 
 
 class Change(NamedTuple):
-    """A planned change of one resource; `because` names the attributes that force a replacement."""
+    """A planned change of a resource; `because` names the attributes that force a replacement."""
 
     action: Action
     module: str
@@ -50,16 +50,16 @@ def changes(plan: dict[str, Any]) -> list[Change]:
 
 
 def counts(found: list[Change]) -> str:
-    """Return one line: how many resources are created, changed, replaced and destroyed."""
+    """Return one line with the numbers of created, changed, replaced and destroyed resources."""
     by_action = Counter(change.action for change in found)
     parts = [f"{by_action[action]} to {action}" for action in Action if by_action[action]]
     return ", ".join(parts) or "no resource changes"
 
 
 def lines(found: list[Change], *, destroy: bool = False) -> Iterator[str]:
-    """Yield the counts for each module, then what is replaced and destroyed by name.
+    """Yield the counts for each module, then the names of replaced and destroyed resources.
 
-    When everything is destroyed, only what holds data is named.
+    If everything is destroyed, only resources with data are named.
     """
     modules = sorted({change.module for change in found})
     width = max(map(len, modules), default=0)

@@ -1,7 +1,6 @@
-"""A release of a stage: package, plan, the question, migrations, apply, secrets, smoke test.
+"""A release of a stage: package, plan, confirmation, migrations, apply, secrets, smoke test.
 
-Every step can be repeated: after a failure or Ctrl-C, the same command continues where it is
-needed.
+Every step can be repeated. After a failure or Ctrl-C, the same command does the remaining work.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _SMOKE_SECONDS = 60.0  # for each step; the functions and their URLs may be new
 
 
 class Step(StrEnum):
-    """The steps that change something, by their names in the report."""
+    """The steps that change something. The values are the names in the report."""
 
     MIGRATE = "migrate"
     APPLY = "apply"
@@ -38,7 +37,7 @@ class Step(StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How to release; without a package, it is built from this checkout."""
+    """How to release. Without `package`, the package is built from this checkout."""
 
     yes: bool = False
     archive: Path | None = None
@@ -48,7 +47,7 @@ class Options:
 
 @dataclasses.dataclass
 class Report:
-    """What a release did; `failed` is the step that was not done."""
+    """What a release did; `failed` is the step that failed."""
 
     stage: str
     package: str = ""
@@ -68,20 +67,20 @@ class Report:
 
 
 def plan(stage: str) -> tuple[Report, str]:
-    """Build the package and plan a stage; return the report and the whole plan as text."""
+    """Build the package and plan a stage; return the report and the complete plan as text."""
     deployment, planned = _planned(stage, None)
     report = Report(stage, packages.digest(deployment.package), changes=planned.anything)
     return report, deployment.show()
 
 
 def destroy(stage: str, *, yes: bool) -> Report:
-    """Destroy a stage once the operator agrees."""
+    """Destroy a stage after the operator's confirmation."""
     deployment, planned = _planned(stage, None, destroy=True)
     report = Report(stage, changes=planned.anything)
     if not planned.anything:
         note("Nothing to destroy.")
         return report
-    if not confirmed(f"Destroy all of this in stage {stage}?", yes=yes):
+    if not confirmed(f"Destroy all resources of stage {stage}?", yes=yes):
         report.code = PARTLY
         return report
     release = _Release(deployment, planned, Options(yes=yes), report)
@@ -91,10 +90,11 @@ def destroy(stage: str, *, yes: bool) -> Report:
 
 
 def deploy(stage: str, options: Options) -> Report:
-    """Release a stage once the operator agrees.
+    """Release a stage after the operator's confirmation.
 
-    Migrations only add to the schema: they come before the apply, so that the new functions find
-    what they need. The first time they come after it, when the database secret has its value.
+    Migrations only add to the schema. They run before the apply, because the new functions need the
+    new schema. In a first deployment, they run after the apply, when the database secret has a
+    value.
 
     Raises
     ------
@@ -141,7 +141,7 @@ class _Release:
         return bool(self._planned.variable("jwt_jwks_url"))
 
     def attempt(self, step: Step, action: Any) -> None:
-        """Do a step, unless an earlier one failed; what fails is said, with what to do next."""
+        """Do a step unless an earlier step failed; after an error, print what to do next."""
         if self._report.failed:
             return
         try:
@@ -156,9 +156,7 @@ class _Release:
         note(self._next(step))
 
     def known_database(self) -> DatabaseTarget | None:
-        """Return the database to migrate before the apply: none is known before the first
-        deployment.
-        """
+        """Return the database to migrate before the apply, or None before the first deployment."""
         target = self.target
         schema = target.database_schema(self._planned.variable("database_schema"))
         if known := os.environ.get(DATABASE_URL):
@@ -173,7 +171,7 @@ class _Release:
         return DatabaseTarget(target.secret("database"), schema) if stored else None
 
     def agreed(self, database: DatabaseTarget | None) -> bool:
-        """Ask, if there is anything to change; raises CommandError without the database."""
+        """Ask if there is anything to change; raises CommandError if the database fails."""
         steps = self._pending(database) if database else []
         if not self._planned.anything and not steps:
             note("Nothing to change.")
@@ -190,26 +188,29 @@ class _Release:
         return steps
 
     def migrate(self, database: DatabaseTarget) -> None:
-        """Bring the database to the current schema."""
+        """Migrate the database to the current schema."""
         found = migrations.upgrade(*database)
         self._report.migrated = found.steps
         note(f"✓ Migrations: {', '.join(found.steps) or 'the schema is current'}")
 
     def apply(self) -> None:
-        """Apply the plan; the package is kept first: it is the last one even if the apply fails."""
+        """Keep the package and apply the plan.
+
+        The package counts as the last deployed one even if the apply fails, so it is kept first.
+        """
         packages.keep(self._deployment.stage, self._deployment.package)
         if self._planned.anything:
             self._deployment.apply()
             self._report.applied = True
 
     def fill_secrets(self) -> None:
-        """Ask for or generate the secrets that have no value."""
+        """Ask for the secrets that have no value, or generate them."""
         algorithm = self._planned.variable("jwt_algorithm")
         filled = first_secrets.fill(self.target, jwks=self._jwks, algorithm=algorithm)
         self._report.secrets = [str(kind) for kind in filled]
 
     def smoke(self) -> None:
-        """Send one generation through the stage; raises CommandError when it does not arrive."""
+        """Send one generation through the stage; raises CommandError if it does not arrive."""
         from cli.smoke import run
 
         target = self.target
@@ -226,12 +227,12 @@ class _Release:
                 f"The stage is deployed. `./herald smoke --stage {stage}` repeats the test;"
                 f" `./herald rollback --stage {stage}` deploys the previous package."
             )
-        skip = " (--skip-migrate leaves the database alone)" if step is Step.MIGRATE else ""
+        skip = " (--skip-migrate skips this step)" if step is Step.MIGRATE else ""
         return f"Fix the cause, then run the same command again: it continues here.{skip}"
 
 
 def _planned(stage: str, archive: Path | None, *, destroy: bool = False) -> tuple[Deployment, Plan]:
-    """Build the package unless one is given, plan with it, and say what the plan does."""
+    """Build the package unless one is given, plan the stage, and print a summary of the plan."""
     deployment = Deployment(stage)
     note(f"Stage {stage}: {account(stage)}.")
     if archive is None:

@@ -1,7 +1,8 @@
-"""Revoking a user's sessions: the mark first, then the connections that it took out of the item.
+"""Revoking a user's sessions: first write the mark, then close the connections.
 
-The mark replaces the user's item, and the same request returns the connections that were in it. So
-a connection that is being opened meanwhile is either among them, or meets the mark and is refused.
+The mark replaces the user's item, and the same request returns the connections that were in it. A
+connection that is being opened at that moment is therefore either returned, or refused because of
+the mark.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ _GONE = "GoneException"
 
 
 class Revocation(NamedTuple):
-    """When a user's sessions were revoked, in epoch seconds, and what became of the connections.
+    """When a user's sessions were revoked, in epoch seconds, and how many connections were closed.
 
-    `left_open` are the ids of those that API Gateway did not close.
+    `left_open` are the ids of the connections that API Gateway did not close.
     """
 
     revoked_at: int
@@ -36,13 +37,13 @@ class Revocation(NamedTuple):
 
 
 def check_user(user_id: str) -> None:
-    """Refuse what cannot be a user id; raises CommandError."""
+    """Raise CommandError if the text cannot be a user id."""
     if not 0 < len(user_id) <= MAX_USER_CHARACTERS:
         raise CommandError(f"A user id has 1 to {MAX_USER_CHARACTERS} characters.")
 
 
 def revoke(dynamodb: Any, gateway: Any, table: str, user_id: str) -> Revocation:
-    """Refuse the tokens that a user has now, and close the user's connections."""
+    """Revoke the tokens that a user has now, and close the user's connections."""
     now = int(time.time())
     answer = dynamodb.put_item(TableName=table, Item=mark(user_id, now), ReturnValues="ALL_OLD")
     found = connections_in(answer.get("Attributes", {}))
@@ -51,11 +52,11 @@ def revoke(dynamodb: Any, gateway: Any, table: str, user_id: str) -> Revocation:
 
 
 def _close(gateway: Any, connection_ids: Iterable[str]) -> list[str]:
-    """Say why and close; return the ids of the connections that are still open."""
+    """Send `close` and close each connection; return the ids of those that are still open."""
     frame = server_frames.close(server_frames.REVOKED).encode()
     left_open = []
     for connection_id in connection_ids:
-        with suppress(ClientError):  # it is closed even if it cannot be told why
+        with suppress(ClientError):  # it is closed even if the `close` frame cannot be sent
             gateway.post_to_connection(ConnectionId=connection_id, Data=frame)
         try:
             gateway.delete_connection(ConnectionId=connection_id)

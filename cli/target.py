@@ -72,7 +72,7 @@ class Target:
         return self._outputs.get(f"{kind}_secret_arn") or f"herald-{self.output('stage')}-{kind}"
 
     def secret(self, kind: str) -> str:
-        """Return a secret's value; raises botocore's ClientError, also when it has none."""
+        """Return a secret's value; raises botocore's ClientError, also if there is no value."""
         client = self.client("secretsmanager")
         answer = client.get_secret_value(SecretId=self.secret_id(kind))
         if "SecretString" not in answer:
@@ -87,8 +87,9 @@ class Target:
         return known or self.secret("database")
 
     def database_schema(self, planned: str = "") -> str:
-        """Return the schema of Herald's tables: HERALD_DATABASE_SCHEMA, the one that is planned for
-        the stage, or the stage's own.
+        """Return the schema of Herald's tables.
+
+        This is HERALD_DATABASE_SCHEMA, or else the stage's planned schema, or else its current one.
         """
         return _checked_schema(
             os.environ.get(DATABASE_SCHEMA) or planned or self._outputs.get("database_schema")
@@ -135,8 +136,8 @@ def choose(which: Which) -> Target:
 def database(which: Which) -> DatabaseTarget:
     """Return the database to work on.
 
-    With HERALD_DATABASE_URL, no target is needed: the schema is then HERALD_DATABASE_SCHEMA, or the
-    default.
+    If HERALD_DATABASE_URL is set, no target is needed. The schema is then HERALD_DATABASE_SCHEMA or
+    the default.
 
     Raises
     ------

@@ -13,7 +13,7 @@ locals {
   # not need an entry in that policy.
   access_log_prefix = "/aws/vendedlogs/${local.name}-"
 
-  # The domains are named as variables, because functions exist before the domains of their APIs.
+  # The URLs use the domains' names from the variables, because the functions are created before the APIs' domains.
   callback_endpoint   = coalesce(var.callback_endpoint, try("https://${var.callback_domain.name}", null), "https://${module.callback_api.api_id}.${local.api_domain}")
   management_endpoint = coalesce(var.management_endpoint, try("https://${var.websocket_domain.name}", null), "https://${module.websocket.api_id}.${local.api_domain}/${var.stage}")
 

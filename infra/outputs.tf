@@ -9,7 +9,7 @@ output "api_keys_table" {
 }
 
 output "aws_region" {
-  description = "Region of the stage, in which commands look for its resources."
+  description = "Region of the stage; commands find its resources there."
   value       = var.aws_region
 }
 
@@ -44,7 +44,7 @@ output "dlq_url" {
 }
 
 output "domain_targets" {
-  description = "What the DNS record of each custom domain must lead to: CNAME name, or alias name in hosted_zone_id."
+  description = "Target of each custom domain's DNS record: a CNAME record to name, or an alias record to name in hosted_zone_id."
   value = merge(
     { for domain in module.callback_domain : var.callback_domain.name => domain.target },
     { for domain in module.websocket_domain : var.websocket_domain.name => domain.target },

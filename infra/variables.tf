@@ -2,11 +2,11 @@
 
 variable "aws_account_id" {
   type        = string
-  description = "Id of the AWS account of this stage; with credentials of another account, nothing is planned."
+  description = "Id of the AWS account of this stage. Terraform refuses credentials of another account."
 
   validation {
     condition     = can(regex("^[0-9]{12}$", var.aws_account_id))
-    error_message = "An account id has 12 digits, for example \"123456789012\": `aws sts get-caller-identity` shows yours."
+    error_message = "An account id has 12 digits, for example \"123456789012\". `aws sts get-caller-identity` shows your account id."
   }
 }
 
@@ -16,7 +16,7 @@ variable "aws_region" {
 
   validation {
     condition     = can(regex("^(us-gov|[a-z]{2})-[a-z]+-[0-9]+$", var.aws_region)) && !startswith(var.aws_region, "cn-")
-    error_message = "Herald supports the Regions of the partitions aws and aws-us-gov, for example eu-central-1 or us-gov-west-1. Elsewhere, as in China, endpoints and services have other names, with which Herald was not checked."
+    error_message = "Herald supports the Regions of the partitions aws and aws-us-gov, for example eu-central-1 or us-gov-west-1. In other partitions, such as China's, endpoints and services have other names, and Herald was not tested there."
   }
 }
 
@@ -101,7 +101,7 @@ variable "sizes" {
 
 variable "permissions_boundary_arn" {
   type        = string
-  description = "ARN of the IAM policy that limits the functions' roles, if your organisation requires one; null for none."
+  description = "ARN of the permissions boundary of the functions' roles, if your organization requires one; null for none."
   default     = null
 
   validation {
@@ -151,7 +151,7 @@ variable "database_schema" {
 
   validation {
     condition     = can(regex("^[a-z_][a-z0-9_]{0,62}$", var.database_schema)) && !can(regex("^(pg_.*|information_schema|public)$", var.database_schema))
-    error_message = "Use up to 63 lower-case letters, digits and underscores, not starting with a digit or pg_. The schema is Herald's alone: not public."
+    error_message = "Use up to 63 lower-case letters, digits and underscores, not starting with a digit or pg_. Only Herald may use the schema, so it cannot be public."
   }
 }
 
@@ -318,7 +318,7 @@ variable "jwt_jwks_url" {
 
 variable "max_connections_per_user" {
   type        = number
-  description = "Maximum number of open connections of one user; one more closes the oldest."
+  description = "Maximum number of open connections of one user. A further connection closes the oldest."
   default     = 50
 
   validation {
@@ -329,7 +329,7 @@ variable "max_connections_per_user" {
 
 variable "redrive_principals" {
   type        = list(string)
-  description = "Who may redrive dead letters, if IAM allows it too: root, role/<name> or user/<name>, with * for any characters. By default root and people who sign in through IAM Identity Center."
+  description = "Principals that may redrive dead letters if IAM also allows it: root, role/<name> or user/<name>. * stands for any characters. By default, root and people who sign in through IAM Identity Center."
   default     = ["root", "role/aws-reserved/sso.amazonaws.com/*"]
 }
 

@@ -88,8 +88,8 @@ def _answer_unauthorized() -> None:
 
 
 def _route_deeply_nested_messages() -> None:
-    """AWS routes what it cannot parse to $default; MiniStack ends the connection if the message is
-    nested too deeply for Python's parser.
+    """AWS routes a message that it cannot parse to $default. MiniStack ends the connection if the
+    message is nested too deeply for Python's parser.
     """
     evaluate = apigateway._evaluate_route_selection
 
@@ -214,7 +214,7 @@ def _refuse_what_sqs_refuses() -> None:
 
 
 def _keep_new_secrets_empty() -> None:
-    """A secret that is created without a value has no version; MiniStack makes one without text."""
+    """A secret created without a value has no version; MiniStack creates a version without text."""
     store = secretsmanager._store_new_secret
 
     def stored(name: str, **values: Any) -> Any:

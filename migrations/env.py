@@ -1,7 +1,7 @@
 """Alembic's entry point. Migrations are plain SQL, and all of them are applied in one transaction.
 
-Database and schema are those that tooling/migrations.py was called with; HERALD_DATABASE_URL and
-HERALD_DATABASE_SCHEMA when alembic is run by hand.
+tooling/migrations.py passes the database and the schema. If alembic is run by hand, they come from
+HERALD_DATABASE_URL and HERALD_DATABASE_SCHEMA.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""PgBouncer in front of a test's PostgreSQL: transaction mode, and nothing else is set."""
+"""PgBouncer in front of a test's PostgreSQL, in transaction mode, with no other special setting."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ pool_mode = transaction
 
 @contextmanager
 def in_front_of(server: Postgres) -> Iterator[Postgres]:
-    """Run a PgBouncer; yields the server as it is reached through it."""
+    """Run a PgBouncer; yield the PostgreSQL server as clients reach it through PgBouncer."""
     program = environments.ensure_program("pgbouncer", environments.find_pgbouncer)
     pooled = server._replace(port=free_port())
     with tempfile.TemporaryDirectory(prefix="herald-pgbouncer-") as name:
@@ -46,7 +46,7 @@ def in_front_of(server: Postgres) -> Iterator[Postgres]:
         users.write_text(f'"{server.user}" "{server.password}"\n')
         settings.write_text(_SETTINGS.format(server=server, port=pooled.port, users=users))
         command = [str(program), str(settings)]
-        if os.geteuid() == 0:  # which PgBouncer refuses
+        if os.geteuid() == 0:  # PgBouncer refuses to run as root
             command[1:1] = ["-u", "nobody"]
             for path in (directory, settings, users):
                 shutil.chown(path, "nobody")

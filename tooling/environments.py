@@ -1,6 +1,7 @@
 """Creates the project's Python environments and installs the programs that its tests need.
 
-tooling/setup.sh runs it before anything is installed: standard library only.
+tooling/setup.sh runs this module before anything is installed, so it imports only the standard
+library.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ def find_node() -> Path | None:
 
 
 def find_pgbouncer() -> Path | None:
-    """Find PgBouncer, for the database's tests; Debian keeps it where only root's PATH looks."""
+    """Find PgBouncer, for the database tests. Debian installs it outside the PATH of most users."""
     found = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
     return Path(found) if found else None
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 VERSION_TABLE = "herald_migrations"
 _REVISION = f"SELECT min(version_num) FROM {VERSION_TABLE}"  # noqa: S608 - a constant
-_LAST_SHARED = "0001"  # the last revision whose tables were in a schema that others use, too
+_LAST_SHARED = "0001"  # the last revision with tables in a shared schema
 
 
 class Migrations(NamedTuple):
@@ -28,13 +28,13 @@ class Migrations(NamedTuple):
 
 
 def pending(text: str, schema: str = DEFAULT_SCHEMA) -> Migrations:
-    """Return what is left to apply to the database of a DSN.
+    """Return the migrations that a database still needs.
 
     Raises
     ------
     SetupError
-        The DSN is malformed; the database refuses, cannot hold any text, or is at a revision that
-        this checkout does not have.
+        The DSN is malformed; the database refuses access, or its encoding cannot represent every
+        text; or the database is at a revision that this checkout does not have.
     """
     from alembic.script import ScriptDirectory
     from alembic.script.revision import RevisionError
@@ -58,7 +58,7 @@ def pending(text: str, schema: str = DEFAULT_SCHEMA) -> Migrations:
 
 
 def upgrade(text: str, schema: str = DEFAULT_SCHEMA) -> Migrations:
-    """Bring the database of a DSN to the newest revision and return what was applied.
+    """Migrate a database to the newest revision and return what was applied.
 
     Raises
     ------
@@ -78,13 +78,14 @@ def upgrade(text: str, schema: str = DEFAULT_SCHEMA) -> Migrations:
 
 
 def prepare(connection: Connection, schema: str) -> None:
-    """Make `schema` the home of what the migrations create, in the caller's transaction.
+    """Make migrations create their objects in `schema`, in the caller's transaction.
 
-    It is created when it is missing, and takes over the version table of an older Herald. SQL then
-    finds it first; the rest of the search path follows, where an older Herald put its tables.
+    The schema is created if it does not exist, and the version table of an older Herald is moved to
+    it. The schema is then first in the search path. The rest of the path follows, because an older
+    Herald's tables are there.
     """
     name = Tables(schema).schema
-    # Waiting for longer would hold up everybody who waits behind.
+    # A longer wait would delay every transaction that waits for the same lock.
     connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
     if not _scalar(connection, "SELECT to_regnamespace(%s)", name):
         connection.exec_driver_sql(f"CREATE SCHEMA {name}")
@@ -112,7 +113,7 @@ def engine(text: str) -> Engine:
 
 
 def place(text: str) -> str:
-    """Return a DSN's hosts, ports and database, without its password; raises SetupError."""
+    """Return a DSN's hosts, ports and database, without the password; raises SetupError."""
     try:
         return dsn.place(text)
     except InvalidDsn as exc:
@@ -137,7 +138,7 @@ def _check_encoding(connection: Connection, where: str) -> None:
     encoding = _scalar(connection, "SHOW server_encoding")
     if encoding != "UTF8":
         raise SetupError(
-            f"The database at {where} has the encoding {encoding}, which cannot hold every prompt."
+            f"The database at {where} has the encoding {encoding}, which cannot store every prompt."
             " Create one with: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0."
         )
 
@@ -155,7 +156,7 @@ def _revision(connection: Connection, schema: str) -> str | None:
 
 
 def _home(connection: Connection, schema: str) -> str | None:
-    """Return the schema of the version table: Herald's own, or where an older Herald put it."""
+    """Return the schema of the version table: Herald's own, or that of an older Herald."""
     if _scalar(connection, "SELECT to_regclass(%s)", f"{Tables(schema).schema}.{VERSION_TABLE}"):
         return schema
     shared = _scalar(

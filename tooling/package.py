@@ -60,7 +60,7 @@ def runtime(archive: Path) -> str:
     Raises
     ------
     SetupError
-        The file is not a package of Herald.
+        The file is not a deployment package of Herald.
     """
     try:
         with zipfile.ZipFile(archive) as opened:

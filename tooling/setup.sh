@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the environments named as arguments with a Python that can be deployed, the newest first:
-# BASE_PYTHON if it is set, else the usual names. Everything else runs in those environments.
+# Makes the environments named as arguments, with the newest installed Python that can be deployed.
+# If BASE_PYTHON is set, only that Python is tried. Everything else runs in these environments.
 set -eu
 CDPATH="" cd "$(dirname "$0")/.."
 
@@ -22,7 +22,7 @@ find_python() {
   for python in "$@"; do
     found=$(version "$python") || continue
     case " $SUPPORTED " in *" $found "*) return ;; esac
-    other=" Python $found is no runtime of Lambda that the AWS provider knows."
+    other=" Python $found is not a Lambda runtime that the AWS provider knows."
   done
   echo "Herald needs Python 3.11, 3.12 or 3.13 on PATH, or BASE_PYTHON=/path/to/python.$other" >&2
   exit 1

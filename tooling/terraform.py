@@ -172,14 +172,14 @@ def apply(directory: Path, variables: Mapping[str, str], step: Step, log: Path) 
 
 
 class Run(NamedTuple):
-    """How a command of Terraform ended: its exit code, its progress, and whether we stopped it."""
+    """The end of a Terraform command: its exit code, its progress, and whether we stopped it."""
 
     code: int
     progress: ApplyProgress
     interrupted: bool
 
     def said(self, log: Path) -> str:
-        """Return Terraform's errors; without any, where to look."""
+        """Return Terraform's errors, or the log to read if there are none."""
         return "\n\n".join(self.progress.errors) or f"see {log}"
 
 
@@ -190,10 +190,11 @@ def follow(
     step: Step,
     log: Path,
 ) -> Run:
-    """Run `terraform plan` or `apply` with progress in `step`, its output appended to `log`.
+    """Run `terraform plan` or `apply`; show progress in `step` and append the output to `log`.
 
-    Ctrl-C is passed on: Terraform finishes the resources under way, writes its state and releases
-    the lock, and only then do we return. A second Ctrl-C makes it exit at once.
+    Ctrl-C is passed on to Terraform. It finishes the resources in progress, writes its state and
+    releases the lock; only then does this function return. A second Ctrl-C makes Terraform exit at
+    once.
     """
     command, *options = arguments
     progress = ApplyProgress()
@@ -207,7 +208,7 @@ def follow(
             stdout=subprocess.PIPE,
             stderr=output,
             text=True,
-            start_new_session=True,  # Ctrl-C reaches Terraform through us, once
+            start_new_session=True,  # so that Terraform receives Ctrl-C once, from us
         ) as process,
     ):
         interrupted = False

@@ -1,4 +1,4 @@
-"""SNS through the engine: the Query protocol, with form fields in and XML out.
+"""SNS through the engine. The Query protocol sends form fields and returns XML.
 
 https://docs.aws.amazon.com/sns/latest/api/API_Publish.html and API_PublishBatch.html
 """
@@ -25,7 +25,7 @@ VERSION = "2010-03-31"
 
 _FORM = (("content-type", "application/x-www-form-urlencoded; charset=utf-8"),)
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
-# Errors that blame what the message holds: the same request will never succeed.
+# Errors caused by the message itself: the same request can never succeed.
 # https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html#API_PublishBatch_Errors
 _REFUSED = {
     "BatchRequestTooLong",
@@ -94,7 +94,7 @@ class Sns:
         Raises
         ------
         ServiceError
-            SNS refused every try, or refused the message itself.
+            Every attempt failed, or SNS refused the message itself.
         """
         form = [("TopicArn", topic_arn), ("Message", message), *_attributes("", attributes or {})]
         if subject is not None:
@@ -104,7 +104,7 @@ class Sns:
     def publish_batch(
         self, topic_arn: str, entries: Sequence[Entry], *, deadline: float
     ) -> BatchResult:
-        """Publish up to ten messages, 256 KiB in all; errors as publish."""
+        """Publish up to ten messages, 256 KiB in total; raises the same errors as `publish`."""
         form = [("TopicArn", topic_arn)]
         for number, entry in enumerate(entries, 1):
             member = f"PublishBatchRequestEntries.member.{number}."

@@ -25,11 +25,10 @@ def throttled_or_failing(status: int, body: bytes) -> bool:
 
 
 class TokenBucket:
-    """Permits at a steady rate, by default half a second's worth of them at once, as API Gateway
-    has its own.
+    """A token bucket that limits requests, as API Gateway's own does.
 
-    A permit allows one request. The bucket fills at a steady rate and holds the permits of half a
-    second at most, which limits bursts.
+    A permit allows one request. The bucket fills at a steady rate. By default, it holds the permits
+    of half a second at most, which limits bursts.
 
     Each refusal by the service (status 429) lowers the pace by a tenth. Each other response raises
     it by a hundredth of the configured rate. A few refusals because of one slow client therefore
@@ -68,19 +67,19 @@ class Endpoint:
     url
         Scheme, host, and the path that every request's path is appended to.
     service, region
-        As they are signed, such as "execute-api" and "eu-central-1". Without a service, requests
-        are not signed: no host outside AWS may see the function's credentials.
+        The names used in signatures, such as "execute-api" and "eu-central-1". Without a service,
+        requests are not signed: no host outside AWS may see the function's credentials.
     max_connections
         The maximum number of open connections, and so of concurrent requests.
     rate
         The maximum number of requests per second; None for no limit.
     connect_timeout, timeout
-        Time limits in seconds: for opening the connection, with its TLS handshake; then for the
-        whole response.
+        Time limits in seconds. The first is for opening the connection, including the TLS
+        handshake. The second is for the whole response.
     retryable
-        Whether the status and body of an answer ask for another try.
+        Decides by a response's status and body whether to send the request again.
     max_body
-        Bytes of an answer's body at most.
+        Maximum size of a response's body, in bytes.
     """
 
     def __init__(
@@ -148,7 +147,7 @@ class Endpoint:
 def _signer(service: str, region: str, host: str, base: str) -> "Signer | Unsigned":
     if service:
         return Signer(service, region, host, base)
-    from chalicelib.engine.unsigned import Unsigned  # most functions do without it
+    from chalicelib.engine.unsigned import Unsigned  # most functions do not need it
 
     return Unsigned(host, base)
 

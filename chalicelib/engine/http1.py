@@ -8,7 +8,7 @@ from enum import StrEnum
 
 MAX_HEAD = 64 * 1024
 MAX_BODY = 16 * 1024 * 1024  # more than any answer of the services called
-MAX_FRAMING = 8  # bytes received for each byte of the largest body, with chunk sizes and the like
+MAX_FRAMING = 8  # bytes that may arrive per byte of the largest body, including chunk sizes
 
 _FRAMING = re.compile(rb"\r\n(connection|content-length|transfer-encoding):[ \t]*([^\r]*)")
 _VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
@@ -143,7 +143,7 @@ class Reader:
             The response is not valid HTTP/1.1 or exceeds a size limit.
         """
         self._left -= len(data)
-        if self._left < 0:  # interim responses and chunk extensions have no other limit together
+        if self._left < 0:  # the only limit on the total of interim responses and chunk extensions
             raise Malformed("the response is too large")
         while self._status == 0:
             if self._rest:

@@ -1,5 +1,7 @@
-"""One non-blocking connection to an endpoint, under TLS where its URL says https; and the poller
-that waits for many of them: epoll where the system has it, select.poll elsewhere.
+"""A non-blocking connection to an endpoint, and a poller that waits for many connections.
+
+The connection uses TLS if the endpoint's URL starts with https. The poller is epoll if the system
+has it, otherwise select.poll.
 """
 
 import contextlib
@@ -210,7 +212,7 @@ def new_poller() -> "select.epoll":
 
 
 class _Poll:
-    """select.poll with epoll's unit of time, seconds."""
+    """select.poll with timeouts in seconds, as epoll has them."""
 
     def __init__(self) -> None:
         self._poll = select.poll()

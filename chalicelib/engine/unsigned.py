@@ -1,10 +1,10 @@
-"""Requests without a signature, for hosts outside AWS: they must not see any credential."""
+"""Requests without a signature, for hosts outside AWS, which must not see any credential."""
 
 from chalicelib.engine.sigv4 import Credentials, Headers
 
 
 class Unsigned:
-    """Writes requests to one host below one path, with the interface of `Signer`."""
+    """Builds the requests to one host below one base path; has the same interface as `Signer`."""
 
     def __init__(self, host: str, base: str = "") -> None:
         self._host = host
@@ -16,10 +16,10 @@ class Unsigned:
         path: str,
         headers: Headers,
         body: bytes,
-        credentials: Credentials,  # of AWS, never sent
+        credentials: Credentials,  # AWS credentials; never sent
         second: int,
     ) -> bytes:
-        """Return a request as it is sent; `path` follows the base and may contain a query."""
+        """Return the bytes of a request; `path` is appended to the base and may contain a query."""
         sent = [("Host", self._host), *headers]
         if body:
             sent.append(("Content-Length", str(len(body))))

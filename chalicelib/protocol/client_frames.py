@@ -129,7 +129,7 @@ _id_validator = SchemaValidator(_FRAME_ID)
 
 
 class BadFrame(HeraldError):
-    """A client's frame is refused; `re` is its id, when it has a valid one that could be read."""
+    """A client's frame is refused; `re` is the frame's id if it has a valid one, else None."""
 
     def __init__(self, message: str, re: FrameId) -> None:
         super().__init__(message)

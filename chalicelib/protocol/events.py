@@ -156,7 +156,7 @@ def parse(text: str, *, stage: str | None = None) -> Event:
     Parameters
     ----------
     text
-        The event as published, in SNS's envelope or not.
+        The event as published, with or without SNS's envelope.
     stage
         The only stage that the event may come from, or None to accept every stage.
 
@@ -186,9 +186,9 @@ def parse(text: str, *, stage: str | None = None) -> Event:
 
 
 def opened(text: str) -> tuple[str, dict[str, Any]]:
-    """Return the text and the JSON object of a queue message's event; the event is not checked.
+    """Return the text and the JSON object of a queue message's event, without checking the event.
 
-    SNS's envelope around it, from a time in which raw delivery was off, is removed.
+    SNS's envelope is removed. SNS adds it while raw delivery is off.
 
     Raises
     ------
@@ -272,7 +272,7 @@ def _json(event: Envelope) -> str:
 
 
 def _is_unicode(text: str) -> bool:
-    """Whether the text holds no surrogates, which UTF-8 cannot encode."""
+    """Whether the text contains no surrogates, which UTF-8 cannot encode."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,5 +1,5 @@
-"""Generation providers: whether a webhook is authentic, and what it reports. No I/O.
+"""Generation providers: checks whether a webhook is authentic, and reads what it reports. No I/O.
 
-Each provider is one module with an `ADAPTER`; registry.py imports only the module it is asked for.
-How to write one: docs/providers.md.
+Each provider is a module with an `ADAPTER`. registry.py imports only the requested module.
+docs/providers.md explains how to write an adapter.
 """

@@ -1,4 +1,4 @@
-"""The seam between Herald and a provider: an adapter is two pure functions and a body limit."""
+"""The interface between Herald and a provider. An adapter authenticates and reads webhooks."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ MAX_BODY_BYTES = 1024 * 1024
 
 
 class Verifier(Protocol):
-    """One way in which providers prove that a webhook is theirs."""
+    """One method by which providers prove that a webhook is theirs."""
 
     def applies(self, keys: Keys) -> bool:
-        """Whether the keys that this way needs are configured."""
+        """Whether the keys that this method needs are configured."""
 
     def verify(self, delivery: Delivery, keys: Keys, now: float) -> Proof:
-        """Check a delivery at a time in epoch seconds; raises NotAuthentic."""
+        """Check a delivery; `now` is in epoch seconds. Raises NotAuthentic."""
 
 
 class Adapter(NamedTuple):
@@ -32,15 +32,15 @@ class Adapter(NamedTuple):
     Parameters
     ----------
     interpret
-        Returns what a payload reports: nothing when its type is unknown. It must not raise.
+        Returns the reports in a payload, or none if its type is unknown. It must not raise.
     verifiers
-        The first whose keys are configured decides, so that a signature is required as soon as its
-        secret is set.
+        The first verifier whose keys are configured decides. A signature is therefore required as
+        soon as its secret is set.
     max_body_bytes
         A larger body is refused before it is verified.
     check
-        Raises Refused, 422, for a payload whose sender should be told what is wrong with it. Only
-        Herald's own payload has senders that can act on it.
+        Raises Refused (422) for a malformed payload if its sender can fix it. Only Herald's own
+        payload has such senders.
     """
 
     interpret: Interpret
@@ -53,7 +53,7 @@ class Adapter(NamedTuple):
         return any(verifier.applies(keys) for verifier in self.verifiers)
 
     def authenticate(self, delivery: Delivery, keys: Keys, now: float) -> Proof:
-        """Check a delivery at a time in epoch seconds.
+        """Check a delivery; `now` is in epoch seconds.
 
         Raises
         ------

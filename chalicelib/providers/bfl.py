@@ -1,6 +1,6 @@
 """Black Forest Labs: https://docs.bfl.ai
 
-One webhook per image. The request's `webhook_secret` is the generation's capability, so that
+BFL sends one webhook per image. The request's `webhook_secret` is the generation's capability, so
 nothing needs to be stored. A path that ends in the capability is accepted without a signature.
 """
 
@@ -26,7 +26,7 @@ _FAILURES = {
     "Content Moderated": ErrorCode.MODERATED,
     "Task not found": ErrorCode.EXPIRED,
 }
-_MODERATED = ("content_policy_violation", "moderat")  # in the error of status Error
+_MODERATED = ("content_policy_violation", "moderat")  # in the error of a task with the status Error
 
 
 def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:

@@ -1,6 +1,7 @@
 """ComfyDeploy: https://comfydeploy.com/docs/v2/api-docs/callbacks/receive-run-status-updates-via-webhook
 
-The run, unsigned: at its end, and with `webhook_intermediate_status` also while it runs.
+ComfyDeploy sends the run, unsigned, when it ends. With `webhook_intermediate_status`, it also sends
+the run while it is in progress.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
 
 
 def _outputs(value: object) -> Iterator[Output]:
-    """Yield the files of every node: lists of objects with `url`, by names such as `images`."""
+    """Yield the files of every node: lists of objects with `url`, under names such as `images`."""
     for node in map(fields.record, fields.items(value)):
         for files in fields.record(node.get("data")).values():
             for file in map(fields.record, fields.items(files)):

@@ -1,4 +1,4 @@
-"""One webhook as it arrived, the keys to check it with, and what the check proves."""
+"""A webhook as it arrived, the keys that check it, and the result of the check."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Delivery(NamedTuple):
     """A webhook request.
 
     `headers` has names in lower case. `generation_id` and `token` come from the path and are None
-    on routes without them. `body` is the raw body: signatures are over these bytes. `options` is
-    what an operator has set for the provider besides its keys; adapters document their own.
+    on routes without them. `body` is the raw body, whose bytes are signed. `options` are the
+    provider's settings besides its keys; each adapter documents its own.
     """
 
     provider: str
@@ -28,16 +28,16 @@ class Delivery(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """What is configured for one provider; every part is optional.
+    """The keys that are configured for one provider; every part is optional.
 
     Parameters
     ----------
     secrets
         Signing secrets or bearer tokens. While a secret is being rotated there are two.
     token_keys
-        Keys of capability tokens, likewise.
+        Keys of capability tokens; also two during a rotation.
     account
-        The provider's id of our account, where its signing key is shared by all its customers.
+        The provider's id of our account, for providers that sign for all customers with one key.
     jwks
         The provider's public keys (RFC 7517).
     """
@@ -49,13 +49,13 @@ class Keys(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """An authentic delivery; `delivery_id` is the provider's, the same for every repeat."""
+    """An authentic delivery; the provider repeats a delivery with the same `delivery_id`."""
 
     delivery_id: str | None
 
 
 class Reason(StrEnum):
-    """Why a delivery is not authentic. For metrics and logs only: the caller is not told."""
+    """Why a delivery is not authentic, for metrics and logs. The response does not contain it."""
 
     MISSING_HEADER = "missing header"
     LATE = "late"

@@ -1,6 +1,6 @@
 """fal: https://docs.fal.ai/model-endpoints/webhooks
 
-One webhook at the end of a queued request; `payload` is the model's own output.
+fal sends one webhook when a queued request ends; `payload` is the model's own output.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
 
 
 def _outputs(payload: object, depth: int = fields.MAX_DEPTH) -> Iterator[Output]:
-    """Yield every file in a model's output: an object with `url`, and usually `content_type`."""
+    """Yield every file in a model's output, an object with `url` and usually `content_type`."""
     if depth == 0 or not isinstance(payload, dict | list):
         return
     if isinstance(payload, dict) and isinstance(payload.get("url"), str):

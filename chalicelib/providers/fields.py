@@ -1,6 +1,6 @@
-"""Reading JSON that may hold anything. Nothing here raises: what is not as wanted is None or empty.
+"""Functions that read arbitrary JSON. None of them raises: an unsuitable value is None or empty.
 
-Adapters are built on these functions, so that no payload of a provider can break one.
+Adapters use these functions, so that no payload of a provider can break an adapter.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_OUTPUTS = 100
 
 _MAX_SECONDS = 10**11  # a larger number is a time in milliseconds
 _WEB = re.compile("https?://", re.IGNORECASE)
-# PostgreSQL's text holds neither NUL nor half of a surrogate pair.
+# PostgreSQL's text can contain neither NUL nor half of a surrogate pair.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _KINDS = {
     "image": Kind.IMAGE,
@@ -52,7 +52,7 @@ def items(value: object) -> list[object]:
 
 
 def at(value: object, path: object) -> object:
-    """Return what a dotted path leads to, such as `output.images.0.url`, or None."""
+    """Return the value at a dotted path such as `output.images.0.url`, or None."""
     for name in str(path).split("."):
         if isinstance(value, list):
             index = int(name) if name.isascii() and name.isdigit() and len(name) < 10 else None
@@ -63,7 +63,7 @@ def at(value: object, path: object) -> object:
 
 
 def parsed(value: object) -> Mapping[str, object]:
-    """Return the JSON object that is written in a text, or an empty one."""
+    """Parse a text as a JSON object; return an empty one if it is not."""
     try:
         return record(json.loads(value)) if isinstance(value, str) else {}
     except (ValueError, RecursionError):
@@ -71,9 +71,9 @@ def parsed(value: object) -> Mapping[str, object]:
 
 
 def text(value: object, most: int = MAX_TEXT) -> str | None:
-    """Return a text that is not empty, cut to `most` characters; whole numbers are written out.
+    """Return a non-empty text, cut to `most` characters; a whole number is converted to text.
 
-    What a database cannot keep is replaced.
+    Characters that PostgreSQL cannot store are replaced.
     """
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**40:
         value = str(value)
@@ -83,7 +83,7 @@ def text(value: object, most: int = MAX_TEXT) -> str | None:
 
 
 def number(value: object) -> float | None:
-    """Return a finite number, also one that is written as text."""
+    """Return a finite number, which may be given as text."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -100,13 +100,13 @@ def whole(value: object, most: int = 2**53) -> int | None:
 
 
 def fraction(value: object) -> float | None:
-    """Return a number from 0 to 1; what is beyond is moved to the nearer end."""
+    """Return a number from 0 to 1; a number outside this range is moved to its nearer end."""
     found = number(value)
     return None if found is None else min(max(found, 0.0), 1.0)
 
 
 def milliseconds(seconds: object) -> int | None:
-    """Return a duration that is given in seconds in milliseconds."""
+    """Convert a duration from seconds to milliseconds."""
     found = number(seconds)
     return whole(round(found * 1000)) if found is not None and found < 10**12 else None
 
@@ -119,9 +119,9 @@ def size(value: object) -> tuple[int, int] | tuple[None, None]:
 
 
 def later(start: object, seconds: int) -> str | None:
-    """Return the RFC 3339 time that many seconds after a start.
+    """Return the RFC 3339 time that is a number of seconds after a start.
 
-    The start is an RFC 3339 text, or the time since 1970 in seconds or milliseconds.
+    The start is an RFC 3339 text, or a number of seconds or milliseconds since 1970.
     """
     from datetime import UTC, datetime, timedelta
 
@@ -138,7 +138,7 @@ def later(start: object, seconds: int) -> str | None:
 
 
 def url(value: object) -> str | None:
-    """Return an https or http URL that a browser can load and a database can keep."""
+    """Return an https or http URL that a browser can load and PostgreSQL can store."""
     if not isinstance(value, str) or not 0 < len(value) <= MAX_URL or _UNSTORABLE.search(value):
         return None
     try:
@@ -151,14 +151,15 @@ def url(value: object) -> str | None:
 def output(
     address: object, *, content_type: object = None, kind: Kind | None = None, **known: object
 ) -> tuple[Output, ...]:
-    """Return one output in a tuple, or none where the address is not usable.
+    """Return a tuple with one output, or an empty tuple if the URL is not usable.
 
     Parameters
     ----------
     content_type, kind
-        A kind that is not given follows from the content type, then from the file name's suffix.
+        If `kind` is not given, it is derived from the content type, or else from the file name's
+        suffix.
     known
-        Further fields of Output, as the provider sent them: those that are not as wanted are None.
+        Further fields of Output, as the provider sent them; unsuitable values become None.
     """
     found = url(address)
     if found is None:
@@ -191,7 +192,7 @@ def urls(value: object, depth: int = MAX_DEPTH) -> Iterator[str]:
 
 
 def outputs(value: object, *, expires_at: str | None = None) -> tuple[Output, ...]:
-    """Return one output for each URL in a JSON value: a text, a list, or an object with some."""
+    """Return one output for each URL in a JSON value, which is a text, a list or an object."""
     found = list(dict.fromkeys(urls(value)))[:MAX_OUTPUTS]
     return tuple(one for address in found for one in output(address, expires_at=expires_at))
 

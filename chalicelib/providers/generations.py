@@ -1,7 +1,7 @@
-"""Herald's own payload, for generators of one's own: docs/providers.md.
+"""Herald's own payload, for integrators who run their own generator: docs/providers.md.
 
-Signed by Standard Webhooks. The id of the generation is in the body. Its senders are told what is
-wrong; a detail that is not as wanted is dropped and never costs the outcome.
+It is signed according to Standard Webhooks, and the generation's id is in the body. If a required
+field is malformed, the response names it. A malformed detail is dropped, and the outcome counts.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CODES = {code.value: code for code in ErrorCode}
 
 
 def check(body: Mapping[str, object]) -> None:
-    """Raise Refused, 422, naming the first field at fault."""
+    """Raise Refused (422), naming the first malformed field."""
     if "generationId" not in body:
         raise _refused("generationId", "is required")
     if _generation_id(body) is None:
@@ -47,7 +47,7 @@ def check(body: Mapping[str, object]) -> None:
 
 
 def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
-    """Read a report of one's own generator."""
+    """Read a report."""
     state = _STATES.get(str(body.get("status")))
     own = _generation_id(body)
     if state is None or own is None:
@@ -72,7 +72,7 @@ def _generation_id(body: Mapping[str, object]) -> str | None:
 
 
 def _outputs(body: Mapping[str, object]) -> tuple[Output, ...]:
-    """Return `imageUrl`, unless `outputs` has it too, and then `outputs`."""
+    """Return `imageUrl`, unless `outputs` contains it too, followed by `outputs`."""
     listed = tuple(_listed(body.get("outputs")))
     image = fields.output(
         body.get("imageUrl"),

@@ -1,9 +1,11 @@
-"""Any service that signs the body by HMAC-SHA256 and has no adapter of its own.
+"""Any service that signs the body with HMAC-SHA256 and has no adapter of its own.
 
-Options: `header`, `prefix` and `encoding` (`hex` or `base64`) of the signature; `id`, `status`,
-`outputs`, `error`, `progress` and `generation` (Herald's id) are dotted paths into the body, by
-default the field of that name; `states` maps further words of the service to known ones, as in
-`{"blocked": "moderated"}`.
+Options:
+
+- `header`, `prefix` and `encoding` (`hex` or `base64`) describe the signature.
+- `id`, `status`, `outputs`, `error`, `progress` and `generation` (Herald's id) are dotted paths
+  into the body. The default is the field with the option's name.
+- `states` maps further status words of the service to known ones, as in `{"blocked": "moderated"}`.
 """
 
 from __future__ import annotations
@@ -37,21 +39,21 @@ _WORDS = {word: meaning for meaning, words in _MEANINGS.items() for word in word
 
 
 class ConfiguredHmac:
-    """BodyHmac as the options describe it."""
+    """BodyHmac, configured by the options."""
 
     def applies(self, keys: Keys) -> bool:
-        """A signing secret is configured."""
+        """Whether a signing secret is configured."""
         return bool(keys.secrets)
 
     def verify(self, delivery: Delivery, keys: Keys, now: float) -> Proof:
-        """Check the header that the options name; without a name nothing is authentic."""
+        """Check the header that the options name; without a name, no delivery is authentic."""
         found = {name: _option(delivery, name) for name in ("header", "prefix", "encoding")}
         header, encoding = found["header"].lower(), found["encoding"] or "hex"
         return BodyHmac(header, found["prefix"], encoding).verify(delivery, keys, now)
 
 
 def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
-    """Read what the options' paths lead to."""
+    """Read the values at the options' paths."""
     word = fields.text(_value(body, delivery, "status"), 200) or ""
     known = fields.record(delivery.options.get("states")).get(word)
     meaning = _WORDS.get(str(known or word).lower().replace("-", "_").replace(" ", "_"))
@@ -72,7 +74,7 @@ def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
 
 
 def _value(body: Mapping[str, object], delivery: Delivery, name: str) -> object:
-    """Return what the option's path leads to; without the option, the field of that name."""
+    """Return the value at an option's path; without the option, the field of that name."""
     return fields.at(body, delivery.options.get(name, name))
 
 

@@ -1,7 +1,7 @@
 """Ideogram, asynchronous: https://developer.ideogram.ai/ideogram-api/webhooks
 
-One webhook with all images of a generation, and none when it fails. An image that is not safe has
-an empty URL.
+Ideogram sends one webhook with all images of a generation, and no webhook if the generation fails.
+An unsafe image has an empty URL.
 """
 
 from __future__ import annotations

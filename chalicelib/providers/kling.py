@@ -1,8 +1,8 @@
 """Kling: one webhook for each change of a task's status, in two shapes.
 
-The newer API sends `id`, `status` and `outputs`; the older one `task_id`, `task_status` and
-`task_result`. Kling signs as soon as the account has a webhook secret. Herald then requires
-signatures; without a secret, the capability in the path.
+The newer API sends `id`, `status` and `outputs`. The older API sends `task_id`, `task_status` and
+`task_result`. Kling signs webhooks if the account has a webhook secret. If Herald has the secret,
+it requires signatures; otherwise, it requires the capability in the path.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _STATES = {
 }
 _LEGACY = (("images", Kind.IMAGE), ("videos", Kind.VIDEO), ("audios", Kind.AUDIO))
 _KINDS = {"image": Kind.IMAGE, "video": Kind.VIDEO, "audio": Kind.AUDIO, "voice": Kind.AUDIO}
-_MODERATED = ("risk control", "sensitive", "moderat")  # in the message of a failure
+_MODERATED = ("risk control", "sensitive", "moderat")  # in a failure's message
 
 
 def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:

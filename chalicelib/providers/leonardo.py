@@ -1,7 +1,7 @@
 """Leonardo: https://docs.leonardo.ai/docs/guide-to-the-webhook-callback-feature
 
-One webhook for each generation of an API key, at one URL for all: the generation is found by
-Leonardo's id. The body contains the callback key, so that it is never stored or passed on.
+Leonardo sends one webhook for each generation of an API key, all to one URL. Herald finds the
+generation by Leonardo's id. The body contains the callback key, so it is never stored or passed on.
 """
 
 from __future__ import annotations

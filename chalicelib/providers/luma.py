@@ -1,6 +1,6 @@
 """Luma Dream Machine: https://docs.lumalabs.ai
 
-The generation itself, unsigned, when it starts and when it ends.
+Luma sends the generation itself, unsigned, when it starts and when it ends.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The providers by the name in their callback path."""
+"""Finds a provider's adapter by the provider's name in the callback path."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NAMES = frozenset(
 
 
 def adapter(name: str) -> Adapter | None:
-    """Return a provider's adapter, or None for an unknown name; only its module is imported."""
+    """Return a provider's adapter, or None for an unknown name. Only that module is imported."""
     if name not in NAMES:
         return None
     found: Adapter = import_module(f"chalicelib.providers.{name}").ADAPTER

@@ -1,6 +1,6 @@
 """Replicate: https://replicate.com/docs/topics/webhooks
 
-The body is the prediction itself. There is no event type: `status` says what happened.
+The body is the prediction itself. There is no event type; `status` says what happened.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STATES = {
     "canceled": State.CANCELED,
     "aborted": State.CANCELED,
 }
-_LIFETIME_SECONDS = 3600  # of outputs, by default
+_LIFETIME_SECONDS = 3600  # of outputs, by Replicate's default
 _MODERATED = ("nsfw", "sensitive", "e005", "safety")  # in error texts of Replicate's models
 
 

@@ -1,4 +1,4 @@
-"""What a provider reports about one generation, in the same terms for all providers."""
+"""A provider's report about one generation, in the same terms for all providers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Kind(StrEnum):
 
 
 class ErrorCode(StrEnum):
-    """Why a generation has no result: the closed list of docs/protocol.md."""
+    """Why a generation has no result. These are all codes that docs/protocol.md allows."""
 
     FAILED = "generation_failed"
     MODERATED = "moderated"
@@ -48,7 +48,7 @@ class ErrorCode(StrEnum):
 class Output(NamedTuple):
     """One file that a generation produced; None means unknown.
 
-    Width and height are in pixels, `bytes` is the size, `expires_at` an RFC 3339 time.
+    Width and height are in pixels, `bytes` is the size, and `expires_at` is an RFC 3339 time.
     """
 
     url: str
@@ -63,7 +63,7 @@ class Output(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far a running generation is; `fraction` is 0 … 1."""
+    """The progress of a running generation; `fraction` is from 0 to 1."""
 
     fraction: float | None = None
     step: str | None = None
@@ -71,7 +71,7 @@ class Progress(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """Why a generation has no result; `provider_code` is the provider's own word for it."""
+    """Why a generation has no result; `provider_code` is the provider's own code."""
 
     code: ErrorCode
     message: str | None = None
@@ -86,9 +86,9 @@ class Report(NamedTuple):
     provider_id
         The provider's id of the generation.
     generation_id
-        Herald's id, where the payload carries it; the one in the path counts first.
+        Herald's id, if the payload contains it. An id in the path takes precedence.
     failure
-        Of FAILED and CANCELED.
+        Only for FAILED and CANCELED.
     """
 
     state: State
@@ -107,9 +107,9 @@ def result(
     generation_id: str | None = None,
     model: str | None = None,
 ) -> Report:
-    """Return the end of a generation that the provider calls successful.
+    """Return the final report of a generation that the provider calls successful.
 
-    Herald delivers URLs: a result without one is a failure, INCOMPLETE.
+    Herald delivers URLs, so a result without a URL is a failure with the code INCOMPLETE.
     """
     failure = None if outputs else Failure(ErrorCode.INCOMPLETE, "The result contains no URL.")
     state = State.FAILED if failure else State.SUCCEEDED

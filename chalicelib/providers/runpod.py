@@ -1,8 +1,8 @@
 """RunPod serverless: https://docs.runpod.io/serverless/endpoints/send-requests
 
-One unsigned webhook at the end of a job. `output` is whatever the worker returned; the option
-`outputs` says where in the body its URLs are, such as `output.images`. A picture as base64 has no
-URL: the job then ends as incomplete. Let the worker upload its files (`BUCKET_ENDPOINT_URL`).
+RunPod sends one unsigned webhook when a job ends. `output` is whatever the worker returned. The
+option `outputs` is the path of the URLs in the body, such as `output.images`. A base64 image has no
+URL, so the job then ends as incomplete: let the worker upload its files (`BUCKET_ENDPOINT_URL`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
 
 
 def _failure(code: ErrorCode, error: object) -> Failure:
-    """Read an error; the SDK writes an exception as JSON, with a traceback that goes no further."""
+    """Read an error. The SDK sends an exception as JSON with a traceback, which is dropped."""
     exception = fields.parsed(error)
     if not exception:
         return Failure(code, fields.text(error))

@@ -1,9 +1,9 @@
 """SageMaker asynchronous inference, through SNS:
 https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference.html
 
-SNS invokes `callback` directly, and IAM decides who may: there is no verifier, so that nothing can
-come over HTTP. The caller's `InferenceId` is Herald's generation id. An output is an object in a
-bucket of one's own; its URL works in a browser only where the bucket allows it.
+SNS invokes `callback` directly, and IAM controls this access. There is no verifier, so Herald
+accepts nothing over HTTP. The caller's `InferenceId` is Herald's generation id. An output is an
+object in the integrator's bucket; its URL works in a browser only if the bucket allows it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FAILURES = {"Failed": ErrorCode.FAILED, "Expired": ErrorCode.EXPIRED}
 
 
 def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
-    """Read SNS's event for Lambda, or one message of SageMaker."""
+    """Read SNS's event for Lambda, or a single message from SageMaker."""
     records = fields.items(body.get("Records"))
     messages = [fields.parsed(fields.at(record, "Sns.Message")) for record in records]
     return [report for message in messages or [body] for report in _report(message)]

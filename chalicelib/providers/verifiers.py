@@ -1,6 +1,6 @@
-"""The ways in which providers prove that a webhook is theirs.
+"""The methods by which providers prove that a webhook is theirs.
 
-Every comparison takes the same time wherever the texts differ.
+Every comparison takes constant time.
 """
 
 from __future__ import annotations
@@ -21,15 +21,18 @@ TOLERANCE_SECONDS = 300
 MAX_ID_CHARACTERS = 256
 MAX_SIGNATURES = 20
 
-# An entry of another scheme, or a malformed one, is passed over.
+# A malformed entry, or an entry of another scheme, is skipped.
 _SIGNATURES = re.compile(r"(?<![^\s,])v1,([A-Za-z0-9+/]+={0,2})(?![^\s,])")
 
 
 class StandardWebhooks:
-    """HMAC-SHA256 by https://www.standardwebhooks.com: Replicate, Kling, Herald's own payload."""
+    """HMAC-SHA256 according to https://www.standardwebhooks.com.
+
+    Used by Replicate, Kling and Herald's own payload.
+    """
 
     def applies(self, keys: Keys) -> bool:
-        """A signing secret is configured."""
+        """Whether a signing secret is configured."""
         return bool(keys.secrets)
 
     def verify(self, delivery: Delivery, keys: Keys, now: float) -> Proof:
@@ -44,9 +47,9 @@ class StandardWebhooks:
 
 
 class FourLineEd25519(NamedTuple):
-    """Ed25519 over request id, user id, time and the body's SHA-256: fal and Ideogram.
+    """An Ed25519 signature of request id, user id, time and the body's SHA-256: fal, Ideogram.
 
-    The provider signs for all its customers with the same keys, so the user id must be ours.
+    The provider signs for all customers with the same keys, so the user id must be ours.
     """
 
     request_id: str  # header names
@@ -56,7 +59,7 @@ class FourLineEd25519(NamedTuple):
     jwks_url: str
 
     def applies(self, keys: Keys) -> bool:
-        """Our account is configured; the provider's keys are public."""
+        """Whether our account is configured; the provider's keys are public."""
         return keys.account is not None
 
     def verify(self, delivery: Delivery, keys: Keys, now: float) -> Proof:
@@ -87,8 +90,8 @@ class FourLineEd25519(NamedTuple):
 class BodyHmac(NamedTuple):
     """HMAC-SHA256 of the body alone, in one header after a prefix.
 
-    `encoding` is hex or base64. With `per_generation` the key is the generation's capability, for
-    providers that take a secret with each request.
+    `encoding` is hex or base64. With `per_generation`, the key is the generation's capability, for
+    providers that accept a secret with each request.
     """
 
     header: str
@@ -97,11 +100,11 @@ class BodyHmac(NamedTuple):
     per_generation: bool = False
 
     def applies(self, keys: Keys) -> bool:
-        """A signing secret, or the key that capabilities are made from, is configured."""
+        """Whether a signing secret, or the key of capabilities, is configured."""
         return bool(keys.token_keys if self.per_generation else keys.secrets)
 
     def verify(self, delivery: Delivery, keys: Keys, now: float) -> Proof:
-        """Check the header against each active key; the scheme has neither time nor id."""
+        """Check the header against each active key; the scheme has neither a time nor an id."""
         given = header(delivery, self.header).removeprefix(self.prefix).strip()
         for key in self._keys(delivery, keys):
             digest = hmac_sha256(key, delivery.body)
@@ -118,10 +121,10 @@ class BodyHmac(NamedTuple):
 
 
 class Bearer:
-    """A fixed token in `Authorization`: Leonardo."""
+    """A fixed token in the `Authorization` header, as Leonardo sends it."""
 
     def applies(self, keys: Keys) -> bool:
-        """A token is configured."""
+        """Whether a token is configured."""
         return bool(keys.secrets)
 
     def verify(self, delivery: Delivery, keys: Keys, now: float) -> Proof:
@@ -135,20 +138,20 @@ class Bearer:
 
 
 class SignatureAndCapability(NamedTuple):
-    """A signature by the generation's capability, or the capability in the path: BFL.
+    """A signature with the generation's capability as key, or the capability in the path, for BFL.
 
-    A path without a token demands the signature. With a token, which must be right, the signature
-    is checked only where its header is present.
+    Without a token in the path, the signature is required. With a token, the token must be valid,
+    and the signature is checked only if its header is present.
     """
 
     signature: BodyHmac
 
     def applies(self, keys: Keys) -> bool:
-        """The key that capabilities are made from is configured."""
+        """Whether the key of capabilities is configured."""
         return bool(keys.token_keys)
 
     def verify(self, delivery: Delivery, keys: Keys, now: float) -> Proof:
-        """Check every proof that the delivery has; it has at least one."""
+        """Check every proof that the delivery has; it needs at least one."""
         if delivery.token is not None:
             Capability().verify(delivery, keys, now)
         if delivery.token is None or self.signature.header in delivery.headers:
@@ -160,7 +163,7 @@ class Capability:
     """A token in the callback's path that only we can make, for providers that sign nothing."""
 
     def applies(self, keys: Keys) -> bool:
-        """The key that capabilities are made from is configured."""
+        """Whether the key of capabilities is configured."""
         return bool(keys.token_keys)
 
     def verify(self, delivery: Delivery, keys: Keys, now: float) -> Proof:
@@ -173,16 +176,16 @@ class Capability:
 
 
 def capability(key: str, provider: str, generation_id: str) -> str:
-    """Return the token of a provider's callback for one generation.
+    """Return the token for a provider's callback for one generation.
 
-    base64url without padding of HMAC-SHA256(key, "<provider>/<generation id>").
+    It is HMAC-SHA256(key, "<provider>/<generation id>"), encoded as base64url without padding.
     """
     digest = hmac_sha256(key.encode(), f"{provider}/{generation_id}".encode(errors="replace"))
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def standard_text(delivery: Delivery, now: float) -> tuple[str, bytes]:
-    """Return a delivery's id and what Standard Webhooks signs; raises NotAuthentic."""
+    """Return a delivery's id and the text that Standard Webhooks signs; raises NotAuthentic."""
     delivery_id = header(delivery, "webhook-id")
     if len(delivery_id) > MAX_ID_CHARACTERS or "\0" in delivery_id:
         raise NotAuthentic(Reason.MISSING_HEADER)
@@ -196,7 +199,7 @@ def _capability_of(key: str, delivery: Delivery) -> str:
 
 
 def header(delivery: Delivery, name: str) -> str:
-    """Return a header that is needed; raises NotAuthentic where it is missing or empty."""
+    """Return a required header; raises NotAuthentic if it is missing or empty."""
     value = delivery.headers.get(name)
     if not value:
         raise NotAuthentic(Reason.MISSING_HEADER)
@@ -204,7 +207,7 @@ def header(delivery: Delivery, name: str) -> str:
 
 
 def _timestamp(delivery: Delivery, name: str, now: float) -> str:
-    """Return the time in a header as it was sent, Unix seconds, when it is close to now."""
+    """Return the text of a header with epoch seconds, if that time is close to now."""
     value = header(delivery, name)
     if not (value.isascii() and value.isdigit() and len(value) < 20):
         raise NotAuthentic(Reason.SIGNATURE)
@@ -221,7 +224,7 @@ def hmac_sha256(key: bytes, message: bytes) -> bytes:
 
 
 def _whsec(secret: str) -> bytes:
-    """Return the key in a secret; `./herald provider set` accepts only valid ones."""
+    """Return the key in a `whsec_…` secret; `./herald provider set` accepts only valid secrets."""
     return base64.b64decode(secret.removeprefix("whsec_"))
 
 

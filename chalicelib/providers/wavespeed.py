@@ -1,8 +1,9 @@
 """WaveSpeed, experimental: https://wavespeed.ai/docs/verify-webhooks
 
-One webhook at the end of a task. The signature resembles Standard Webhooks: version `v3`, hex, and
-the key is the text after `whsec_`, not decoded. The scheme is unproven: the example in the
-documentation does not verify. Without a secret, Herald requires the capability in the path.
+WaveSpeed sends one webhook when a task ends. The signature resembles Standard Webhooks, but its
+version is `v3`, it is in hexadecimal, and the key is the text after `whsec_`, not decoded. The
+scheme is unconfirmed: the documentation's example does not verify. Without a secret, Herald
+requires the capability in the path.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ _MODERATED = ("nsfw", "sensitive", "moderat", "content policy")  # in error text
 
 
 class WaveSpeedSignature:
-    """HMAC-SHA256 over the text of Standard Webhooks, `v3,<hex>`."""
+    """HMAC-SHA256 of the text that Standard Webhooks signs, as `v3,<hex>`."""
 
     def applies(self, keys: Keys) -> bool:
-        """A signing secret is configured."""
+        """Whether a signing secret is configured."""
         return bool(keys.secrets)
 
     def verify(self, delivery: Delivery, keys: Keys, now: float) -> Proof:
@@ -60,7 +61,7 @@ def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
 
 
 def _outputs(body: Mapping[str, object]) -> tuple[Output, ...]:
-    """Return the files; `has_nsfw_contents` says of each in turn whether it is unsafe."""
+    """Return the files. `has_nsfw_contents` has one entry per file: whether it is unsafe."""
     files = fields.items(body.get("outputs"))[: fields.MAX_OUTPUTS]
     unsafe = fields.items(body.get("has_nsfw_contents"))[: len(files)]
     return tuple(

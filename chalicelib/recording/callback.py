@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # seconds that the database may not use, so that its failure can still be reported
 PUBLISH_SECONDS = 6.0
 RETRY_AFTER_SECONDS = 10
-_REJECTED = "The database rejects this result; its operators are notified."
+_REJECTED = "The database rejected this result. The operators are notified."
 
 
 class Callback:

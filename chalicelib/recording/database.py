@@ -1,7 +1,7 @@
 """PostgreSQL: a connection that cannot hang, kept across invocations, replaced when it breaks.
 
-Nothing is set on the session, so that a pooler in transaction mode can stand in between: the limits
-belong to each transaction.
+Time limits are set in each transaction, and nothing is set on the session. A pooler in transaction
+mode can therefore be used.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ T = TypeVar("T")
 ATTEMPT_SECONDS = 3.0
 IDLE_IN_TRANSACTION_SECONDS = 20.0  # a relay publishes within its transaction
 _FOREVER = 86_400.0  # seconds; other connections of the process have no time limit
-# SQLSTATE classes that blame the data: data exception, integrity constraint, a trigger's RAISE,
-# WITH CHECK OPTION, program limit exceeded (a row or a key that is too large).
+# SQLSTATE classes of errors caused by the data: data exception, integrity constraint, a trigger's
+# RAISE, WITH CHECK OPTION, program limit exceeded (a row or a key that is too large).
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _BLAME_DATA = ("22", "23", "P0", "44", "54")
 _LIMITS = (
@@ -76,7 +76,7 @@ psycopg2.extensions.set_wait_callback(_wait)
 
 
 class Cursor(RealDictCursor):
-    """The cursor of a transaction: rows are dictionaries; `tables` has the names for its SQL."""
+    """A transaction's cursor. Rows are dictionaries; `tables` has the table names for its SQL."""
 
     tables = Tables()
 
@@ -94,12 +94,12 @@ class Database:
     Parameters
     ----------
     dsn
-        Returns the DSN; asked for before each transaction. When it has changed, the transaction
-        runs on a connection to the new database.
+        Returns the DSN; called before each transaction. If the DSN has changed, the transaction
+        runs on a new connection.
     failed
         Called after each failed attempt with its number, starting at 1, and the error.
     sleep
-        Waits between tries, seconds.
+        Waits between attempts, in seconds.
     schema
         The schema of Herald's tables.
     """
@@ -129,15 +129,15 @@ class Database:
         """Run a transaction in at most three attempts of `seconds` each.
 
         It is committed when it returns and rolled back when it raises. It must be safe to run again
-        although it was committed, because the answer to a COMMIT can be lost.
+        after a commit, because PostgreSQL's response to COMMIT can be lost.
 
         Raises
         ------
         DatabaseUnavailable
-            PostgreSQL, or the secret that holds its DSN, failed every try; or the deadline
-            came first.
+            In every attempt, PostgreSQL or reading the secret with the DSN failed, or the deadline
+            passed.
         DatabaseRejected
-            PostgreSQL refused what the transaction holds, at the first try.
+            PostgreSQL rejected the transaction's data; there is only one attempt.
         """
 
         def attempt() -> T:
@@ -147,7 +147,7 @@ class Database:
                     return self._commit(self._connected(wanted), transaction)
             except (psycopg2.Error, InvalidDsn, ServiceError, UnicodeError) as exc:
                 self.close()
-                # Without the cause: its text has PostgreSQL's DETAIL, which quotes the row.
+                # Without the cause: its text contains PostgreSQL's DETAIL, which quotes the row.
                 raise _translated(exc) from None
 
         return retry(
@@ -172,7 +172,7 @@ class Database:
                 result = transaction(cursor)
             connection.commit()
         except BaseException:
-            with suppress(psycopg2.Error):  # a time-out has closed it: its error is the cause
+            with suppress(psycopg2.Error):  # if a timeout has closed it, the timeout is the cause
                 connection.rollback()
             raise
         return result
@@ -184,7 +184,7 @@ class Database:
             try:
                 self._open = _Open(_connect(wanted, self._turn), wanted)
             except psycopg2.Error:
-                self._turn += 1  # a host that is silent uses up the whole try
+                self._turn += 1  # an unresponsive host uses up the whole attempt
                 raise
         return self._open.connection
 
@@ -213,7 +213,7 @@ def _translated(exc: Exception) -> DatabaseError:
 
 
 def _described(exc: psycopg2.Error) -> str:
-    if exc.pgcode is None:  # from the client: no connection, or no answer
+    if exc.pgcode is None:  # an error of the client: no connection, or no response
         return " ".join(f"{type(exc).__name__}: {exc}".split())
     found = (type(exc).__name__, exc.pgcode, exc.diag.constraint_name)
     return f"{' '.join(filter(None, found))}: {exc.diag.message_primary}"

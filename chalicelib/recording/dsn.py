@@ -1,9 +1,9 @@
-"""The DSN of the database, in every form that Herald takes.
+"""The DSN of the database, in every form that Herald accepts.
 
 - a URL: `postgresql://user:password@host:5432/name?sslmode=require`, or `postgres://…`
 - libpq's key=value form: `host=… port=… dbname=… user=… password=…`
 - several hosts in either form, separated by commas
-- JSON, as RDS and its rotation functions keep it:
+- JSON, as RDS and its rotation functions store it:
   `{"username": …, "password": …, "host": …, "port": …, "dbname": …}`
 """
 
@@ -18,7 +18,7 @@ from chalicelib.errors import InvalidDsn
 
 FORM = "postgresql://user:password@host:5432/name"
 _JSON_REQUIRED = ("username", "password", "host", "dbname")
-# libpq's names of what a JSON secret may add; RDS's own fields, such as `engine`, are ignored.
+# libpq parameters that a JSON secret may add; RDS's own fields, such as `engine`, are ignored.
 _JSON_OPTIONAL = (
     "port",
     "options",
@@ -34,17 +34,17 @@ def parse(text: str) -> dict[str, str]:
     Raises
     ------
     InvalidDsn
-        The text has none of the forms; the message never quotes it.
+        The text has none of these forms; the message never quotes it.
     """
     text = text.strip()
     if not text:
         raise InvalidDsn(f"The DSN is empty; it has the form {FORM}.")
     parameters = _from_json(text) if text.startswith("{") else _from_libpq(text)
     if any("\0" in value for value in (text, *parameters.values())):
-        raise InvalidDsn("The DSN has a NUL character.")
+        raise InvalidDsn("The DSN contains a NUL character.")
     hosts, ports = _hosts(parameters), parameters.get("port", "").split(",")
     if any("@" in host or "://" in host for host in hosts):
-        raise InvalidDsn("The DSN's host is malformed: write @ and / of a password as %40 and %2F.")
+        raise InvalidDsn("The DSN's host is malformed. In a password, write @ as %40 and / as %2F.")
     if not all(port == "" or (port.isdecimal() and 0 < int(port) < 65536) for port in ports):
         raise InvalidDsn("The DSN's port is not a number from 1 to 65535.")
     if len(ports) not in (1, len(hosts)):
@@ -53,8 +53,9 @@ def parse(text: str) -> dict[str, str]:
 
 
 def rotated(parameters: dict[str, str], turns: int) -> dict[str, str]:
-    """Return the parameters with the first hosts last: which one is tried first after `turns`
-    failures.
+    """Return the parameters with the hosts rotated, so that another host is tried first.
+
+    `turns` is the number of failures so far.
     """
     lists = {
         name: parameters[name].split(",")
@@ -68,7 +69,7 @@ def rotated(parameters: dict[str, str], turns: int) -> dict[str, str]:
 
 
 def place(text: str) -> str:
-    """Return where a DSN points, as `host:port/database`: no user, no password.
+    """Return the location in a DSN as `host:port/database`, without user and password.
 
     Raises
     ------
@@ -94,7 +95,7 @@ def _from_libpq(text: str) -> dict[str, str]:
     try:
         return dict(parse_dsn(text))
     except (psycopg2.Error, ValueError):  # without its cause, which quotes the DSN
-        wanted = f"{FORM}: write @, / and % of a password as %40, %2F and %25"
+        wanted = f"{FORM}: in a password, write @, / and % as %40, %2F and %25"
         raise InvalidDsn(f"The DSN cannot be parsed as {wanted}.") from None
 
 
@@ -105,11 +106,11 @@ def _from_json(text: str) -> dict[str, str]:
         raise InvalidDsn("The DSN starts like JSON, but is not valid JSON.") from None
     missing = [name for name in _JSON_REQUIRED if not found.get(name)]
     if missing:
-        raise InvalidDsn(f"The JSON of the database lacks {', '.join(missing)}.")
+        raise InvalidDsn(f"The JSON of the database secret lacks {', '.join(missing)}.")
     values = {"user": found["username"]}
     values |= {
         name: found[name] for name in (*_JSON_REQUIRED[1:], *_JSON_OPTIONAL) if name in found
     }
     if not all(isinstance(value, str | int) for value in values.values()):
-        raise InvalidDsn("The JSON of the database has a value that is neither text nor a number.")
+        raise InvalidDsn("The database secret's JSON has a value other than text or a number.")
     return {name: str(value) for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""Erasing a user: every row that belongs to them."""
+"""Erasing a user's rows in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Rows(NamedTuple):
 def erase(cursor: Cursor, user_id: str) -> Rows:
     """Delete a user's generations, stream and events, in the caller's transaction.
 
-    In the order in which `callback` locks them: a result that is being recorded is erased, too.
-    Receipts of webhooks name no user and expire with the outbox.
+    The order is that in which `callback` locks the rows, so a result that is being recorded is
+    erased, too. Receipts of webhooks contain no user id, and expire with the outbox.
     """
     cursor.execute("SET LOCAL statement_timeout = 0")  # the tables may be large
     cursor.execute(f"DELETE FROM {cursor.tables.generations} WHERE user_id = %s", (user_id,))

@@ -22,7 +22,7 @@ ALERT_SECONDS = 3.0
 
 
 class Publisher:
-    """Puts events and alerts on their topics."""
+    """Publishes events and alerts to their topics."""
 
     def __init__(self, sns: Sns, topic_arn: str, error_topic_arn: str) -> None:
         self._sns = sns

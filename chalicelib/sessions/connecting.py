@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 
 def connection_of(event: WebSocketEvent) -> Connection:
-    """Return the connection of a WebSocket event, as the authorizer described it at $connect;
-    raises Unauthorized without the authorizer's context.
+    """Return the connection of a WebSocket event, with the authorizer's context from $connect.
+
+    Raises Unauthorized if there is no such context.
     """
     context = event["requestContext"]
     known = context.get("authorizer")
@@ -78,7 +79,7 @@ class Connect:
         return {"statusCode": 200, "headers": headers}
 
     def _evict(self, evicted: Sequence[Connection]) -> None:
-        """Close connections and forget them; the next $connect finds what could not be done."""
+        """Close connections and forget them; the next $connect repeats what failed."""
         if not evicted:
             return
         telemetry.emit({metrics.CONNECTIONS_EVICTED: len(evicted)})
@@ -95,9 +96,7 @@ class Connect:
 
 
 def excess(new: Connection, known: Sequence[Connection], most: int) -> list[Connection]:
-    """Return the connections to close, the oldest first, so that `most` are left with the new
-    one.
-    """
+    """Return the connections to close, the oldest first. `most` remain, including the new one."""
     older = [each for each in known if each.connection_id != new.connection_id]
     older.sort(key=lambda each: each.connected_at)
     return older[: max(0, len(older) + 1 - most)]
@@ -110,7 +109,7 @@ class Disconnect:
         self._connections = connections
 
     def handle(self, event: WebSocketEvent) -> HttpResponse:
-        """Forget a closed connection; one that was never authorized is not kept anywhere."""
+        """Forget a closed connection; a connection that was never authorized is not stored."""
         try:
             connection = connection_of(event)
         except Unauthorized:

@@ -48,14 +48,16 @@ def subprotocols(headers: Mapping[str, str]) -> list[str]:
 
 
 def origin_allowed(headers: Mapping[str, str], allowed: Collection[str]) -> bool:
-    """Whether the origin may connect; only browsers send one. `allowed` holds normal origins."""
+    """Whether the origin may connect; only browsers send one. `allowed` has normalized origins."""
     origin = headers.get("origin")
     return origin is None or normal_origin(origin) in allowed
 
 
 def normal_origin(text: str) -> str | None:
-    """Return an origin as browsers send it: in lower case and without the scheme's default port
-    (RFC 6454, 6.2). None for any other text, such as a URL with a path or a non-ASCII host.
+    """Return an origin as browsers send it: in lower case, without the scheme's default port.
+
+    See RFC 6454, 6.2. Returns None for a text that is not an origin, such as a URL with a path or a
+    non-ASCII host.
     """
     found = _ORIGIN.fullmatch(text.lower()) if text.isascii() else None
     if found is None:
@@ -66,15 +68,15 @@ def normal_origin(text: str) -> str | None:
 
 
 def normal_origins(setting: str) -> frozenset[str]:
-    """Return the origins of a setting, separated by commas.
+    """Parse the origins in a setting, which are separated by commas.
 
     Raises
     ------
     SettingError
-        One of them is not an origin.
+        A part of the setting is not an origin.
     """
     given = [text.strip() for text in setting.split(",") if text.strip()]
     found = {text: normal_origin(text) for text in given}
     if wrong := [text for text, origin in found.items() if origin is None]:
-        raise SettingError(f"HERALD_ALLOWED_ORIGINS has no origins in {', '.join(wrong)}")
+        raise SettingError(f"HERALD_ALLOWED_ORIGINS: not an origin: {', '.join(wrong)}")
     return frozenset(origin for origin in found.values() if origin)

@@ -1,4 +1,4 @@
-"""The issuer's keys: kept, and fetched again when they may have changed (docs/adr/0016)."""
+"""The issuer's keys: cached, and fetched again when they may have changed (docs/adr/0016)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 KEEP_SECONDS = 300.0
 RETRY_SECONDS = 2.0  # after a failed fetch
-FETCHES_AT_ONCE = 3  # for keys that are not at hand, besides those due after KEEP_SECONDS …
-FETCHES_PER_SECOND = 0.1  # … and from then on
+FETCHES_AT_ONCE = 3  # burst of fetches for keys that are not cached; KEEP_SECONDS adds others
+FETCHES_PER_SECOND = 0.1  # rate after the burst
 SHORTEST_RSA_BITS = 2048  # RFC 7518, 3.3
 
 _KINDS = {"RS256": ("RSA", None), "ES256": ("EC", "P-256")}  # kty and crv; RFC 7518, 3.1 and 6.2
@@ -43,7 +43,7 @@ class Jwks:
     fetch
         Returns the JWK set (RFC 7517), or raises ServiceError.
     clock
-        In seconds, monotonic.
+        A monotonic clock, in seconds.
     """
 
     def __init__(
@@ -57,23 +57,23 @@ class Jwks:
         self._clock = clock
         self._keys: list[Key] = []
         self._read_at = self._retry_at = float("-inf")
-        self._failure: ServiceError | None = None  # of the newest fetch
+        self._failure: ServiceError | None = None  # the error of the newest fetch
         self._budget = TokenBucket(FETCHES_PER_SECOND, FETCHES_AT_ONCE)
 
     def candidates(self, kid: str | None) -> Iterator[PublicKey]:
-        """Yield the keys with which a token may be signed: those at hand, then newly fetched ones.
+        """Yield the keys that may verify a token: first cached keys, then newly fetched keys.
 
         Parameters
         ----------
         kid
-            The token's; optional, as is a key's (RFC 7515, 4.1.4; RFC 7517, 4.5). A token without
-            `kid` may have any key, and a key without `kid` may have signed any token whose `kid`
-            no other key has.
+            The token's key id. `kid` is optional in tokens and in keys (RFC 7515, 4.1.4; RFC 7517,
+            4.5). A token without `kid` may be signed with any key. A key without `kid` may have
+            signed any token whose `kid` no other key has.
 
         Raises
         ------
         ServiceError
-            No key verified the token, and the issuer's current keys cannot be had.
+            No key verified the token, and the issuer's current keys cannot be fetched.
         """
         fresh = self._clock() - self._read_at > KEEP_SECONDS and self._refresh()
         yield from self._fitting(kid)
@@ -95,7 +95,7 @@ class Jwks:
             return False
         try:
             self._keys = usable_keys(self._fetch(), self._algorithm)
-        except ServiceError as exc:  # the keys known so far stay valid
+        except ServiceError as exc:  # the cached keys stay valid
             telemetry.error("JWKS not fetched", error=str(exc))
             self._failure, self._retry_at = exc, self._clock() + RETRY_SECONDS
             return False
@@ -109,7 +109,7 @@ def usable_keys(document: bytes, algorithm: str) -> list[Key]:
     Raises
     ------
     ServiceError
-        The document is not a JWK set, or has no such key.
+        The document is not a JWK set, or has no usable key.
     """
     try:
         found = json.loads(document)["keys"]
@@ -132,7 +132,7 @@ def _key(jwk: Mapping[str, object], algorithm: str) -> Key | None:
     try:
         public: PublicKey = jwt.PyJWK(dict(jwk), algorithm).key
     except Exception:
-        return None  # whatever is wrong with one key, the others count
+        return None  # an unusable key does not affect the others
     if isinstance(public, RSAPublicKey) and public.key_size < SHORTEST_RSA_BITS:
         return None
     return Key(kid, public)
@@ -147,5 +147,5 @@ def _for_verifying(jwk: Mapping[str, object], algorithm: str) -> bool:
         and isinstance(operations, list)
         and "verify" in operations
         and jwk.get("alg", algorithm) == algorithm
-        and "d" not in jwk  # a private key that is published is nobody's
+        and "d" not in jwk  # a published private key proves nothing
     )

@@ -45,13 +45,13 @@ class KeyServer:
         self._request = Request(endpoint, "GET", found[2] or "/", headers=_HEADERS, attempts=2)
 
     def fetch(self) -> bytes:
-        """Return the key document as it is published.
+        """Return the key document as the issuer publishes it.
 
         Raises
         ------
         ServiceError
-            The server did not answer within FETCH_SECONDS, with a status other than 200, or with
-            more than MAX_BYTES.
+            The server did not answer within FETCH_SECONDS, or it answered with a status other than
+            200 or with more than MAX_BYTES.
         """
         answer = self._engine.call(self._request, FETCH_SECONDS)
         if answer.status != 200:

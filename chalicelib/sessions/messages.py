@@ -146,7 +146,7 @@ class Messages:
         return replay.Answer(frames, read)
 
     def _unsuperseded(self, connection: Connection, standing: Standing) -> tuple[list[str], int]:
-        """Return the notices whose generation has no result yet, and the bytes read to know it."""
+        """Return the notices whose generation has no result yet, and the bytes that were read."""
         if not replay.may_be_superseded(standing):
             return standing.notices, 0
         head = standing.head
@@ -174,9 +174,9 @@ class Messages:
     def _replay(
         self, connection: Connection, budget: Budget, most: int, build: Callable[[], Answer]
     ) -> HttpResponse:
-        """Send an answer whose events and notices fill at most so many frames.
+        """Send an answer whose events and notices fill at most the given number of frames.
 
-        That many are taken from the user's budget, and those that were not needed are given back.
+        These frames are taken from the user's budget. Frames that were not needed are returned.
         """
         if not most:
             return self._send(connection, build().frames)
@@ -194,7 +194,7 @@ class Messages:
     def _settle(self, connection: Connection, unused: int) -> None:
         try:
             self._budgets.settle(connection.user_id, connection.connection_id, unused)
-        except ServiceError as exc:  # the replay is over: its client has an answer
+        except ServiceError as exc:  # the replay is over, and its client has an answer
             telemetry.warning("replay not settled", user_id=connection.user_id, error=str(exc))
 
     def _ping(self, connection: Connection, frame: Ping) -> HttpResponse:

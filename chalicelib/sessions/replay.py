@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Replay(NamedTuple):
     """The answer to a cursor: events to replay, or the reason for a gap.
 
-    `read` is the size of the events that were read for it, in bytes.
+    `read` is the size of all events that were read for the answer, in bytes.
     """
 
     user_id: str
@@ -32,14 +32,14 @@ class Replay(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Frames for a client, and the bytes of events that were read for them."""
+    """Frames for a client, and the size in bytes of the events that were read for them."""
 
     frames: list[str]
     read: int
 
     @property
     def cost(self) -> int:
-        """What it takes from the user's replay budget, in frames."""
+        """The cost to the user's replay budget, in frames."""
         return frames_of(len(self.frames), self.read)
 
 
@@ -49,7 +49,7 @@ def size(events: Iterable[StoredEvent]) -> int:
 
 
 def most_frames(head: Head, cursor: Cursor, limit: int) -> int:
-    """Return how many frames the events that `plan` reads fill at most: one each."""
+    """Return how many frames `plan`'s events fill at most: one frame for each event."""
     epoch, offset = cursor["epoch"], cursor["offset"]
     if head.epoch is None or (epoch and str(epoch) != head.epoch):
         return 0
@@ -57,13 +57,13 @@ def most_frames(head: Head, cursor: Cursor, limit: int) -> int:
 
 
 def most_frames_of_notices(standing: Standing) -> int:
-    """Return how many frames the notices fill at most, with the events read for them."""
+    """Return how many frames the notices and the events read for them fill at most."""
     frames = frames_of(0, sum(len(text.encode()) for text in standing.notices))
     return frames + REPLAY_LIMIT if may_be_superseded(standing) else frames
 
 
 def may_be_superseded(standing: Standing) -> bool:
-    """Whether there are notices, and results that may be theirs."""
+    """Whether there are notices, and results that may supersede them."""
     return bool(standing.notices) and standing.head.epoch is not None
 
 

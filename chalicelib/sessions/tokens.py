@@ -1,4 +1,4 @@
-"""JWTs: their signature, claims and times."""
+"""Verifies JWTs: signature, claims and times."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chalicelib.sessions.jwks import Jwks, PublicKey
 
 LEEWAY_SECONDS = 30
-LONGEST_SECONDS = 24 * 3600  # a token counts as expired after that, whatever its exp
+LONGEST_SECONDS = 24 * 3600  # maximum lifetime of a token from now, even if its exp is later
 MAX_CHARACTERS = 16_384
 SHORTEST_SECRET_BYTES = 32  # HS256 keys: RFC 7518, 3.2
 _ALGORITHMS = ("HS256", "RS256", "ES256")
@@ -28,10 +28,9 @@ _OPTIONS: Options = {
 
 
 class Identity(NamedTuple):
-    """Whose credential it is, when it expires, and when it was issued, in epoch seconds.
+    """A credential's user, and when the credential expires and was issued, in epoch seconds.
 
-    A token expires at most LONGEST_SECONDS from now. `issued_at` is 0 for a token that does not
-    say.
+    A token expires at most LONGEST_SECONDS from now. `issued_at` is 0 for a token without `iat`.
     """
 
     user_id: str
@@ -67,16 +66,16 @@ class Tokens:
         self._jwks = None if rules.algorithm == "HS256" else jwks
 
     def verify(self, token: str) -> Identity:
-        """Verify a JWT: the configured algorithm, signature, issuer, audience and times.
+        """Verify a JWT: its algorithm, signature, issuer, audience and times.
 
         Raises
         ------
         Unauthorized
-            The token is invalid. The message has the reason, but never the token's content.
+            The token is invalid. The message contains the reason, but never the token's content.
         SettingError
             The key is unusable or too short.
         ServiceError
-            The key cannot be read, or the issuer's keys cannot be had.
+            The key cannot be read, or the issuer's keys cannot be fetched.
         """
         import jwt  # heavy, and only some functions need it
 
@@ -112,7 +111,7 @@ class Tokens:
 
     def _keys(self, header: dict[str, Any]) -> Iterator[PublicKey | str]:
         algorithm = self._rules.algorithm
-        if header.get("alg") != algorithm:  # before any key is fetched for it
+        if header.get("alg") != algorithm:  # checked before any key is fetched
             raise Unauthorized(f"the token is not signed with {algorithm}")
         if self._jwks is not None:
             yield from self._jwks.candidates(header.get("kid"))
@@ -128,6 +127,6 @@ def _user_id(sub: str) -> str:
         raise Unauthorized("the token's sub is empty or too long")
     try:
         sub.encode()
-    except UnicodeEncodeError as exc:  # DynamoDB refuses such a key
+    except UnicodeEncodeError as exc:  # DynamoDB rejects such a key
         raise Unauthorized("the token's sub has half of a surrogate pair") from exc
     return sub

@@ -1,4 +1,4 @@
-"""API keys, `hk_<id>_<secret>` in hexadecimal: the table keeps SHA-256, owner and expiry."""
+"""API keys, `hk_<id>_<secret>` in hexadecimal. The table stores SHA-256, owner and expiry."""
 
 import hashlib
 import hmac

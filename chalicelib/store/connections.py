@@ -1,7 +1,7 @@
 """The table of open connections: one item per user, with one attribute per connection.
 
 One `BatchGetItem` reads the connections of a hundred users (docs/adr/0013). The item expires when
-its user has not connected for as long as a connection can last, or with its revocation mark.
+every connection in it must have ended, or later, with the user's revocation mark.
 """
 
 import time
@@ -20,14 +20,14 @@ from chalicelib.store.user_item import PREFIX
 KEEP_SECONDS = 2 * 3600 + 600  # API Gateway closes a connection after two hours
 YOUNG_SECONDS = 10  # API Gateway may answer 410 for a connection that is still being made
 NEVER = 0  # a token_expires_at for credentials that do not expire
-FORGOTTEN = user_item.CONDITION_FAILED  # DynamoDB's answer to forgetting it again
+FORGOTTEN = user_item.CONDITION_FAILED  # DynamoDB's error if it was already forgotten
 
 
 class Connection(NamedTuple):
     """One open WebSocket, times in epoch seconds.
 
-    `issued_at` is that of the newest credential; it is not kept, and 0 for a connection that was
-    read.
+    `issued_at` is when the newest credential was issued. It is not stored, so it is 0 for a
+    connection that was read from the table.
     """
 
     user_id: str
@@ -67,7 +67,7 @@ class Connections:
         self._table = table
 
     def put(self, connection: Connection) -> list[Connection]:
-        """Write a connection as it is now; return all connections of its user, this one included.
+        """Write a connection; return all connections of its user, including this one.
 
         Raises
         ------
@@ -77,12 +77,12 @@ class Connections:
         return connections_in(self._write(connection, ":connection", NOT_REVOKED))
 
     def refresh(self, connection: Connection) -> Budget:
-        """Write a connection unless it is there: what a later `auth` frame wrote stays.
+        """Write a connection unless it is stored; values that an `auth` frame wrote are kept.
 
         Returns the budget for its replays; raises Revoked as `put` does.
         """
         value = "if_not_exists(#connection, :connection)"
-        # What is there was written since the user's sessions were revoked.
+        # A stored connection was written after the user's sessions were last revoked.
         condition = f"attribute_exists(#connection) OR {NOT_REVOKED}"
         return budget_in(self._write(connection, value, condition), connection.connection_id)
 

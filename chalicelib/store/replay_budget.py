@@ -1,9 +1,10 @@
-"""The replay budget: how many frames a user may have replayed, as a token bucket.
+"""The replay budget limits the frames that a user's replays send. It is a token bucket.
 
-A frame has at most 32 KB, so the budget bounds bytes, too. The bucket is one number in the user's
-item of connections: the moment at which it is full again. A replay moves it ahead by FRAME_MS for
-each frame that it may take, and back by what it did not take. It belongs to the user, not to the
-connection: whoever reconnects does not get another one. A connection has one replay at a time.
+A frame has at most 32 KB, so the budget limits bytes, too. The bucket is stored as one number in
+the user's item of connections: the moment at which the bucket is full again. A replay moves this
+moment ahead by FRAME_MS for each frame that it may take, and afterwards back by FRAME_MS for each
+frame that it did not take. The bucket belongs to the user, not to the connection, so a reconnect
+does not bring a new one. A connection has one replay at a time.
 """
 
 import time
@@ -16,10 +17,10 @@ from chalicelib.errors import OverBudget, ServiceError
 from chalicelib.protocol.events import MAX_FRAME_BYTES
 from chalicelib.store import user_item
 
-BURST_FRAMES = 640  # 20 MB: two of the largest replays
+BURST_FRAMES = 640  # 20 MB, two of the largest replays
 FRAME_MS = 200  # 300 frames a minute
-BUSY_MS = 30_000  # longer than a function answers a frame: a replay that was cut off is over then
-RETRY_MS = 1000  # while another replay begins or runs
+BUSY_MS = 30_000  # longer than a function may run, so an interrupted replay is over by then
+RETRY_MS = 1000  # the wait while another replay starts or runs
 _BURST_MS = BURST_FRAMES * FRAME_MS
 _NOT_BUSY = (
     "attribute_exists(#connection) AND (attribute_not_exists(#connection.replaying_until)"
@@ -28,27 +29,27 @@ _NOT_BUSY = (
 
 
 class Budget(NamedTuple):
-    """A user's budget as a connection finds it, times in epoch milliseconds.
+    """A user's budget as read for one connection; times are in epoch milliseconds.
 
     Parameters
     ----------
     full_at
         When the bucket is full again; 0 before the first replay.
     busy_until
-        When the connection's present replay is over at the latest; 0 without one.
+        When the connection's current replay is over at the latest; 0 without a replay.
     """
 
     full_at: int
     busy_until: int
 
     def wait_ms(self, frames: int, now_ms: int) -> int:
-        """Return in how many milliseconds a replay of that many frames may begin; 0 for now."""
+        """Return how many milliseconds a replay of `frames` frames must wait; 0 for none."""
         affordable_at = self.full_at + frames * FRAME_MS - _BURST_MS
         return max(0, affordable_at - now_ms, RETRY_MS if self.busy_until > now_ms else 0)
 
 
 def frames_of(sent: int, read_bytes: int) -> int:
-    """Return what a replay costs: the frames that it sent, or would have sent of what it read."""
+    """Return a replay's cost: the frames sent, or the frames that the bytes read would fill."""
     return max(sent, -(-read_bytes // MAX_FRAME_BYTES))
 
 
@@ -69,13 +70,13 @@ class ReplayBudgets:
         self._clock = clock
 
     def take(self, user_id: str, connection_id: str, seen: Budget, frames: int) -> None:
-        """Take frames for a replay that begins now; `settle` ends it.
+        """Take frames for a replay that starts now; `settle` ends the replay.
 
         Raises
         ------
         OverBudget
-            The budget seen has too few frames left, the connection has another replay, or another
-            replay was quicker.
+            The budget has too few frames left, the connection has another replay, or a concurrent
+            replay took the frames first.
         ServiceError
             DynamoDB failed.
         """
@@ -95,15 +96,15 @@ class ReplayBudgets:
             raise OverBudget(RETRY_MS)
 
     def settle(self, user_id: str, connection_id: str, unused: int) -> None:
-        """End a connection's replay and return the frames that it did not take.
+        """End a connection's replay and give its unused frames back to the budget.
 
-        The number is negative for a replay that took more. A connection that was closed meanwhile
-        returns nothing. Raises ServiceError.
+        `unused` is negative if the replay took more frames than it had reserved. If the connection
+        was closed in the meantime, no frames are given back. Raises ServiceError.
         """
         payload = {
             **user_item.key(self._table, user_id, connection_id),
             "UpdateExpression": "ADD replay_full_at :back REMOVE #connection.replaying_until",
-            # Frames are returned once, even if the request is sent twice.
+            # Frames are given back once, even if the request is sent twice.
             "ConditionExpression": "attribute_exists(#connection.replaying_until)",
             "ExpressionAttributeValues": to_item({":back": -unused * FRAME_MS}),
         }
@@ -120,10 +121,10 @@ class ReplayBudgets:
 
 
 def _taking(seen: Budget, now_ms: int, cost_ms: int) -> tuple[str, str, dict[str, str | int]]:
-    """Return the new moment as an expression, the condition for it, and their values."""
+    """Return the expression for the new moment, its condition, and the values of both."""
     if seen.full_at <= now_ms:
         idle = "(attribute_not_exists(replay_full_at) OR replay_full_at <= :now)"
         return ":full_at", idle, {":full_at": now_ms + cost_ms}
-    # Other replays may have taken frames since: the sum is DynamoDB's.
+    # Other replays may have taken frames since the read, so DynamoDB computes the sum.
     values: dict[str, str | int] = {":cost": cost_ms, ":most": now_ms + _BURST_MS - cost_ms}
     return "replay_full_at + :cost", "replay_full_at <= :most", values

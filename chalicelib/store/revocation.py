@@ -1,8 +1,8 @@
 """The revocation mark: the moment up to which a user's credentials were revoked.
 
-It is in the user's item of connections: one conditional write keeps a connection and checks the
-mark, and writing the mark takes all connections out of the item. So a connection that is being
-opened is either refused or found by whoever revokes (docs/adr/0018).
+It is in the user's item of connections. One conditional write stores a connection and checks the
+mark. Writing the mark removes all connections from the item and returns them. So a connection that
+is being opened is either refused, or returned to the command that revokes (docs/adr/0018).
 """
 
 from chalicelib.aws.dynamodb import Item, Row, to_item
@@ -14,8 +14,9 @@ NOT_REVOKED = "(attribute_not_exists(revoked_at) OR revoked_at < :issued_at)"
 
 
 def mark(user_id: str, now: int) -> Item:
-    """Return the item of a user whose sessions are revoked at `now`, in epoch seconds: it replaces
-    the item with the user's connections.
+    """Return the item of a user whose sessions are revoked at `now`, in epoch seconds.
+
+    It replaces the item with the user's connections.
     """
     kept_until = now + MARK_DAYS * 86_400
     row: Row = {

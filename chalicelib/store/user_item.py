@@ -3,8 +3,8 @@
 from chalicelib.aws.dynamodb import to_item
 from chalicelib.aws.service import JsonObject
 
-CONDITION_FAILED = "ConditionalCheckFailedException"  # DynamoDB's answer to an unmet condition
-PREFIX = "connection "  # an attribute's name is this and the connection's id
+CONDITION_FAILED = "ConditionalCheckFailedException"  # DynamoDB's error for an unmet condition
+PREFIX = "connection "  # an attribute's name is this prefix and the connection's id
 
 
 def attribute(connection_id: str) -> str:
@@ -13,8 +13,9 @@ def attribute(connection_id: str) -> str:
 
 
 def key(table: str, user_id: str, connection_id: str) -> JsonObject:
-    """Return what a request on one connection has to say: table, key, and the attribute's name as
-    `#connection`.
+    """Return the parameters of a request for one connection.
+
+    They are the table, the key, and the attribute's name as `#connection`.
     """
     return {
         "TableName": table,

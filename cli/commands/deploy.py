@@ -29,13 +29,13 @@ SkipSmoke = Annotated[bool, typer.Option("--skip-smoke", help="Do not run the sm
 
 @command("./herald plan --stage prod")
 def plan(stage: Stage = "", json: Json = False) -> int:
-    """Build the package and print what Terraform would change; nothing is changed.
+    """Build the package and print what Terraform would change, without changing anything.
 
     A stage is defined in the file infra/envs/NAME.tfvars. Its Terraform state is in an S3 bucket.
     The file infra/envs/NAME.s3.tfbackend names the bucket and Region. Without this file,
     HERALD_STATE_BUCKET names the bucket.
 
-    Exit codes: 0 planned; 2 it failed. --json prints the keys of `deploy --json`.
+    Exit codes: 0 planned; 2 the plan failed. --json prints the same keys as `deploy --json`.
     """
     from cli import release
 
@@ -61,7 +61,7 @@ def deploy(
         typer.Option(metavar="FILE", help="Deploy this package instead of building one."),
     ] = None,
     skip_migrate: Annotated[
-        bool, typer.Option("--skip-migrate", help="Leave the database's schema alone.")
+        bool, typer.Option("--skip-migrate", help="Do not migrate the database.")
     ] = False,
     skip_smoke: SkipSmoke = False,
     json: Json = False,
@@ -71,13 +71,13 @@ def deploy(
     The webhook secret is generated if it has no value; the others are asked for. Every step can be
     repeated: after a failure or Ctrl-C, run the same command again.
 
-    Exit codes: 0 deployed, or nothing to change, and the smoke test passed; 1 the answer was no, or
-    a step failed or was interrupted; 2 nothing was changed.
+    Exit codes: 0 the stage is deployed or was already current, and the smoke test passed; 1 the
+    answer was no, or a step failed or was interrupted; 2 nothing was changed.
 
     --json prints {"stage", "package", "changes", "applied", "migrated", "secrets", "smoke",
-    "failed"}: the SHA-256 of the package, whether there was anything to change and whether it was
-    applied, the migrations and the secrets' names, the smoke test's own JSON or null, and the step
-    that failed or null.
+    "failed"}: "package" is the package's SHA-256, "changes" whether there was anything to change,
+    "applied" whether it was applied, "migrated" and "secrets" are names, "smoke" is the JSON of
+    `smoke` or null, and "failed" is the step that failed or null.
     """
     from cli.release import Options
 
@@ -91,10 +91,11 @@ def rollback(
 ) -> int:
     """Deploy the package that was deployed before the last one from this machine.
 
-    Packages are kept in build/packages/NAME, the five newest. The Terraform configuration is this
-    checkout's, and the database keeps its schema. Rolling back twice returns to the first package.
+    The five newest packages are kept in build/packages/NAME. The command uses this checkout's
+    Terraform configuration and does not change the database. Rolling back twice returns to the
+    first package.
 
-    Exit codes and --json: those of `deploy`.
+    Exit codes and --json are the same as for `deploy`.
     """
     from cli import packages
     from cli.release import Options
@@ -109,8 +110,8 @@ def rollback(
 def destroy(stage: Stage = "", yes: Yes = False, json: Json = False) -> int:
     """Remove a stage from AWS after your confirmation.
 
-    Exit codes: 0 removed; 1 the answer was no, or Terraform failed half-way; 2 nothing was changed.
-    --json prints the keys of `deploy --json`.
+    Exit codes: 0 removed; 1 the answer was no, or Terraform failed after removing a part; 2 nothing
+    was changed. --json prints the same keys as `deploy --json`.
     """
     from cli import release
 

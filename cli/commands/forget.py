@@ -22,22 +22,23 @@ def forget(
 ) -> int:
     """Erase a user: generations, stream, outbox, inbox, connections and API keys.
 
-    The user's sessions are revoked: what stays is that moment with the user's id, so that no old
-    token opens a connection. Deleting generations takes a database role that may. Events that are
-    on their way are stored when they arrive: run this again after some minutes, and look for the
-    user among the dead letters (`./herald dlq purge --user`). Logs and backups expire by
-    themselves; docs/security.md lists how long everything is kept.
+    The user's sessions are revoked. The revocation mark remains, with the user's id, so that no old
+    token opens a connection. The database role must be allowed to delete generations. Events that
+    are on their way are stored when they arrive: run the command again after some minutes, and
+    purge the user's dead letters (`./herald dlq purge --user`). Logs and backups expire;
+    docs/security.md lists how long everything is kept.
 
-    Exit codes: 0 erased; 1 the answer was no, or a connection could not be closed; 2 it failed.
+    Exit codes: 0 erased; 1 the answer was no, or a connection could not be closed; 2 the command
+    failed.
 
     --json prints {"user", "generations", "outbox", "streams", "inbox", "connections", "apiKeys"}:
-    how much of each was erased.
+    the number of erased items of each kind.
     """
     from cli import erasure, sessions
 
     sessions.check_user(user)
     herald = target.choose(which)
-    question = f"Erase everything that the {herald.title} keeps of user {user}, for good?"
+    question = f"Permanently erase everything that the {herald.title} stores about user {user}?"
     if not confirmed(question, yes=yes):
         note("Nothing was erased.")
         return PARTLY

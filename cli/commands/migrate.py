@@ -23,15 +23,16 @@ def migrate(
 ) -> int:
     """Migrate a database to the current schema.
 
-    The database is HERALD_DATABASE_URL, and the schema of Herald's tables HERALD_DATABASE_SCHEMA
-    (default: herald). Without HERALD_DATABASE_URL, they are those of the stage or of the local
-    stack. The schema is created if it does not exist. The only change to other schemas is that the
-    tables of an older Herald are moved out of them.
+    HERALD_DATABASE_URL is the DSN of the database, and HERALD_DATABASE_SCHEMA the schema of
+    Herald's tables (default: herald). Without HERALD_DATABASE_URL, the command uses the database
+    and schema of the stage or of the local stack. It creates the schema if needed. It changes other
+    schemas only to move the tables of an older version of Herald out of them.
 
     Exit codes: 0 the schema is current; 1 --check found migrations to apply; 2 the command failed.
 
-    --json prints {"database", "schema", "before", "after", "steps", "applied"}: two revisions, the
-    steps between them, and whether they were applied.
+    --json prints {"database", "schema", "before", "after", "steps", "applied"}: "before" and
+    "after" are revisions, "steps" the migrations between them, and "applied" whether they were
+    applied.
     """
     from cli.target import database
     from tooling import migrations

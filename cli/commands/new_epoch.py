@@ -73,7 +73,7 @@ def _renew(where: target.DatabaseTarget, *, yes: bool) -> "Renewed | None":
     database = Database(lambda: where.dsn, schema=where.schema)
     try:
         count = database.run(count_streams, deadline=time.monotonic() + _SECONDS)
-        question = f"{place(where.dsn)} has {count} streams. Give every one a new epoch?"
+        question = f"{place(where.dsn)} has {count} streams. Give each stream a new epoch?"
         if not confirmed(question, yes=yes):
             return None
         return database.run(renew, deadline=time.monotonic() + _SECONDS, seconds=_SECONDS)

@@ -19,7 +19,7 @@ A user's sessions: open connections, and the credentials that open them."""
 """)
 def revoke(
     which: Which,
-    user: Annotated[str, typer.Option(metavar="ID", help="Whose sessions to end.")],
+    user: Annotated[str, typer.Option(metavar="ID", help="Revoke this user's sessions.")],
     api_keys: Annotated[
         bool, typer.Option("--api-keys", help="Revoke the user's API keys, too.")
     ] = False,
@@ -27,15 +27,17 @@ def revoke(
 ) -> int:
     """Close a user's connections, and refuse the tokens that were issued until now.
 
-    Also refused are tokens that do not say when they were issued. A token issued from the next
-    second on is accepted: to keep the user out, the issuer must not issue any. API keys stay valid
-    unless --api-keys is given; their connections are closed, too, and may be opened again.
+    Herald then also refuses the user's tokens without `iat`. It accepts tokens that are issued from
+    the next second on: to keep the user out, stop issuing tokens to the user. API keys stay valid
+    unless --api-keys is given. Connections opened with API keys are closed, too, but can be opened
+    again.
 
     Exit codes: 0 done; 1 a connection could not be closed: it receives no more events, and is
-    closed when its client asks for any; 2 it failed.
+    closed when its client requests events; 2 the command failed.
 
-    --json prints {"user", "revokedAt", "closed", "leftOpen", "keysRevoked", "keysLeft"}: epoch
-    seconds, counts, and the ids of the connections and keys that are left.
+    --json prints {"user", "revokedAt", "closed", "leftOpen", "keysRevoked", "keysLeft"}:
+    "revokedAt" is in epoch seconds, "closed" and "keysRevoked" are counts, "leftOpen" and
+    "keysLeft" are the ids of the connections still open and of the keys still valid.
     """
     from cli import api_keys as keys
     from cli import sessions
@@ -45,7 +47,8 @@ def revoke(
     note(f"Sessions of the {herald.title}")
     dynamodb, gateway = herald.client("dynamodb"), herald.connections_client()
     keys_table, table = herald.output("api_keys_table"), herald.output("connections_table")
-    # A key that is found before it is deleted counts as issued then: before the mark.
+    # The keys go first: a key counts as issued when it is found. A connection with a key that was
+    # found before its deletion is then older than the mark, and is refused.
     revoked = keys.revoke_all(dynamodb, keys_table, user) if api_keys else 0
     ended = sessions.revoke(dynamodb, gateway, table, user)
     left = [key.key_id for key in keys.find(dynamodb, keys_table, user)]
@@ -63,7 +66,7 @@ def revoke(
     else:
         say(f"Connections closed: {ended.closed}. API keys revoked: {revoked}.")
         if left:
-            note(f"API keys that stay valid: {', '.join(left)}. To revoke them: --api-keys.")
+            note(f"API keys that stay valid: {', '.join(left)}. To revoke them, use --api-keys.")
     for connection_id in ended.left_open:
         note(f"Connection {connection_id} could not be closed. It receives no more events.")
     return PARTLY if ended.left_open else DONE

@@ -1,4 +1,4 @@
-"""`./herald smoke`: one synthetic generation through a deployed Herald."""
+"""`./herald smoke`: sends one synthetic generation through a deployed Herald."""
 
 from typing import Annotated
 
@@ -18,22 +18,22 @@ def smoke(
     which: Which,
     timeout: Annotated[
         int,
-        typer.Option(parser=duration, metavar="TIME", help="How long each step may take."),
+        typer.Option(parser=duration, metavar="TIME", help="Time limit of each step."),
     ] = "60s",  # type: ignore[assignment]  # Typer parses it
     json: Json = False,
 ) -> int:
     """Send one synthetic generation to a WebSocket client, then remove every trace.
 
-    It inserts a generation of a synthetic user, issues a temporary API key, connects with it, sends
-    the signed webhook of a provider, and waits for the event. The database is HERALD_DATABASE_URL;
-    without it, the one whose DSN is in the stage's secret.
+    The command inserts a generation for a synthetic user, issues a temporary API key, connects with
+    the key, sends a signed webhook as a provider does, and waits for the event. It uses the
+    database in HERALD_DATABASE_URL, or else the database in the stage's secret.
 
-    Exit codes: 0 the event arrived and nothing was left behind; 1 a step failed, or something was
-    left behind; 2 not begun; 130 interrupted, and nothing was left behind.
+    Exit codes: 0 the event arrived, and every trace was removed; 1 a step failed, or a trace could
+    not be removed; 2 the test did not start; 130 interrupted, and every trace was removed.
 
-    --json prints {"passed", "steps", "failed", "error", "left"}: "steps" has the milliseconds of
-    each step that was done, "failed" the step that failed or null, "left" what could not be
-    removed.
+    --json prints {"passed", "steps", "failed", "error", "left"}: "steps" is the duration of each
+    completed step in milliseconds, "failed" the step that failed or null, "left" the traces that
+    could not be removed.
     """
     from cli.smoke import run
 

@@ -37,7 +37,7 @@ ITEM_OVERHEAD, INDEX_OVERHEAD = 106, 100  # keys, names and expiry; DynamoDB's o
 FRAME_OVERHEAD, SMALL_FRAME = 101, 150  # around an event; a pong, welcome or caught_up
 POLLERS, POLLS_A_MINUTE = 5, 3  # Lambda's long polls of an idle queue, 20 s each
 KEYS, SECRETS = 4, 3
-ALARM_METRICS = 62  # what the alarms read; tests/infra/test_contract.py counts them in a plan
+ALARM_METRICS = 62  # metrics that the alarms read; tests/infra/test_contract.py counts them
 TRACED_A_SECOND, TRACED_SHARE = 1, 0.05  # X-Ray's default: one call a second, and 5 % of the others
 KEY_USERS = 12  # pairs of role and encrypted store; each asks KMS every five minutes
 
@@ -196,7 +196,7 @@ def _of_the_deployment(given: Inputs) -> Iterator[Line]:
 
 
 def _traces(counts: Volumes) -> float:
-    """Count the calls of each function that are traced, as if they came evenly."""
+    """Count each function's traced calls, assuming that calls are spread evenly over time."""
     message = counts.connects + counts.pings + counts.auths
     calls = (counts.notifications, counts.batches, MINUTES, message, *3 * [counts.connects])
     always = TRACED_A_SECOND * 60 * MINUTES

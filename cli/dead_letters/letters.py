@@ -21,7 +21,7 @@ _RESENT = ("DataType", "StringValue", "BinaryValue")
 class Letter(NamedTuple):
     """One dead letter; fields of its event that cannot be read are empty.
 
-    It is moved as SQS carried it, in SNS's envelope or not: `deliver` removes the envelope.
+    A redrive moves the message unchanged, with any SNS envelope: `deliver` removes the envelope.
     """
 
     queue: QueueName

@@ -1,4 +1,4 @@
-"""The smoke test's rows in PostgreSQL: a generation of a synthetic user, and what becomes of it."""
+"""The smoke test's rows in PostgreSQL: a synthetic generation, and the rows of its result."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def insert(where: DatabaseTarget, generation: str, user: str) -> None:
 
 
 def delete(where: DatabaseTarget, generation: str, user: str, webhook_id: str) -> None:
-    """Delete everything that a generation's result left behind; raises psycopg2.Error."""
+    """Delete a generation and all rows of its result; raises psycopg2.Error."""
     tables = Tables(where.schema)
     with _transaction(where.dsn) as cursor:
         cursor.execute(

@@ -1,4 +1,4 @@
-"""The steps of the smoke test, each timed, and the removal of everything that they left behind."""
+"""The steps of the smoke test, with their durations, and the removal of their traces."""
 
 from __future__ import annotations
 
@@ -46,31 +46,31 @@ _DONE = {
     Step.ROW: "a generation of a synthetic user is in the database",
     Step.KEY: "a temporary API key is in its table",
     Step.CONNECT: "the WebSocket client is connected and welcomed",
-    Step.WEBHOOK: "the signed webhook is answered: recorded",
+    Step.WEBHOOK: "the signed webhook is accepted and recorded",
     Step.EVENT: "the event has arrived at the client",
 }
 
 _LOOK = {
     Step.ROW: "Check HERALD_DATABASE_URL, or the DSN in the database secret: its role must be"
-    " allowed to insert and delete rows. `./herald migrate --check` tells whether the schema is"
+    " allowed to insert and delete rows. `./herald migrate --check` shows whether the schema is"
     " current.",
     Step.KEY: "Check your credentials and the table of API keys.",
     Step.CONNECT: "Look at the logs of authorize, connect and message.",
-    Step.WEBHOOK: "Look at the log of callback. After a change of the webhook secret, the functions"
-    " take five minutes to notice.",
+    Step.WEBHOOK: "Look at the log of callback. After a change of the webhook secret, functions can"
+    " use the old secret for five minutes.",
     Step.EVENT: "Look at the logs of callback and deliver, and run `./herald dlq list`.",
 }
 
 
 class Leg(NamedTuple):
-    """A step that was done, and how long it took."""
+    """A completed step, and how long it took."""
 
     step: Step
     seconds: float
 
 
 class Result(NamedTuple):
-    """The steps that were done, the one that failed if any did, why, and what was left behind."""
+    """The completed steps, the failed step if any, its error, and the traces that remain."""
 
     legs: list[Leg]
     failed: Step | None = None
@@ -93,10 +93,10 @@ class Result(NamedTuple):
 
 
 class Failed(Exception):
-    """A step did not do what it should; the message says what happened instead."""
+    """A step failed; the message says what happened instead of the expected result."""
 
 
-# Whatever keeps a step from being done.
+# The errors that make a step fail.
 _FAILURES = (
     Failed,
     CommandError,
@@ -106,15 +106,15 @@ _FAILURES = (
     WebSocketException,
     httpx.HTTPError,
     OSError,
-    ValueError,  # an answer or a frame that is not JSON
+    ValueError,  # a response or a frame that is not JSON
 )
 
 
 def run(target: Target, database: DatabaseTarget, *, patience: float) -> Result:
-    """Send one generation through a deployed Herald, and remove everything that it left behind.
+    """Send one generation through a deployed Herald, and remove all of its traces.
 
-    `patience` is in seconds, for each step. Whatever happens, Ctrl-C included, the traces are
-    removed; what could not be removed is in the result.
+    `patience` is the time limit of each step, in seconds. The traces are removed in any case, also
+    after Ctrl-C. The result names those that could not be removed.
     """
     generation = _Generation(target, database, patience)
     try:
@@ -139,7 +139,7 @@ class _Generation:
         self._client: ClientConnection | None = None
 
     def sent(self) -> Result:
-        """Do the steps, up to the first that fails."""
+        """Do the steps, up to the first failure."""
         steps: dict[Step, Callable[[], None]] = {
             Step.ROW: lambda: rows.insert(self._database, self.id, self.user),
             Step.KEY: self._issue_key,
@@ -161,7 +161,7 @@ class _Generation:
         return Result(legs)
 
     def removed(self) -> list[str]:
-        """Remove every trace; return what could not be removed, as a sentence each."""
+        """Remove every trace; return a sentence for each trace that could not be removed."""
         traces: dict[str, Callable[[], None]] = {
             "the connection": self._disconnect,
             "the API key": self._revoke_key,
@@ -204,7 +204,7 @@ class _Generation:
         self._await_frame(lambda frame: frame.get("type") == "welcome")
 
     def _call_webhook(self) -> None:
-        """Report the result as the provider does: signed, and repeated after a 5xx."""
+        """Send a signed webhook, as the provider does, and repeat it after a 5xx response."""
         url = self._target.output("callback_url")
         body = self._body()
         secrets = self._target.secret("webhook").split()
@@ -260,7 +260,7 @@ class _Generation:
             try:
                 frame = json.loads(self._client.recv(timeout=max(0.0, deadline - time.monotonic())))
             except TimeoutError:
-                raise Failed(f"It did not arrive within {self._patience:.0f} s.") from None
+                raise Failed(f"The event did not arrive within {self._patience:.0f} s.") from None
             if wanted(frame):
                 return
 
@@ -273,7 +273,7 @@ class _Generation:
 
 
 def _retry_or_raise(error: Exception, deadline: float) -> None:
-    """Pause before the next attempt; raise instead when it is of no use or too late."""
+    """Pause before the next attempt, or raise if an attempt is useless or too late."""
     response = getattr(error, "response", None)
     final = response is not None and response.status_code not in _TRANSIENT
     if final or time.monotonic() + _PAUSE_SECONDS > deadline:
@@ -283,5 +283,5 @@ def _retry_or_raise(error: Exception, deadline: float) -> None:
 
 
 def _is_local(url: str) -> bool:
-    """Whether a URL is on this machine, where a proxy does not lead."""
+    """Whether a URL is on this machine, so that no proxy must be used."""
     return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")

@@ -11,7 +11,7 @@ from cli import api_keys
 if TYPE_CHECKING:
     from cli.target import Target
 
-KEY_SECONDS = 600  # a key that could not be deleted is of no use for longer
+KEY_SECONDS = 600  # limits the use of a key that could not be deleted
 
 
 def issue_key(target: Target, user: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 /**
- * Returns the user whom a JWT is for: its `sub`, unverified, or "" if the token cannot be read.
+ * Returns the user of a JWT: its unverified `sub`, or "" if the token cannot be read.
  *
- * Only Herald verifies tokens; the client needs the name to keep the positions of several users apart.
+ * Only Herald verifies tokens. The client uses the name to store a separate position for each user.
  *
  * @param {string} token
  * @returns {string}

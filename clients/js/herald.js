@@ -41,7 +41,7 @@ export class Herald {
   #loadDue = "start";
   /** @type {string | null} Whose position is in use. */
   #user = null;
-  /** Another connection of the user took this one's place. */
+  /** Whether Herald closed the connection because the user had too many. */
   #evicted = false;
   /** @type {unknown} */
   #timer = null;
@@ -189,7 +189,7 @@ export class Herald {
   }
 
   /**
-   * Uses the position of the token's user; one user's position means nothing in another user's stream.
+   * Uses the position of the token's user: a position is valid only in the stream of its user.
    *
    * @param {string} token
    */
@@ -257,15 +257,15 @@ export class Herald {
     this.#report();
   }
 
-  /** Whatever arrived a moment ago came over the old network. */
+  /** Checks the connection at once, because recent frames came over the old network. */
   #networkIsBack() {
     if (this.#current) this.#current.ping();
     else this.#reconnectNow();
   }
 
-  /** The tab is visible again: timers may have been suspended. */
+  /** The tab is visible again. Checks the connection, because timers may have been suspended. */
   #shown() {
-    if (this.#evicted) this.connect(); // only now: two tabs would evict each other forever
+    if (this.#evicted) this.connect(); // not earlier: two tabs would evict each other forever
     else if (this.#current) this.#current.check();
     else this.#reconnectNow();
   }

@@ -38,12 +38,12 @@ export class Position {
     if (!snapshot) return;
     const now = this.#platform.now();
     const today = this.#platform.wallClock();
-    // Where the wall clock was set back, the hole is new.
+    // If the wall clock was set back, the hole counts as new.
     const holes = snapshot.holes.map((hole) => ({ ...hole, since: now - Math.max(0, today - hole.since) }));
     this.#cursor.restore({ ...snapshot, holes }, now);
   }
 
-  /** Drops the position, the stored one too. */
+  /** Drops the position, also from storage. */
   forget() {
     this.#cursor.forget();
     write(this.#platform.sessionStorage, this.#key, null);
@@ -96,7 +96,7 @@ function write(storage, key, snapshot) {
 }
 
 /**
- * Whether a stored value can be a position. The server refuses a cursor of another form, at every reload.
+ * Whether a stored value is a well-formed position. The server would refuse a malformed cursor at every reload.
  *
  * @param {any} snapshot
  */

@@ -25,7 +25,7 @@ export class Recovery {
   #timer = null;
   #asking = false;
   #running = false;
-  /** The server asked for no request until then. */
+  /** No request is sent before this time, because the server asked the client to wait. */
   #notBefore = 0;
 
   /**

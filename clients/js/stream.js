@@ -93,7 +93,7 @@ export class Stream {
     const notice = epoch === null || offset === null;
     const place = notice ? "notice" : this.#cursor.place(epoch, offset);
     if (place === "duplicate") return;
-    if (notice && this.#finished.has(event.subject)) return; // SQS has no order, and a redrive comes later
+    if (notice && this.#finished.has(event.subject)) return; // SQS does not keep the order, and redriven events arrive later
     if (!notice) this.#finished.add(event.subject);
     if (this.#seen.add(event.id)) this.#onEvent(event, { epoch, offset, replayed });
     if (notice) return;

@@ -60,8 +60,8 @@ export interface Gap {
 }
 
 /**
- * Why to load: the client has no position yet, events are missing (see `gap`), or Herald reported an error: an event
- * could not be stored, or the position was refused.
+ * Why the application must load its state: the client has no position yet, events are missing (see `gap`), or an event
+ * could not be stored or the position was refused (`error`).
  */
 export type LoadReason = "start" | "gap" | "error";
 
@@ -87,7 +87,7 @@ export interface HeraldOptions {
   url: string;
   /** Returns a fresh JWT, trimmed by the client; called for every connection and before the current token expires. */
   token: () => string | Promise<string>;
-  /** Keeps the stored positions of several users of one browser apart; by default the token's `sub`. */
+  /** The user of the stored position, so that each user of a browser has a separate one; by default the token's `sub`. */
   user?: string;
   /**
    * If true, a new tab starts at the last position of this user's tabs instead of at the head of
@@ -138,9 +138,9 @@ export interface Platform {
   WebSocket: new (url: string, protocols: string[]) => Socket;
   setTimeout: (callback: () => void, ms: number) => unknown;
   clearTimeout: (timer: any) => void;
-  /** Milliseconds of a monotonic clock: everything that measures elapsed time. */
+  /** Returns the milliseconds of a monotonic clock, for all measurements of elapsed time. */
   now: () => number;
-  /** Epoch milliseconds: only for times in the stored position, which outlive the page. */
+  /** Returns epoch milliseconds, only for times in the stored position, which outlives the page. */
   wallClock: () => number;
   random: () => number;
   sessionStorage: Storage | null;

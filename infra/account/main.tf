@@ -1,5 +1,5 @@
-# API Gateway writes the access logs of REST and WebSocket APIs with a role of which an account has one per Region. All
-# APIs of the account and Region need it, so no stage owns it, and it is never destroyed.
+# API Gateway writes the access logs of REST and WebSocket APIs with one role per account and Region. All APIs of the
+# account and Region need this role, so no stage owns it, and it is never destroyed.
 data "aws_partition" "current" {}
 
 data "aws_iam_policy_document" "assume_role" {

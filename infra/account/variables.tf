@@ -1,10 +1,10 @@
 variable "aws_account_id" {
   type        = string
-  description = "Id of the AWS account; with credentials of another account, nothing is planned."
+  description = "Id of the AWS account. Terraform refuses credentials of another account."
 
   validation {
     condition     = can(regex("^[0-9]{12}$", var.aws_account_id))
-    error_message = "An account id has 12 digits, for example \"123456789012\": `aws sts get-caller-identity` shows yours."
+    error_message = "An account id has 12 digits, for example \"123456789012\". `aws sts get-caller-identity` shows your account id."
   }
 }
 
@@ -14,13 +14,13 @@ variable "aws_region" {
 
   validation {
     condition     = can(regex("^(us-gov|[a-z]{2})-[a-z]+-[0-9]+$", var.aws_region)) && !startswith(var.aws_region, "cn-")
-    error_message = "Herald supports the Regions of the partitions aws and aws-us-gov, for example eu-central-1 or us-gov-west-1. Elsewhere, as in China, endpoints and services have other names, with which Herald was not checked."
+    error_message = "Herald supports the Regions of the partitions aws and aws-us-gov, for example eu-central-1 or us-gov-west-1. In other partitions, such as China's, endpoints and services have other names, and Herald was not tested there."
   }
 }
 
 variable "permissions_boundary_arn" {
   type        = string
-  description = "ARN of the IAM policy that limits the role, if your organisation requires one; null for none."
+  description = "ARN of the permissions boundary of the role, if your organization requires one; null for none."
   default     = null
 
   validation {

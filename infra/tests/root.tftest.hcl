@@ -210,7 +210,7 @@ run "custom_domains" {
       "events.example.com" = "d-1.execute-api.eu-central-1.amazonaws.com"
       "hooks.example.com"  = "d-2.execute-api.eu-central-1.amazonaws.com"
     }
-    error_message = "The outputs must say where the DNS records lead to."
+    error_message = "The outputs must contain the targets of the DNS records."
   }
 }
 

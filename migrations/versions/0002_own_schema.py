@@ -1,4 +1,4 @@
-"""A schema of Herald's own: moves the tables of revision 0001 out of the one they shared."""
+"""A separate schema for Herald: moves the tables of revision 0001 out of the shared schema."""
 
 from alembic import op
 
@@ -20,8 +20,8 @@ def upgrade() -> None:
             viewed boolean;
             held   record;
         BEGIN
-            -- The function has a name that nobody else uses: where it is, Herald was. A new
-            -- database has it in its new home already.
+            -- Nobody else uses this function's name, so its schema is Herald's present schema. In
+            -- a new database, that is already the new schema.
             SELECT nspname INTO STRICT shared
             FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
             WHERE pg_proc.oid = to_regproc('herald_epoch');
@@ -47,8 +47,8 @@ def upgrade() -> None:
 
                 EXECUTE format('ALTER TABLE %I.%I SET SCHEMA %I', shared, moving, home);
 
-                -- For one release: the version that runs, and applications, use the old names.
-                -- Before PostgreSQL 15, a view would lead around row-level security.
+                -- For one release, because the running version and applications use the old names.
+                -- Before PostgreSQL 15, a view would bypass row-level security.
                 modern := current_setting('server_version_num')::int >= 150000;
                 viewed := modern OR NOT (SELECT relrowsecurity FROM pg_class
                     WHERE pg_class.oid = to_regclass(format('%I.%I', home, moving)));
@@ -61,7 +61,7 @@ def upgrade() -> None:
                             home, moving));
                 END IF;
 
-                -- Whoever may use the table, or some of its columns, may do the same as before.
+                -- Roles keep their rights to the table or to some of its columns.
                 FOR held IN
                     SELECT privilege_type || coalesce(' (' || quote_ident(column_name) || ')', '')
                                AS privilege,

@@ -1,4 +1,4 @@
-"""A user's sessions: one connection too many, revocation, a flood of replays, erasing a user."""
+"""A user's sessions: the connection limit, revocation, a flood of replays, erasing a user."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAX_FRAME = 32_768
 
 def closed_with(tab: Tab) -> dict[str, Any] | None:
     """Return the `close` frame of a connection that the server has closed; None if it is open."""
-    with suppress(ConnectionClosed):  # what was received before can still be read
+    with suppress(ConnectionClosed):  # frames that were received earlier can still be read
         tab.say(action="ping", id="open?")
     frame = tab.hear()
     if frame["type"] == "pong":
@@ -65,7 +65,7 @@ def test_one_connection_too_many_closes_an_older_one(alice: User, bob: User) -> 
     assert bobs.silent()
 
 
-def test_revoking_closes_connections_and_refuses_the_tokens_from_before(
+def test_revoking_closes_connections_and_refuses_older_tokens(
     alice: User, bob: User, herald: Herald, stack: Stack
 ) -> None:
     now = int(time.time())

@@ -1,8 +1,8 @@
-"""Signs webhooks as providers do, without Herald's code: with the libraries that sign for others.
+"""Signs webhooks as providers do, with other libraries instead of Herald's code.
 
 `sign(provider, body, keys, …)` takes keys as in the file that HERALD_PROVIDER_KEYS names:
-`{"secret": …}`, `{"private_key": <PEM>, "user_id": …}` or `{"token_key": …}`; for the provider
-`hmac` also with the options `header`, `prefix` and `encoding`.
+`{"secret": …}`, `{"private_key": <PEM>, "user_id": …}` or `{"token_key": …}`. For the provider
+`hmac`, the keys also contain the options `header`, `prefix` and `encoding`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Signed(NamedTuple):
-    """The headers of a signed webhook, and the token for its path where the provider uses one."""
+    """The headers of a signed webhook, and the token for its path if the provider uses one."""
 
     headers: dict[str, str]
     token: str | None = None
@@ -37,7 +37,7 @@ def sign(
     delivery_id: str,
     now: float,
 ) -> Signed:
-    """Sign a body at a time in epoch seconds."""
+    """Sign a body; the time is in epoch seconds."""
     unsigned = provider in _UNSIGNED_WITHOUT_SECRET and "secret" not in keys
     signer = capability if unsigned else _SIGNERS[provider]
     return signer(body, keys, provider, generation_id, delivery_id, int(now))
@@ -46,7 +46,7 @@ def sign(
 def standard_webhooks(
     body: bytes, keys: Mapping[str, str], _provider: str, _generation: str, delivery: str, now: int
 ) -> Signed:
-    """Standard Webhooks, by its own library."""
+    """Return the headers of Standard Webhooks, made by its own library."""
     moment = datetime.fromtimestamp(now, UTC)
     signature = Webhook(keys["secret"]).sign(delivery, moment, body.decode())
     return Signed(
@@ -61,7 +61,7 @@ def standard_webhooks(
 def four_lines(
     body: bytes, keys: Mapping[str, str], provider: str, _generation: str, delivery: str, now: int
 ) -> Signed:
-    """Return the four headers of fal and Ideogram, by `cryptography`."""
+    """Return the four headers of fal and Ideogram, signed with `cryptography`."""
     key = load_pem_private_key(keys["private_key"].encode(), None)
     assert isinstance(key, Ed25519PrivateKey)
     lines = (delivery, keys["user_id"], str(now), sha256(body).hexdigest())
@@ -96,7 +96,7 @@ def bfl(
 def wavespeed(
     body: bytes, keys: Mapping[str, str], _provider: str, _generation: str, delivery: str, now: int
 ) -> Signed:
-    """Return WaveSpeed's headers, by its documentation."""
+    """Return WaveSpeed's headers, according to its documentation."""
     key = keys["secret"].removeprefix("whsec_").encode()
     signed = b".".join((delivery.encode(), str(now).encode(), body))
     return Signed(
@@ -116,7 +116,7 @@ def bearer(
     _delivery: str,
     _now: int,
 ) -> Signed:
-    """Return the fixed token of Leonardo."""
+    """Return the header with Leonardo's fixed token."""
     return Signed({"authorization": f"Bearer {keys['secret']}"})
 
 

@@ -346,7 +346,7 @@ class FaultStack:
 
     @contextlib.contextmanager
     def database_at(self, dsn: str) -> Iterator[None]:
-        """Let the functions use this value of the database secret, past the proxies."""
+        """Give the functions this value as the database secret, so that they bypass the proxies."""
         tapped = _through(self.env["HERALD_DATABASE_URL"], f"127.0.0.1:{self.database_tap.port}")
         self._put_dsn(dsn)
         try:

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def errors(document: dict[str, Any]) -> Iterator[str]:
-    """Yield what parliament finds: syntax, unknown actions, keys and operators, mismatches."""
+    """Yield parliament's findings: invalid syntax; unknown actions, keys, operators; mismatches."""
     for finding in parliament.analyze_policy_string(json.dumps(document)).findings:
         yield f"{finding.issue}: {finding.detail or finding.location.get('string', '')}"
 
 
 def mismatches(document: dict[str, Any]) -> Iterator[str]:
-    """Yield actions that AWS does not have, and resources that an action does not have."""
+    """Yield unknown actions, and resources that an action does not support."""
     for statement in document["Statement"]:
         for action in _listed(statement["Action"]):
             for resource in _listed(statement["Resource"]):
@@ -57,7 +57,7 @@ def _listed(value: str | list[str]) -> list[str]:
 
 
 def main() -> None:
-    """Lint what is on stdin."""
+    """Lint the policies on stdin."""
     documents = json.load(sys.stdin)
     found = {name: [*errors(each), *mismatches(each)] for name, each in documents.items()}
     json.dump(found, sys.stdout)

@@ -229,10 +229,10 @@ def test_alarmed_metrics_are_in_the_registry(plan: Resources) -> None:
 @pytest.mark.parametrize(
     ("invocations", "errors", "refused", "raised"),
     [
-        (1_000, 1_000, 1_000, False),  # one client with a bad credential, and nobody else
+        (1_000, 1_000, 1_000, False),  # the only client has an invalid credential
         (1_000, 1_000, 997, False),  # CloudWatch counts some refusals in the next minute
         (1_000, 996, 990, True),  # refusals do not hide that the others fail
-        (10, 10, None, True),  # no refusal was counted, as when the function cannot start
+        (10, 10, None, True),  # there is no refusal, for example because the function cannot start
         (10, 4, 0, False),
     ],
 )

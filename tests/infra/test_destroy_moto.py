@@ -1,4 +1,4 @@
-"""A function in a VPC, applied to moto and destroyed: what the provider asks for, in order."""
+"""A function in a VPC is applied to moto and destroyed: which requests are sent, in which order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_destroyed_function_leaves_its_security_groups_before_it_loses_its_rig
         aws_secret_access_key=moto_environment["AWS_SECRET_ACCESS_KEY"],
     )
     subnet = ec2.describe_subnets()["Subnets"][0]
-    # moto names another VPC, in which the provider would look for the default group.
+    # moto returns another VPC, and the provider would look for the default group there.
     config = cast(property, LambdaFunction.vpc_config).fget
     assert config
     monkeypatch.setattr(
@@ -81,14 +81,14 @@ def test_a_destroyed_function_leaves_its_security_groups_before_it_loses_its_rig
     log.unlink()
     terraform.output("destroy", "-auto-approve", "-no-color")
 
-    # A request is one entry of the log, which begins with its time and may have several lines.
+    # Each request is one log entry. An entry begins with its time and may have several lines.
     entries = re.split(r"(?m)^(?=\d{4}-\d\d-\d\dT)", log.read_text())
     requests = [entry for entry in entries if "HTTP Request Sent" in entry]
     changes = (
         r"rpc.method=(UpdateFunctionConfiguration|DeleteFunction|DeleteRolePolicy|DeleteRole)\b"
     )
     asked = [found[1] for entry in requests if (found := re.search(changes, entry))]
-    # `rights` may go first: nothing invokes the function by then.
+    # `rights` may be deleted first, because nothing invokes the function any more.
     assert asked.index("UpdateFunctionConfiguration") < asked.index("DeleteFunction")
     assert "DeleteRolePolicy" in asked[asked.index("DeleteFunction") :], "its rights went first"
     [update] = [entry for entry in requests if "rpc.method=UpdateFunctionConfiguration" in entry]

@@ -1,4 +1,4 @@
-"""Every policy that Terraform renders, and the deploying role's, are free of known mistakes."""
+"""The policies that Terraform renders, and the deploying role's policy, have no known mistakes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ACCOUNT = "123456789012"  # moto's
 _AT = f"{REGION}:{ACCOUNT}"
 _KEY = f"arn:aws:kms:{_AT}:key/0f7d3c1e-8a4b-4f27-9d55-3a1b2c4d5e6f"
 
-# A plan does not know the ARNs of what does not exist yet. These are of the form that AWS gives.
+# A plan does not know the ARNs of new resources. These ARNs have the same form as those of AWS.
 _ARNS = {
     "keys": {f"{key}_key_arn": _KEY for key in ("environment", "logs", "messaging", "storage")},
     "messaging": {
@@ -55,9 +55,10 @@ _POLICIES = {
 
 
 def log_groups() -> Document:
-    """Return a state that has the functions' log groups: their ARNs are in the role policies.
+    """Return a state with the functions' log groups, because the role policies contain their ARNs.
 
-    They are as configured: the policy of one that is about to change is not known either.
+    They have the configured attributes: if a log group is to be changed, the plan does not know the
+    policy either.
     """
     groups = []
     for name in FUNCTIONS:
@@ -123,7 +124,7 @@ def rendered(
 
 
 def with_resource(document: Document, resource: str) -> Document:
-    """Name the resource of a policy that belongs to it: trust policies name none, keys "*"."""
+    """Add the resource to the policy of a resource: trust policies name none, key policies "*"."""
     statements = [
         {**statement, "Resource": resource}
         for statement in document["Statement"]
@@ -140,7 +141,7 @@ def prepared(address: str, document: Document) -> Document:
 
 
 def linted(documents: dict[str, Document]) -> dict[str, list[str]]:
-    """Return what the linters find, without the policies in which they find nothing."""
+    """Return the linters' findings for each policy that has any."""
     result = subprocess.run(
         [str(environments.ensure("policies")), str(ROOT / "tests" / "infra" / "lint_policies.py")],
         input=json.dumps(documents),
@@ -163,8 +164,8 @@ def test_no_policy_has_a_known_mistake(rendered: dict[str, Document]) -> None:
         "UnassignPrivateIpAddresses",
     )
     in_vpc = {"RESOURCE_STAR", *(f"any resource: ec2:{action} on *" for action in actions)}
-    # The statement of CloudWatch's documentation: Describe* covers more than keys, and the linter
-    # takes every encryption context for text.
+    # This statement comes from CloudWatch's documentation. Describe* covers more than keys, and the
+    # linter expects every encryption context to be text.
     logs = {"MISMATCHED_TYPE", "RESOURCE_MISMATCH", "UNKNOWN_CONDITION_FOR_ACTION"}
     assert {name: set(map(kind, findings)) for name, findings in found.items()} == {
         "module.callback.aws_iam_role_policy.runtime": in_vpc,
@@ -174,7 +175,7 @@ def test_no_policy_has_a_known_mistake(rendered: dict[str, Document]) -> None:
 
 
 def kind(finding: str) -> str:
-    """Return the name of a finding of parliament, which repeats the policy in its details."""
+    """Return the name of parliament's finding, without the details, which repeat the policy."""
     return finding.partition(":")[0] if finding[0].isupper() else finding
 
 

@@ -109,12 +109,12 @@ def test_one_file_shows_one_function(handler: str) -> None:
     assert not parsed(path).get("resource")
 
 
-# A deployment is a copy of the API; these attributes are not in it, or never change for themselves.
+# A deployment is a copy of the API. These attributes are not in it, or never change on their own.
 NOT_DEPLOYED = {"api_id", "description", "for_each", "name", "route_id"}
 
 
 @pytest.mark.parametrize("kind", ["api", "authorizer", "integration", "route", "route_response"])
-def test_whatever_is_set_in_the_websocket_api_is_deployed_when_it_changes(kind: str) -> None:
+def test_every_setting_of_the_websocket_api_is_deployed_when_it_changes(kind: str) -> None:
     path = INFRA / "modules" / "websocket" / "main.tf"
     [attributes] = [
         content['"this"']

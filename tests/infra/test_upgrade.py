@@ -1,4 +1,4 @@
-"""A stage that an earlier version applied keeps what others need."""
+"""An upgraded stage keeps API Gateway's logging role, which other stages need."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.infra
 
-# The state in which earlier versions left the logging role: one per account and Region, in a stage.
+# In earlier versions, a stage's state contained the logging role of the account and Region.
 _ROLE = "herald-test-api-gateway-logs"
 _POLICY = "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 _LOGGING = [

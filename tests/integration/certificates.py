@@ -1,4 +1,4 @@
-"""A certificate authority for servers of the tests."""
+"""A certificate authority for the tests' servers."""
 
 import datetime
 import pathlib
@@ -22,7 +22,7 @@ class Authority:
         self.bundle = self._write("root.pem", certificate)
 
     def server(self, alternative: x509.GeneralName) -> ssl.SSLContext:
-        """A server's context with a certificate for that name."""
+        """A server's TLS context, with a certificate for `name`."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = self._certificate(
             x509.Name([]), key.public_key(), x509.SubjectAlternativeName([alternative])

@@ -1,6 +1,6 @@
 """Every handler of app/app.py with the events that AWS documents, in tests/events/.
 
-Placeholders in angle brackets are replaced with what depends on the time or on a secret.
+Placeholders in angle brackets are replaced with values that depend on the time or on a secret.
 """
 
 import base64
@@ -46,7 +46,7 @@ def handlers(
     fresh_database: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[ModuleType]:
-    """app/app.py with a runtime in that environment and a database of its own."""
+    """app/app.py with a runtime in that environment and a separate database."""
     secrets, sns = boto3.client("secretsmanager"), boto3.client("sns")
     secrets.create_secret(Name="database", SecretString=fresh_database)
     secrets.create_secret(Name="webhook", SecretString=WEBHOOK_SECRET)

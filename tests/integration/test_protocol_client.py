@@ -51,7 +51,7 @@ Script = list[tuple[Cursor, list[str]]]  # each hello's cursor, and the frames t
 
 
 class Clock:
-    """A stand-in for `time`: sleeping takes no time and is recorded."""
+    """Replaces `time`: sleeping takes no time and is recorded."""
 
     def __init__(self, *, step: float = 0.0) -> None:
         self.slept: list[float] = []
@@ -65,7 +65,7 @@ class Clock:
 
 
 class Followed:
-    """What the client did while the server followed a script, one entry for each connection."""
+    """Records what the client did while the server followed a script, for each connection."""
 
     def __init__(self, script: Script, *, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
@@ -189,7 +189,7 @@ def test_the_python_client_gives_up_a_missing_event_after_ten_minutes() -> None:
     events = [_numbered(OLD, number) for number in (2, 3, 4, 5)]
     frames = [_hello(OLD, 0, recovered=False), *events, _numbered(OLD, 1), FORBIDDEN]
 
-    # The clock advances by 250 seconds each time it is read: at 2, and not before 5.
+    # Each read advances the clock by 250 seconds: the wait starts at event 2 and ends at event 5.
     run = Followed([(None, frames)], clock=Clock(step=250))
 
     assert run.seen == ["load", "2", "3", "4", "5", "load", "1"]

@@ -1,4 +1,4 @@
-"""A checkout of Herald that deploys to an emulator, and what that emulator has of a stage."""
+"""A checkout of Herald that deploys to an emulator, and functions that inspect the emulator."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 OLD_RELEASE = Path(__file__).with_name("a72f9b6.tar.xz")
 BUCKET = "herald-states"
-SECONDS = 240  # the longest that a single command may take
+SECONDS = 240  # time limit of a single command
 
-# The emulator returns alarms without most of their settings: every plan would set them again, and
-# none would be empty. The stack of the other suites has the alarms.
+# The emulator returns alarms without most of their settings. Every plan would set them again, so no
+# plan would be empty. The stack of the other suites has the alarms.
 _WITHOUT_ALARMS = "".join(
     f'resource "aws_cloudwatch_metric_alarm" "{name}" {{\n  for_each = {{}}\n}}\n'
     for name in ("metric", "expression")
@@ -41,17 +41,17 @@ class Finished(NamedTuple):
 
     @property
     def report(self) -> dict[str, Any]:
-        """What it printed with --json."""
+        """The JSON that the command printed with --json."""
         assert self.output, self.errors
         found: dict[str, Any] = json.loads(self.output)
         return found
 
 
 class Checkout:
-    """A copy of the sources with a stage that is deployed to `aws`; nothing else is replaced.
+    """A copy of the sources with a stage that is deployed to the emulator `aws`.
 
-    The state is in an S3 bucket of the emulator, as on AWS. The override files are those of the
-    local stack, except for its backend.
+    The state is in an S3 bucket of the emulator, as on AWS. The override files of the local stack
+    are used, except that for the backend. Nothing else differs from the sources.
     """
 
     def __init__(self, directory: Path, stage: str, aws: Emulator, dsn: str) -> None:
@@ -61,21 +61,21 @@ class Checkout:
         self._aws = aws
 
     def today(self) -> Checkout:
-        """Put the sources of this checkout in place."""
+        """Install the sources of this checkout."""
         _copy(self.directory, "app", "chalicelib", "cli", "infra", "migrations", "tooling")
         for name, text in infrastructure.OVERRIDES.items():
             if name != "backend_override.tf":
                 self.write(f"infra/{name}", text.replace("{url}", self._aws.url))
         self._configure()
-        # The package is the same: it need not be built again.
+        # The package is the same, so it need not be built again.
         shutil.copytree(BUILD / "package", self.directory / "build" / "package", dirs_exist_ok=True)
         return self
 
     def old(self) -> Path:
-        """Put the Terraform configuration of a72f9b6 in place; return its package.
+        """Install the Terraform configuration of a72f9b6; return that release's package.
 
-        The commands are today's, and so they need today's chalicelib beside them. They cannot
-        make the tables of that release: see `old_tables`.
+        The commands are this checkout's, so they need this checkout's chalicelib. They cannot
+        create the tables of that release: see `old_tables`.
         """
         _copy(self.directory, "chalicelib", "cli", "migrations", "tooling")
         release = self.directory / "a72f9b6"
@@ -95,7 +95,7 @@ class Checkout:
         return release / "build" / "package" / "deployment.zip"
 
     def old_tables(self) -> str:
-        """Return the SQL that makes the tables of a72f9b6, where its migrations put them."""
+        """Return the SQL that creates the tables of a72f9b6, in the same schema as it did."""
         versions = self.directory / "a72f9b6" / "migrations" / "versions"
         first = (versions / "0001_first_tables.py").read_text().split('"""')[3]
         return (
@@ -107,7 +107,7 @@ class Checkout:
         (self.directory / path).write_text(text)
 
     def replace(self, path: str, old: str, new: str) -> None:
-        """Change a source file, in which `old` must be."""
+        """Replace a text in a source file, which must contain `old`."""
         file = self.directory / path
         text = file.read_text()
         assert old in text, f"{path} no longer has {old!r}"
@@ -130,7 +130,7 @@ class Checkout:
         return finish(self.start(*words, **environment), typed)
 
     def applied(self, count: int) -> None:
-        """Wait until the apply that is under way has changed so many resources."""
+        """Wait until the running apply has changed `count` resources."""
         log = self.directory / "build" / "deploy" / self.stage / "apply.log"
         deadline = time.monotonic() + SECONDS
         while not log.exists() or log.read_text().count('"type":"apply_complete"') < count:
@@ -138,7 +138,7 @@ class Checkout:
             time.sleep(0.05)
 
     def state(self) -> dict[str, Any]:
-        """The stage's Terraform state, as it is in the bucket."""
+        """The stage's Terraform state in the bucket."""
         key = f"herald/{self.stage}.tfstate"
         answer = self._aws.client("s3").get_object(Bucket=BUCKET, Key=key)
         found: dict[str, Any] = json.loads(answer["Body"].read())
@@ -150,7 +150,7 @@ class Checkout:
         return [f"{each['type']}.{each['name']}" for each in every if each["mode"] == "managed"]
 
     def locked(self) -> bool:
-        """Whether somebody holds, or has left, the state's lock."""
+        """Whether the state is locked, perhaps by a run that was killed."""
         found = self._aws.client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])
         return f"herald/{self.stage}.tfstate.tflock" in {each["Key"] for each in found}
 
@@ -195,7 +195,7 @@ class Checkout:
 
 
 def _copy(directory: Path, *folders: str) -> None:
-    """Copy folders of this checkout, without what tests and runs have left in them."""
+    """Copy folders of this checkout, without files that tests and runs have created."""
     ignored = shutil.ignore_patterns(".terraform", "__pycache__", "tests", "*.tfstate*")
     for name in folders:
         shutil.rmtree(directory / name, ignore_errors=True)
@@ -215,9 +215,9 @@ def finish(process: subprocess.Popen[str], typed: str = "") -> Finished:
 
 
 def inventory(aws: Emulator) -> set[str]:
-    """Everything that the emulator has, and that a deployment may make; one string each.
+    """Everything on the emulator that a deployment may create, one string for each object.
 
-    KMS keys that are to be deleted do not count: AWS deletes none at once.
+    KMS keys that are scheduled for deletion do not count, because AWS deletes no key at once.
     """
     return set(_everything(aws))
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="package")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The directory of the rehearsal; whatever was started for it is stopped."""
+    """The directory of the rehearsal; all processes that were started for it are stopped."""
     made = tmp_path_factory.mktemp("rehearsal")
     (made / "logs").mkdir()
     try:
@@ -36,7 +36,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="package")
 def aws(directory: Path) -> Emulator:
-    """An emulator with S3, which has the bucket for Terraform's states and nothing else."""
+    """An emulator with S3, which contains only the bucket for Terraform's states."""
     found = emulator.start(directory, {"SERVICES": f"{emulator.SERVICES},s3"})
     found.client("s3").create_bucket(Bucket=BUCKET)
     return found
@@ -57,7 +57,7 @@ def second(directory: Path, aws: Emulator, postgres: Postgres) -> Checkout:
 
 @pytest.fixture(scope="package")
 def old_deployment(second: Checkout) -> Iterator[Future[Finished]]:
-    """The first deployment of the second stage, while the first stage is tried out."""
+    """The first deployment of the second stage, which runs during the tests of the first stage."""
 
     def deploy() -> Finished:
         package = ("--package", str(second.old()))

@@ -1,4 +1,4 @@
-"""A stage from nothing to nothing: each test continues where the one before it has stopped."""
+"""A stage from its first deployment to its destruction: each test continues the previous one."""
 
 from __future__ import annotations
 
@@ -38,17 +38,19 @@ def test_an_interrupted_deployment_keeps_its_state_and_no_lock(first: Checkout) 
     assert "terraform apply was interrupted" in result.errors
     assert "run the same command again" in result.errors
     assert (result.report["failed"], result.report["applied"]) == ("apply", False)
-    assert len(first.managed()) > HALF / 2  # those of one for_each are one entry
+    assert len(first.managed()) > HALF / 2  # all resources of one for_each are one entry
     assert not first.locked()
 
 
-def test_the_same_command_finishes_it_and_names_what_is_missing(first: Checkout) -> None:
+def test_the_same_command_finishes_the_deployment_and_names_missing_secrets(
+    first: Checkout,
+) -> None:
     result = first.herald("deploy", "--yes", "--json")
 
     assert result.code == 1, result.errors
     report = result.report
     assert (report["failed"], report["applied"], report["smoke"]) == ("secrets", True, None)
-    assert "The webhook secret is generated." in result.errors
+    assert "The webhook secret was generated." in result.errors
     assert "./herald secret set database --stage first < dsn.txt" in result.errors
     assert "./herald secret set jwt --stage first" in result.errors
     assert "whsec_" not in result.errors + result.output
@@ -118,7 +120,7 @@ def test_a_new_release_with_a_route_is_deployed_again(first: Checkout, aws: Emul
     assert first.code() != code
 
 
-def test_a_rollback_brings_back_the_package_before(first: Checkout) -> None:
+def test_a_rollback_restores_the_previous_package(first: Checkout) -> None:
     kept = (first.directory / "build" / "packages" / "first").glob("*.zip")
     older, _ = sorted(kept, key=lambda path: path.stat().st_mtime_ns)
 
@@ -126,7 +128,7 @@ def test_a_rollback_brings_back_the_package_before(first: Checkout) -> None:
 
     assert result.code == 0, result.errors
     assert result.report["smoke"]["passed"]
-    # The package's file is named by its hash, which Lambda writes in base64.
+    # The package's file name is its hash in hexadecimal; Lambda returns the hash in base64.
     assert first.code() == {base64.b64encode(bytes.fromhex(older.stem)).decode()}
 
 

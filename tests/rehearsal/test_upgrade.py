@@ -1,4 +1,4 @@
-"""A stage that an earlier release has deployed is upgraded in place."""
+"""A stage that an earlier release deployed is upgraded in place."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GENERATION = "8c2f6d1e-3b7a-4f09-9d54-6a1e0b7c2f38"
 
 @pytest.fixture(scope="module")
 def deployed(second: Checkout, aws: Emulator, old_deployment: Future[Finished]) -> Checkout:
-    """The stage as the old release has deployed it, with its secrets and tables, and working."""
+    """The stage as the old release deployed it: with secrets and tables, and in working order."""
     result = old_deployment.result()
     assert result.report["failed"] == "secrets", result.errors
     assert second.herald("secret", "set", "database", typed=second.dsn).code == 0
@@ -47,7 +47,7 @@ def query(stage: Checkout, sql: str) -> list[Any]:
 
 
 def record(stage: Checkout, aws: Emulator) -> None:
-    """Record a result with the old release, whose tables the smoke test does not know."""
+    """Record a result with the old release; the smoke test does not know that release's tables."""
     query(
         stage,
         f"INSERT INTO public.generations (id, user_id, prompt) VALUES ('{GENERATION}', 'u', 'p')",
@@ -110,7 +110,9 @@ def test_destroying_an_upgraded_stage_leaves_nothing(deployed: Checkout, aws: Em
     assert inventory(aws) == set()
 
 
-def test_aws_would_take_every_request_of_the_rehearsal(deployed: Checkout, directory: Path) -> None:
+def test_aws_would_accept_every_request_of_the_rehearsal(
+    deployed: Checkout, directory: Path
+) -> None:
     """Updates and rollbacks make requests that a single deployment does not."""
     every = records.load(emulator.requests_file(directory))
     found = conformance.check([each for each in every if each.service != "s3"])

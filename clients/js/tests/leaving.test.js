@@ -150,7 +150,7 @@ test("a revoked session never reconnects, not even when its tab is shown", async
   assert.equal(world.peers.length, 1);
 });
 
-test("a refused hello is repeated after retry_after_ms, not earlier, whatever happens meanwhile", async () => {
+test("a refused hello is repeated after retry_after_ms, not earlier, even if the network returns or the tab is shown", async () => {
   const world = new World();
   world.random = 0;
   const { peer: old } = await world.live(10, { welcome: { token_ms: null, lifetime_ms: 60 * SECOND } });

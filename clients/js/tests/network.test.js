@@ -14,7 +14,7 @@ async function untilNoticed(world, peer) {
   return world.clock.time - died;
 }
 
-test("a dead connection is noticed in 11 seconds, however shortly before the network failed a frame arrived", async () => {
+test("a dead connection is noticed in 11 seconds, even if a frame arrived just before the network failed", async () => {
   for (const quiet of [1_500, 3_500, 4_900, 6_500]) {
     const world = new World();
     const { herald, peer } = await world.live(0);
@@ -43,7 +43,7 @@ test("a connection that survives a network failure is live again with the next f
   assert.deepEqual(world.states, ["connecting", "live", "offline", "live"]);
 });
 
-test("a hidden tab checks its connection too when the network comes back", async () => {
+test("a hidden tab also checks its connection when the network comes back", async () => {
   const world = new World();
   const { peer } = await world.live(0);
   world.document.visibilityState = "hidden";
@@ -52,7 +52,7 @@ test("a hidden tab checks its connection too when the network comes back", async
   assert.equal(peer.got("ping").length, 1);
 });
 
-test("a dead connection is noticed in the usual time, wherever the wall clock jumps", async () => {
+test("a dead connection is noticed in the usual time, even if the wall clock jumps", async () => {
   const usual = [];
   for (const jump of [0, -5 * MINUTE, -HOUR, HOUR]) {
     const world = new World();
@@ -65,7 +65,7 @@ test("a dead connection is noticed in the usual time, wherever the wall clock ju
   assert.deepEqual(new Set(usual), new Set([usual[0]]));
 });
 
-test("a hole is requested after two seconds and given up after ten minutes, wherever the wall clock jumps", async () => {
+test("a hole is requested after two seconds and given up after ten minutes, even if the wall clock jumps", async () => {
   for (const jump of [-HOUR, HOUR]) {
     const world = new World();
     const { peer } = await world.live(41);
@@ -90,7 +90,7 @@ test("by default, elapsed time comes from a clock that does not follow the wall 
   assert.equal(wallClock(), before[1] - HOUR);
 });
 
-test("\"online\" sends a ping, wherever the wall clock jumps", async () => {
+test("\"online\" sends a ping, even if the wall clock jumps", async () => {
   for (const jump of [-HOUR, HOUR]) {
     const world = new World();
     const { peer } = await world.live(0);
@@ -120,7 +120,7 @@ test("a hole keeps its age when the page is reloaded; a wall clock that was set 
   }
 });
 
-/** A socket as Node's `ws` has it: an error without a listener ends the process, and close() while connecting is one. */
+/** A socket like Node's `ws`: an error without a listener ends the process, and close() while connecting causes an error. */
 function emitterSocket(sockets) {
   return class extends EventEmitter {
     readyState = 0;
@@ -139,7 +139,7 @@ function emitterSocket(sockets) {
   };
 }
 
-test("a socket whose errors must be handled ends nothing: neither a refusal nor dispose() while connecting", async () => {
+test("a refusal, or dispose() while connecting, does not end the process if the socket's errors must be handled", async () => {
   const sockets = [];
   const world = new World();
   const platform = {

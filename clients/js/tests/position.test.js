@@ -1,4 +1,4 @@
-/** Whose position is used, and what happens to one that cannot be used. */
+/** Whose position the client uses, and what it does with an unusable position. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { subject } from "../credential.js";
@@ -73,7 +73,7 @@ test("a position that is refused after a reconnect is dropped, and the state is 
   assert.deepEqual(world.ids, ["event-51"]);
 });
 
-test("a hello without a position that is refused is refused for good", async () => {
+test("a client whose hello without a position is refused stops for good", async () => {
   const world = new World();
   const herald = world.client();
   await settle();
@@ -103,7 +103,7 @@ test("without the option `user`, each subject of a token has its own position", 
   assert.deepEqual((await tab("someone", { user: "Zoë|用户😀" })).resume, { offset: 0 });
 });
 
-test("when the token is another user's, the client leaves the first user's connection and position", async () => {
+test("when the token belongs to another user, the client leaves the first user's connection and position", async () => {
   const world = new World();
   let sub = "alice";
   const { herald, peer } = await world.live(41, { token: () => jwt(sub, world.peers.length) });
@@ -120,7 +120,7 @@ test("when the token is another user's, the client leaves the first user's conne
   assert.deepEqual(herald.position, { epoch: E1, offset: 7 });
 });
 
-test("the subject of a token is read without being verified; of anything else it is empty", () => {
+test("the subject of a token is read without verification; for any other text it is empty", () => {
   assert.equal(subject(jwt("auth0|5f7c8e>?~")), "auth0|5f7c8e>?~");
   for (const token of ["", "a", "a.b.c", "a.!.c", `a.${encoded(null)}.c`, `a.${encoded({ sub: 7 })}.c`, "hk_1_secret"]) {
     assert.equal(subject(token), "", token);

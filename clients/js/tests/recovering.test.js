@@ -77,7 +77,7 @@ test("a history request without a response, or answered with an error, is retrie
   assert.equal(peer.got("history").length, 3);
 });
 
-test("after a refused history request nothing is requested before retry_after_ms, no other hole either", async () => {
+test("after a refused history request, no hole is requested before retry_after_ms", async () => {
   const world = new World();
   const { peer } = await world.live(41);
   await peer.say(frame(43), frame(45));

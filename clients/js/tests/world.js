@@ -12,7 +12,7 @@ export const MINUTE = 60 * SECOND;
 class Clock {
   /** The monotonic clock, which timers follow. */
   time = 12_345;
-  /** The wall clock less the monotonic one; a test may set it back or forward. */
+  /** The wall clock minus the monotonic clock; a test may set it back or forward. */
   wallOffset = Date.UTC(2026, 0, 1);
   #timers = new Map();
   #lastId = 0;

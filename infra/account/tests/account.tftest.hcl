@@ -18,7 +18,7 @@ run "role" {
 
   assert {
     condition     = aws_iam_role.logs.name == "api-gateway-logs-eu-central-1"
-    error_message = "The role is of an account and Region, and must not be named after Herald or a stage."
+    error_message = "The role belongs to an account and Region, so its name must not contain Herald or a stage."
   }
 
   assert {
@@ -28,7 +28,7 @@ run "role" {
 
   assert {
     condition     = aws_iam_role_policy_attachment.logs.policy_arn == "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
-    error_message = "The role must have AWS's own policy and no other."
+    error_message = "The role must have AWS's managed policy and no other policy."
   }
 }
 

@@ -1,8 +1,8 @@
-# One row for each alarm: its metric, its threshold, for how many minutes the metric must exceed it (in a row, or
-# within a longer time), and what the operator reads. main.tf adds what the rows of a table have in common.
+# One row for each alarm: its metric, its threshold, for how many minutes the metric must exceed the threshold (in a
+# row, or within a longer time), and the text for the operator. main.tf adds the settings that all rows of a table share.
 #
-# IntegrationError of the WebSocket API has no alarm: it counts 4xx answers of connect too, with which one client could
-# raise it. When a function behind the API fails, function-errors is raised.
+# The WebSocket API's metric IntegrationError has no alarm. It also counts connect's 4xx answers, so a single client
+# could raise the alarm. When a function behind the API fails, function-errors is raised.
 locals {
   queue_alarms = {
     dead-letters = {
@@ -65,7 +65,7 @@ locals {
         function  = function.name
         metric    = "Errors"
         threshold = 0
-        minutes   = 3 # a single failure is retried by whoever called
+        minutes   = 3 # callers retry a single failure
         within    = 15
         action    = "${name} failed or timed out: read its log from the minute of the alarm."
       } if name != "authorize"

@@ -3,8 +3,8 @@ locals {
   expression_alarms = merge(
     {
       "authorize-errors" = {
-        # authorize refuses a credential by raising an error, so these count as errors too. What is left are failures,
-        # up to a few refusals that CloudWatch counts in the next minute: only a large share of them is an alarm.
+        # authorize refuses a credential by raising an error, so refusals are subtracted from the errors. The rest are
+        # failures, and a few refusals that CloudWatch counts in the next minute. Only a large share raises the alarm.
         expression = "IF(invocations - FILL(refused, 0) >= 5, 100 * (errors - FILL(refused, 0)) / (invocations - FILL(refused, 0)), 0)"
         threshold  = 50
         minutes    = 3

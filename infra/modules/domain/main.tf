@@ -8,7 +8,7 @@ resource "aws_apigatewayv2_domain_name" "this" {
   }
 }
 
-# Without a key, the whole domain is the API's: its URLs have no path for the stage.
+# Without a mapping key, the whole domain belongs to this API, and its URLs contain no stage.
 resource "aws_apigatewayv2_api_mapping" "this" {
   api_id      = var.api_id
   domain_name = aws_apigatewayv2_domain_name.this.id

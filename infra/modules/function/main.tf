@@ -57,8 +57,8 @@ resource "aws_lambda_function" "this" {
 
   reserved_concurrent_executions = coalesce(var.size.reserved_concurrency, -1) # -1: none
 
-  # Lambda deletes the network interfaces of a deleted function later, and needs rights of the role for that, which
-  # is gone by then. In the VPC's default group, such interfaces do not prevent the deletion of the function's groups.
+  # Lambda deletes a deleted function's network interfaces later, and needs the role for that, which no longer exists by
+  # then. So the interfaces move to the VPC's default group, and do not prevent the deletion of the function's groups.
   replace_security_groups_on_destroy = local.in_vpc ? true : null
 
   environment {

@@ -35,7 +35,7 @@ variable "shared" {
     })
     log_retention_days = number
     package_path       = string
-    # Path of the roles, and the policy that limits what they can be given; null for none.
+    # Path of the roles, and the ARN of their permissions boundary; null for none.
     role = object({
       path                     = string
       permissions_boundary_arn = string
@@ -54,7 +54,7 @@ variable "size" {
     timeout              = number
     reserved_concurrency = optional(number)
   })
-  description = "Memory in MB (CPU is proportional to it: one full core at 1769), timeout in seconds, and how many concurrent executions are reserved for the function, which are also its limit; null for no reservation."
+  description = "Memory in MB (CPU is proportional to it: one full core at 1769), timeout in seconds, and the function's reserved concurrency, which is also its limit; null for no reservation."
 
   validation {
     condition     = var.size.memory_size >= 128 && var.size.memory_size <= 10240
@@ -63,7 +63,7 @@ variable "size" {
 
   validation {
     condition     = coalesce(var.size.reserved_concurrency, 1000) >= max(1, try(var.queue.maximum_concurrency, 1))
-    error_message = "Reserve at least 1, and for a function with a queue at least its maximum_concurrency: the queue would be throttled, and its messages become dead letters."
+    error_message = "Reserve at least 1, and for a function with a queue at least its maximum_concurrency. Otherwise, Lambda throttles the queue, and its messages become dead letters."
   }
 
   validation {

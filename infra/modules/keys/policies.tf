@@ -5,7 +5,7 @@
 data "aws_iam_policy_document" "account" {
   #checkov:skip=CKV_AWS_109:AWS requires this statement in a key policy, and it is about one key only
   #checkov:skip=CKV_AWS_111:AWS requires this statement in a key policy, and it is about one key only
-  #checkov:skip=CKV_AWS_356:In a key policy, the resource * means the key itself
+  #checkov:skip=CKV_AWS_356:In a key policy, the resource * means this key
   statement {
     sid       = "AccountThroughIam"
     actions   = ["kms:*"]

@@ -47,8 +47,8 @@ data "aws_iam_policy_document" "from_topic" {
     }
   }
 
-  # An event that anybody else sends would reach its user unchecked, so a right sqs:SendMessage is not enough. A
-  # redrive copies dead letters into the queue, with SQS's message move task or by itself, as the operator.
+  # An event from any other sender would reach its user unchecked, so the permission sqs:SendMessage is not enough. A
+  # redrive sends dead letters to the queue with the operator's identity, directly or with SQS's message move task.
   statement {
     sid       = "OnlyFromTopic"
     effect    = "Deny"

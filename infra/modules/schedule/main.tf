@@ -10,7 +10,7 @@ resource "aws_cloudwatch_event_target" "this" {
   target_id = "function"
   arn       = var.function_arn
 
-  # If Lambda does not accept the event. No retries: the next run does the work of a missed one.
+  # Applies if Lambda does not accept the event. There are no retries, because the next run does the same work.
   retry_policy {
     maximum_event_age_in_seconds = 60
     maximum_retry_attempts       = 0
@@ -19,7 +19,7 @@ resource "aws_cloudwatch_event_target" "this" {
   depends_on = [aws_lambda_function_event_invoke_config.this]
 }
 
-# If the function fails. Without this, Lambda would run it twice more, and keep a throttled event for six hours.
+# Applies if the function fails. By default, Lambda would run it twice more, and keep a throttled event for six hours.
 resource "aws_lambda_function_event_invoke_config" "this" {
   function_name                = var.function_arn
   maximum_event_age_in_seconds = 60

@@ -61,7 +61,7 @@ resource "aws_apigatewayv2_deployment" "this" {
   api_id      = aws_apigatewayv2_api.this.id
   description = "Replaced when a route, an integration or the authorizer changes"
 
-  # A hash of the attributes that are set above, names and descriptions excepted: whole resources have computed
+  # A hash of the attributes that are set above, except names and descriptions. Whole resources have computed
   # attributes, which change.
   triggers = {
     redeployment = sha1(jsonencode([

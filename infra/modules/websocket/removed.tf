@@ -1,5 +1,5 @@
-# API Gateway's logging role, which earlier versions created with a stage, is the whole account's: Terraform forgets it
-# and leaves it in place. infra/account/ manages it now.
+# Earlier versions created API Gateway's logging role with a stage, but the role belongs to the account. Terraform
+# removes it from the stage's state without destroying it. infra/account/ manages the role now.
 removed {
   from = aws_api_gateway_account.this
 

@@ -56,7 +56,7 @@ def topic(moto: str) -> str:
 
 @pytest.fixture
 def queue(moto: str, topic: str) -> Any:
-    """A queue that receives the topic's messages raw; call it for what arrived."""
+    """A queue with raw delivery of the topic's messages; call it to receive them."""
     sqs: Any = boto3.client("sqs", endpoint_url=moto, region_name=REGION)
     url = sqs.create_queue(QueueName="q")["QueueUrl"]
     boto3.client("sns", endpoint_url=moto, region_name=REGION).subscribe(
@@ -120,7 +120,9 @@ def scripted(engine: Engine, *answers: bytes) -> tuple[str, int]:
     ("status", "code"),
     [(400, b"Throttling"), (403, b"AuthorizationError"), (500, b"InternalFailure"), (400, b"KMS")],
 )
-def test_an_error_is_tried_three_times(engine: Engine, status: int, code: bytes) -> None:
+def test_a_failed_request_is_attempted_three_times(
+    engine: Engine, status: int, code: bytes
+) -> None:
     assert scripted(engine, answer(status, ERROR % code)) == (code.decode(), 3)
 
 

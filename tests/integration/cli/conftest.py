@@ -218,7 +218,7 @@ def run(*words: str, **environment: str) -> tuple[int, str, str]:
 
 
 def on_terminal(*words: str) -> tuple[int, str]:
-    """Run a command on a terminal of its own; return the exit code and all that it was sent."""
+    """Run a command on its own terminal; return the exit code and all output to the terminal."""
     controller, terminal = pty.openpty()
     try:
         process = subprocess.Popen(

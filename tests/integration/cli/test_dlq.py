@@ -208,7 +208,7 @@ def test_a_killed_redrive_loses_nothing(
 def test_events_in_the_envelope_of_sns_are_found_and_come_back(
     queues: Queues, stack_file: Path
 ) -> None:
-    """Given letters from a time in which raw delivery was off."""
+    """Given dead letters that were sent while raw delivery was off."""
     mine, other = builders.event("alice", 1), builders.event("bob", 2)
     queues.bury(*(json.dumps({"Type": "Notification", "Message": each}) for each in (mine, other)))
     generation = json.loads(mine)["subject"]
@@ -237,7 +237,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("words", [("list",), ("list", "--json"), ("peek",)])
-def test_a_terminal_obeys_nothing_that_an_event_says(
+def test_an_event_cannot_control_the_terminal(
     words: tuple[str, ...], queues: Queues, stack_file: Path
 ) -> None:
     queues.bury(json.dumps(HOSTILE, ensure_ascii=False).replace("\x1b", "\\u001b"))
@@ -246,7 +246,7 @@ def test_a_terminal_obeys_nothing_that_an_event_says(
 
     assert code == 0
     assert "ice" in shown
-    shown = re.sub(r"\x1b\[[\d;]*m|\r\n", "", shown)  # a table's own bold type, and its lines
+    shown = re.sub(r"\x1b\[[\d;]*m|\r\n", "", shown)  # the table's own bold type and line ends
     assert not [character for character in shown if not character.isprintable()]
 
 

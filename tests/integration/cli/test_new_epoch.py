@@ -245,7 +245,7 @@ def test_the_command_renews_and_announces(
 
     code, _, errors = run(*words, HERALD_DATABASE_URL=fresh_database)
     assert code == 2
-    assert "has 1 streams. Give every one a new epoch?" in errors
+    assert "has 1 streams. Give each stream a new epoch?" in errors
     assert stream_of(database, "alice")[0] == old
 
     code, said, _ = run(*words, "--yes", HERALD_DATABASE_URL=fresh_database)

@@ -29,7 +29,7 @@ TABLES = {
 
 @pytest.fixture
 def tables(aws: Emulator) -> Iterator[Any]:
-    """A DynamoDB client, with empty tables of the names in TABLES."""
+    """A DynamoDB client with an empty table for each name in TABLES."""
     client = aws.client("dynamodb")
     for name, keys in TABLES.items():
         client.create_table(
@@ -49,7 +49,7 @@ def tables(aws: Emulator) -> Iterator[Any]:
 
 @pytest.fixture
 def silent() -> Iterator[socket.socket]:
-    """A server that takes connections and says nothing."""
+    """A server that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(30)
         yield server
@@ -74,7 +74,7 @@ def stage(
 
 
 def left(tables: Any, dsn: str) -> list[Any]:
-    """What there is in the tables of DynamoDB and PostgreSQL."""
+    """The items and rows in the tables of DynamoDB and PostgreSQL."""
     items = [item for name in TABLES for item in tables.scan(TableName=name)["Items"]]
     connection = psycopg2.connect(dsn)
     with connection, connection.cursor() as cursor:

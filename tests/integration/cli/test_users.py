@@ -78,7 +78,7 @@ def test_revoking_closes_the_users_connections_and_says_why(
 ) -> None:
     for user, connection_id in (("alice", "a1="), ("alice", "a2="), ("bob", "b1=")):
         connections.put(connected(user, connection_id))
-    gateway.statuses["a2="] = [410]  # closed already
+    gateway.statuses["a2="] = [410]  # already closed
     result = revoke(stack_env, "--json")
     assert result.exit_code == 0
     answer = json.loads(result.stdout)
@@ -158,7 +158,7 @@ def database(fresh_database: str) -> Iterator[Any]:
 
 
 def owners(cursor: Any) -> dict[str, list[str]]:
-    """The users of the rows in each table."""
+    """The users who own the rows of each table."""
     found = {}
     for table, column in (
         ("generations", "user_id"),
@@ -242,10 +242,10 @@ def test_without_consent_nothing_is_erased(
     assert dynamodb.scan(TableName="connections")["Count"] == 0
 
 
-def test_when_the_rows_cannot_be_erased_nothing_is(
+def test_nothing_is_erased_if_the_rows_cannot_be_erased(
     stack_env: str, fresh_database: str, database: Any, dynamodb: Any
 ) -> None:
-    """The role of the functions may not delete generations."""
+    """The functions' database role may not delete generations."""
     role = f"herald_{uuid.uuid4().hex[:8]}"
     database.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'p'")
     database.execute(f"GRANT USAGE ON SCHEMA herald TO {role}")

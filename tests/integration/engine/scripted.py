@@ -76,7 +76,7 @@ class Peer:
         waiting.poll()
 
     def closed_within(self, seconds: float) -> bool:
-        """Whether the client closes within that time."""
+        """Whether the client closes the connection within that time."""
         waiting = select.poll()
         waiting.register(self.connection, select.POLLRDHUP)
         return bool(waiting.poll(seconds * 1000))

@@ -1,4 +1,4 @@
-"""A database of each test's own, reached directly and through PgBouncer."""
+"""A separate database for each test, reached directly and through PgBouncer."""
 
 from __future__ import annotations
 

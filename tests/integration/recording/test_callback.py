@@ -25,7 +25,7 @@ SECRET = "whsec_" + base64.b64encode(b"w" * 32).decode()
 
 
 class FakeSns:
-    """As much of SNS as the publisher uses; the next `refusals` events are not accepted."""
+    """The part of SNS that the publisher uses; it refuses the next `refusals` events."""
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
@@ -262,10 +262,10 @@ def test_when_the_database_fails_after_the_owner_was_read_the_owner_gets_the_not
     assert (status, answer["outcome"]) == (200, "recorded"), "the retry supersedes the notice"
 
 
-def test_a_row_that_a_constraint_rejects_is_500_and_told_without_the_row(
+def test_a_result_that_a_constraint_rejects_is_500_and_reported_without_the_row(
     sns: FakeSns, database: Any, generation_id: str, capsys: pytest.CaptureFixture[str], call: Call
 ) -> None:
-    """Given a constraint of the integrator's own: PostgreSQL's DETAIL quotes the row."""
+    """Given one of the integrator's own constraints: PostgreSQL's DETAIL quotes the row."""
     database.execute("UPDATE herald.generations SET prompt = 'a secret lighthouse'")
     database.execute(
         "ALTER TABLE herald.generations ADD CONSTRAINT ours CHECK (image_width < 1000)"

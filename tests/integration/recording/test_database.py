@@ -1,4 +1,4 @@
-"""One database: how it is reached, what limits a transaction, and what an error says."""
+"""The database: its connection, the limits of transactions, and the text of errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PROMPT = "a secret lighthouse"
 
 
 def execute(dsn: str, *statements: str) -> list[tuple[Any, ...]]:
-    """Run the statements on a connection of their own and return the last one's rows."""
+    """Run the statements on a new connection and return the rows of the last statement."""
     with closing(psycopg2.connect(dsn)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -68,7 +68,7 @@ def test_every_transaction_has_its_limits_and_the_session_none(
         assert setting(database, "statement_timeout") == "3s"
         assert setting(database, "idle_in_transaction_session_timeout") == "20s"
     [(timeout,)] = execute(reached, "SELECT current_setting('statement_timeout')")
-    assert timeout == "0"  # behind PgBouncer, it is the server connection that Herald just used
+    assert timeout == "0"  # behind PgBouncer, this is the server connection that Herald just used
 
 
 def test_a_statement_over_the_limit_is_cancelled_by_the_server(database: Database) -> None:
@@ -76,7 +76,7 @@ def test_a_statement_over_the_limit_is_cancelled_by_the_server(database: Databas
         value_of(database, "pg_sleep(30)", seconds=10)
 
 
-def test_a_time_out_is_reported_as_its_cause(reached: str) -> None:
+def test_a_timeout_is_reported_as_the_cause(reached: str) -> None:
     errors: list[str] = []
     database = Database(
         lambda: reached, lambda tries, exc: errors.append(str(exc)), lambda seconds: None
@@ -88,7 +88,7 @@ def test_a_time_out_is_reported_as_its_cause(reached: str) -> None:
     database.close()
 
 
-def test_the_operators_own_options_count(fresh_database: str) -> None:
+def test_the_operators_own_options_apply(fresh_database: str) -> None:
     dsn = f"{fresh_database}?options=-c%20search_path%3Dnotify&application_name=notices"
     with closing(Database(lambda: dsn)) as database:
         assert setting(database, "search_path") == "notify"
@@ -125,7 +125,7 @@ def test_every_form_of_the_dsn_reaches_the_database(reached: str) -> None:
             assert value_of(database, "current_database()") == wanted
 
 
-def test_a_host_that_is_silent_does_not_keep_the_next_one_from_its_turn(reached: str) -> None:
+def test_after_an_unresponsive_host_the_next_host_is_tried(reached: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         several = reached.replace("@", f"@127.0.0.1:{silent.getsockname()[1]},")
         with closing(Database(lambda: several)) as database:
@@ -135,7 +135,7 @@ def test_a_host_that_is_silent_does_not_keep_the_next_one_from_its_turn(reached:
 
 
 class SlowSecretsManager:
-    """Needs longer than one try of a transaction, then fails."""
+    """Takes longer than one attempt of a transaction, then fails."""
 
     def __init__(self, value: str) -> None:
         self.value = value
@@ -163,7 +163,7 @@ def test_a_malformed_dsn_is_reported_without_its_password() -> None:
 
 
 class FakeSecretsManager:
-    """Returns `value`; does not answer while it is `down`."""
+    """Returns `value`; does not answer while `down` is true."""
 
     def __init__(self, value: str) -> None:
         self.value = value
@@ -202,7 +202,7 @@ def test_an_open_connection_does_not_depend_on_secrets_manager(reached: str) -> 
 
 
 def everything_told(exc: Exception) -> str:
-    """The error's text, and its traceback as Lambda may print it."""
+    """The error's text, and the traceback that Lambda may print."""
     return str(exc) + "".join(traceback.format_exception(exc))
 
 

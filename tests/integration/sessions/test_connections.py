@@ -1,4 +1,4 @@
-"""A user's connections: their limit, and what is left of them when they are revoked."""
+"""A user's connections: the limit, and the effects of a revocation."""
 
 from __future__ import annotations
 

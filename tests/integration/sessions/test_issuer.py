@@ -1,4 +1,4 @@
-"""Tokens of an issuer with a key server, in the functions as they are assembled on AWS."""
+"""Tokens of an issuer with a key server, in functions that are assembled as on AWS."""
 
 import ipaddress
 import json
@@ -43,7 +43,7 @@ class Functions:
         self.runtime = Runtime({**environment, **more})
 
     def effect(self) -> str:
-        """What the authorizer decides about a valid token."""
+        """The authorizer's decision about a valid token."""
         headers = {"Authorization": f"Bearer {token()}"}
         found = self.runtime.authorize.handle({"methodArn": "arn", "headers": headers})
         return found["policyDocument"]["Statement"][0]["Effect"]
@@ -58,7 +58,7 @@ class Functions:
 
 @pytest.fixture
 def key_server(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A key server that fails, with its retry, once, and then publishes its keys."""
+    """A key server that fails on the first fetch, including its retry, and then publishes keys."""
     authority = Authority(tmp_path)
     tls = authority.server(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     monkeypatch.setenv("AWS_CA_BUNDLE", str(authority.bundle))

@@ -1,4 +1,4 @@
-"""The issuer's key server over TLS: what is sent, and which answers are refused."""
+"""The issuer's key server over TLS: what Herald sends, and which responses it refuses."""
 
 import ipaddress
 import pathlib
@@ -43,7 +43,7 @@ def engine(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     created.close()
 
 
-def test_the_document_is_fetched_with_a_name_of_our_own(
+def test_the_document_is_fetched_with_heralds_user_agent(
     engine: Engine, tls: ssl.SSLContext
 ) -> None:
     with Server(each(answer(200, DOCUMENT)), tls=tls) as server:
@@ -73,7 +73,7 @@ def test_redirects_are_not_followed(engine: Engine, tls: ssl.SSLContext, status:
 
 
 class Flood:
-    """A server that sends as much as the client takes, and counts it."""
+    """A server that sends as many bytes as the client reads, and counts them."""
 
     def __init__(self, head: bytes, piece: bytes, megabytes: int = 200) -> None:
         self._head, self._piece = head, piece
@@ -87,7 +87,7 @@ class Flood:
             for _ in range(self._pieces):
                 peer.send(self._piece)
                 self.sent += len(self._piece)
-        except OSError:  # the client has closed
+        except OSError:  # the client has closed the connection
             return
 
 
@@ -122,7 +122,7 @@ def test_a_document_may_have_64_kb(engine: Engine, tls: ssl.SSLContext) -> None:
 
 
 class Trickle:
-    """A server that sends a byte now and then, while the clock leaps over the deadline."""
+    """A server that sends single bytes, while the clock passes the deadline."""
 
     def __init__(self, head: bytes, clock: Clock) -> None:
         self._head = head

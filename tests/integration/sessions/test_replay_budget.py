@@ -1,4 +1,4 @@
-"""The replay budget: a user who asks again and again is asked to wait, and costs nobody else."""
+"""The replay budget: a user with too many requests must wait, and no other user is affected."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def deliver(runtime: Runtime) -> Any:
 
 @pytest.fixture
 def say(runtime: Runtime) -> Any:
-    """Send one frame; returns the last frame of the answer."""
+    """Send one frame and return the last frame of the answer."""
 
     def send(frame: Any, **who: Any) -> Any:
         return json.loads(runtime.message.handle(websocket(frame, **who))["body"])
@@ -146,7 +146,7 @@ def test_a_replay_returns_its_frames_once(
 def test_two_replays_that_begin_at_once_do_not_share_what_is_left(
     connections: Connections, budgets: ReplayBudgets
 ) -> None:
-    """Both saw a full budget; the second is refused though it was not when it looked."""
+    """Both read a full budget; the second is refused, because the first has used it up since."""
     from chalicelib.errors import OverBudget
 
     connections.put(connected("alice", "c1="))
@@ -157,7 +157,7 @@ def test_two_replays_that_begin_at_once_do_not_share_what_is_left(
     assert refused.value.retry_after_ms == RETRY_MS
 
 
-def test_a_replay_that_failed_gives_back_what_it_did_not_take(
+def test_a_failed_replay_gives_back_its_unused_frames(
     dynamodb: Any, deliver: Any, say: Any, gateway: Gateway
 ) -> None:
     deliver(200)

@@ -1,4 +1,4 @@
-"""The migrations on a real PostgreSQL: new databases, older ones, and whatever else is in them."""
+"""The migrations on a real PostgreSQL: new databases, older ones, and tables of other software."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GENERATION = "00000000-0000-4000-8000-000000000001"
 
 
 def execute(dsn: str, *statements: str) -> list[tuple[Any, ...]]:
-    """Run the statements in autocommit mode and return the last one's rows."""
+    """Run the statements in autocommit mode and return the rows of the last statement."""
     with closing(psycopg2.connect(dsn)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -55,7 +55,7 @@ def empty(postgres: Postgres) -> Iterator[str]:
 
 
 def make_old(dsn: str, schema: str = "public") -> None:
-    """Create what revision 0001 left in a schema that others share, with one generation."""
+    """Create the tables of revision 0001 in a shared schema, with one generation."""
     first = (ROOT / "migrations" / "versions" / "0001_first_tables.py").read_text()
     execute(
         dsn,
@@ -76,7 +76,7 @@ def old(empty: str) -> str:
 
 @pytest.fixture
 def role(postgres: Postgres, old: str) -> Iterator[str]:
-    """The DSN of a role with the rights that docs/security.md gave the functions at 0001."""
+    """The DSN of a role with the functions' rights as of revision 0001 (docs/security.md)."""
     execute(
         old,
         "CREATE ROLE functions LOGIN PASSWORD 'functions'",
@@ -147,7 +147,7 @@ def test_the_tables_of_an_older_version_move_with_their_rows(old: str) -> None:
     assert execute(old, "SELECT status FROM generations") == [("COMPLETE",)], "through the view"
 
 
-# What the version before sends, in the order of its transaction; the application's INSERT first.
+# The application's INSERT, then the statements of the previous version, in the order it sends them.
 OLD_STATEMENTS = (
     "INSERT INTO generations (id, user_id, prompt) VALUES (gen_random_uuid(), 'alice', 'p')",
     "SELECT user_id FROM generations",
@@ -173,7 +173,7 @@ OLD_STATEMENTS = (
 )
 
 
-def test_the_version_before_keeps_working_until_it_is_replaced(old: str, role: str) -> None:
+def test_the_previous_version_keeps_working_until_it_is_replaced(old: str, role: str) -> None:
     migrations.upgrade(old)
     execute(old, OLD_STATEMENTS[0])
     for statement in OLD_STATEMENTS[1:]:
@@ -192,7 +192,7 @@ def test_roles_keep_their_rights_and_get_no_more(old: str, role: str) -> None:
 
 
 def test_a_role_with_rights_to_columns_keeps_them(old: str, role: str) -> None:
-    """Given an application that may only insert what it has to."""
+    """Given an application that may only insert the columns that it needs."""
     execute(
         old,
         "DROP OWNED BY functions",
@@ -207,7 +207,7 @@ def test_a_role_with_rights_to_columns_keeps_them(old: str, role: str) -> None:
             execute(role, f"SELECT prompt FROM {name}")
 
 
-def test_row_level_security_holds_for_the_view_too(old: str, role: str) -> None:
+def test_row_level_security_also_applies_to_the_view(old: str, role: str) -> None:
     execute(
         old,
         "ALTER TABLE generations ENABLE ROW LEVEL SECURITY",
@@ -260,7 +260,9 @@ def test_a_schema_that_exists_needs_no_right_to_create_one(empty: str, postgres:
 
 
 @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
-def test_a_database_that_cannot_hold_any_text_is_refused(postgres: Postgres, encoding: str) -> None:
+def test_a_database_that_cannot_store_every_text_is_refused(
+    postgres: Postgres, encoding: str
+) -> None:
     options = f"ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
     with database_of(postgres, options) as dsn:
         for call in (migrations.pending, migrations.upgrade):
@@ -269,7 +271,7 @@ def test_a_database_that_cannot_hold_any_text_is_refused(postgres: Postgres, enc
         assert execute(dsn, "SELECT 1 FROM pg_namespace WHERE nspname = 'herald'") == []
 
 
-def test_every_form_of_the_dsn_is_taken(empty: str) -> None:
+def test_every_form_of_the_dsn_is_accepted(empty: str) -> None:
     parts = parse_dsn(empty)
     rds = {
         "username": parts["user"],

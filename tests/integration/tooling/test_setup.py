@@ -1,4 +1,4 @@
-"""tooling/setup.sh: which Python of the machine it takes."""
+"""tooling/setup.sh: which installed Python it uses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-# Says that it is of another version, and what it was run for.
+# Claims another version, and prints its arguments.
 FAKE = """\
 #!/bin/sh
 if [ "$1" = -c ]; then
@@ -57,7 +57,7 @@ def setup(
         ({"python3": (3, 9), "python": (3, 11)}, "python"),
     ],
 )
-def test_the_newest_python_that_can_be_deployed_is_taken(
+def test_the_newest_python_that_can_be_deployed_is_used(
     tmp_path: Path, pythons: dict[str, tuple[int, int]], taken: str
 ) -> None:
     result = setup(tmp_path, pythons)
@@ -74,10 +74,10 @@ def test_a_python_that_is_too_new_is_named(tmp_path: Path, base: str | None) -> 
     result = setup(tmp_path, {"python3": (3, 14)}, base)
     assert (result.returncode, result.stdout) == (1, "")
     assert "needs Python 3.11, 3.12 or 3.13" in result.stderr
-    assert "Python 3.14 is no runtime" in result.stderr
+    assert "Python 3.14 is not a Lambda runtime" in result.stderr
 
 
-def test_a_machine_without_python_is_told_what_to_install(tmp_path: Path) -> None:
+def test_without_a_suitable_python_the_error_says_what_to_install(tmp_path: Path) -> None:
     result = setup(tmp_path, {})
     assert "needs Python 3.11, 3.12 or 3.13" in result.stderr
     assert "no runtime" not in result.stderr

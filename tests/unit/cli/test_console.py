@@ -59,7 +59,7 @@ def test_without_a_terminal_only_the_option_is_an_answer(monkeypatch: pytest.Mon
     assert console.confirmed("Delete?", yes=True)
 
 
-# What a terminal obeys, or what changes the order of the text that it shows.
+# Characters that control a terminal, or change the order of the text that it shows.
 CONTROLS = "".join(
     map(
         chr,
@@ -111,7 +111,7 @@ def test_other_text_is_printed_unchanged(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out == "Zoë, 用户 😀\nصورة [bold] :smile:\n"
 
 
-def test_an_error_that_quotes_a_stranger_is_escaped() -> None:
+def test_an_error_with_text_from_outside_is_escaped() -> None:
     app = typer.Typer(cls=cli_app.Herald)
 
     @app.command()

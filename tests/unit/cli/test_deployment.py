@@ -1,4 +1,4 @@
-"""Releasing a stage, with a terraform that only records what it was asked for."""
+"""Releasing a stage, with a fake terraform that only records its commands."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def terraform(
 
 
 def asked(build: Path) -> list[str]:
-    """Return the commands that terraform was asked for, without init, show and output."""
+    """Return the commands that terraform received, except init, show and output."""
     lines = (build / "asked").read_text().splitlines()
     return [line for line in lines if line.split()[0] in ("plan", "apply")]
 
@@ -154,7 +154,7 @@ def test_the_runtime_is_the_one_that_the_package_was_built_for(
     assert "-var=lambda_runtime=python3.13" in asked(build)[0]
 
 
-def test_something_else_is_not_deployed_as_a_package(
+def test_a_file_that_is_not_a_package_is_not_deployed(
     build: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terraform(build, monkeypatch, plan=NOTHING)
@@ -319,7 +319,7 @@ def test_missing_secrets_exit_1_before_the_smoke_test(
     terraform(build, monkeypatch, plan=CHANGES)
 
     def fill(target: Any, *, jwks: bool, algorithm: str) -> list[str]:
-        raise CommandError("Secrets without a value")
+        raise CommandError("These secrets have no value.")
 
     monkeypatch.setattr(first_secrets, "fill", fill)
     result = herald("deploy", "--stage", "dev", "--yes", "--json")
@@ -363,7 +363,7 @@ def test_a_rollback_deploys_the_package_before_the_last_one(
     assert json.loads(again.stdout)["package"] == packages.digest(build / "deployment.zip")
 
 
-def test_after_a_failed_apply_a_rollback_returns_to_the_package_before(
+def test_after_a_failed_apply_a_rollback_returns_to_the_previous_package(
     build: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terraform(build, monkeypatch, plan=CHANGES)

@@ -48,7 +48,7 @@ class FakeTarget(Target):
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """A terminal at which these answers are typed, in order; all of them must be asked for."""
+    """A terminal on which these answers are typed in order; all of them must be asked for."""
     answers: list[str] = []
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(getpass, "getpass", lambda prompt: answers.pop(0))

@@ -60,7 +60,7 @@ def test_attributes_of_sns_give_the_reason() -> None:
 
 
 @pytest.mark.parametrize("queue", ["queue", "subscription"])
-def test_an_event_in_the_envelope_of_sns_is_read_and_moved_as_it_is(queue: QueueName) -> None:
+def test_an_event_in_the_envelope_of_sns_is_read_and_moved_unchanged(queue: QueueName) -> None:
     wrapped = json.dumps({"Type": "Notification", "Message": NOTICE, "MessageAttributes": {"a": 7}})
 
     letter = read(queue, message(wrapped, ErrorCode="E"))
@@ -83,7 +83,7 @@ def test_an_event_in_the_envelope_of_sns_is_read_and_moved_as_it_is(queue: Queue
     ],
     ids=["list", "object", "enveloped list", "enveloped text"],
 )
-def test_a_letter_that_cannot_be_read_is_still_a_letter(body: str) -> None:
+def test_an_unreadable_message_is_still_a_dead_letter(body: str) -> None:
     letter = read("queue", message(body))
     assert letter.reason.startswith("invalid event")
     assert letter.whole()["body"] == body

@@ -31,7 +31,7 @@ def test_a_stage_names_its_account_and_region(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", LINES)
-def test_a_stage_without_them_is_an_error_that_says_what_to_write(
+def test_the_error_for_a_missing_account_or_region_shows_the_line_to_add(
     tmp_path: Path, name: str
 ) -> None:
     others = [line for key, line in LINES.items() if key != name]

@@ -1,4 +1,4 @@
-"""What an operator reads of a plan before answering."""
+"""The summary of a plan that an operator reads before confirming."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_changed_table_loses_nothing() -> None:
     assert "lost" not in "".join(text(planned("aws_dynamodb_table.inbox", "update")))
 
 
-def test_of_a_whole_stage_that_is_destroyed_only_what_holds_data_is_named() -> None:
+def test_if_a_whole_stage_is_destroyed_only_resources_with_data_are_named() -> None:
     lines = text(
         planned("aws_iam_role.this", "delete"), planned("aws_kms_key.this", "delete"), destroy=True
     )

@@ -75,7 +75,7 @@ def test_a_rejection_carries_the_frames_id() -> None:
 
 
 @pytest.mark.parametrize("frame_id", [0, 2**53, "", "x" * 64, "frame-😀"])
-def test_a_rejection_carries_every_valid_id(frame_id: Any) -> None:
+def test_a_rejection_contains_every_valid_id(frame_id: Any) -> None:
     with pytest.raises(client_frames.BadFrame) as refused:
         client_frames.parse(json.dumps({"action": "shout", "id": frame_id}))
     assert refused.value.re == frame_id

@@ -1,4 +1,4 @@
-"""The recorded shapes of every provider, and keys that sign as it."""
+"""The recorded payloads of every provider, and keys to sign them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ TRUST = {"V", "V3", "T", "I", "M"}  # as docs/providers.md explains them
 
 
 class Fixture(NamedTuple):
-    """A provider's payload, where its shape comes from, and what it must be read as.
+    """A provider's payload, the source of its shape, and the reports that must be read from it.
 
-    `refused` is the field that its sender is told about; only Herald's own payload is checked.
+    `refused` is the field that the 422 response names; only Herald's own payload is checked.
     """
 
     provider: str
@@ -69,7 +69,7 @@ EVENTS: dict[str, Callable[[list[dict[str, Any]]], bool]] = {
     "intermediate": lambda reports: reports[0]["state"] in ("queued", "running"),
     "unknown": lambda reports: not reports,
 }
-# The events that each provider has, by its documentation; all have these three.
+# The events that each provider documents. Every provider has the three events in COMMON.
 COMMON = {"success", "incomplete", "unknown"}
 SEVERAL = {"several outputs"}
 REQUIRED = {
@@ -91,7 +91,7 @@ _PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 _PEM = _PRIVATE.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 JWKS = {
     "keys": [
-        {"kty": "RSA", "n": "AQAB", "e": "AQAB"},  # of another kind: passed over
+        {"kty": "RSA", "n": "AQAB", "e": "AQAB"},  # of another type, so it is skipped
         {
             "kty": "OKP",
             "crv": "Ed25519",
@@ -119,7 +119,7 @@ SIGNING_KEYS: dict[str, dict[str, str]] = {
 
 
 def seen(report: Report) -> dict[str, Any]:
-    """Return a report as fixtures describe one: without what is unknown."""
+    """Return a report in the form of the fixtures, without unknown fields."""
     progress, failure = report.progress, report.failure
     found = {
         "state": report.state.value,
@@ -145,14 +145,14 @@ def seen(report: Report) -> dict[str, Any]:
 
 
 def assert_read(found: list[Report], wanted: list[dict[str, Any]]) -> None:
-    """Compare reports with those of a fixture; words of failures only where it names them."""
+    """Compare reports with a fixture's; messages of failures only if the fixture names them."""
     for report, expected in zip(map(seen, found), wanted, strict=True):
         ignored = {"message", "provider_code"} - set(expected)
         assert {name: v for name, v in report.items() if name not in ignored} == expected
 
 
 def keys(provider: str) -> Keys:
-    """What Herald knows of a provider's signing keys."""
+    """Herald's keys for a provider, which match the provider's signing keys."""
     own = SIGNING_KEYS[provider]
     return Keys(
         secrets=(own["secret"],) if "secret" in own else (),

@@ -1,4 +1,4 @@
-"""Every adapter answers the same questions."""
+"""Every adapter passes the same tests."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_fixture_is_the_event_that_its_name_says(fixture: Fixture) -> None:
 
 
 @pytest.mark.parametrize("fixture", FIXTURES, ids=lambda f: f"{f.provider}: {f.name}")
-def test_only_what_its_sender_can_correct_is_refused(fixture: Fixture) -> None:
+def test_only_errors_that_the_sender_can_correct_are_refused(fixture: Fixture) -> None:
     check = adapter(fixture.provider).check or (lambda _body: None)
     if fixture.refused is None:
         check(fixture.body)
@@ -98,7 +98,7 @@ def test_a_delivery_without_its_header_or_token_is_refused(provider: str) -> Non
 @pytest.mark.parametrize("provider", OVER_HTTP)
 def test_a_changed_body_is_refused_where_bodies_are_signed(provider: str) -> None:
     delivery = samples.delivery(provider, BODY)
-    if provider != "leonardo" and delivery.token is None:  # neither signs the body
+    if provider != "leonardo" and delivery.token is None:  # these providers do not sign the body
         assert refused(delivery._replace(body=BODY + b" ")) is Reason.SIGNATURE
 
 
@@ -113,7 +113,7 @@ def test_an_old_or_early_delivery_is_refused_where_time_is_signed(provider: str)
 
 
 @pytest.mark.parametrize("provider", OVER_HTTP)
-def test_both_keys_hold_while_one_is_being_rotated(provider: str) -> None:
+def test_both_keys_are_valid_during_a_rotation(provider: str) -> None:
     keys = samples.keys(provider)
     other = "whsec_" + "QUJD" * 8
     both = keys._replace(
@@ -152,7 +152,7 @@ JSON = st.recursive(
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield every object and array of a JSON value with each of its names or indexes."""
+    """Yield every object and array in a JSON value, with each of its names or indexes."""
     for name in value if isinstance(value, dict) else range(len(value)):
         yield value, name
         if isinstance(value[name], dict | list):
@@ -163,7 +163,7 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 @settings(max_examples=30)
 @given(data=st.data())
 def test_no_payload_breaks_an_adapter(provider: str, data: st.DataObject) -> None:
-    """Any JSON in place of any value of a recorded payload."""
+    """Replaces any value of a recorded payload with any JSON."""
     own = [fixture for fixture in FIXTURES if fixture.provider == provider]
     fixture = data.draw(st.sampled_from(own))
     body = copy.deepcopy(fixture.body)
@@ -193,7 +193,7 @@ def test_no_header_breaks_a_verifier(provider: str, data: st.DataObject) -> None
 
 
 def test_an_adapter_is_short_and_needs_no_other() -> None:
-    """Lambda starts with the one in the path: importing it imports no other."""
+    """Lambda imports the adapter of the provider in the path, which must not import another."""
     modules = {name: import_module(f"chalicelib.providers.{name}") for name in PROVIDERS}
     others = {module.__name__ for module in modules.values()}
     for module in (registry, *modules.values()):

@@ -1,4 +1,4 @@
-"""docs/providers.md agrees with the adapters, and its example is one."""
+"""docs/providers.md agrees with the adapters, and its example is a valid adapter."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_example_accepts_what_its_signer_signs(acme: Any) -> None:
         acme.ADAPTER.authenticate(delivery._replace(body=b"{ }"), keys, NOW)
 
 
-def test_the_examples_of_ones_own_generator_are_read() -> None:
+def test_the_examples_of_heralds_own_payload_are_read() -> None:
     complete, running, failed, _ = map(json.loads, blocks(section(TEXT, "Providers"), "json"))
     delivery = Delivery("generations", None, None, {}, b"")
     found = []

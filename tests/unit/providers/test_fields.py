@@ -1,4 +1,4 @@
-"""Reading JSON that may hold anything."""
+"""Reading arbitrary JSON."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_size_is_read_from_one_text(value: object, found: Any) -> None:
     assert fields.size(value) == found
 
 
-def test_a_text_loses_what_a_database_cannot_keep() -> None:
+def test_characters_that_postgresql_cannot_store_are_replaced() -> None:
     assert fields.text("a\0b\ud800") == "a\ufffdb\ufffd"
     assert fields.text(7) == "7"
     assert fields.text("") is None

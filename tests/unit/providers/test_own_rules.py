@@ -1,4 +1,4 @@
-"""What holds for one provider alone."""
+"""Rules that only one provider has."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_wrong_signature_of_bfl_is_refused_also_with_the_capability() -> None:
 
 
 def test_bfl_signs_with_the_text_of_the_secret_of_the_request() -> None:
-    """As its documentation has it: hex of HMAC-SHA256 of the raw body, the secret not decoded."""
+    """As in BFL's documentation: HMAC-SHA256 of the raw body in hex, with the undecoded secret."""
     secret = in_path("bfl").token or ""
     digest = hmac.new(secret.encode(), BODY, sha256).hexdigest()
     headers = {"x-bfl-signature": f"sha256={digest}"}
@@ -123,8 +123,8 @@ def test_sagemaker_cannot_be_reached_over_http() -> None:
     assert not sagemaker.ADAPTER.is_configured(every)
 
 
-def test_what_herald_documents_of_its_own_payload_passes_its_check() -> None:
-    """The same ids, statuses and addresses as the parser of `callback` accepts today."""
+def test_the_documented_forms_of_heralds_own_payload_pass_the_check() -> None:
+    """The check accepts the same ids, statuses and URLs as the parser of `callback`."""
     for body in (
         {"generationId": GENERATION, "status": "ERROR", "error": None},
         {"generationId": GENERATION, "status": "COMPLETE", "imageUrl": "http://a.example/1"},

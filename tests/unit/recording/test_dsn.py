@@ -82,11 +82,11 @@ def test_hosts_take_turns_with_their_ports() -> None:
         ("postgresql://u:hunter2\0@h/d", "NUL"),
         ('{"username": "u", "password": "hunter2"}', "lacks host, dbname"),
         ('{"username": "u", "password": "hunter2"', "not valid JSON"),
-        (json.dumps(RDS | {"password": ["hunter2"]}), "neither text"),
+        (json.dumps(RDS | {"password": ["hunter2"]}), "other than text"),
         (json.dumps(RDS | {"password": "hunter2\0"}), "NUL"),
     ],
 )
-def test_what_is_wrong_is_said_without_the_password(text: str, says: str) -> None:
+def test_the_error_of_a_malformed_dsn_does_not_contain_the_password(text: str, says: str) -> None:
     with pytest.raises(InvalidDsn, match=says) as caught:
         dsn.parse(text)
     assert "hunter2" not in str(caught.value)

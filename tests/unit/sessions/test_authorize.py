@@ -86,12 +86,12 @@ def test_an_unknown_origin_is_denied_even_with_a_valid_token() -> None:
 
 
 @pytest.mark.parametrize("origin", ["null", "", "https://", "file://", "\ud800", "x" * 8000])
-def test_an_origin_that_is_none_is_denied(origin: str) -> None:
+def test_a_malformed_origin_is_denied(origin: str) -> None:
     answer = handle(request(Origin=origin, Authorization=f"Bearer {token()}"))
     assert answer["policyDocument"]["Statement"][0]["Effect"] == "Deny"
 
 
-def test_keys_that_cannot_be_had_are_a_server_error() -> None:
+def test_keys_that_cannot_be_fetched_are_a_server_error() -> None:
     def unavailable() -> bytes:
         raise ServiceError("the issuer's key server", 503, "unavailable")
 

@@ -1,4 +1,4 @@
-"""Which connections one more connection closes."""
+"""Which connections are closed when a user opens too many."""
 
 from chalicelib.sessions.connecting import excess
 from chalicelib.store.connections import Connection

@@ -1,4 +1,4 @@
-"""Origins: normalized where their meaning is plain."""
+"""Origins are normalized if their meaning is unambiguous."""
 
 import pytest
 
@@ -52,7 +52,7 @@ def test_an_origin_is_normalized_as_browsers_do(text: str, normal: str) -> None:
         "https://app.example.com\n",
         "https://.example.com",
         "https://app.example.com.",
-        "https://\u212a.example",  # the sign of kelvin; lower() makes it a k
+        "https://\u212a.example",  # the Kelvin sign; lower() turns it into a k
         " https://app.example.com",
     ],
 )
@@ -69,6 +69,6 @@ def test_a_setting_without_origins_allows_none() -> None:
     assert normal_origins("") == normal_origins(" , ") == frozenset()
 
 
-def test_a_setting_that_is_no_origin_is_a_setting_error() -> None:
+def test_a_malformed_origin_in_the_setting_is_a_setting_error() -> None:
     with pytest.raises(SettingError, match="bücher"):
         normal_origins("https://app.example.com,https://bücher.example")

@@ -1,4 +1,4 @@
-"""The issuer's keys: which of them verify a token, when they are fetched, what a failure means."""
+"""The issuer's keys: which keys verify a token, when keys are fetched, what a failure means."""
 
 import json
 from collections.abc import Callable
@@ -87,7 +87,7 @@ def test_a_new_key_is_found_at_once() -> None:
     assert issuer.fetched == 2
 
 
-def test_made_up_kids_do_not_use_up_the_fetch_of_a_rotation() -> None:
+def test_invented_kids_do_not_use_up_the_fetch_of_a_rotation() -> None:
     issuer = Issuer(jwk(ONE, kid="one"))
     for number in range(FETCHES_AT_ONCE - 1):
         assert not issuer.accepts(token(STRANGER, f"made up {number}"))
@@ -95,7 +95,7 @@ def test_made_up_kids_do_not_use_up_the_fetch_of_a_rotation() -> None:
     assert issuer.accepts(token(TWO, "two"))
 
 
-def test_a_flood_of_made_up_kids_delays_a_rotation_by_seconds_and_bounds_the_fetches() -> None:
+def test_a_flood_of_invented_kids_delays_a_rotation_by_seconds_and_bounds_the_fetches() -> None:
     issuer = Issuer(jwk(ONE, kid="one"))
     seconds = 60
     for number in range(seconds * 20):
@@ -160,7 +160,7 @@ def test_an_unknown_kid_is_the_services_fault_while_the_issuer_is_down() -> None
     assert not issuer.accepts(token(TWO, "two")), "now the issuer says that there is no such key"
 
 
-def test_failures_in_a_row_are_paced_although_keys_are_known() -> None:
+def test_consecutive_failures_are_paced_even_with_cached_keys() -> None:
     issuer = Issuer(jwk(ONE, kid="one"))
     assert issuer.accepts(token(ONE, "one"))
     issuer.down = True
@@ -250,7 +250,7 @@ UNUSABLE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("unusable", UNUSABLE.values(), ids=UNUSABLE)
-def test_an_unusable_key_is_ignored_beside_a_usable_one(unusable: Any) -> None:
+def test_an_unusable_key_does_not_affect_a_usable_key(unusable: Any) -> None:
     issuer = Issuer(unusable, jwk(TWO, kid="two"))
     assert issuer.accepts(token(TWO, "two"))
     assert not issuer.accepts(token(ONE, "one"))

@@ -1,4 +1,4 @@
-"""Tokens: which are valid, and for how long."""
+"""Tokens: which tokens are valid, and for how long."""
 
 import base64
 import time

@@ -1,4 +1,4 @@
-"""The replay budget: what a replay costs, and when the next one may begin."""
+"""The replay budget: the cost of a replay, and when the next replay may begin."""
 
 from chalicelib.protocol.events import MAX_FRAME_BYTES
 from chalicelib.store.inbox import REPLAY_LIMIT

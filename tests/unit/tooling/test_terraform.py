@@ -172,7 +172,7 @@ def test_an_interruption_lets_terraform_finish(
     log = tmp_path / "log"
 
     class Interrupting(Step):
-        """Ctrl-C as soon as Terraform has said something."""
+        """Send Ctrl-C as soon as Terraform has printed something."""
 
         def note(self, text: str) -> None:
             if not text.startswith("stopping"):

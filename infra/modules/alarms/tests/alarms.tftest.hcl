@@ -165,12 +165,12 @@ run "alarms" {
       herald-test-authorize-errors      = [3, 15]
       herald-test-queue-age             = [5, 5]
     }
-    error_message = "Single failures, which are retried, must not raise an alarm; failures in three minutes must."
+    error_message = "Single failures, which are retried, must not raise an alarm; failures in three of 15 minutes must."
   }
 
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.metric : alarm.metric_name != "IntegrationError"])
-    error_message = "A client can raise IntegrationError: it counts 4xx answers."
+    error_message = "IntegrationError must have no alarm: it counts 4xx answers, so a client could raise the alarm."
   }
 
   assert {

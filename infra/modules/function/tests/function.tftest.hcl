@@ -122,7 +122,7 @@ run "what_running_takes" {
 
   assert {
     condition     = aws_iam_role.this.path == "/" && aws_iam_role.this.permissions_boundary == null
-    error_message = "Without a boundary, the role must have none."
+    error_message = "The role must have no permissions boundary by default."
   }
 
   assert {
@@ -165,7 +165,7 @@ run "with_everything" {
 
   assert {
     condition     = aws_lambda_function.this.reserved_concurrent_executions == 8
-    error_message = "The concurrency must be reserved."
+    error_message = "The function must have the given reserved concurrency."
   }
 
   assert {

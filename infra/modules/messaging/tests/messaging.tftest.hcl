@@ -150,7 +150,7 @@ run "topics_and_queues" {
         }
       }]
     ]
-    error_message = "A right sqs:SendMessage must not be enough to send an event: only the topic and operators may."
+    error_message = "The permission sqs:SendMessage must not be enough to send an event: only the topic and operators may send."
   }
 
   assert {

@@ -33,12 +33,12 @@ run "every_minute" {
       [aws_cloudwatch_event_target.this.retry_policy[0].maximum_retry_attempts, aws_cloudwatch_event_target.this.retry_policy[0].maximum_event_age_in_seconds],
       [aws_lambda_function_event_invoke_config.this.maximum_retry_attempts, aws_lambda_function_event_invoke_config.this.maximum_event_age_in_seconds],
     ] == [[0, 60], [0, 60]]
-    error_message = "Neither EventBridge nor Lambda may run the function again: not after a failure, and not after a minute."
+    error_message = "Neither EventBridge nor Lambda may retry the function, or keep an event for longer than a minute."
   }
 
   assert {
     condition     = aws_lambda_function_event_invoke_config.this.function_name == var.function_arn
-    error_message = "The limits must be those of the function that is invoked."
+    error_message = "The limits must apply to the invoked function."
   }
 }
 
