@@ -5,12 +5,12 @@ variable "websocket_domain" {
     name            = string
     certificate_arn = string
   })
-  description = "Custom domain of the WebSocket API, and the ARN of its ACM certificate in this Region; null for none. Clients connect to it, and functions post through it."
+  description = "Custom domain of the WebSocket API, and the ARN of its ACM certificate in this Region; null for none. Clients connect to this domain, and functions post to clients through it."
   default     = null
 
   validation {
     condition     = var.websocket_domain == null || var.management_endpoint == null
-    error_message = "Set websocket_domain, whose URL follows from it, or management_endpoint for a domain that is managed elsewhere, not both."
+    error_message = "Set either websocket_domain, or management_endpoint for a domain that is managed elsewhere, not both."
   }
 
   validation {
@@ -29,7 +29,7 @@ variable "callback_domain" {
 
   validation {
     condition     = var.callback_domain == null || var.callback_endpoint == null
-    error_message = "Set callback_domain, whose URL follows from it, or callback_endpoint for a domain that is managed elsewhere, not both."
+    error_message = "Set either callback_domain, or callback_endpoint for a domain that is managed elsewhere, not both."
   }
 
   validation {
