@@ -28,8 +28,8 @@ class Failure(Enum):
 class Recipient:
     """One user's events in a batch, with the outcome of their delivery.
 
-    `last_receive` is true if at least one of the messages goes to the dead-letter queue when this
-    delivery fails.
+    `last_receive` is true if this is the last receive of at least one message: if the delivery
+    fails, SQS moves the message to the dead-letter queue.
     """
 
     __slots__ = (
@@ -79,8 +79,8 @@ class Batch(NamedTuple):
 def read(records: Iterable[SqsRecord], stage: str, max_receive_count: int) -> Batch:
     """Parse the events in queue messages and group them by user.
 
-    A message without a valid event of this stage fails; the other messages do not fail because of
-    it.
+    The ids of messages without a valid event of this stage are collected in `invalid`. Such
+    messages do not affect the others.
     """
     recipients: dict[str, Recipient] = {}
     invalid: list[str] = []

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chalicelib.recording.publishing import Publisher
     from chalicelib.recording.results import GenerationResult
 
-# seconds that the database may not use, so that its failure can still be reported
+# seconds before the deadline at which the database must stop, to leave time for publishing
 PUBLISH_SECONDS = 6.0
 RETRY_AFTER_SECONDS = 10
 _REJECTED = "The database rejected this result. The operators are notified."

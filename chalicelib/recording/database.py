@@ -128,14 +128,15 @@ class Database:
     ) -> T:
         """Run a transaction in at most three attempts of `seconds` each.
 
-        It is committed when it returns and rolled back when it raises. It must be safe to run again
-        after a commit, because PostgreSQL's response to COMMIT can be lost.
+        It is committed when `transaction` returns and rolled back when it raises. `transaction`
+        must be safe to call again after a commit, because PostgreSQL's response to COMMIT can be
+        lost.
 
         Raises
         ------
         DatabaseUnavailable
-            In every attempt, PostgreSQL or reading the secret with the DSN failed, or the deadline
-            passed.
+            Every attempt failed, in PostgreSQL or while reading the secret with the DSN, or the
+            deadline passed.
         DatabaseRejected
             PostgreSQL rejected the transaction's data; there is only one attempt.
         """
@@ -147,7 +148,7 @@ class Database:
                     return self._commit(self._connected(wanted), transaction)
             except (psycopg2.Error, InvalidDsn, ServiceError, UnicodeError) as exc:
                 self.close()
-                # Without the cause: its text contains PostgreSQL's DETAIL, which quotes the row.
+                # `from None`: the text of `exc` contains PostgreSQL's DETAIL, which quotes the row.
                 raise _translated(exc) from None
 
         return retry(

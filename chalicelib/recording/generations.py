@@ -127,8 +127,8 @@ def _next_position(cursor: Cursor, user_id: str) -> StreamPosition:
 
 
 def _unpublished(cursor: Cursor, generation_id: str) -> tuple[str, str | None]:
-    """Return the generation's event if it is still unpublished: the previous try may have died
-    after its COMMIT.
+    """Return the generation's event if it is still unpublished. An earlier invocation may have
+    ended between its COMMIT and publishing the event.
     """
     cursor.execute(
         f"SELECT version FROM {cursor.tables.generations} WHERE id = %s", (generation_id,)

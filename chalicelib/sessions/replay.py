@@ -57,7 +57,7 @@ def most_frames(head: Head, cursor: Cursor, limit: int) -> int:
 
 
 def most_frames_of_notices(standing: Standing) -> int:
-    """Return how many frames the notices and the events read for them fill at most."""
+    """Return how many frames the notices, and the events read to filter them, fill at most."""
     frames = frames_of(0, sum(len(text.encode()) for text in standing.notices))
     return frames + REPLAY_LIMIT if may_be_superseded(standing) else frames
 
@@ -88,8 +88,8 @@ def plan(
     if head.epoch is None or offset == head.offset:
         return answer([])
     found = inbox.after(user_id, head.epoch, offset, limit=limit + 1)
-    # If an offset is missing between stored events, that event is not delivered yet, which is not a
-    # gap. A request without an epoch and with offset 0 asks for all stored events.
+    # An offset missing between stored events is not a gap: its event is only not delivered yet. A
+    # request without an epoch and with offset 0 asks for all stored events.
     contiguous = bool(found) and found[0].offset == offset + 1
     everything_kept = epoch is None and offset == 0 and not partial
     if not contiguous and not everything_kept and inbox.earliest(user_id, head) > offset + 1:

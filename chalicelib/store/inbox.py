@@ -2,8 +2,8 @@
 keys.
 
     <epoch>/<offset, 16 digits>      an event of the stream; epochs are UUIDv7, so they sort by age
-    head/<epoch>/<offset>            the stream reached this offset; the last one is its head, and
-                                     it outlives the events
+    head/<epoch>/<offset>            the stream reached this offset; the highest of these keys is
+                                     the stream's head, which is kept longer than the events
     notice/<milliseconds>/<id>       an event outside the stream, kept for an hour
 
 DynamoDB deletes expired items with a delay, so every read filters by `expires_at`.
@@ -28,7 +28,7 @@ from chalicelib.protocol.events import MAX_OFFSET, Event, began_at
 NOTICE_SECONDS = 3600
 REPLAY_LIMIT = 300
 DAY_SECONDS = 86_400
-# days beyond the retention period, so that a client that returns later receives a gap
+# days that a head is kept after its events, so that a client that returns late receives a gap
 HEAD_DAYS = 400
 _DIGITS = len(str(MAX_OFFSET))
 _HEADS = "head/"
