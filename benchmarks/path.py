@@ -2,9 +2,9 @@
 
     python -m benchmarks.path STACK_ENV [--singles N] [--burst N] [--rounds N]
 
-Herald's path starts at the provider's webhook. The comparison starts at SNS, because both paths
-share these steps: topic → queue → function → client. The minimal function only posts with boto3 and
-stores nothing. The two paths are measured alternately. The benchmark prints tables and writes
+Herald's path starts at the provider's webhook. Both paths are timed from SNS, because from there
+they have the same steps: topic → queue → function → client. The function of the minimal path only
+posts with boto3 and stores nothing. The two paths are measured alternately. The benchmark prints tables and writes
 build/bench/path.json.
 """
 

@@ -67,8 +67,9 @@ class Endpoint:
     url
         Scheme, host, and the path that every request's path is appended to.
     service, region
-        The names used in signatures, such as "execute-api" and "eu-central-1". Without a service,
-        requests are not signed: no host outside AWS may see the function's credentials.
+        The names used in signatures, such as "execute-api" and "eu-central-1". Leave out
+        the service for a host outside AWS: requests are then not signed, so that the host cannot
+        see the function's credentials.
     max_connections
         The maximum number of open connections, and so of concurrent requests.
     rate

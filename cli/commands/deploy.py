@@ -110,7 +110,7 @@ def rollback(
 def destroy(stage: Stage = "", yes: Yes = False, json: Json = False) -> int:
     """Remove a stage from AWS after your confirmation.
 
-    Exit codes: 0 removed; 1 the answer was no, or Terraform failed after removing a part; 2 nothing
+    Exit codes: 0 removed; 1 you answered no, or Terraform failed after removing a part; 2 nothing
     was changed. --json prints the same keys as `deploy --json`.
     """
     from cli import release

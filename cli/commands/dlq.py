@@ -186,7 +186,7 @@ def purge(which: Which, chosen: Chosen, yes: Yes = False, json: Json = False) ->
     Only the messages that the confirmation counts are deleted.
 
     Exit codes: 0 all were deleted; 1 some were not deleted (SQS refused, or the command was
-    interrupted), or the answer was no; 2 nothing was done.
+    interrupted), or you answered no; 2 an error, before anything was deleted.
 
     --json prints {"deleted", "refused", "doubled", "passedOver", "interrupted", "reasons"}.
     """

@@ -28,7 +28,7 @@ def forget(
     purge the user's dead letters (`./herald dlq purge --user`). Logs and backups expire;
     docs/security.md lists how long everything is kept.
 
-    Exit codes: 0 erased; 1 the answer was no, or a connection could not be closed; 2 the command
+    Exit codes: 0 erased; 1 you answered no, or a connection could not be closed; 2 the command
     failed.
 
     --json prints {"user", "generations", "outbox", "streams", "inbox", "connections", "apiKeys"}:

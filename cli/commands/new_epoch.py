@@ -38,7 +38,7 @@ def new_epoch(
 
     Results that were recorded after the backup are lost: ask the provider to report them again.
 
-    Exit codes: 0 success; 1 the answer was no, or an inbox was not updated; 2 nothing was changed.
+    Exit codes: 0 success; 1 you answered no, or an inbox was not updated; 2 nothing was changed.
 
     --json prints {"streams", "moved", "announced"}: the numbers of renewed streams, moved events
     and updated inboxes (null with --no-announce).

@@ -151,8 +151,8 @@ def _of_connections(given: Inputs) -> Iterator[Line]:
     gateway = "API Gateway"
     yield _line(group, gateway, "connection-minutes", counts.minutes, "websocket-minute")
     yield _line(group, gateway, "pings and pongs", 2 * pings, "websocket-message")
-    # $connect and $disconnect are counted as one message each. This is the highest count that AWS's
-    # description allows.
+    # AWS does not say clearly whether $connect and $disconnect are billed as messages. The worst
+    # case is assumed: one message each.
     yield _line(group, gateway, "connects, hellos, disconnects", 5 * connects, "websocket-message")
     yield _line(group, gateway, "replay frames", replay_frames, "websocket-message")
     yield _line(group, gateway, "renewed tokens", 2 * auths, "websocket-message")

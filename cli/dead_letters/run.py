@@ -43,7 +43,7 @@ class Interrupt:
 class Run:
     """The numbers of dead letters that a run has processed so far.
 
-    Between two requests, the run calls `stop`, which returns true to end the run, and `progress`.
+    Between two requests, the run calls `progress` and `stop`. If `stop` returns true, the run ends.
     """
 
     def __init__(

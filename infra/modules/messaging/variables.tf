@@ -69,7 +69,7 @@ variable "alarm_email" {
 
 variable "redrive_principals" {
   type        = list(string)
-  description = "Principals that may send messages to the queue besides the topic, to redrive dead letters: root, role/<name> or user/<name>. * stands for any characters."
+  description = "Principals that may redrive dead letters, and so may send messages to the queue, as the topic may. Each is root, role/<name> or user/<name>; * stands for any characters."
 
   validation {
     condition     = length(var.redrive_principals) > 0 && alltrue([for principal in var.redrive_principals : can(regex("^(root|(role|user)/[^*].*)$", principal))])

@@ -84,7 +84,7 @@ def test_arrivals_come_at_their_rates() -> None:
 
 def test_waiting_events_are_taken_in_full_batches() -> None:
     result = Simulation([0.0] * 1000, path(1, batch=10, post=lambda rng: 0.01), Random(1)).run()
-    # The copy is idle when the first event arrives, so this event is a batch of its own.
+    # The function's only instance is idle when the first event arrives: a batch of its own.
     assert result.batches == 101
     assert max(result.latencies) == pytest.approx(1.01)
 
