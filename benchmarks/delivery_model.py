@@ -35,7 +35,7 @@ def lognormal(median: float, p99: float) -> Sampler:
 
 
 def store_and_read(round_trip: Sampler, *, batch_cpu: float, event_cpu: float) -> Chains:
-    """Return a sampler of the times at which deliver can post each event of a batch.
+    """Return a sampler of the times at which the `deliver` function can post each event of a batch.
 
     The whole batch is stored in one request. Then the connections of each user are read.
     """

@@ -4,8 +4,8 @@
 
 Herald's path starts at the provider's webhook. Both paths are timed from SNS, because from there
 they have the same steps: topic → queue → function → client. The function of the minimal path only
-posts with boto3 and stores nothing. The two paths are measured alternately. The benchmark prints tables and writes
-build/bench/path.json.
+posts with boto3 and stores nothing. The two paths are measured alternately. The benchmark prints
+tables and writes build/bench/path.json.
 """
 
 import argparse

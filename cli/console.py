@@ -3,8 +3,8 @@
 Printed text may come from outside: an event, a key's label, an error from AWS. All commands print
 through this module, which escapes the characters that would control the terminal.
 
-Exit codes: 0 all done · 1 partly done, or the operator answered no · 2 nothing was done, because of wrong
-usage, an unknown target or a lack of access.
+Exit codes: 0 all done · 1 partly done, or the operator answered no · 2 nothing was done, because of
+wrong usage, an unknown target or a lack of access.
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ def _revision(connection: Connection, schema: str) -> str | None:
 
 
 def _home(connection: Connection, schema: str) -> str | None:
-    """Return the schema of the version table: Herald's own, or that of an older Herald."""
+    """Return the schema that contains the version table: the current one, or an older one."""
     if _scalar(connection, "SELECT to_regclass(%s)", f"{Tables(schema).schema}.{VERSION_TABLE}"):
         return schema
     shared = _scalar(

@@ -192,7 +192,7 @@ def urls(value: object, depth: int = MAX_DEPTH) -> Iterator[str]:
 
 
 def outputs(value: object, *, expires_at: str | None = None) -> tuple[Output, ...]:
-    """Return one output for each URL in a JSON value, which is a text, a list or an object."""
+    """Return one output for each URL in a JSON value: a string, a list or an object."""
     found = list(dict.fromkeys(urls(value)))[:MAX_OUTPUTS]
     return tuple(one for address in found for one in output(address, expires_at=expires_at))
 

@@ -146,7 +146,7 @@ class Messages:
         return replay.Answer(frames, read)
 
     def _unsuperseded(self, connection: Connection, standing: Standing) -> tuple[list[str], int]:
-        """Return the notices whose generation has no result yet, and the bytes of events read."""
+        """Return the notices whose generation has no result yet, and how many bytes were read."""
         if not replay.may_be_superseded(standing):
             return standing.notices, 0
         head = standing.head

@@ -84,7 +84,7 @@ variable "policy" {
 
 variable "decrypt" {
   type        = map(set(string))
-  description = "Keys with which the function reads data, and the services through which it uses each key, for example { storage = [\"dynamodb\"] }."
+  description = "KMS keys that decrypt the data that the function reads, each with the AWS services through which the function uses it, for example { storage = [\"dynamodb\"] }."
   default     = {}
 
   validation {
@@ -98,7 +98,7 @@ variable "decrypt" {
 
 variable "encrypt" {
   type        = map(set(string))
-  description = "Keys with which the function writes data, and the services through which it uses each key, for example { messaging = [\"sns\"] }."
+  description = "KMS keys that encrypt the data that the function writes, each with the AWS services through which the function uses it, for example { messaging = [\"sns\"] }."
   default     = {}
 
   validation {
