@@ -89,6 +89,8 @@ class Report(NamedTuple):
         Herald's id, where the payload carries it; the one in the path counts first.
     failure
         Of FAILED and CANCELED.
+    repaired
+        The names of details that were changed or dropped; only Herald's own payload names them.
     """
 
     state: State
@@ -98,6 +100,7 @@ class Report(NamedTuple):
     progress: Progress | None = None
     failure: Failure | None = None
     model: str | None = None
+    repaired: tuple[str, ...] = ()
 
 
 def result(
