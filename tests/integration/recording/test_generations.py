@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from psycopg2.extensions import make_dsn, parse_dsn
 from psycopg2.extras import RealDictCursor
 
 from chalicelib.errors import DatabaseUnavailable, PublishFailed, Refused
@@ -20,6 +21,7 @@ from chalicelib.recording.generations import Recorded
 from chalicelib.recording.publishing import BATCH
 from chalicelib.recording.rows import OutboxRow
 from chalicelib.recording.webhooks import report_of
+from tests.integration.recording.round_trips import counted
 
 pytestmark = pytest.mark.integration
 
@@ -305,6 +307,39 @@ def await_lock(admin: Any) -> None:
         if admin.fetchone()["waiting"]:
             return
     raise AssertionError("nothing waits for a lock")
+
+
+def test_round_trips(reached: str, admin: Any, pending: Pending) -> None:
+    """A result takes two and its mark one; progress takes one. No statement has its own for BEGIN,
+    the limits or COMMIT.
+    """
+    parts = parse_dsn(reached)
+    generation_id = pending()
+    with counted((parts["host"], int(parts["port"]))) as (trips, port):
+        through = Database(lambda: make_dsn(reached, port=port))
+
+        def taken(act: Callable[[], Any]) -> int:
+            before = trips.count
+            act()
+            return trips.count - before
+
+        record(through, complete(pending()))  # connects
+        assert taken(lambda: record(through, progress(generation_id), "p")) == 1
+        recorded: list[Recorded] = []
+        report = complete(generation_id)
+        assert taken(lambda: recorded.append(record(through, report, "r"))) == 2
+        published = [str(recorded[0].event_id)]
+        assert (
+            taken(
+                lambda: through.run(
+                    lambda cursor: outbox.mark_published(cursor, published), deadline=soon()
+                )
+            )
+            == 1
+        )
+        assert taken(lambda: through.run(outbox.oldest_unpublished_seconds, deadline=soon())) == 1
+        through.close()
+    assert [row["published_at"] is None for row in rows(admin, "outbox")].count(True) == 1
 
 
 def test_concurrent_results_of_one_user_get_contiguous_offsets(
