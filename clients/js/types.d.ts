@@ -16,7 +16,7 @@ export interface Generation {
   createdAt: string | null;
   updatedAt: string;
   /** With status ERROR only. */
-  error?: { code: string; message: string };
+  error?: { code: string; message: string; providerCode?: string };
   /** True if the prompt was shortened to fit a frame. */
   truncated?: boolean;
 }

@@ -81,8 +81,9 @@ def test_an_odd_detail_does_not_cost_the_result(alice: User, herald: Herald) -> 
 def test_a_failed_generation_is_delivered_with_its_reason(alice: User, herald: Herald) -> None:
     tab = alice.tab()
     tab.hello()
-    failure = {"code": "nsfw", "message": "The prompt was refused."}
-    body = {"generationId": alice.generation(), "status": "ERROR", "error": failure}
+    given = {"code": "nsfw", "message": "The prompt was refused."}
+    failure = {**given, "code": "generation_failed", "providerCode": "nsfw"}
+    body = {"generationId": alice.generation(), "status": "ERROR", "error": given}
     assert herald.webhook("", body=json.dumps(body)).status_code == 200
     [frame] = tab.events(1)
     assert frame["event"]["type"] == "herald.generation.error"
