@@ -315,8 +315,19 @@ def test_an_event_example_matches_the_publishers_event(frame: Frame) -> None:
 
 def _published(event: Frame, read: events.Event) -> str:
     stage = event["source"].removeprefix("herald/")
+    now = datetime.fromisoformat(event["time"])
+    if read.is_progress:
+        data = event["data"]
+        return generation_events.build_progress(
+            event["subject"],
+            event["userid"],
+            stage=stage,
+            now=now,
+            fraction=data["progress"],
+            step=data["step"],
+            preview_url=data["previewUrl"],
+        )
     if read.epoch is None or read.offset is None:
-        now = datetime.fromisoformat(event["time"])
         return generation_events.build_notice(
             event["subject"], event["userid"], stage=stage, now=now
         )
@@ -330,7 +341,10 @@ def _published(event: Frame, read: events.Event) -> str:
         "user_id": event["userid"],
         "version": 2,
     }
-    return generation_events.build(row, stage=stage, epoch=read.epoch, offset=read.offset)
+    outputs = event["data"].get("outputs", ())
+    return generation_events.build(
+        row, stage=stage, epoch=read.epoch, offset=read.offset, outputs=outputs
+    )
 
 
 def test_the_codes_match_the_server() -> None:
