@@ -74,6 +74,12 @@ def test_results_are_read_only_back_to_the_oldest_event_outside_the_stream() -> 
     assert stored.read <= 10
 
 
+def test_a_result_whose_transaction_began_before_that_of_the_progress_ends_it_too() -> None:
+    """Times are those of the beginning of a transaction, and the result's may have waited."""
+    stored = Stored([text("result", 1, 99), text("result", 2, 99)])
+    assert outside(stored, [(PROGRESS, 1, 100)]).progress == []
+
+
 def test_progress_older_than_the_results_that_are_read_is_not_sent() -> None:
     """Its result may be among those that were not read."""
     many = 3 * replay.RECENT_RESULTS
