@@ -93,7 +93,10 @@ def outside(inbox: Inbox, user_id: str, standing: Standing) -> Outside:
     if not standing.outside:
         return Outside([], [], 0)
     found = [(json.loads(text), text) for text in reversed(standing.outside)]  # oldest first
-    results = _results(inbox, user_id, standing.head, events.seconds(found[0][0]["time"]))
+    # A notice may be about a webhook that was sent again after the result; no progress is so late.
+    only_progress = all(event["type"] == events.PROGRESS for event, _ in found)
+    oldest = events.seconds(found[0][0]["time"]) if only_progress else 0
+    results = _results(inbox, user_id, standing.head, oldest)
     notices: list[str] = []
     progress: dict[str, str] = {}
     for event, text in found:

@@ -54,8 +54,12 @@ def outside(stored: Stored, given_outside: Sequence[tuple[str, int, int]]) -> An
 def test_open_generations_have_their_notices_and_their_newest_progress(
     given_outside: list[tuple[str, int, int]], ended: dict[int, int]
 ) -> None:
-    # A report that comes after the result is not recorded.
-    found = [each for each in given_outside if each[2] <= ended.get(each[1], 3000)]
+    # Progress that comes after the result is not recorded.
+    found = [
+        (kind, generation, second)
+        for kind, generation, second in given_outside
+        if kind != PROGRESS or second <= ended.get(generation, 3000)
+    ]
     results = [text("result", *each) for each in sorted(ended.items(), key=lambda each: each[1])]
     sent = outside(Stored(results), found)
     still_open = [each for each in found if each[1] not in ended]
@@ -78,6 +82,12 @@ def test_a_result_whose_transaction_began_before_that_of_the_progress_ends_it_to
     """Times are those of the beginning of a transaction, and the result's may have waited."""
     stored = Stored([text("result", 1, 99), text("result", 2, 99)])
     assert outside(stored, [(PROGRESS, 1, 100)]).progress == []
+
+
+def test_a_notice_that_comes_long_after_its_result_is_not_sent() -> None:
+    """The provider sent its webhook again, and this time the database failed."""
+    stored = Stored([text("result", 1, 1), text("result", 2, 2)])
+    assert outside(stored, [("notice", 1, 2000), (PROGRESS, 3, 2000)]).notices == []
 
 
 def test_progress_older_than_the_results_that_are_read_is_not_sent() -> None:
