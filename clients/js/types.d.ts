@@ -16,7 +16,7 @@ export interface Generation {
   createdAt: string | null;
   updatedAt: string;
   /** With status ERROR only. */
-  error?: { code: string; message: string };
+  error?: { code: string; message: string; providerCode?: string };
   /** All files of the generation, if Herald knows them; `imageUrl` is the first picture. */
   outputs?: Output[];
   /** True if outputs were left out at the end, or the prompt was shortened, to fit a frame. */
