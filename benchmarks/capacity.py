@@ -1,7 +1,7 @@
 """The limits of Herald, the load that users create, and a comparison of the two.
 
-Settings has the defaults of infra/variables.tf and AWS's default quotas. Workload computes the load
-on each of them. Rates are per second.
+Settings has the defaults of infra/variables.tf and AWS's default quotas. Workload describes the
+users. `needs` computes how much of each limit they require. Rates are per second.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from chalicelib.protocol.server_frames import LIFETIME_MS, PING_MS
 
-# clients replace a connection in the last tenth of its lifetime, on average halfway through it
+# clients replace a connection in the last tenth of its lifetime, on average in the middle of it
 SPREAD = 0.1
 RENEWAL = LIFETIME_MS / 1000 * (1 - SPREAD / 2)  # average seconds
 ROOM = 0.7  # the planned maximum use of a limit, as a share
@@ -67,7 +67,7 @@ class Workload:
     users: float
     events_per_hour: float = 6.0  # events per hour and connected user
     burst: float = 5.0  # multiple of the mean rate during a burst, which lasts twenty seconds
-    # new connections per hour, in addition to the renewal before two hours
+    # new connections per hour and user, in addition to the renewals at the end of each lifetime
     reloads_per_hour: float = 1.0
 
     @property
@@ -98,7 +98,8 @@ class Busy(NamedTuple):
 
 
 BUSY = Busy()
-# posts: welcome and one frame of missed events; caught_up is the route response
+# posts after a hello: welcome and one frame of missed events; caught_up is returned as the
+# response of the route and needs no post
 POSTS_OF_A_HELLO = 2
 
 
@@ -116,7 +117,7 @@ class Rates(NamedTuple):
 
     @property
     def other_requests(self) -> float:
-        """Requests per second that count against the account's quota, without webhooks and posts of
+        """Requests per second that count against the account's quota, except webhooks and posts of
         events.
         """
         return self.client_requests + POSTS_OF_A_HELLO * self.connects
@@ -134,7 +135,9 @@ def storm(load: Workload, settings: Settings) -> Rates:
 
 
 def needs(rates: Rates, settings: Settings, batch_seconds: float) -> dict[str, float]:
-    """Return the value that each setting needs at least. A full batch takes `batch_seconds`."""
+    """Return the minimum value of each setting for these rates. A full batch takes
+    `batch_seconds`.
+    """
     events, connects, pings = rates
     copies = max(events / BATCH * batch_seconds, events / settings.posts_per_second)
     callbacks = events * BUSY.callback

@@ -103,7 +103,7 @@ def measure(variant: str, shape: str, times: int) -> dict[str, float]:
 
 
 def round_trips(times: int) -> dict[str, float]:
-    """Measure the minimum time of one store, one read and one post, on a plain socket that is
+    """Measure the minimum time of one store, one read and one post, on TLS connections that are
     already open.
     """
     query = "DynamoDB_20120810.Query"

@@ -35,8 +35,8 @@ class Storm:
     unanswered: float = 0.0  # throttled pings and hellos
 
     def seconds_until(self, share: float) -> float | None:
-        """Return the time after which at least this share stayed connected, or None if there is
-        none.
+        """Return the time from which at least this share of the users stays connected, or None if
+        the simulation ends with fewer.
         """
         reached = None
         for when, back in zip(self.times, self.back, strict=True):
@@ -88,8 +88,8 @@ def storm(load: Workload, settings: Settings, *, seconds: float = 3600.0) -> Sto
 
     The simulation ends after `seconds` at the latest.
 
-    A refused attempt takes no tokens. A client whose hello is throttled reconnects after its
-    timeout. A client also reconnects if two pings in a row are throttled.
+    A refused attempt takes no tokens. A client whose hello is throttled waits and tries again, as
+    after a refused attempt. A client also reconnects if two pings in a row are throttled.
     """
     steps = int(seconds / STEP)
     waiting = [_Window(steps) for _ in range(LEVELS + 1)]  # waiting clients by number of failures

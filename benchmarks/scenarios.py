@@ -1,6 +1,6 @@
 """The simulated scenarios: the times of each step, quiet and burst arrivals, and the results.
 
-A comment and docs/scaling.md give the source of each number, or say that it is assumed.
+For each number, a comment and docs/scaling.md give the source or say that the number is assumed.
 """
 
 from dataclasses import replace
@@ -75,8 +75,8 @@ class Run(NamedTuple):
 
     @property
     def late(self) -> float:
-        """The share of events that arrive late, with the provider's next attempt or the client's
-        next ping.
+        """The share of events that arrive late, because they wait for the provider's next attempt
+        or the client's next ping.
         """
         return (self.outcome.deferred + self.outcome.left) / len(self.outcome.latencies)
 

@@ -90,8 +90,8 @@ def raise_table(sizes: Sequence[float]) -> str:
 
 
 def latency_rows(size: float, seed: int = SEED) -> list[str]:
-    """Return the rows for one number of users: with the defaults, and with raised limits where they
-    differ.
+    """Return the rows for one number of users: one with the defaults, and one for each variant of
+    raised limits that differs.
     """
     load = Workload(size)
     rows = []

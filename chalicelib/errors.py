@@ -6,11 +6,11 @@ HeraldError
 ├── Unauthorized            the credential is missing or invalid
 ├── ForbiddenOrigin         the page's origin is not on the allow-list
 ├── Revoked                 the credential was issued before the user's sessions were revoked
-├── OverBudget              the user's replays have used up their budget for now
+├── OverBudget              the user's budget for replays is used up for now
 ├── InvalidEvent            a queue message is not an event of Herald
 ├── InvalidDsn              the database secret's value is not a DSN
 ├── DatabaseError           a database transaction failed
-│   ├── DatabaseUnavailable every attempt failed, or time ran out; it may succeed later
+│   ├── DatabaseUnavailable every attempt failed, or time ran out; a later attempt may succeed
 │   └── DatabaseRejected    PostgreSQL rejected the data; the same data never succeeds
 ├── PublishFailed           every attempt to publish an event to SNS failed, or time ran out
 └── ServiceError            a service called by the engine answered with an error
@@ -87,7 +87,7 @@ class DatabaseRejected(DatabaseError):
 
 
 class PublishFailed(HeraldError):
-    """SNS refused an event in every attempt, or the time ran out.
+    """Every attempt to publish an event to SNS failed, or time ran out.
 
     `blames_request` is true if SNS refused the content of the request, which can never succeed.
     """

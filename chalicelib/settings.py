@@ -14,7 +14,7 @@ PREFIX = "HERALD_"
 
 
 class Common:
-    """The settings of every function. Plain annotated classes, because they load quickly."""
+    """The settings of every function. These classes have only annotations, so they load quickly."""
 
     stage: str  # of the deployment; events and metrics contain it
     log_level: str  # the least severe level that is logged; INFO when empty

@@ -9,7 +9,7 @@ from cli.console import PARTLY, note
 
 
 def main() -> None:
-    """Run the command. The traceback of an unexpected error may contain text from outside."""
+    """Run the command. `note` escapes tracebacks, because they may contain text from outside."""
     try:
         app(prog_name="herald")
     except Exception:

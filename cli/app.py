@@ -50,7 +50,7 @@ class Herald(Program):
         return super().expects(error) or isinstance(error, (CommandError, *of_aws))
 
     def shown(self, error: Exception) -> str:
-        """Return the line for an expected error, which may contain text from outside."""
+        """Return the text of an expected error, escaped: it may contain text from outside."""
         return lines(str(error))
 
 

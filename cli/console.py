@@ -53,7 +53,7 @@ def confirmed(question: str, *, yes: bool) -> bool:
 
 
 def printable(text: str) -> str:
-    """Escape all characters that control a terminal or that it does not show.
+    """Escape all characters that control a terminal or are invisible on it.
 
     These are control characters (C0, C1), bidirectional controls, other invisible characters, and
     surrogates, which cannot be encoded.

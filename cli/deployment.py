@@ -150,13 +150,16 @@ def _backend(stage: str) -> list[str]:
 
 
 def account(stage: str) -> str:
-    """Return who we are on AWS, as a line; raises CommandError for invalid credentials."""
+    """Return the AWS account, Region and identity in one line.
+
+    Raises CommandError for invalid credentials.
+    """
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     where = place.read(_variables(stage))
-    # The Region of the state's bucket, unless the backend file names one. Terraform does not read
-    # the Region in the profile.
+    # Terraform uses this as the Region of the state's bucket, unless the backend file names one. It
+    # does not read the Region in the profile.
     os.environ.setdefault("AWS_REGION", where.region)
     try:
         identity = boto3.client("sts", region_name=where.region).get_caller_identity()

@@ -7,9 +7,9 @@ so every stream gets a new epoch.
 One transaction changes these tables for every stream:
 
 1. `streams`: a new epoch, and offsets start at 1 again. The new epoch must sort after the old one
-(both are UUIDv7), because the head in the inbox never moves to an older epoch. Otherwise, nothing
-is changed. 2. `outbox`, rows that were never published: their events take the first offsets of the
-new epoch,
+   (both are UUIDv7), because the head in the inbox never moves to an older epoch. If it does not,
+   nothing is changed.
+2. `outbox`, rows that were never published: their events take the first offsets of the new epoch,
    in their old order and with their old ids. With the old epoch, clients that already use the new
    epoch would not receive them. Rows of the last seconds are not changed, because the callback that
    wrote them may be publishing them now.
@@ -66,7 +66,7 @@ def renew(cursor: Cursor) -> Renewed:
     Raises
     ------
     CommandError
-        The server's clock is behind the time of a current epoch.
+        The database server's clock is behind the time in a current epoch.
     """
     # no time limit, because the tables may be large
     cursor.execute("SET LOCAL statement_timeout = 0")

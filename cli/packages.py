@@ -1,7 +1,7 @@
 """The packages that were deployed to a stage from this machine, kept for a rollback.
 
-They are build/packages/<stage>/<sha256>.zip. The last deployed package has the newest modification
-time.
+Each package is build/packages/<stage>/<sha256>.zip. The last deployed package has the newest
+modification time.
 """
 
 from __future__ import annotations

@@ -171,7 +171,7 @@ class _Release:
         return DatabaseTarget(target.secret("database"), schema) if stored else None
 
     def agreed(self, database: DatabaseTarget | None) -> bool:
-        """Ask if there is anything to change; raises CommandError if the database fails."""
+        """Ask for confirmation if anything changes; raises CommandError if the database fails."""
         steps = self._pending(database) if database else []
         if not self._planned.anything and not steps:
             note("Nothing to change.")
@@ -196,7 +196,8 @@ class _Release:
     def apply(self) -> None:
         """Keep the package and apply the plan.
 
-        The package counts as the last deployed one even if the apply fails, so it is kept first.
+        The package is kept before the apply, because it counts as the last deployed one even if the
+        apply fails.
         """
         packages.keep(self._deployment.stage, self._deployment.package)
         if self._planned.anything:

@@ -1,8 +1,8 @@
 """Revoking a user's sessions: first write the mark, then close the connections.
 
 The mark replaces the user's item, and the same request returns the connections that were in it. A
-connection that is being opened at that moment is therefore either returned, or refused because of
-the mark.
+connection that is being opened at that moment is therefore either returned and then closed, or
+refused because of the mark.
 """
 
 from __future__ import annotations

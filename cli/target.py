@@ -4,7 +4,7 @@ Commands need a stage's Terraform outputs. `--stage` reads them from its state, 
 a file with the result of `terraform output -json`. Without these options, the target is the first
 of these that is given: the local stack in --stack-env or HERALD_STACK_ENV, the stage in the
 environment variable STAGE, and the local stack that `make up` started. `--set name=value` overrides
-single outputs, and can also supply all outputs that a command needs.
+one output; repeated, it can also supply all outputs that a command needs.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class Target:
             region = self._outputs.get("aws_region") or os.environ.get("AWS_REGION")
             session: Any = boto3.Session(region_name=region)
             return session.client(service, endpoint_url=url)
-        # All of them are given: an operator's profile must not lead a local command to AWS.
+        # With all of these arguments, boto3 does not use the operator's profile. Otherwise, a local
+        # command could reach AWS.
         session = boto3.Session(
             aws_access_key_id=self._aws["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self._aws["AWS_SECRET_ACCESS_KEY"],
@@ -72,7 +73,7 @@ class Target:
         return self._outputs.get(f"{kind}_secret_arn") or f"herald-{self.output('stage')}-{kind}"
 
     def secret(self, kind: str) -> str:
-        """Return a secret's value; raises botocore's ClientError, also if there is no value."""
+        """Return a secret's value; raises botocore's ClientError, e.g. if there is no value."""
         client = self.client("secretsmanager")
         answer = client.get_secret_value(SecretId=self.secret_id(kind))
         if "SecretString" not in answer:
@@ -89,7 +90,8 @@ class Target:
     def database_schema(self, planned: str = "") -> str:
         """Return the schema of Herald's tables.
 
-        This is HERALD_DATABASE_SCHEMA, or else the stage's planned schema, or else its current one.
+        This is HERALD_DATABASE_SCHEMA if it is set, otherwise the schema in the stage's plan,
+        otherwise the schema in the outputs or the default.
         """
         return _checked_schema(
             os.environ.get(DATABASE_SCHEMA) or planned or self._outputs.get("database_schema")
@@ -136,8 +138,8 @@ def choose(which: Which) -> Target:
 def database(which: Which) -> DatabaseTarget:
     """Return the database to work on.
 
-    If HERALD_DATABASE_URL is set, no target is needed. The schema is then HERALD_DATABASE_SCHEMA or
-    the default.
+    If HERALD_DATABASE_URL is set, no target is needed. The schema is then HERALD_DATABASE_SCHEMA,
+    the `database_schema` of --set, or the default.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-# $connect: stores the connection, and closes the user's oldest when there are too many.
+# $connect: stores the connection, and closes the user's oldest connection if the user has too many.
 
 module "connect" {
   source = "./modules/function"

@@ -9,8 +9,8 @@ locals {
   callback_path    = "/callbacks/generations"
 
   function_log_prefix = "/aws/lambda/${local.name}-"
-  # AWS allows log delivery with a resource policy of limited length. Log groups with this prefix do
-  # not need an entry in that policy.
+  # To deliver logs, AWS needs a resource policy, whose length is limited. Log groups with this prefix
+  # do not need an entry in that policy.
   access_log_prefix = "/aws/vendedlogs/${local.name}-"
 
   # The URLs use the domains' names from the variables, because the functions are created before the APIs' domains.

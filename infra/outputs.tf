@@ -44,7 +44,7 @@ output "dlq_url" {
 }
 
 output "domain_targets" {
-  description = "Target of each custom domain's DNS record: a CNAME record to name, or an alias record to name in hosted_zone_id."
+  description = "Target of each custom domain's DNS record. A CNAME record needs only `name`; an alias record needs `name` and `hosted_zone_id`."
   value = merge(
     { for domain in module.callback_domain : var.callback_domain.name => domain.target },
     { for domain in module.websocket_domain : var.websocket_domain.name => domain.target },

@@ -1,4 +1,4 @@
-# Credentials come from the standard AWS environment variables. Credentials of another account than the stage's are refused.
+# Credentials come from the standard AWS environment variables. Terraform refuses credentials of any account other than the stage's.
 provider "aws" {
   region              = var.aws_region
   allowed_account_ids = [var.aws_account_id]

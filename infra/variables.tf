@@ -69,7 +69,7 @@ variable "lambda_runtime" {
 
   validation {
     condition     = contains(["python3.11", "python3.12", "python3.13"], var.lambda_runtime)
-    error_message = "Build the package with Python 3.11, 3.12 or 3.13: the AWS provider in terraform.tf knows no other runtime."
+    error_message = "Build the package with Python 3.11, 3.12 or 3.13: the AWS provider in terraform.tf accepts no newer version."
   }
 }
 

@@ -32,7 +32,7 @@ def choose(
     ] = stack_env.STACK,
 ) -> None:
     """Select the stack for the command."""
-    # A signal becomes an exception, so that a stack that is being started is stopped again.
+    # Signals raise an exception, so that a stack that is interrupted while it starts is stopped.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     context.obj = stack

@@ -47,8 +47,8 @@ class Emulator(NamedTuple):
         }
 
     def client(self, service: str, url: str | None = None) -> Any:
-        """Return a boto3 client of the account's root user, for the emulator or for the `url` of an
-        API.
+        """Return a boto3 client of the account's root user. It sends requests to the emulator's
+        address or, if given, to `url`, the address of one API.
         """
         keys = {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret_key}
         make: Any = boto3.client
@@ -107,7 +107,8 @@ def start(stack: Path, settings: Mapping[str, str]) -> Emulator:
         },
     )
     log = stack / "logs" / "emulator.log"
-    # With -P, Python does not add local/ to the import path, where its modules would hide others.
+    # Without -P, Python would add local/ to the import path, and modules in local/ would hide other
+    # modules of the same name.
     command = [str(python), "-P", str(ROOT / "local" / "emulator_app.py"), str(emulator.port)]
     process = processes.start(command, environment=environment, directory=scratch, log=log)
     processes.await_ready(process, emulator.healthy, name="emulator", log=log)

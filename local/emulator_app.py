@@ -77,7 +77,7 @@ async def _control(scope: MutableMapping[str, Any], receive: Receive, send: Send
 
 
 async def _refuse_post(send: Send) -> None:
-    """Whether the message is larger than 128 KB. API Gateway refuses it, but MiniStack does not."""
+    """Refuse a message over 128 KB, as API Gateway does. MiniStack accepts such messages."""
     headers = {"content-type": "application/json", "x-amzn-errortype": "PayloadTooLargeException"}
     await gate.answer(send, 413, headers, json.dumps({"message": "Payload Too Large"}).encode())
 

@@ -38,7 +38,8 @@ def correct_ministack() -> None:
     _draw_function_credentials()
     _refuse_what_sqs_refuses()
     _keep_new_secrets_empty()
-    # MiniStack delays a message that follows a batch within 50 ms; SQS does not.
+    # After a poll that finds nothing, MiniStack can wait 50 ms before the next poll, which delays
+    # messages. AWS does not delay them.
     lambda_svc._ESM_IDLE_WAKE_GAP_SECONDS = 0.001
 
 
@@ -190,8 +191,8 @@ def _refuse_what_sqs_refuses() -> None:
     """SQS refuses some characters, and more than 10 message attributes. MiniStack checks only the
     bodies of messages that are sent directly.
 
-    SNS does not retry a client error. The subscription's dead-letter queue is also an SQS queue and
-    would refuse the same message, so the message is lost.
+    If SQS refuses a message from SNS, the message is lost: SNS does not retry after a client error,
+    and the subscription's dead-letter queue, also an SQS queue, would refuse the message too.
     """
     deliver, send = sns._deliver_to_sqs, sqs._act_send_message
 
@@ -214,7 +215,7 @@ def _refuse_what_sqs_refuses() -> None:
 
 
 def _keep_new_secrets_empty() -> None:
-    """A secret created without a value has no version; MiniStack creates a version without text."""
+    """On AWS, a secret created without a value has no version. MiniStack creates an empty one."""
     store = secretsmanager._store_new_secret
 
     def stored(name: str, **values: Any) -> Any:

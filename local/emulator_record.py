@@ -92,7 +92,9 @@ class Recorded:
 
 
 def of_environment() -> Recorder:
-    """Return a recorder for the file in HERALD_EMULATOR_RECORD, or None if it is not set."""
+    """Return a recorder for the file named by HERALD_EMULATOR_RECORD. If the variable is not set,
+    nothing is recorded.
+    """
     return Recorder(os.environ.get("HERALD_EMULATOR_RECORD"))
 
 

@@ -23,7 +23,7 @@ IDLE_SECONDS = float(os.environ.get("HERALD_EMULATOR_IDLE_SECONDS", "600"))
 LIFETIME_SECONDS = float(os.environ.get("HERALD_EMULATOR_LIFETIME_SECONDS", "7200"))
 _GOING_AWAY, _TOO_BIG = 1001, 1009
 
-# The responses of the authorizer and of $connect to the handshake in this task.
+# For the handshake in the current asyncio task: the results of the authorizer and of $connect.
 handshake: ContextVar[dict[str, Any] | None] = ContextVar("handshake", default=None)
 
 
@@ -44,8 +44,8 @@ class Connection:
             return await self._receive()
         pending = asyncio.ensure_future(self._receive())
         try:
-            # Sending also resets the idle time, so the timeout must be checked again when it
-            # expires.
+            # Sending also resets the idle time, so the deadline may have moved during the wait. It
+            # is computed again before each wait.
             while not pending.done():
                 deadline = min(self._active + IDLE_SECONDS, self._opened + LIFETIME_SECONDS)
                 left = deadline - time.monotonic()

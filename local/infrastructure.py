@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _SOURCE = ROOT / "infra"
 
-# All differences from AWS, as override files; {url} is the emulator's address.
+# Override files with all differences from a deployment on AWS; {url} is the emulator's address.
 OVERRIDES = {
     # The state is a file.
     "backend_override.tf": """\
@@ -36,8 +36,8 @@ locals {
   management_endpoint = "{url}/_aws/execute-api/${module.websocket.api_id}/${var.stage}"
 }
 """,
-    # The emulator adds settings of HTTP APIs to the authorizer. Without this override, every plan
-    # would remove them.
+    # The emulator adds two settings of HTTP APIs to the WebSocket authorizer. Without this
+    # override, every plan would try to remove these settings.
     "modules/websocket/authorizer_override.tf": """\
 resource "aws_apigatewayv2_authorizer" "this" {
   lifecycle {

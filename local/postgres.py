@@ -92,7 +92,8 @@ class Postgres(NamedTuple):
             self._run("pg_ctl", "-w", "-t", "30", "-m", mode, "stop")
 
     def running(self) -> bool:
-        # Before initdb runs, the server's user may have no access to the directory.
+        # pg_ctl runs as the server's user, who may have no access to the directory before there is
+        # data, so it is not called then.
         return self._has_data() and self._call("pg_ctl", "status").returncode == 0
 
     def remove(self) -> None:

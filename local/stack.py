@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 STAGE = "local"
 ISSUER = "herald-studio"
 AUDIENCE = "herald"
-# concurrent instances of deliver; more than a laptop's cores would only make the batches smaller
+# concurrent instances of deliver; with more instances than cores, batches would only be smaller
 COPIES = 4
 
 
@@ -62,7 +62,7 @@ class Stack:
 
     @property
     def postgres(self) -> Postgres:
-        """Return the database server of the running stack, which callers can stop and start."""
+        """Return the running stack's database server, which callers can stop and start."""
         return (State.load(self._state_file) or State()).servers()[0]
 
     def environment(self) -> dict[str, str]:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 def pytest_configure(config: pytest.Config) -> None:
     # pytest tears down fixtures on Ctrl-C but not on SIGTERM, so SIGTERM is handled like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # pytest-terraform aborts the run if terraform is not on PATH. The tests that use it set their
-    # own terraform.
+    # pytest-terraform aborts the run if terraform is not on PATH. Any name prevents this. The tests
+    # that use the plugin set the path of terraform themselves.
     if not shutil.which("terraform"):
         config.option.dest_tf_binary = "terraform"
 

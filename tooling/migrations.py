@@ -81,8 +81,8 @@ def prepare(connection: Connection, schema: str) -> None:
     """Make migrations create their objects in `schema`, in the caller's transaction.
 
     The schema is created if it does not exist, and the version table of an older Herald is moved to
-    it. The schema is then first in the search path. The rest of the path follows, because an older
-    Herald's tables are there.
+    it. The schema becomes the first in the search path. The previous search path follows, because
+    an older Herald's tables are in one of its schemas.
     """
     name = Tables(schema).schema
     # A longer wait would delay every transaction that waits for the same lock.

@@ -122,8 +122,8 @@ def _add_bytecode(archive: Path) -> None:
     """Add bytecode to the archive, so that Lambda does not compile the modules in every cold start.
 
     The archive must depend only on the sources, so that the same sources give the same hash. The
-    bytecode therefore has unchecked hashes instead of time stamps, and is compiled in a separate
-    process.
+    bytecode therefore has unchecked hashes instead of time stamps, and is compiled in a process
+    with a fixed hash seed.
     """
     unpacked = archive.with_suffix(".unpacked")
     shutil.unpack_archive(archive, unpacked)

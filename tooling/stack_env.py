@@ -1,4 +1,4 @@
-"""Reads the stack.env file of a local stack, which has its addresses and secrets while it runs."""
+"""Reads stack.env, the file with the addresses and secrets of a local stack that is running."""
 
 from __future__ import annotations
 

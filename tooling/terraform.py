@@ -91,8 +91,8 @@ def cli_config() -> Path | None:
 
 
 def find_mirror(places: Sequence[Path]) -> Path | None:
-    """Find a mirror with the AWS provider for this platform in the directories `places` or directly
-    below them.
+    """Find a mirror with the AWS provider for this platform in the directories `places` or up to
+    two levels below them.
     """
     for place in places:
         for depth in ("*", "*/*", "*/*/*"):

@@ -25,8 +25,8 @@ class Secrets:
         Raises
         ------
         ServiceError
-            Secrets Manager refused or did not answer. The code is ResourceNotFoundException if the
-            secret has no value yet.
+            Secrets Manager refused the request or did not answer. The code is
+            ResourceNotFoundException if the secret has no value yet.
         """
         kept = self._kept.get(arn)
         if kept is None or self._clock() - kept[0] > KEEP_SECONDS:

@@ -27,7 +27,7 @@ _THROTTLED = (
     b"RequestLimitExceeded",
     b"InternalServerError",
 )
-# Errors with status 400 that blame the caller or the service, not what the request says.
+# Errors with status 400 whose cause is the caller or the service, not the request's content.
 _NOT_THE_REQUEST = (
     *("AccessDenied", "UnrecognizedClient", "ExpiredToken", "MissingAuthenticationToken"),
     *("IncompleteSignature", "InvalidSignature", "ResourceNotFound", "ResourceInUse"),
@@ -36,7 +36,7 @@ _NOT_THE_REQUEST = (
 
 
 class Protocol:
-    """How a service is addressed: signing name, suffix of its setting, target prefix, version."""
+    """How a service is called: signing name, suffix of AWS_ENDPOINT_URL, target prefix, version."""
 
     def __init__(self, name: str, setting: str, target: str, version: str) -> None:
         self.name = name
@@ -101,7 +101,8 @@ class Service:
         Raises
         ------
         ServiceError
-            At least one operation failed. The error is that of the first one in order.
+            At least one operation failed. If several failed, the error is that of the first
+            failed operation in the order of `calls`.
         """
         limit = time.monotonic() + CALL_SECONDS if deadline is None else deadline
         results = self._engine.call_all([self.request(*call) for call in calls], limit)
@@ -138,7 +139,7 @@ def error_code(result: Response) -> str:
 
 
 def blames_request(result: Response) -> bool:
-    """Whether the service refused what the request says: the same request will never succeed."""
+    """Whether the request was refused for its content, so that it can never succeed."""
     if result.status not in (400, 413):
         return False
     code = error_code(result)

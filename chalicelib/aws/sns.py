@@ -47,14 +47,14 @@ class Entry(NamedTuple):
 
 
 class BatchResult(NamedTuple):
-    """The ids that SNS accepted, and the error code of each that it refused."""
+    """The ids of accepted messages, and the error code for each id that SNS refused."""
 
     accepted: list[str]
     refused: dict[str, str]
 
 
 class Sns:
-    """The SNS service of the process's Region; `sleep` waits between tries, in seconds."""
+    """The SNS service of the process's Region. `sleep` waits between attempts; it takes seconds."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Sns:
         deadline
             On the clock of time.monotonic().
         tries
-            How often it is tried at most. A message whose response was lost is published again.
+            The maximum number of attempts. A message whose response was lost is published again.
 
         Raises
         ------

@@ -101,8 +101,8 @@ class Batch(NamedTuple):
 def read(records: Iterable[SqsRecord], stage: str, max_receive_count: int) -> Batch:
     """Parse the events in queue messages and group them by user.
 
-    A message without a valid event of this stage fails; the other messages do not fail because of
-    it.
+    The ids of messages without a valid event of this stage are collected in `invalid`. Such
+    messages do not affect the others.
     """
     recipients: dict[str, Recipient] = {}
     invalid: list[str] = []

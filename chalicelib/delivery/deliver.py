@@ -69,8 +69,8 @@ class Deliver:
     def handle(self, event: SqsEvent, context: LambdaContext) -> SqsResponse:
         """Deliver one batch and return the messages that must be received again.
 
-        Messages that are not delivered MARGIN_SECONDS before the function's timeout are returned as
-        failed.
+        The deadline is MARGIN_SECONDS before the function's timeout. Messages that are not
+        delivered by then are returned as failed.
         """
         began = time.monotonic()
         deadline = deadline_of(context, MARGIN_SECONDS)

@@ -30,9 +30,9 @@ class TokenBucket:
     A permit allows one request. The bucket fills at a steady rate. By default, it holds the permits
     of half a second at most, which limits bursts.
 
-    Each refusal by the service (status 429) lowers the pace by a tenth. Each other response raises
-    it by a hundredth of the configured rate. A few refusals because of one slow client therefore
-    have little effect, but an exhausted quota quickly lowers the pace.
+    Each refusal by the service (status 429) lowers `pace`, the current rate, by a tenth. Each other
+    response raises `pace` by a hundredth of `rate`, the configured rate. A few refusals because of
+    one slow client therefore have little effect, but an exhausted quota quickly lowers `pace`.
     """
 
     def __init__(self, rate: float, burst: float | None = None) -> None:

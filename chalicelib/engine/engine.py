@@ -135,8 +135,8 @@ class Engine:
 
         All requests are signed before the first is sent. They then arrive close together, so that
         the receiver wakes up only once. New connections are opened only here, between two polls.
-        Otherwise a new connection could reuse the descriptor of a closed one and be mistaken for
-        ready.
+        Otherwise a new connection could get the file descriptor of a closed connection whose poll
+        result is still pending, and be treated as ready.
         """
         wait = TICK
         signed: list[tuple[HttpConnection[Request], bytes]] = []
@@ -233,7 +233,7 @@ class Engine:
                 pool.waiting.appendleft(request)
                 return
         elif connection.reused and not answering:
-            # idle for as long, so the peer has probably closed them too
+            # an idle connection turned out to be closed; the others probably are too
             for sibling in pool.idle[:]:
                 self._close(sibling)
             # resent at once; not counted as an attempt

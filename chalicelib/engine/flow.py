@@ -22,8 +22,8 @@ def run_flows(engine: Engine, flows: Iterable[Flow], deadline: float) -> None:
     responses.
 
     A flow's next request is sent as soon as the previous response has arrived. `deadline` is a
-    value of time.monotonic(). After it every request fails immediately, so that each flow still
-    runs to its end.
+    value of time.monotonic(). After the deadline, every request fails immediately, so each flow
+    still runs to its end.
     """
     for flow in flows:
         _continue(engine, flow, None)

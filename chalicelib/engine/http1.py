@@ -163,7 +163,7 @@ class Reader:
         return self._response() if complete else None
 
     def end(self) -> Response | None:
-        """Process the end of the connection; return the response if this completes it."""
+        """Handle the closed connection; return the response if its body ends at this point."""
         self._reusable = False
         ended = self._status and not self._chunked and self._length is None
         return self._response() if ended else None

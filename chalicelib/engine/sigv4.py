@@ -1,7 +1,7 @@
 """AWS Signature Version 4, optimized for many small requests to few endpoints.
 
-Intermediate results are cached: the signing key for a day, and the parts that contain the time for
-a second.
+Intermediate results are cached. The signing key is kept for a day. The parts that contain the time
+are kept for a second.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """

@@ -37,8 +37,8 @@ class Broken(Exception):
 class HttpConnection(Generic[T]):
     """A socket that carries one request at a time.
 
-    `established` is true once the connection is open, so that a request may have reached the
-    service. `reused` is true once a response has arrived. `expires` is the time of the engine's
+    `established` is true once the connection is open; from then on, a request may have reached the
+    service. `reused` is true once a response has arrived. `expires` is the time on the engine's
     clock at which the request times out or the idle connection is closed. `carries` is the current
     request, or None while the connection is idle; the engine sets it.
     """

@@ -137,7 +137,13 @@ class BadFrame(HeraldError):
 
 
 def parse(text: str) -> ClientFrame:
-    """Return a client's frame with every field of its shape; raises BadFrame naming the field."""
+    """Return a client's frame, with defaults for missing optional fields.
+
+    Raises
+    ------
+    BadFrame
+        The frame is invalid. The message names the field.
+    """
     try:
         frame: ClientFrame = _validator.validate_json(text)
     except ValidationError as exc:

@@ -251,7 +251,7 @@ def parse(text: str, *, stage: str | None = None) -> Event:
 def opened(text: str) -> tuple[str, dict[str, Any]]:
     """Return the text and the JSON object of a queue message's event, without checking the event.
 
-    SNS's envelope is removed. SNS adds it while raw delivery is off.
+    If raw delivery is off, SNS wraps the event in an envelope. The envelope is removed.
 
     Raises
     ------
@@ -332,8 +332,8 @@ def _position(event: Mapping[str, str]) -> tuple[str, int]:
     sequence, epoch = event["sequence"], event["epoch"]
     if not (sequence.isascii() and sequence.isdigit() and 0 < int(sequence[:20]) <= MAX_OFFSET):
         raise InvalidEvent(f"sequence is not an offset: {sequence[:40]!r}")
-    # PostgreSQL creates epochs as UUIDv7, which contain the time. An event with an epoch in the
-    # future would remain the head of the stream, because the head is in the highest epoch.
+    # PostgreSQL creates epochs as UUIDv7, which contain the time. The head of a stream is in its
+    # highest epoch, so an event with an epoch in the future would remain the head.
     if not _EPOCH.fullmatch(epoch) or began_at(epoch) > time.time() + _FUTURE_SECONDS:
         raise InvalidEvent("epoch is not a UUIDv7 of the past")
     return epoch, int(sequence)

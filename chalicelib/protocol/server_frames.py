@@ -16,8 +16,8 @@ GapReason = Literal["expired", "epoch_changed", "ahead", "limit"]
 
 
 class Code(NamedTuple):
-    """A reason for refusing a frame or closing a connection, and how the client should
-    reconnect.
+    """A reason for refusing a frame or closing a connection, and whether the client should
+    reconnect at once, after a backoff or never.
     """
 
     code: int
@@ -45,8 +45,8 @@ def event(text: str, epoch: str | None, offset: int | None, *, replayed: bool) -
 
 
 def events(items: Iterable[str]) -> Iterator[str]:
-    """Yield `events` frames that contain the given event frames in order. No frame exceeds the
-    largest frame size.
+    """Yield `events` frames that contain the given event frames in order. No frame exceeds
+    MAX_FRAME_BYTES.
     """
     opening, closing = '{"type":"events","items":[', "]}"
     around = len(opening) + len(closing)
@@ -113,7 +113,7 @@ def gap(
     head: int,
     reason: GapReason,
 ) -> str:
-    """Return the frame that reports missing events; in this case no event was replayed."""
+    """Return the frame that reports missing events. It is sent instead of a replay."""
     return dump(
         {
             "type": "gap",
@@ -156,7 +156,7 @@ def error(re: object, code: Code, message: str, retry_after_ms: int = 0) -> str:
 def close(code: Code, retry_after_ms: int = 0) -> str:
     """Return the last frame before the server closes the connection.
 
-    The frame has the reason, because API Gateway cannot send WebSocket close codes.
+    The frame tells the client the reason, because API Gateway cannot send WebSocket close codes.
     """
     return dump(
         {

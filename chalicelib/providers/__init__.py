@@ -1,4 +1,4 @@
-"""Generation providers: checks whether a webhook is authentic, and reads what it reports. No I/O.
+"""Checks whether generation providers' webhooks are authentic, and reads their reports. No I/O.
 
 Each provider is a module with an `ADAPTER`. registry.py imports only the requested module.
 docs/providers.md explains how to write an adapter.

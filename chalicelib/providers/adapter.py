@@ -39,8 +39,8 @@ class Adapter(NamedTuple):
     max_body_bytes
         A larger body is refused before it is verified.
     check
-        Raises Refused (422) for a malformed payload if its sender can fix it. Only Herald's own
-        payload has such senders.
+        Raises Refused (422) for a malformed payload. Only the adapter of Herald's own payload has
+        this check, because its senders can correct their payloads.
     """
 
     interpret: Interpret

@@ -1,7 +1,8 @@
 """Black Forest Labs: https://docs.bfl.ai
 
-BFL sends one webhook per image. The request's `webhook_secret` is the generation's capability, so
-nothing needs to be stored. A path that ends in the capability is accepted without a signature.
+BFL sends one webhook per image. The request to BFL contains the generation's capability as
+`webhook_secret`, and BFL signs the webhook with it. Herald can compute the capability, so it stores
+nothing. A path that ends in the capability is accepted without a signature.
 """
 
 from __future__ import annotations

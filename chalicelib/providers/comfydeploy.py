@@ -51,7 +51,9 @@ def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
 
 
 def _outputs(value: object) -> Iterator[Output]:
-    """Yield the files of every node: lists of objects with `url`, under names such as `images`."""
+    """Yield the files of every node. A node has lists of files, under names such as `images`; each
+    file is an object with `url`.
+    """
     for node in map(fields.record, fields.items(value)):
         for files in fields.record(node.get("data")).values():
             for file in map(fields.record, fields.items(files)):

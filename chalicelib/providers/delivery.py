@@ -37,7 +37,7 @@ class Keys(NamedTuple):
     token_keys
         Keys of capability tokens; also two during a rotation.
     account
-        The provider's id of our account, for providers that sign for all customers with one key.
+        The id of our account at the provider, if it signs for all customers with the same keys.
     jwks
         The provider's public keys (RFC 7517).
     """
@@ -49,7 +49,7 @@ class Keys(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """An authentic delivery; the provider repeats a delivery with the same `delivery_id`."""
+    """An authentic delivery. If the provider sends it again, `delivery_id` is the same."""
 
     delivery_id: str | None
 

@@ -63,7 +63,7 @@ def at(value: object, path: object) -> object:
 
 
 def parsed(value: object) -> Mapping[str, object]:
-    """Parse a text as a JSON object; return an empty one if it is not."""
+    """Parse a text as a JSON object; return an empty object if the text is not a JSON object."""
     try:
         return record(json.loads(value)) if isinstance(value, str) else {}
     except (ValueError, RecursionError):

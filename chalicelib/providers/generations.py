@@ -1,7 +1,8 @@
 """Herald's own payload, for integrators who run their own generator: docs/providers.md.
 
 It is signed according to Standard Webhooks, and the generation's id is in the body. If a required
-field is malformed, the response names it. A malformed detail is dropped, and the outcome counts.
+field is malformed, the response names it. Malformed optional fields are dropped, and the rest of
+the report is used.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class ConfiguredHmac:
         return bool(keys.secrets)
 
     def verify(self, delivery: Delivery, keys: Keys, now: float) -> Proof:
-        """Check the header that the options name; without a name, no delivery is authentic."""
+        """Check the header named in the option `header`; without it, no delivery is authentic."""
         found = {name: _option(delivery, name) for name in ("header", "prefix", "encoding")}
         header, encoding = found["header"].lower(), found["encoding"] or "hex"
         return BodyHmac(header, found["prefix"], encoding).verify(delivery, keys, now)
@@ -74,7 +74,7 @@ def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
 
 
 def _value(body: Mapping[str, object], delivery: Delivery, name: str) -> object:
-    """Return the value at an option's path; without the option, the field of that name."""
+    """Return the value at the path in an option, or the field `name` if the option is not set."""
     return fields.at(body, delivery.options.get(name, name))
 
 

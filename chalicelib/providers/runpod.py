@@ -44,7 +44,7 @@ def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
 
 
 def _failure(code: ErrorCode, error: object) -> Failure:
-    """Read an error. The SDK sends an exception as JSON with a traceback, which is dropped."""
+    """Read an error. The SDK sends an exception as JSON; the traceback in it is dropped."""
     exception = fields.parsed(error)
     if not exception:
         return Failure(code, fields.text(error))

@@ -151,7 +151,7 @@ class SignatureAndCapability(NamedTuple):
         return bool(keys.token_keys)
 
     def verify(self, delivery: Delivery, keys: Keys, now: float) -> Proof:
-        """Check every proof that the delivery has; it needs at least one."""
+        """Check the token and the signature, as far as they are present; one of them must be."""
         if delivery.token is not None:
             Capability().verify(delivery, keys, now)
         if delivery.token is None or self.signature.header in delivery.headers:
@@ -207,7 +207,7 @@ def header(delivery: Delivery, name: str) -> str:
 
 
 def _timestamp(delivery: Delivery, name: str, now: float) -> str:
-    """Return the text of a header with epoch seconds, if that time is close to now."""
+    """Return a header with epoch seconds, as text; raises NotAuthentic if it is not near now."""
     value = header(delivery, name)
     if not (value.isascii() and value.isdigit() and len(value) < 20):
         raise NotAuthentic(Reason.SIGNATURE)

@@ -61,7 +61,7 @@ def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
 
 
 def _outputs(body: Mapping[str, object]) -> tuple[Output, ...]:
-    """Return the files. `has_nsfw_contents` has one entry per file: whether it is unsafe."""
+    """Return the files. `has_nsfw_contents` says for each file whether it is unsafe."""
     files = fields.items(body.get("outputs"))[: fields.MAX_OUTPUTS]
     unsafe = fields.items(body.get("has_nsfw_contents"))[: len(files)]
     return tuple(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chalicelib.recording.database import Cursor, Database
     from chalicelib.recording.publishing import Publisher
 
-# seconds that the database may not use, so that its failure can still be reported
+# seconds before the deadline at which the database must stop, to leave time for publishing
 PUBLISH_SECONDS = 6.0
 OWNER_SECONDS = 1.0  # of these, to read whom to notify
 RETRY_AFTER_SECONDS = 10

@@ -167,8 +167,8 @@ class Database:
         Raises
         ------
         DatabaseUnavailable
-            In every attempt, PostgreSQL or reading the secret with the DSN failed, or the deadline
-            passed.
+            Every attempt failed, in PostgreSQL or while reading the secret with the DSN, or the
+            deadline passed.
         DatabaseRejected
             PostgreSQL rejected the transaction's data; there is only one attempt.
         """
@@ -180,7 +180,7 @@ class Database:
                     return self._commit(self._connected(wanted), transaction)
             except (psycopg2.Error, InvalidDsn, ServiceError, UnicodeError) as exc:
                 self.close()
-                # Without the cause: its text contains PostgreSQL's DETAIL, which quotes the row.
+                # `from None`: the text of `exc` contains PostgreSQL's DETAIL, which quotes the row.
                 raise _translated(exc) from None
 
         return retry(

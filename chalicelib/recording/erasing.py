@@ -19,8 +19,9 @@ class Rows(NamedTuple):
 def erase(cursor: Cursor, user_id: str) -> Rows:
     """Delete a user's generations, stream and events, in the caller's transaction.
 
-    The order is that in which `callback` locks the rows, so a result that is being recorded is
-    erased, too. Receipts of webhooks contain no user id, and expire with the outbox.
+    The tables are in the order in which `callback` locks their rows. If a result is being recorded,
+    the first DELETE waits for it, and its event is then erased, too. Receipts of webhooks contain
+    no user id, and expire with the outbox.
     """
     cursor.execute("SET LOCAL statement_timeout = 0")  # the tables may be large
     cursor.execute(f"DELETE FROM {cursor.tables.generations} WHERE user_id = %s", (user_id,))

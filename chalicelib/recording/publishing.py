@@ -91,7 +91,7 @@ class Publisher:
         return result.accepted
 
     def alert(self, subject: str, **details: object) -> None:
-        """Notify `error-notifications`, in one try: the metric's alarm does not depend on it."""
+        """Notify `error-notifications` in one attempt. The alarm on the metric does not need it."""
         message = json.dumps({"message": subject, **details}, default=str)
         deadline = time.monotonic() + ALERT_SECONDS
         try:
@@ -103,7 +103,7 @@ class Publisher:
 
 
 def message_attributes(event: str) -> dict[str, str]:
-    """Return an event's SNS attributes: nothing of its owner, since SNS does not encrypt them."""
+    """Return an event's SNS attributes, without its owner: SNS does not encrypt attributes."""
     found = json.loads(event)
     return {"type": found["type"], "status": found["data"]["status"]}
 

@@ -84,8 +84,8 @@ class Authorizer:
                 return self._tokens.verify(text)
             case credentials.ApiKey(text):
                 owner = self._api_keys.verify(text)
-                # A key counts as issued at the moment at which it is found in the table. An
-                # operator revokes it by deleting it.
+                # A key counts as issued now, when it is found in the table. An earlier revocation
+                # of the user's sessions does not affect it. A key is revoked by deleting it.
                 return Identity(owner.user_id, owner.expires_at, "api_key", int(time.time()))
             case None:
                 raise Unauthorized("no credential")

@@ -109,7 +109,7 @@ class Disconnect:
         self._connections = connections
 
     def handle(self, event: WebSocketEvent) -> HttpResponse:
-        """Forget a closed connection; a connection that was never authorized is not stored."""
+        """Delete a closed connection; one that was never authorized is not in the table."""
         try:
             connection = connection_of(event)
         except Unauthorized:

@@ -107,8 +107,8 @@ class Messages:
             return self._close(connection, server_frames.REVOKED)
 
     def _hello(self, connection: Connection, frame: Hello) -> HttpResponse:
-        # The connection first, then the head: `deliver` stores events first and then reads
-        # connections, so one sees the other.
+        # First store the connection, then read the head. `deliver` first stores events, then reads
+        # connections. So either `deliver` finds the connection, or the head includes the events.
         budget = self._connections.refresh(connection)
         standing = self._inbox.standing(connection.user_id)
         cursor = frame["resume"]
@@ -145,7 +145,7 @@ class Messages:
         return replay.Answer([*frames, *_replayed(outside.progress)], read)
 
     def _history(self, connection: Connection, frame: History) -> HttpResponse:
-        # A client that misses events may have lost its item to a false 410.
+        # Store the connection again: `deliver` may have deleted it after a false 410.
         budget = self._connections.refresh(connection)
         cursor: Cursor = {"epoch": None, "offset": frame["since"]}
         user_id, limit = connection.user_id, frame["limit"]
@@ -164,7 +164,7 @@ class Messages:
     ) -> HttpResponse:
         """Send an answer whose events and notices fill at most the given number of frames.
 
-        These frames are taken from the user's budget. Frames that were not needed are returned.
+        These frames are taken from the user's budget. Unused frames are given back.
         """
         if not most:
             return self._send(connection, build().frames)

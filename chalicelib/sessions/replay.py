@@ -150,8 +150,8 @@ def plan(
     if head.epoch is None or offset == head.offset:
         return answer([])
     found = inbox.after(user_id, head.epoch, offset, limit=limit + 1)
-    # If an offset is missing between stored events, that event is not delivered yet, which is not a
-    # gap. A request without an epoch and with offset 0 asks for all stored events.
+    # An offset missing between stored events is not a gap: its event is only not delivered yet. A
+    # request without an epoch and with offset 0 asks for all stored events.
     contiguous = bool(found) and found[0].offset == offset + 1
     everything_kept = epoch is None and offset == 0 and not partial
     if not contiguous and not everything_kept and inbox.earliest(user_id, head) > offset + 1:

@@ -26,7 +26,7 @@ class ApiKeyOwner(NamedTuple):
 
 
 def new_key() -> tuple[str, str]:
-    """Return the id and the whole of a new key: 64 and 256 random bits, in hex."""
+    """Return a new key's id (64 random bits) and its full text (with another 256 random bits)."""
     key_id = secrets.token_hex(_ID_BYTES)
     return key_id, f"{_PREFIX}_{key_id}_{secrets.token_hex(_SECRET_BYTES)}"
 

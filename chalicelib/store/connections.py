@@ -1,7 +1,8 @@
 """The table of open connections: one item per user, with one attribute per connection.
 
 One `BatchGetItem` reads the connections of a hundred users (docs/adr/0013). The item expires when
-every connection in it must have ended, or later, with the user's revocation mark.
+API Gateway must have closed every connection in it. An item with a revocation mark expires with the
+mark.
 """
 
 import time
@@ -77,12 +78,12 @@ class Connections:
         return connections_in(self._write(connection, ":connection", NOT_REVOKED))
 
     def refresh(self, connection: Connection) -> Budget:
-        """Write a connection unless it is stored; values that an `auth` frame wrote are kept.
+        """Write a connection if it is not stored. A stored one keeps the values of an `auth` frame.
 
         Returns the budget for its replays; raises Revoked as `put` does.
         """
         value = "if_not_exists(#connection, :connection)"
-        # A stored connection was written after the user's sessions were last revoked.
+        # A revocation deletes all stored connections, so a connection that is stored is newer.
         condition = f"attribute_exists(#connection) OR {NOT_REVOKED}"
         return budget_in(self._write(connection, value, condition), connection.connection_id)
 

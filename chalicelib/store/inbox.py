@@ -32,7 +32,7 @@ NOTICE_SECONDS = 3600
 REPLAY_LIMIT = 300
 NEWEST_PAGE = 25
 DAY_SECONDS = 86_400
-# days beyond the retention period, so that a client that returns later receives a gap
+# days that a head is kept after its events, so that a client that returns late receives a gap
 HEAD_DAYS = 400
 _DIGITS = len(str(MAX_OFFSET))
 _HEADS = "head/"

@@ -1,10 +1,10 @@
 """The replay budget limits the frames that a user's replays send. It is a token bucket.
 
 A frame has at most 32 KB, so the budget limits bytes, too. The bucket is stored as one number in
-the user's item of connections: the moment at which the bucket is full again. A replay moves this
-moment ahead by FRAME_MS for each frame that it may take, and afterwards back by FRAME_MS for each
-frame that it did not take. The bucket belongs to the user, not to the connection, so a reconnect
-does not bring a new one. A connection has one replay at a time.
+the user's item in the table of connections: the time at which the bucket is full again. A replay
+first adds FRAME_MS to this time for each frame that it may need. Afterwards, it subtracts FRAME_MS
+for each frame that it did not use. The bucket belongs to the user, not to the connection, so a
+client does not get a new bucket when it reconnects. A connection has one replay at a time.
 """
 
 import time
@@ -121,7 +121,7 @@ class ReplayBudgets:
 
 
 def _taking(seen: Budget, now_ms: int, cost_ms: int) -> tuple[str, str, dict[str, str | int]]:
-    """Return the expression for the new moment, its condition, and the values of both."""
+    """Return the expression for the new `full_at`, its condition, and the values of both."""
     if seen.full_at <= now_ms:
         idle = "(attribute_not_exists(replay_full_at) OR replay_full_at <= :now)"
         return ":full_at", idle, {":full_at": now_ms + cost_ms}

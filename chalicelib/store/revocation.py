@@ -1,8 +1,9 @@
 """The revocation mark: the moment up to which a user's credentials were revoked.
 
-It is in the user's item of connections. One conditional write stores a connection and checks the
-mark. Writing the mark removes all connections from the item and returns them. So a connection that
-is being opened is either refused, or returned to the command that revokes (docs/adr/0018).
+It is in the user's item in the table of connections. One conditional write stores a connection and
+checks the mark. Writing the mark removes all connections from the item and returns them. So a
+connection that is being opened is either refused, or returned to the command that revokes
+(docs/adr/0018).
 """
 
 from chalicelib.aws.dynamodb import Item, Row, to_item

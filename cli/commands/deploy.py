@@ -68,8 +68,8 @@ def deploy(
 ) -> int:
     """Deploy a stage: package, plan, ask, migrate, apply, set missing secrets, smoke test.
 
-    The webhook secret is generated if it has no value; the others are asked for. Every step can be
-    repeated: after a failure or Ctrl-C, run the same command again.
+    Of the secrets without a value, the webhook secret is generated, and the command asks for the
+    others. Every step can be repeated: after a failure or Ctrl-C, run the same command again.
 
     Exit codes: 0 the stage is deployed or was already current, and the smoke test passed; 1 the
     answer was no, or a step failed or was interrupted; 2 nothing was changed.
@@ -89,7 +89,7 @@ def deploy(
 def rollback(
     stage: Stage = "", yes: Yes = False, skip_smoke: SkipSmoke = False, json: Json = False
 ) -> int:
-    """Deploy the package that was deployed before the last one from this machine.
+    """Deploy the previous package again: the last but one that this machine deployed.
 
     The five newest packages are kept in build/packages/NAME. The command uses this checkout's
     Terraform configuration and does not change the database. Rolling back twice returns to the

@@ -157,8 +157,8 @@ def redrive(
     accepted its copy. After Ctrl-C, the command finishes the current request and reports the number
     of moved messages.
 
-    Exit codes: 0 all were moved; 1 some were not moved (refused or interrupted); 2 nothing was
-    done.
+    Exit codes: 0 all were moved; 1 some were not moved (SQS refused them, or the command was
+    interrupted); 2 nothing was done.
 
     --json prints {"moved", "refused", "doubled", "passedOver", "interrupted", "reasons"}; with
     --dry-run, {"found"}.
@@ -185,8 +185,8 @@ def purge(which: Which, chosen: Chosen, yes: Yes = False, json: Json = False) ->
 
     Only the messages that the confirmation counts are deleted.
 
-    Exit codes: 0 all were deleted; 1 some were not deleted (refused or interrupted), or the answer
-    was no; 2 nothing was done.
+    Exit codes: 0 all were deleted; 1 some were not deleted (SQS refused, or the command was
+    interrupted), or the answer was no; 2 nothing was done.
 
     --json prints {"deleted", "refused", "doubled", "passedOver", "interrupted", "reasons"}.
     """

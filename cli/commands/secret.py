@@ -38,15 +38,15 @@ def set_value(
     database: the DSN, postgresql://user:password@host:5432/name?sslmode=require, or the JSON of an
     RDS secret: {"username": …, "password": …, "host": …, "port": …, "dbname": …}
 
-    webhook: one or more signing secrets, whsec_ and base64, separated by white space
+    webhook: one or more signing secrets, separated by white space; each is whsec_ and base64
 
     jwt: an HS256 secret of at least 32 bytes, or the PEM public key for RS256 and ES256
 
     The value is validated before it is stored. It is never printed, except with --generate --print.
 
     To rotate the webhook secret without rejecting webhooks, run `secret set webhook --add
-    --generate --print`. Five minutes later, give the new secret to the provider. When the provider
-    signs with the new secret, run `secret retire webhook`.
+    --generate --print`. Wait five minutes, until all functions know the new secret. Then give it to
+    the provider. When the provider signs with the new secret, run `secret retire webhook`.
 
     --json prints {"secret", "valid", "value"}: "valid" is the number of valid values, "value" is
     the generated value with --print, else null.

@@ -27,10 +27,10 @@ def revoke(
 ) -> int:
     """Close a user's connections, and refuse the tokens that were issued until now.
 
-    Herald then also refuses the user's tokens without `iat`. It accepts tokens that are issued from
-    the next second on: to keep the user out, stop issuing tokens to the user. API keys stay valid
-    unless --api-keys is given. Connections opened with API keys are closed, too, but can be opened
-    again.
+    Herald then also refuses the user's tokens without `iat`. It accepts tokens that are issued in
+    the next second or later. To keep the user out, stop issuing tokens to the user. API keys stay
+    valid unless --api-keys is given. Connections opened with API keys are closed, too, but clients
+    can open them again with a valid key.
 
     Exit codes: 0 done; 1 a connection could not be closed: it receives no more events, and is
     closed when its client requests events; 2 the command failed.
@@ -47,8 +47,8 @@ def revoke(
     note(f"Sessions of the {herald.title}")
     dynamodb, gateway = herald.client("dynamodb"), herald.connections_client()
     keys_table, table = herald.output("api_keys_table"), herald.output("connections_table")
-    # The keys go first: a key counts as issued when it is found. A connection with a key that was
-    # found before its deletion is then older than the mark, and is refused.
+    # The keys are revoked first. A key counts as issued when the authorizer finds it. If it found a
+    # key before the deletion, that time is before the mark, so the connection is refused.
     revoked = keys.revoke_all(dynamodb, keys_table, user) if api_keys else 0
     ended = sessions.revoke(dynamodb, gateway, table, user)
     left = [key.key_id for key in keys.find(dynamodb, keys_table, user)]

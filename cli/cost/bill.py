@@ -47,7 +47,7 @@ class Volumes(NamedTuple):
 
     notifications: float
     batches: float
-    # users summed over all batches: events of one user in a batch share a head, a read and a frame
+    # the users of each batch, summed up; one user's events in a batch share a head, a read, a frame
     users_in_batches: float
     posts: float
     minutes: float  # minutes of open connections
@@ -182,8 +182,8 @@ def _of_the_deployment(given: Inputs) -> Iterator[Line]:
     polls = POLLERS * POLLS_A_MINUTE * MINUTES
     yield _line(group, "SQS", "polls of an idle queue", polls, "sqs-request")
     yield _line(group, "KMS", "keys", KEYS, "kms-key")
-    # KMS requests every five minutes: two per producer, one per consumer, and those of DynamoDB's
-    # key cache.
+    # KMS requests every five minutes: one for each of KEY_USERS, two for each of two producers, one
+    # for each of two consumers, and one for DynamoDB's key cache.
     asked = MINUTES / 5 * (KEY_USERS + 2 * 2 + 2 * 1 + 1)
     yield _line(group, "KMS", "data keys and decryptions", asked, "kms-request")
     yield _line(group, "Secrets Manager", "secrets", SECRETS, "secret")

@@ -15,8 +15,10 @@ METERED_BYTES = 5 * 1024  # billing unit of an AppSync operation and of an IoT m
 
 
 class Peer(NamedTuple):
-    """The monthly price of a transport, in dollars; None if it has no price per message or
-    minute.
+    """The monthly cost of a transport, in dollars.
+
+    All costs are None if the price is by contract. The costs per million are None if the transport
+    has no price per message or minute.
     """
 
     name: str

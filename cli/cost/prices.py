@@ -17,8 +17,8 @@ class Price(NamedTuple):
     """A price of `amount` dollars for `per` units.
 
     `basis` is `read` if the price was read from a copy of the page or from a report about it. It is
-    `recalled` if it was written from memory, as the list price of many years; compare it with the
-    page.
+    `recalled` if it was written from memory, as a list price that has not changed for many years.
+    Compare a recalled price with the page.
     """
 
     amount: float

@@ -1,6 +1,6 @@
-"""Moves and deletes dead letters. None is lost, even if a run is interrupted.
+"""Moves and deletes dead letters. A move loses none of them, even if it is interrupted.
 
-A dead letter is deleted only after SQS has accepted its copy.
+A move deletes a dead letter only after SQS has accepted its copy.
 """
 
 from __future__ import annotations

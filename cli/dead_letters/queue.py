@@ -1,6 +1,6 @@
 """Access to a dead-letter queue during one run.
 
-Each message is received once, and it becomes visible again at the end.
+A run returns each message once. Messages that are not deleted become visible again when it ends.
 """
 
 from __future__ import annotations

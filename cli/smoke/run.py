@@ -113,8 +113,8 @@ _FAILURES = (
 def run(target: Target, database: DatabaseTarget, *, patience: float) -> Result:
     """Send one generation through a deployed Herald, and remove all of its traces.
 
-    `patience` is the time limit of each step, in seconds. The traces are removed in any case, also
-    after Ctrl-C. The result names those that could not be removed.
+    `patience` is the time limit of each step, in seconds. The traces are always removed, even
+    after Ctrl-C. The result names the traces that could not be removed.
     """
     generation = _Generation(target, database, patience)
     try:
@@ -273,7 +273,7 @@ class _Generation:
 
 
 def _retry_or_raise(error: Exception, deadline: float) -> None:
-    """Pause before the next attempt, or raise if an attempt is useless or too late."""
+    """Pause before the next attempt; raises Failed if it could not succeed or would be too late."""
     response = getattr(error, "response", None)
     final = response is not None and response.status_code not in _TRANSIENT
     if final or time.monotonic() + _PAUSE_SECONDS > deadline:
@@ -283,5 +283,5 @@ def _retry_or_raise(error: Exception, deadline: float) -> None:
 
 
 def _is_local(url: str) -> bool:
-    """Whether a URL is on this machine, so that no proxy must be used."""
+    """Whether a URL is on this machine, so that requests must not go through a proxy."""
     return urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost")

@@ -58,7 +58,8 @@ export class Connection {
     this.#socket.onopen = () => this.#hello();
     this.#socket.onmessage = ({ data }) => this.#receive(data);
     this.#socket.onclose = () => this.end({ reconnect: "backoff", reason: "connection lost" });
-    // `onclose` follows. Without a handler, Node's `ws` throws the error, even after close().
+    // Nothing to do: `onclose` follows. Without an `onerror` handler, Node's `ws` throws the error,
+    // even after close().
     this.#socket.onerror = () => {};
     this.#expectProgress();
   }
@@ -139,8 +140,8 @@ export class Connection {
     const resume = this.#owner.position();
     this.#settled = resume === null;
     const fields = resume ? { resume } : {};
-    // The progress timer limits the wait for the response, so a request that times out is not a
-    // failure here.
+    // A request that times out (null) is ignored here: the progress timer already ends a connection
+    // on which no frame arrives.
     this.#helloId = this.request("hello", fields, (answer) => {
       if (answer?.type !== "error") return;
       if (!resume || answer.code !== BAD_FRAME) return this.end(refusal(answer));

@@ -27,7 +27,7 @@ export class Cursor {
   holes = [];
   /** @type {Range[]} Holes that were given up. Their events are still accepted. */
   skipped = [];
-  /** @type {{ epoch: string, offset: number }[]} Events of a stream whose position is not known yet. */
+  /** @type {{ epoch: string, offset: number }[]} Events that arrived before the position in their epoch was known. */
   #early = [];
 
   /** The highest contiguous offset: every event up to it has been handled. */
@@ -78,7 +78,7 @@ export class Cursor {
    * Records that the stream reaches `head`. Missing offsets up to `head` become a hole, which is
    * requested at `due`.
    *
-   * @param {string | null} epoch the cursor's, or the first one of a stream that was empty
+   * @param {string | null} epoch the cursor's epoch, or the first epoch of a stream that was empty
    * @param {number} head
    * @param {number} now
    * @param {number} due
@@ -99,8 +99,8 @@ export class Cursor {
    * @param {number} now
    */
   adopt(epoch, head, now) {
-    // A live event may have arrived before the frame with the head. A head below the cursor moves
-    // the cursor back.
+    // Live events above `head` may have arrived before the frame with the head: they stay received.
+    // If `head` is below the contiguous offset, the cursor moves back to `head`.
     const ahead = epoch === this.epoch && this.offset <= head;
     this.known = true;
     this.epoch = epoch;

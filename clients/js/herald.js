@@ -41,7 +41,7 @@ export class Herald {
   #loadDue = "start";
   /** @type {string | null} Whose position is in use. */
   #user = null;
-  /** Whether Herald closed the connection because the user had too many. */
+  /** Whether Herald closed the connection because the user had too many connections. */
   #evicted = false;
   /** @type {unknown} */
   #timer = null;
@@ -258,7 +258,7 @@ export class Herald {
     this.#report();
   }
 
-  /** Checks the connection at once, because recent frames came over the old network. */
+  /** Pings even if a frame arrived just now, because that frame may be from the old network. */
   #networkIsBack() {
     if (this.#current) this.#current.ping();
     else this.#reconnectNow();

@@ -71,7 +71,7 @@ export class Stream {
 
   /**
    * @param {Frame} frame
-   * @param {Connection} connection the one it arrived on
+   * @param {Connection} connection the connection on which the frame arrived
    */
   receive(frame, connection) {
     switch (frame.type) {

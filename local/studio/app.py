@@ -190,7 +190,7 @@ class _Headers:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Add the headers to every response that does not set them itself."""
+        """Add to every response those of the headers that it does not set itself."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

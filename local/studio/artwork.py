@@ -124,8 +124,8 @@ def _sphere(
         tone = _hsl(hue + chance.uniform(-0.03, 0.05), 0.6, chance.uniform(0.42, 0.66))
         bands.putpixel((0, row), tone)
     ball = bands.resize((size, size), Image.Resampling.BICUBIC)
-    # The light comes from the upper left. It is a bright, blurred and shifted disc over the dark
-    # side.
+    # The light comes from the upper left: on a dark background, a bright, blurred disc is shifted
+    # in that direction.
     shade = Image.new("L", (size, size), 30)
     lit = (-0.25 * size, -0.25 * size, 0.72 * size, 0.72 * size)
     ImageDraw.Draw(shade).ellipse(lit, fill=255)

@@ -35,7 +35,7 @@ class StoreError(Exception):
 
 
 class Store(Protocol):
-    """The interface of the store for generations. Calls block, so use a thread."""
+    """The interface of the store for generations. Its methods block, so call them in a thread."""
 
     def insert(self, generation_id: UUID, user: str, prompt: str) -> dict[str, Any]:
         """Add a PENDING generation and return it."""

@@ -24,7 +24,7 @@ SECONDS = 20.0
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the tests last that check the whole run and stop its stack."""
+    """Run test_zz_wire.py last, because it checks the whole run and stops the stack."""
     items.sort(key=lambda item: item.path.name == "test_zz_wire.py")
 
 
@@ -59,7 +59,7 @@ class Tab:
         return found
 
     def silent(self) -> bool:
-        """Whether no event is pending. Earlier frames would arrive before the pong."""
+        """Whether no event is pending. A pending event would arrive before the pong."""
         self.say(action="ping", id="silence")
         frame = self.hear()
         return (frame["type"], frame.get("re")) == ("pong", "silence")

@@ -1,8 +1,8 @@
-"""Checks all AWS requests of the test run, after all other tests, and destroys the stack.
+"""Runs after all other tests: checks all AWS requests of the run and destroys the stack.
 
-conftest.py runs these tests last. They plan and destroy the stack, so that the record also has
-Terraform's requests for both. A stack that was running before the tests (HERALD_STACK_ENV) is
-planned but not destroyed, and its record may be incomplete.
+conftest.py runs these tests last. They run Terraform's plan and destroy, so that the record also
+has the requests of these two commands. A stack that was running before the tests (HERALD_STACK_ENV)
+is planned but not destroyed, and its record may be incomplete.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.e2e
 _OWN = "HERALD_STACK_ENV" not in os.environ
 own_stack = pytest.mark.skipif(not _OWN, reason="another's stack is not destroyed")
 
-# The operations of each service that the record must have at least. A change that uses another
-# operation does not need an entry here.
+# The minimum: for each service, the operations that must be in the record. A change that uses
+# another operation does not need an entry here.
 _EXPECTED = {
     "apigatewaymanagementapi": {"DeleteConnection", "PostToConnection"},
     "apigatewayv2": {

@@ -47,7 +47,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 class _Named:
-    """A pytest plugin with the requested run, which the test finds by the plugin's name."""
+    """A pytest plugin that registers the requested run under a name by which tests find it."""
 
     def __init__(self, wanted: LongRun) -> None:
         self._wanted = wanted

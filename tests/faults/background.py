@@ -50,7 +50,7 @@ class Background:
 
 
 def eventually(condition: Callable[[], T], what: str, seconds: float = 20.0) -> T:
-    """Wait until the condition is true and return its value; fail naming `what` if it is not."""
+    """Wait until the condition is true and return its value. On timeout, the error names `what`."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         if time.monotonic() > deadline:

@@ -192,8 +192,9 @@ class Campaign:
     def _redriven(self) -> int:
         """Redrive events from the dead-letter queue, as an operator does; return their number.
 
-        An event ends up there after three faults in a row, or if the machine is so slow that a
-        receive exceeds the short visibility timeout. It is not lost, but needs an operator.
+        An event ends up in this queue after three failed receives, for example if the machine is so
+        slow that a receive exceeds the short visibility timeout. The event is not lost, but needs
+        an operator.
         """
         poisoned = sum(1 for _ in self.history.of("poisoned"))
         count = self._stack.waiting("HERALD_DLQ_URL") - poisoned

@@ -142,7 +142,7 @@ def _covers(gap: Operation, place: dict[str, object]) -> bool:
 
 
 def _seen_twice(facts: _Facts) -> Iterator[Violation]:
-    """No application handled two events for one result, regardless of their ids."""
+    """No application handled two events for one result, even if the events have different ids."""
     for (client, generation), seen in sorted(facts.handled.items()):
         for again in seen[1:]:
             found = f"{client} handled {generation} again at {again.at:.3f} s"
@@ -150,7 +150,7 @@ def _seen_twice(facts: _Facts) -> Iterator[Violation]:
 
 
 def _late_notices(facts: _Facts) -> int:
-    """How often an application got a "not recorded yet" notice after the result."""
+    """How often an application got a "not recorded yet" notice although it had the result."""
     count = 0
     known: set[tuple[str, str]] = set()
     for op in facts.history.of("handled"):
@@ -163,7 +163,7 @@ def _late_notices(facts: _Facts) -> int:
 
 
 def _misdelivered(facts: _Facts) -> Iterator[Violation]:
-    """No user saw another's event; the owner is the one in the database, not in the event."""
+    """No user saw another's event. The owner is checked in the event and against the database."""
     for kind in ("received", "handled"):
         for op in facts.history.of(kind):
             generation, user = op.data["generation"], facts.clients.get(op.process)
@@ -174,7 +174,7 @@ def _misdelivered(facts: _Facts) -> Iterator[Violation]:
 
 
 def _contents(facts: _Facts) -> Iterator[Violation]:
-    """Each result is one event, with one id and position, and agrees with its row."""
+    """Each handled event has the id and position of its outbox row and the status of its result."""
     for (client, generation), seen in sorted(facts.handled.items()):
         row, places = facts.rows.get(generation), facts.outbox.get(generation, [])
         known = {(place["event"], place["epoch"], place["offset"]) for place in places}

@@ -28,8 +28,8 @@ MOST_ASKED = 100  # events in one history frame
 
 
 class Cursor:
-    """The received events: all events up to `offset`, and those in `above`, which follow after
-    missing offsets.
+    """The offsets received so far: all offsets up to `offset`, and those in `above`. At least one
+    offset between the two is missing.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Cursor:
         return {"epoch": self.epoch, "offset": self.offset}
 
     def learn(self, epoch: str | None, head: int) -> None:
-        """Record that the stream reaches `head`. The first known epoch is read from its start."""
+        """Record that the stream reaches `head`. If no epoch is known, adopt `epoch`."""
         if self.epoch is None:
             self.epoch = epoch
         if epoch == self.epoch:

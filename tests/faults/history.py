@@ -34,7 +34,7 @@ class History:
     poisoned      nemesis    body: an invalid message, put into the queue
     redriven      operator   messages: events redriven from the dead-letter queue
     healed        nemesis    no faults from here on
-    settled       campaign   nothing was in flight any more (absent if that never was)
+    settled       campaign   nothing was in flight any more (absent if this never happened)
     row           end        generation, user, status
     outbox        end        event, generation, user, epoch, offset, published
     stream        end        user, epoch, last_offset

@@ -293,7 +293,7 @@ class FaultStack:
         return bodies
 
     def redrive(self, queue: str = "queue", *, user: str = "") -> None:
-        """Redrive the dead letters, all or a user's, as an operator does."""
+        """Redrive all dead letters, or only those of `user`, as an operator does."""
         command = [sys.executable, "-m", "cli", "dlq", "redrive", "--queue", queue]
         command += ["--user", user] if user else []
         environment = {**os.environ, "HERALD_STACK_ENV": str(self.stack.env_file)}
@@ -346,7 +346,7 @@ class FaultStack:
 
     @contextlib.contextmanager
     def database_at(self, dsn: str) -> Iterator[None]:
-        """Give the functions this value as the database secret, so that they bypass the proxies."""
+        """Use `dsn` as the database secret, without the proxies, for the duration of the block."""
         tapped = _through(self.env["HERALD_DATABASE_URL"], f"127.0.0.1:{self.database_tap.port}")
         self._put_dsn(dsn)
         try:

@@ -28,8 +28,8 @@ _UPGRADE = re.compile(rb"^upgrade:\s*websocket\r?$", re.IGNORECASE | re.MULTILIN
 
 
 class Trigger:
-    """The action if bytes match: reset the connection, hold the bytes, kill the client, or only
-    count the match.
+    """What the proxy does when bytes match a pattern: reset the connection, hold the bytes, kill
+    the client, or only count the match.
     """
 
     def __init__(self, side: Side, pattern: bytes, action: Action, times: int | None) -> None:
@@ -42,7 +42,7 @@ class Trigger:
         self.count = 0
 
     def takes(self, side: Side, chunk: bytes) -> bool:
-        """Return whether the trigger acts on this chunk, and count the match."""
+        """Return whether the trigger acts on this chunk. If it does, count the match."""
         if side != self.side or self.left == 0 or not self._pattern.search(chunk):
             return False
         if self.left is not None:

@@ -61,7 +61,7 @@ def sound() -> History:
 
 
 def edited(edit: Callable[[Operation], Operation | None]) -> History:
-    """Return the correct history after `edit` was applied to each operation. If `edit` returns
+    """Apply `edit` to each operation of the sound history and return the result. If `edit` returns
     None, the operation is removed.
     """
     changed = [edit(operation) for operation in sound().operations]

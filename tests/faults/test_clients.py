@@ -70,7 +70,7 @@ def event(number: int, offset: int | None, epoch: str | None = OLD) -> dict[str,
 
 
 class Script:
-    """A server that answers hello and history by a script and records what it receives."""
+    """A server that sends scripted answers to hello and history and records what it receives."""
 
     def __init__(self, *hellos: list[dict[str, Any]], history: list[dict[str, Any]]) -> None:
         self._hellos = itertools.chain(hellos, itertools.repeat([]))
@@ -96,7 +96,7 @@ class Script:
 
 
 def play(background: Background, script: Script, until: Any) -> tuple[Client, History]:
-    """Run a client against the script until the condition on it is true."""
+    """Run a client against the script until `until(client)` is true."""
     history = History()
 
     async def start() -> tuple[Any, Client]:

@@ -38,7 +38,7 @@ def test_row_1_the_database_is_down(
     fault_stack.stack.postgres.start()
     assert fault_stack.status(generation) == "PENDING"
     assert fault_stack.outbox(user) == []
-    # And when it retries with the same webhook-id, the result is recorded as usual
+    # And when the provider retries with the same webhook-id, the result is recorded as usual
     assert fault_stack.callback(generation, webhook_id="msg_" + generation).status == 200
     tab.sees(generation)
 
@@ -46,7 +46,7 @@ def test_row_1_the_database_is_down(
 def test_row_1_the_database_refuses_connections(
     fault_stack: FaultStack, open_tab: Callable[..., Tab], user: str
 ) -> None:
-    # Given functions without an open connection, and a server that accepts no more
+    # Given functions without an open connection, and a server that accepts no new connection
     tab, generation = open_tab(user), fault_stack.generation(user)
     fault_stack.kill("callback")
     with fault_stack.database.fault(**rules.DATABASE_REFUSES):
@@ -131,7 +131,7 @@ def test_row_4_the_process_dies_before_the_commit_is_confirmed(
 def test_a_pooler_in_transaction_mode_needs_no_special_settings(
     fault_stack: FaultStack, open_tab: Callable[..., Tab], user: str
 ) -> None:
-    # Given PgBouncer in front of the database, and a secret in the form of RDS
+    # Given PgBouncer in front of the database, and a secret in the JSON format of RDS
     tab = open_tab(user)
     with pgbouncer.in_front_of(fault_stack.stack.postgres) as pooled:
         secret = {

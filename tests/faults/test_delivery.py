@@ -229,7 +229,7 @@ def test_rows_15_to_17_no_post_gets_through(
     # Then the post was retried except for 410, and only 410 deletes the row
     assert tried == (1 if status == 410 else 3)
     assert len(fault_stack.connection_rows(user)) == (0 if status == 410 else 1)
-    # And the tab still gets its event: its ping reveals that one is missing
+    # And the tab still gets the event, because a ping reveals that it is missing
     tab.sees(generation)
     assert tab.client.of("gap") == []
 
@@ -345,7 +345,7 @@ def test_events_that_sns_could_not_enqueue_are_redriven(
         assert tab.client.results() == []
     finally:
         sqs.set_queue_attributes(QueueUrl=queue, Attributes=policy)
-    # And the event in the subscription's dead-letter queue (the emulator does not put it there)
+    # And given the event in the subscription's dead-letter queue, as SNS on AWS would put it there
     dead_letters = fault_stack.env["HERALD_SUBSCRIPTION_DLQ_URL"]
     sqs.send_message(QueueUrl=dead_letters, MessageBody=fault_stack.outbox(user)[0]["event"])
     # When an operator redrives it, then it arrives

@@ -159,7 +159,7 @@ def test_the_database_was_restored(
     )
     fault_stack.callback(second)
     eventually(lambda: fault_stack.waiting() == 0, "an empty queue")
-    # Then the tab gets a gap, to reload its state, and continues in the new epoch
+    # Then a gap tells the tab to reload its state, and the tab continues in the new epoch
     tab.do("come_back")
     gap = tab.frame("gap")
     assert (gap["reason"], gap["head"]) == ("epoch_changed", 1)
@@ -207,7 +207,7 @@ def test_the_missed_events_have_expired(
     generation = fault_stack.generation(user)
     fault_stack.callback(generation)
     eventually(lambda: fault_stack.waiting() == 0, "an empty queue")
-    # When a tab resumes from before them, then it gets a gap that says what is missing
+    # When a tab resumes from an offset before them, then it gets a gap that says what is missing
     tab = open_tab(user)
     tab.send("hello", resume={"epoch": epoch, "offset": 3})
     gap = tab.frame("gap")

@@ -93,7 +93,7 @@ def functions(plan: Resources) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def environment_names(handler: str) -> set[str]:
-    """Return the names in a function's environment; a plan does not show them before apply."""
+    """Return the names in a function's environment from the HCL, because no plan shows them."""
     expression = str(module(handler)["environment"])
     shared = hcl("locals.tf")["locals"][0]
     names = set(NAME.findall(expression)) | set(shared["function"]["environment"])

@@ -1,4 +1,4 @@
-"""A function in a VPC is applied to moto and destroyed: which requests are sent, in which order."""
+"""The order of the requests that Terraform sends to moto to destroy a function in a VPC."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def test_a_destroyed_function_leaves_its_security_groups_before_it_loses_its_rig
         aws_secret_access_key=moto_environment["AWS_SECRET_ACCESS_KEY"],
     )
     subnet = ec2.describe_subnets()["Subnets"][0]
-    # moto returns another VPC, and the provider would look for the default group there.
+    # moto reports a VPC that is not the subnet's. The provider would look for the default group of
+    # that VPC.
     config = cast(property, LambdaFunction.vpc_config).fget
     assert config
     monkeypatch.setattr(
@@ -88,7 +89,8 @@ def test_a_destroyed_function_leaves_its_security_groups_before_it_loses_its_rig
         r"rpc.method=(UpdateFunctionConfiguration|DeleteFunction|DeleteRolePolicy|DeleteRole)\b"
     )
     asked = [found[1] for entry in requests if (found := re.search(changes, entry))]
-    # `rights` may be deleted first, because nothing invokes the function any more.
+    # The function has two policies. `rights` may be deleted before the function, because nothing
+    # invokes the function any more, but the other one must be deleted after it.
     assert asked.index("UpdateFunctionConfiguration") < asked.index("DeleteFunction")
     assert "DeleteRolePolicy" in asked[asked.index("DeleteFunction") :], "its rights went first"
     [update] = [entry for entry in requests if "rpc.method=UpdateFunctionConfiguration" in entry]

@@ -57,8 +57,8 @@ _POLICIES = {
 def log_groups() -> Document:
     """Return a state with the functions' log groups, because the role policies contain their ARNs.
 
-    They have the configured attributes: if a log group is to be changed, the plan does not know the
-    policy either.
+    Their attributes are the configured ones. If the plan had to change a log group, the policy with
+    its ARN would be unknown.
     """
     groups = []
     for name in FUNCTIONS:
@@ -124,7 +124,7 @@ def rendered(
 
 
 def with_resource(document: Document, resource: str) -> Document:
-    """Add the resource to the policy of a resource: trust policies name none, key policies "*"."""
+    """Set the resource of each statement: trust policies have none, and key policies have "*"."""
     statements = [
         {**statement, "Resource": resource}
         for statement in document["Statement"]
@@ -164,8 +164,9 @@ def test_no_policy_has_a_known_mistake(rendered: dict[str, Document]) -> None:
         "UnassignPrivateIpAddresses",
     )
     in_vpc = {"RESOURCE_STAR", *(f"any resource: ec2:{action} on *" for action in actions)}
-    # This statement comes from CloudWatch's documentation. Describe* covers more than keys, and the
-    # linter expects every encryption context to be text.
+    # The statement for log groups comes from CloudWatch's documentation. The linter reports it,
+    # because kms:Describe* also covers actions that are not on keys, and because the linter expects
+    # an encryption context to be compared as text.
     logs = {"MISMATCHED_TYPE", "RESOURCE_MISMATCH", "UNKNOWN_CONDITION_FOR_ACTION"}
     assert {name: set(map(kind, findings)) for name, findings in found.items()} == {
         "module.callback.aws_iam_role_policy.runtime": in_vpc,

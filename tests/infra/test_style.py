@@ -21,7 +21,7 @@ FILES = sorted(path for path in INFRA.rglob("*.tf") if ".terraform" not in path.
 MODULES = sorted(path for path in (INFRA / "modules").iterdir() if path.is_dir())
 HANDLERS = ["authorize", "callback", "connect", "deliver", "disconnect", "message", "relay"]
 
-# In these files, AWS does not support a narrower resource. A comment there gives the reason.
+# Only these files may have the resource "*", because AWS requires it. Their comments say why.
 WILDCARDS = {"modules/function/policies.tf", "modules/keys/policies.tf"}
 
 
@@ -109,7 +109,8 @@ def test_one_file_shows_one_function(handler: str) -> None:
     assert not parsed(path).get("resource")
 
 
-# A deployment is a copy of the API. These attributes are not in it, or never change on their own.
+# A deployment is a copy of the API. These attributes are not part of the copy, or they change only
+# together with other attributes.
 NOT_DEPLOYED = {"api_id", "description", "for_each", "name", "route_id"}
 
 

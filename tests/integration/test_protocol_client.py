@@ -72,7 +72,7 @@ class Clock:
 
 
 class Followed:
-    """Records what the client did while the server followed a script, for each connection."""
+    """Runs the client against a scripted server, and records what it did on each connection."""
 
     def __init__(self, script: Script, *, clock: Clock | None = None) -> None:
         self.clock = clock or Clock()
@@ -206,7 +206,7 @@ def test_the_python_client_gives_up_a_missing_event_after_ten_minutes() -> None:
     events = [_numbered(OLD, number) for number in (2, 3, 4, 5)]
     frames = [_hello(OLD, 0, recovered=False), *events, _numbered(OLD, 1), FORBIDDEN]
 
-    # Each read advances the clock by 250 seconds: the wait starts at event 2 and ends at event 5.
+    # Each call of monotonic() adds 250 seconds. The wait starts at event 2 and ends at event 5.
     run = Followed([(None, frames)], clock=Clock(step=250))
 
     assert run.seen == ["load", "2", "3", "4", "5", "load", "1"]

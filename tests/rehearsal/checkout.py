@@ -24,8 +24,8 @@ OLD_RELEASE = Path(__file__).with_name("a72f9b6.tar.xz")
 BUCKET = "herald-states"
 SECONDS = 240  # time limit of a single command
 
-# The emulator returns alarms without most of their settings. Every plan would set them again, so no
-# plan would be empty. The stack of the other suites has the alarms.
+# The stages have no alarms. The emulator returns alarms without most of their settings, so every
+# plan would set these again and no plan would be empty. Other suites use a stack with alarms.
 _WITHOUT_ALARMS = "".join(
     f'resource "aws_cloudwatch_metric_alarm" "{name}" {{\n  for_each = {{}}\n}}\n'
     for name in ("metric", "expression")
@@ -67,7 +67,7 @@ class Checkout:
             if name != "backend_override.tf":
                 self.write(f"infra/{name}", text.replace("{url}", self._aws.url))
         self._configure()
-        # The package is the same, so it need not be built again.
+        # The package of the original checkout is the same, so it need not be built again.
         shutil.copytree(BUILD / "package", self.directory / "build" / "package", dirs_exist_ok=True)
         return self
 
@@ -95,7 +95,7 @@ class Checkout:
         return release / "build" / "package" / "deployment.zip"
 
     def old_tables(self) -> str:
-        """Return the SQL that creates the tables of a72f9b6, in the same schema as it did."""
+        """Return the SQL that creates the tables of a72f9b6, in the schema that release used."""
         versions = self.directory / "a72f9b6" / "migrations" / "versions"
         first = (versions / "0001_first_tables.py").read_text().split('"""')[3]
         return (

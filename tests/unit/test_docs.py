@@ -57,7 +57,7 @@ def anchors(text: str) -> set[str]:
 
 
 def alarm_keys(texts: list[str]) -> set[str]:
-    """Return the keys of the alarm tables in HCL files, up to the "/"."""
+    """Return the keys of the alarm tables in HCL files, each without a "/" and what follows it."""
     found: set[str] = set()
     for text in texts:
         for block in hcl2.loads(text)["locals"]:

@@ -125,7 +125,7 @@ def named(shape: Any, value: Any) -> Any:
     if shape.type_name == "structure" and isinstance(value, dict):
         wire = {each.serialization.get("name", name): name for name, each in shape.members.items()}
         return {
-            # A member that the model does not know gets a name that is not in the model either.
+            # Without the suffix, an unknown JSON name could equal a member's name in the model.
             wire.get(name, f"{name} (on the wire)"): named(shape.members.get(wire.get(name)), each)
             for name, each in value.items()
         }

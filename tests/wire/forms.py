@@ -57,8 +57,8 @@ def scalar(shape: Shape, text: str) -> tuple[Any, str | None]:
 
 
 def _tree(fields: Mapping[str, str]) -> dict[str, Any]:
-    """Return nested mappings, split at the dots in the names. The value of a name itself has the
-    key "".
+    """Split the names at their dots and return nested mappings. The value of a field is under the
+    key "" of its last part.
     """
     root: dict[str, Any] = {}
     for name, value in fields.items():

@@ -45,8 +45,8 @@ def _attributes(message: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def sqs_characters(call: dict[str, Any], _: State) -> Iterator[str]:
     """Check the characters in messages.
 
-    The rule also applies to publishing to SNS, because a subscribed queue would refuse the message,
-    and it would be lost.
+    The rule also applies to messages to SNS. A subscribed queue would refuse such a message, and
+    the message would be lost.
     """
     for message in _messages(call):
         values = [str(each.get("StringValue", "")) for each in _attributes(message).values()]

@@ -32,7 +32,7 @@ class Clock {
     return this.#timers.size;
   }
 
-  /** Runs the timers due within `ms`, in order, with promises settled in between. */
+  /** Advances the clock by `ms` and runs the due timers in order; promises settle after each. */
   async advance(ms) {
     const end = this.time + ms;
     await settle();

@@ -15,7 +15,7 @@ resource "aws_apigatewayv2_integration" "this" {
 
 # No authorizer: `callback` verifies the signature of each webhook.
 resource "aws_apigatewayv2_route" "this" {
-  #checkov:skip=CKV_AWS_309:The provider cannot sign for IAM; callback verifies its signature of each webhook
+  #checkov:skip=CKV_AWS_309:The provider cannot sign for IAM; callback verifies the signature of each webhook
   api_id             = aws_apigatewayv2_api.this.id
   authorization_type = "NONE"
   route_key          = var.route_key

@@ -57,8 +57,9 @@ resource "aws_lambda_function" "this" {
 
   reserved_concurrent_executions = coalesce(var.size.reserved_concurrency, -1) # -1: none
 
-  # Lambda deletes a deleted function's network interfaces later, and needs the role for that, which no longer exists by
-  # then. So the interfaces move to the VPC's default group, and do not prevent the deletion of the function's groups.
+  # After a function is deleted, Lambda deletes its network interfaces later, and needs the role, which no longer exists
+  # by then. The interfaces could remain and prevent the deletion of the function's security groups, so they are moved
+  # to the VPC's default security group first.
   replace_security_groups_on_destroy = local.in_vpc ? true : null
 
   environment {
@@ -83,8 +84,8 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  # Lambda checks the VPC rights when it creates the function, and uses them until it is deleted. `rights` may follow
-  # later: deliver's name the queue, which takes long to create.
+  # Lambda checks the VPC permissions when it creates the function, and uses them until the function is deleted. The
+  # `rights` policy may be created later: deliver's policy names the queue, which takes long to create.
   depends_on = [aws_iam_role_policy.runtime]
 }
 

@@ -84,7 +84,7 @@ variable "policy" {
 
 variable "decrypt" {
   type        = map(set(string))
-  description = "Keys with which the function reads data, and the services through which it does, for example { storage = [\"dynamodb\"] }."
+  description = "Keys with which the function reads data, and the services through which it uses each key, for example { storage = [\"dynamodb\"] }."
   default     = {}
 
   validation {
@@ -98,7 +98,7 @@ variable "decrypt" {
 
 variable "encrypt" {
   type        = map(set(string))
-  description = "Keys with which the function writes data, and the services through which it does, for example { messaging = [\"sns\"] }."
+  description = "Keys with which the function writes data, and the services through which it uses each key, for example { messaging = [\"sns\"] }."
   default     = {}
 
   validation {

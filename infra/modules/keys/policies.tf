@@ -1,6 +1,6 @@
 # In a key policy, the resource "*" means the key itself.
 
-# Without this statement, nobody could manage the key again, not even the root user. It grants nothing by
+# Without this statement, nobody could manage the key, not even the root user. The statement grants nothing by
 # itself: a principal of the account also needs an IAM policy that names the key.
 data "aws_iam_policy_document" "account" {
   #checkov:skip=CKV_AWS_109:AWS requires this statement in a key policy, and it is about one key only
@@ -21,8 +21,8 @@ data "aws_iam_policy_document" "account" {
 data "aws_iam_policy_document" "messaging" {
   source_policy_documents = [data.aws_iam_policy_document.account.json]
 
-  # SNS writes into the encrypted queue and the encrypted subscription dead-letter queue. The topic's ARN contains the
-  # account; AWS does not document whether SNS sends aws:SourceAccount to KMS as well.
+  # SNS writes into the encrypted queue and the encrypted subscription dead-letter queue. There is no condition on
+  # aws:SourceAccount: AWS does not document whether SNS sends it to KMS, and the topic's ARN contains the account.
   statement {
     sid       = "TopicToQueues"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]
@@ -40,8 +40,8 @@ data "aws_iam_policy_document" "messaging" {
     }
   }
 
-  # Alarms publish to the encrypted error topic. They could not publish if the topic had the
-  # AWS-managed key of SNS.
+  # Alarms publish to the encrypted error topic. They could not do so if SNS's AWS-managed key
+  # encrypted the topic, because that key's policy does not allow CloudWatch to use it.
   statement {
     sid       = "AlarmsToErrorTopic"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey*"]

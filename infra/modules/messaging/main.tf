@@ -87,7 +87,8 @@ resource "aws_sns_topic_subscription" "queue" {
   endpoint             = aws_sqs_queue.generation_complete.arn
   raw_message_delivery = true
 
-  # SNS does not retry if the queue is deleted or denies access; without this, the message would be lost.
+  # SNS does not retry if the queue is deleted or denies access. Without this dead-letter queue, the
+  # message would be lost.
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.subscription_dead_letter.arn
   })

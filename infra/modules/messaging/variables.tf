@@ -57,7 +57,7 @@ variable "message_retention_seconds" {
 
   validation {
     condition     = var.message_retention_seconds >= 60 && var.message_retention_seconds < 14 * 24 * 3600
-    error_message = "Use 60 seconds to less than 14 days: a dead letter's age counts from its arrival in the main queue."
+    error_message = "Use at least 60 seconds, and less than the 14 days of the dead-letter queues: a dead letter's age counts from its arrival in the main queue."
   }
 }
 

@@ -37,7 +37,7 @@ resource "aws_apigatewayv2_integration" "this" {
 }
 
 resource "aws_apigatewayv2_route" "this" {
-  #checkov:skip=CKV_AWS_309:Only $connect can have an authorizer; it decides about the whole connection
+  #checkov:skip=CKV_AWS_309:Only $connect can have an authorizer; its decision applies to the whole connection
   for_each = local.routes
 
   api_id                              = aws_apigatewayv2_api.this.id
@@ -61,8 +61,8 @@ resource "aws_apigatewayv2_deployment" "this" {
   api_id      = aws_apigatewayv2_api.this.id
   description = "Replaced when a route, an integration or the authorizer changes"
 
-  # A hash of the attributes that are set above, except names and descriptions. Whole resources have computed
-  # attributes, which change.
+  # A hash of the attributes that are set above, except names and descriptions. Whole resources are not hashed,
+  # because they also have computed attributes, which can change without a change of the API.
   triggers = {
     redeployment = sha1(jsonencode([
       aws_apigatewayv2_api.this.disable_execute_api_endpoint,

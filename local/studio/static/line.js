@@ -50,7 +50,7 @@ export class Line {
   }
 }
 
-/** A socket that closes before it opens, as without a network. */
+/** A socket that closes before it opens, as if there were no network. */
 function unreachable() {
   const socket = { onopen: null, onmessage: null, onclose: null, send() {}, close() {} };
   setTimeout(() => socket.onclose?.());

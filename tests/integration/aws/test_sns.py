@@ -1,4 +1,4 @@
-"""SNS through the engine, against moto's SNS and SQS, and against scripted answers."""
+"""The SNS client on the engine, with moto's SNS and SQS, and with a scripted server."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def topic(moto: str) -> str:
 
 @pytest.fixture
 def queue(moto: str, topic: str) -> Any:
-    """A queue with raw delivery of the topic's messages; call it to receive them."""
+    """A function that receives the messages of a queue with raw delivery from the topic."""
     sqs: Any = boto3.client("sqs", endpoint_url=moto, region_name=REGION)
     url = sqs.create_queue(QueueName="q")["QueueUrl"]
     boto3.client("sns", endpoint_url=moto, region_name=REGION).subscribe(

@@ -142,7 +142,7 @@ def test_a_rejected_send_deletes_nothing(queues: Queues, proxy: Proxy, stack_fil
 def interrupted(
     proxy: Proxy, stack_file: Path, operation: str, *, number: int, after: bool
 ) -> tuple[int, str]:
-    """Redrive, and send the signal before or after the second request of this operation."""
+    """Redrive, and send the signal `number` before or after the second request of `operation`."""
     seen = 0
     command: list[subprocess.Popen[str]] = []
 

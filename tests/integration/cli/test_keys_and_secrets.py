@@ -1,5 +1,5 @@
-"""Commands for API keys and secrets, whose results the authorizer and the callback read (on
-moto).
+"""The commands for API keys and secrets on moto, and how the authorizer and the callback read what
+they store.
 """
 
 from __future__ import annotations

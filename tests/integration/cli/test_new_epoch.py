@@ -218,7 +218,7 @@ def test_a_callback_in_flight_keeps_its_offset_and_the_next_gets_the_new_epoch(
 def test_clients_get_a_gap_once_the_heads_have_moved(
     dynamodb: Any, stored: Inbox, runtime: Runtime
 ) -> None:
-    """Given clients at offset 5 of the old epoch, one of whose inboxes already has a new head."""
+    """Given two clients at offset 5 of the old epoch. The inbox of bob already has a new head."""
     old, new = builders.epoch(3600), builders.epoch(60)
     for user, epoch, offset in (("alice", old, 5), ("bob", old, 5), ("bob", new, 3)):
         row = head_row(user, epoch, offset, 7)

@@ -1,4 +1,4 @@
-"""`./herald smoke` against services that fail or do not answer; tests/rehearsal has the rest."""
+"""`./herald smoke` with services that fail or do not answer. tests/rehearsal tests other cases."""
 
 from __future__ import annotations
 

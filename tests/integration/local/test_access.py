@@ -54,7 +54,7 @@ def whoami(event, context):
 
 
 class Aws(NamedTuple):
-    """An emulator with a secret, a function that may read it, and its record."""
+    """An emulator with a secret, a function that may read it, and a record of all requests."""
 
     emulator: Emulator
     directory: Path
@@ -180,8 +180,8 @@ def forged_query(key: str, service: str) -> str:
 
 
 def keys_to_try(aws: Aws) -> list[str]:
-    """The key ids of the root user, those that MiniStack treats as the root user's, and a
-    function's.
+    """The key ids of the root user and of a function, and those that MiniStack treats as the root
+    user's.
     """
     return [aws.emulator.access_key, "test", "test" * 5, _ACCOUNT, "", aws.function_keys[0]]
 
@@ -368,7 +368,7 @@ def test_the_data_plane_of_an_api_is_open(aws: Aws, foreign: dict[str, str]) -> 
         answer = asked(f"{aws.emulator.url}/_aws/execute-api/{api}/%24default/open", foreign, b"{}")
         # The function was invoked, because this is its own response.
         assert json.loads(answer.body)["secret"] == _SECRET
-        # No other service can be reached with this path or with any Host header.
+        # With a path below the API, no Host header gives access to another service.
         request = wanted(aws.emulator.url)
         elsewhere = f"{aws.emulator.url}/_aws/execute-api/{api}/../../"
         for host in ("127.0.0.1", f"{api}.execute-api.localhost", "sqs.us-east-1.amazonaws.com"):

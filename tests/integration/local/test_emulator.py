@@ -284,7 +284,8 @@ def comes_back(api: Api, answer: str) -> bool:
     try:
         sqs.send_message(QueueUrl=queue, MessageBody=answer)
         deadline = time.monotonic() + 20
-        # counted before the dead-letter queue, because the message may move in between
+        # The dead-letter queue is counted last. Otherwise a message that moves between the counts
+        # would be missed.
         while _count(sqs, queue):
             assert time.monotonic() < deadline, "the message stays in the queue"
             time.sleep(0.1)

@@ -23,7 +23,7 @@ def pooled(postgres: Postgres) -> Iterator[Postgres]:
 
 @pytest.fixture(params=["direct", "pgbouncer"])
 def reached(request: pytest.FixtureRequest, postgres: Postgres, fresh_database: str) -> str:
-    """The DSN of an empty database with the current schema, as the functions reach it."""
+    """The DSN of an empty database with the current schema, direct or through PgBouncer."""
     if request.param == "direct":
         return fresh_database
     server: Postgres = request.getfixturevalue("pooled")

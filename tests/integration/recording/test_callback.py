@@ -308,7 +308,7 @@ def test_repaired_details_are_counted_and_named(
 def test_a_row_that_a_constraint_rejects_is_500_and_told_without_the_row(
     sns: FakeSns, database: Any, generation_id: str, capsys: pytest.CaptureFixture[str], call: Call
 ) -> None:
-    """Given one of the integrator's own constraints: PostgreSQL's DETAIL quotes the row."""
+    """Given a constraint that the integrator added. PostgreSQL's DETAIL quotes the rejected row."""
     database.execute("UPDATE herald.generations SET prompt = 'a secret lighthouse'")
     database.execute(
         "ALTER TABLE herald.generations ADD CONSTRAINT ours CHECK (image_width < 1000)"

@@ -158,7 +158,7 @@ def test_a_replay_returns_its_frames_once(
 def test_two_replays_that_begin_at_once_do_not_share_what_is_left(
     connections: Connections, budgets: ReplayBudgets
 ) -> None:
-    """Both read a full budget; the second is refused, because the first has used it up since."""
+    """Both read a full budget. The second is refused, because the first has already used it up."""
     from chalicelib.errors import OverBudget
 
     connections.put(connected("alice", "c1="))

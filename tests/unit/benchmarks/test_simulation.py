@@ -152,8 +152,8 @@ def test_percentiles_are_taken_from_the_values() -> None:
 
 
 def followed(users: int, rate: float, rng: Random) -> list[float]:
-    """Simulate the same mass reconnect with single clients, where only new connections are
-    limited.
+    """Simulate a mass reconnect client by client, with a limit only for new connections. Return the
+    times at which the clients are connected.
     """
     tries = [(rng.uniform(*reconnects.window(1)), number, 1) for number in range(users)]
     heapq.heapify(tries)

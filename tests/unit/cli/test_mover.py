@@ -125,7 +125,7 @@ def test_the_filter_leaves_the_others_visible_and_uncopied(sqs: FakeSqs) -> None
     assert all("bob" in body for body in sqs.bodies(MAIN))
     assert sqs.visible(DLQ) == sqs.bodies(DLQ)
     assert len(sqs.bodies(DLQ)) == 10
-    # Each message is received only once, because further receives would count against it.
+    # Each message is received only once, because every receive increases its receive count.
     assert {message.receives for message in sqs.queues[DLQ]} == {1}
 
 

@@ -30,7 +30,7 @@ TRUST = {"V", "V3", "T", "I", "M"}  # as docs/providers.md explains them
 class Fixture(NamedTuple):
     """A provider's payload, the source of its shape, and the reports that must be read from it.
 
-    `refused` is the field that the 422 response names; only Herald's own payload is checked.
+    `refused` is the field that a 422 response names. Only Herald's own payload can get one.
     """
 
     provider: str
@@ -44,7 +44,7 @@ class Fixture(NamedTuple):
 
     @property
     def event(self) -> str:
-        """The kind of event, a key of EVENTS: the first words of the name."""
+        """The kind of event, a key of EVENTS: the part of the name before the colon."""
         return self.name.partition(":")[0]
 
 
@@ -119,7 +119,7 @@ SIGNING_KEYS: dict[str, dict[str, str]] = {
 
 
 def seen(report: Report) -> dict[str, Any]:
-    """Return a report in the form of the fixtures, without unknown fields."""
+    """Return a report in the form of the fixtures, without fields that have no value."""
     progress, failure = report.progress, report.failure
     found = {
         "state": report.state.value,
@@ -145,7 +145,7 @@ def seen(report: Report) -> dict[str, Any]:
 
 
 def assert_read(found: list[Report], wanted: list[dict[str, Any]]) -> None:
-    """Compare reports with a fixture's; messages of failures only if the fixture names them."""
+    """Compare reports with a fixture's. Failure details count only if the fixture has them."""
     for report, expected in zip(map(seen, found), wanted, strict=True):
         ignored = {"message", "provider_code"} - set(expected)
         assert {name: v for name, v in report.items() if name not in ignored} == expected

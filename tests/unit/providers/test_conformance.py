@@ -193,7 +193,7 @@ def test_no_header_breaks_a_verifier(provider: str, data: st.DataObject) -> None
 
 
 def test_an_adapter_is_short_and_needs_no_other() -> None:
-    """Lambda imports the adapter of the provider in the path, which must not import another."""
+    """Lambda imports only the adapter of the provider in the path. No adapter imports another."""
     modules = {name: import_module(f"chalicelib.providers.{name}") for name in PROVIDERS}
     others = {module.__name__ for module in modules.values()}
     for module in (registry, *modules.values()):

@@ -40,8 +40,7 @@ def dynamodb(**members: Any) -> Request:
 
 def _json(service: str, target: str, version: str, body: dict[str, Any]) -> Request:
     headers = {"x-amz-target": target, "content-type": f"application/x-amz-json-{version}"}
-    # Members that are None are removed. json.dumps would write them as null, which counts as
-    # missing.
+    # A member that is None is left out of the request. json.dumps would write it as null.
     present = {name: value for name, value in body.items() if value is not None}
     return Request(
         service, "POST", "/", headers=headers, body=json.dumps(present).encode(), at=_NOW

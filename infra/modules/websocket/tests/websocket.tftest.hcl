@@ -167,6 +167,6 @@ run "another_endpoint" {
 
   assert {
     condition     = aws_apigatewayv2_deployment.this.triggers != run.first_deployment.deployment_triggers
-    error_message = "Disabling the endpoint must lead to a new deployment, because clients could use it until then."
+    error_message = "Disabling the endpoint must lead to a new deployment, because clients can use the endpoint until then."
   }
 }
