@@ -82,8 +82,11 @@ class Callback:
             recorded = self._database.run(transaction, deadline=deadline - PUBLISH_SECONDS)
         except DatabaseError as exc:
             return self._not_recorded(report, exc, deadline, reached=reached)
-        if recorded.event is not None and recorded.event_id is not None:
-            self._publish(recorded.event_id, recorded.event, deadline)
+        if recorded.event is not None:
+            if recorded.event_id is None:
+                self._publish_progress(recorded.event, deadline)
+            else:
+                self._publish(recorded.event_id, recorded.event, deadline)
         return _answer(generation_id, recorded)
 
     def _publish(self, event_id: str, event: str, deadline: float) -> None:
@@ -95,6 +98,14 @@ class Callback:
             )
         except DatabaseError as exc:  # the relay publishes it again, under the same id
             telemetry.warning("event published but not marked", event_id=event_id, error=str(exc))
+
+    def _publish_progress(self, event: str, deadline: float) -> None:
+        """Publish progress in one try: it may be lost, and a newer one follows."""
+        try:
+            self._publisher.publish(event, deadline=deadline, tries=1)
+        except PublishFailed as exc:
+            telemetry.emit({metrics.PUBLISH_FAILURES: 1})
+            telemetry.warning("progress not published", error=str(exc))
 
     def _not_recorded(
         self, report: Report, exc: DatabaseError, deadline: float, *, reached: bool

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from chalicelib.providers.report import Kind, State
 
 if TYPE_CHECKING:
+    from chalicelib.protocol import events
     from chalicelib.providers.report import Failure, Output, Progress, Report
     from chalicelib.recording.rows import FailureDetail
 
@@ -40,8 +41,13 @@ def result(report: Report) -> Result:
         picture and picture.width,
         report.model,
         _error(report.failure) if report.failure else None,
-        json.dumps([_output(output) for output in report.outputs]) if report.outputs else None,
+        json.dumps(outputs(report)) if report.outputs else None,
     )
+
+
+def outputs(report: Report) -> list[events.Output]:
+    """Return a report's outputs in the form that the row and the event have."""
+    return [_output(output) for output in report.outputs]
 
 
 def progress(found: Progress | None) -> str:
@@ -60,7 +66,7 @@ def _error(failure: Failure) -> FailureDetail:
     return error
 
 
-def _output(output: Output) -> dict[str, object]:
+def _output(output: Output) -> events.Output:
     return {
         "kind": output.kind.value,
         "url": output.url,

@@ -37,7 +37,7 @@ class Outcome(StrEnum):
 
 class Recorded(NamedTuple):
     """The effect of a report. `event_id` is that of the generation's result, None without one;
-    `event` is None if there is nothing left to publish.
+    `event` is None if there is nothing left to publish. An event of progress is not in the outbox.
     """
 
     outcome: Outcome
@@ -77,13 +77,17 @@ def record(
         404 if the generation does not exist.
     """
     if not report.state.is_final:
-        return _keep_progress(cursor, report, generation_id, delivery_id)
+        return _keep_progress(cursor, report, generation_id, delivery_id, stage)
     ended = _end(cursor, report, generation_id, delivery_id)
     if ended is None:
         return _repeated(cursor, generation_id, delivery_id)
     recorded_id = event_id(generation_id, ended["version"])
     event = generation_events.build(
-        ended, stage=stage, epoch=ended["epoch"], offset=ended["last_offset"]
+        ended,
+        stage=stage,
+        epoch=ended["epoch"],
+        offset=ended["last_offset"],
+        outputs=columns.outputs(report),
     )
     outbox.add(cursor, recorded_id, event)
     return Recorded(Outcome.RECORDED, recorded_id, event)
@@ -133,7 +137,7 @@ def _end(
 
 
 def _keep_progress(
-    cursor: Cursor, report: Report, generation_id: str, delivery_id: str | None
+    cursor: Cursor, report: Report, generation_id: str, delivery_id: str | None, stage: str
 ) -> Recorded:
     tables = cursor.tables
     cursor.execute_and_commit(
@@ -145,12 +149,12 @@ def _keep_progress(
               AND (progress_at <= clock_timestamp() - make_interval(secs => %(seconds)s))
                   IS NOT FALSE
               AND NOT EXISTS (SELECT FROM {tables.webhook_receipts} WHERE id = %(delivery)s)
-            RETURNING id
+            RETURNING progress_at
         ), receipt AS (
             INSERT INTO {tables.webhook_receipts} (id)
             SELECT %(delivery)s FROM kept WHERE %(delivery)s IS NOT NULL ON CONFLICT DO NOTHING
         )
-        SELECT status, EXISTS (SELECT FROM kept) AS kept,
+        SELECT status, user_id, (SELECT progress_at FROM kept) AS kept_at,
             EXISTS (SELECT FROM {tables.webhook_receipts} WHERE id = %(delivery)s) AS seen
         FROM {tables.generations} WHERE id = %(id)s
         """,
@@ -164,8 +168,18 @@ def _keep_progress(
     row = cursor.fetchone()
     if row is None:
         raise _unknown()
-    if row["kept"]:
-        return Recorded(Outcome.PROGRESS)
+    if row["kept_at"] is not None:
+        fraction, step, preview = report.progress or (None, None, None)
+        event = generation_events.build_progress(
+            generation_id,
+            row["user_id"],
+            stage=stage,
+            now=row["kept_at"],
+            fraction=fraction,
+            step=step,
+            preview_url=preview,
+        )
+        return Recorded(Outcome.PROGRESS, event=event)
     if row["seen"]:
         return Recorded(Outcome.DUPLICATE)
     return Recorded(Outcome.LIMITED if row["status"] == "PENDING" else Outcome.LATE)

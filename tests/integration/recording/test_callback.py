@@ -271,7 +271,7 @@ def test_when_the_database_fails_in_its_first_statement_the_owner_gets_the_notic
     assert notice["userid"] == "alice"
 
 
-def test_progress_is_kept_and_publishes_nothing(
+def test_progress_is_published_without_the_outbox_until_the_result(
     sns: FakeSns, database: Any, generation_id: str, call: Call
 ) -> None:
     body = json.dumps({"generationId": generation_id, "status": "PENDING", "progress": 0.4})
@@ -282,7 +282,21 @@ def test_progress_is_kept_and_publishes_nothing(
     assert database.fetchone() == ("0.4", "PENDING")
     assert call(body_of(generation_id), "r")[1]["outcome"] == "recorded"
     assert call(body, "p3")[1]["outcome"] == "late"
-    assert len(sns.events) == 1
+    progress, result = (json.loads(message["Message"]) for message in sns.events)
+    assert (progress["type"], progress["userid"]) == ("herald.generation.progress", "alice")
+    assert (progress["data"]["status"], progress["data"]["progress"]) == ("PENDING", 0.4)
+    assert "sequence" not in progress
+    assert result["type"] == "herald.generation.complete"
+    assert len(outbox(database)) == 1
+
+
+def test_progress_that_sns_refuses_is_lost_without_an_alert(
+    sns: FakeSns, generation_id: str, call: Call
+) -> None:
+    sns.refusals = 1
+    body = json.dumps({"generationId": generation_id, "status": "PENDING", "progress": 0.4})
+    assert call(body)[0] == 200
+    assert (sns.events, sns.alerts) == ([], [])
 
 
 def test_progress_that_cannot_be_kept_alarms_nobody(

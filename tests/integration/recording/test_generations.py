@@ -201,18 +201,20 @@ def test_sizes_that_the_provider_does_not_report_stay_the_integrators(
 def test_all_outputs_are_kept(database: Database, admin: Any, pending: Pending) -> None:
     clip = {"kind": "video", "url": "https://x/1.mp4", "durationMs": 5000, "safe": True}
     report = {"generationId": pending(), "status": "COMPLETE", "outputs": [clip]}
-    assert record(database, report_of(report)).outcome == "recorded"
+    recorded = record(database, report_of(report))
+    assert recorded.outcome == "recorded"
     [kept] = rows(admin, "generations")[0]["outputs"]
     assert {name: value for name, value in kept.items() if value is not None} == clip
+    assert json.loads(recorded.event or "")["data"]["outputs"] == [kept]
 
 
 def test_progress_is_kept_once_a_second_until_the_result(
     database: Database, admin: Any, pending: Pending
 ) -> None:
     generation_id = pending()
-    assert record(database, progress(generation_id, 0.4), "p1") == Recorded(
-        generations.Outcome.PROGRESS
-    )
+    first = record(database, progress(generation_id, 0.4), "p1")
+    assert (first.outcome, first.event_id) == (generations.Outcome.PROGRESS, None)
+    assert json.loads(first.event or "")["data"]["progress"] == 0.4
     [kept] = rows(admin, "generations")
     assert kept["progress"] == {"progress": 0.4, "step": None, "previewUrl": None}
     assert (kept["status"], kept["version"]) == ("PENDING", 1)
