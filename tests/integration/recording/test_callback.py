@@ -319,7 +319,7 @@ def test_repaired_details_are_counted_and_named(
     assert "coreModel, imageHeight" in logged
 
 
-def test_a_row_that_a_constraint_rejects_is_500_and_told_without_the_row(
+def test_a_result_that_a_constraint_rejects_is_500_and_reported_without_the_row(
     sns: FakeSns, database: Any, generation_id: str, capsys: pytest.CaptureFixture[str], call: Call
 ) -> None:
     """Given a constraint that the integrator added. PostgreSQL's DETAIL quotes the rejected row."""
