@@ -88,9 +88,7 @@ class Report(NamedTuple):
     generation_id
         Herald's id, if the payload contains it. An id in the path takes precedence.
     failure
-        Of FAILED and CANCELED.
-    repaired
-        The names of details that were changed or dropped; only Herald's own payload names them.
+        Only for FAILED and CANCELED.
     """
 
     state: State
@@ -100,7 +98,6 @@ class Report(NamedTuple):
     progress: Progress | None = None
     failure: Failure | None = None
     model: str | None = None
-    repaired: tuple[str, ...] = ()
 
 
 def result(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from chalicelib import metrics, telemetry
 from chalicelib.aws.sns import Entry
 from chalicelib.errors import PublishFailed, ServiceError
-from chalicelib.retry import TRIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +29,8 @@ class Publisher:
         self._topic_arn = topic_arn
         self._error_topic_arn = error_topic_arn
 
-    def publish(self, event: str, *, deadline: float, tries: int = TRIES) -> None:
-        """Publish one event in at most `tries` attempts.
+    def publish(self, event: str, *, deadline: float) -> None:
+        """Publish one event in at most three attempts.
 
         Raises
         ------
@@ -40,9 +39,7 @@ class Publisher:
         """
         attributes = message_attributes(event)
         try:
-            self._sns.publish(
-                self._topic_arn, event, attributes=attributes, deadline=deadline, tries=tries
-            )
+            self._sns.publish(self._topic_arn, event, attributes=attributes, deadline=deadline)
         except ServiceError as exc:
             raise _failed(exc) from exc
 

@@ -1,20 +1,14 @@
 """Types of the rows that PostgreSQL returns."""
 
 from datetime import datetime
-from typing import NamedTuple, NotRequired, TypedDict
+from typing import NamedTuple, TypedDict
 from uuid import UUID
 
 from chalicelib.protocol.events import ErrorDetail, Status
 
 
-class FailureDetail(ErrorDetail):
-    """Why a generation failed; the code is one of Herald's list, `providerCode` the provider's."""
-
-    providerCode: NotRequired[str]  # noqa: N815 - as in events
-
-
 class Generation(TypedDict):
-    """A row of `generations` as psycopg2 returns it: the columns that events are built from."""
+    """A row of `generations` as psycopg2 returns it."""
 
     id: str | UUID
     user_id: str
@@ -24,17 +18,17 @@ class Generation(TypedDict):
     image_height: int | None
     image_width: int | None
     core_model: str | None
-    error: FailureDetail | None
+    error: ErrorDetail | None
     version: int
     created_at: datetime
     updated_at: datetime
 
 
-class Ended(Generation):
-    """A generation that has just got its result, and its event's position in the owner's stream."""
+class StreamPosition(NamedTuple):
+    """The epoch and offset of a new event in its owner's stream."""
 
     epoch: str
-    last_offset: int
+    offset: int
 
 
 class OutboxRow(NamedTuple):
