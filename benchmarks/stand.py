@@ -102,6 +102,7 @@ FUNCTION = {  # the settings of all measured functions
     # without TLS, because loading certificates is not an import
     "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
     "HERALD_POSTS_PER_SECOND": "10000",
+    "HERALD_MAX_CONNECTIONS_PER_USER": "50",
     "HERALD_MAX_RECEIVE_COUNT": "3",
     "HERALD_JWT_ALGORITHM": "HS256",
     "HERALD_JWT_SECRET_ARN": "jwt",
