@@ -42,8 +42,8 @@ token: setup ## Print a JWT for a user that the running stack accepts (USER=alic
 
 ##@ Check a change
 .PHONY: test lint format unit integration infra-test e2e browser rehearsal faults pr
-test: lint test-tools ## Everything: linters, types, formats, and all tests in one run
-	@$(PYTEST)
+test: lint test-tools ## Linters, types, formats, and all tests except the rehearsal
+	@$(PYTEST) --ignore tests/rehearsal
 
 lint: setup ## Run ruff, mypy --strict, import-linter and terraform fmt
 	@.venv/bin/ruff check .
@@ -78,7 +78,7 @@ rehearsal: test-tools ## Deploy, interrupt, upgrade, roll back and destroy stage
 faults: test-tools ## The fault suite on the applied stack (SEED=… N=… for long runs)
 	@$(PYTHON) -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(N),--generations $(N)) $(ARGS)
 
-pr: test ## Run exactly what CI runs
+pr: test rehearsal ## Run exactly what CI runs: all tests, with the rehearsal
 
 ##@ Build and deploy
 .PHONY: package migrate plan deploy smoke rollback destroy
