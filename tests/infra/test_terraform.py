@@ -106,4 +106,4 @@ def test_too_many_rights_are_noticed(tmp_path: Path) -> None:
 
     result = Terraform(directory).init().run("test", "-no-color", "-filter=tests/root.tftest.hcl")
 
-    assert "A function's rights changed" in result.stdout + result.stderr
+    assert "A function's permissions have changed" in result.stdout + result.stderr
