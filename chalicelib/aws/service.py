@@ -55,12 +55,10 @@ class Service:
     def __init__(self, engine: Engine, protocol: Protocol, environ: Mapping[str, str]) -> None:
         self._engine = engine
         self._protocol = protocol
-        region = environ["AWS_REGION"]
-        url = environ.get(f"AWS_ENDPOINT_URL_{protocol.setting}") or environ.get("AWS_ENDPOINT_URL")
         self.endpoint = Endpoint(
-            url or f"https://{protocol.name}.{region}.{dns_suffix(region)}",
+            service_url(protocol.name, protocol.setting, environ),
             protocol.name,
-            region,
+            environ["AWS_REGION"],
             retryable=worth_a_retry,
         )
 
@@ -123,9 +121,12 @@ class Service:
         )
 
 
-def dns_suffix(region: str) -> str:
-    """Return the domain of a Region's endpoints."""
-    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+def service_url(name: str, setting: str, environ: Mapping[str, str]) -> str:
+    """Return the URL of a service; `setting` is the suffix of its AWS_ENDPOINT_URL variable."""
+    url = environ.get(f"AWS_ENDPOINT_URL_{setting}") or environ.get("AWS_ENDPOINT_URL")
+    region = environ["AWS_REGION"]
+    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    return url or f"https://{name}.{region}.{suffix}"
 
 
 def error_code(result: Response) -> str:

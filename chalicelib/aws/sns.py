@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
 from chalicelib import telemetry
-from chalicelib.aws.service import dns_suffix
+from chalicelib.aws.service import service_url
 from chalicelib.engine.engine import Endpoint, Engine, Request, Response
 from chalicelib.errors import ServiceError
 from chalicelib.retry import TRIES, retry
@@ -64,13 +64,7 @@ class Sns:
     ) -> None:
         self._engine = engine
         self._sleep = sleep
-        region = environ["AWS_REGION"]
-        url = environ.get("AWS_ENDPOINT_URL_SNS") or environ.get("AWS_ENDPOINT_URL")
-        self._endpoint = Endpoint(
-            url or f"https://sns.{region}.{dns_suffix(region)}",
-            "sns",
-            region,
-        )
+        self._endpoint = Endpoint(service_url("sns", "SNS", environ), "sns", environ["AWS_REGION"])
 
     def publish(
         self,
