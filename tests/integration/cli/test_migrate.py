@@ -5,24 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import psycopg2
 import pytest
 
 from tests.integration.cli.conftest import run
+from tests.integration.sql import execute
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.integration
-
-
-def execute(dsn: str, *statements: str) -> None:
-    connection = psycopg2.connect(dsn)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
-    connection.close()
 
 
 @pytest.fixture

@@ -282,9 +282,9 @@ def test_a_result_that_a_constraint_rejects_is_500_and_reported_without_the_row(
     assert said in logged
     assert said in alert["Message"]
     assert '"DatabaseFailures":1' in logged
-    for told in (logged, str(alert), str(notice), str(answer)):
-        assert "lighthouse" not in told
-        assert "hunter2" not in told
+    for text in (logged, str(alert), str(notice), str(answer)):
+        assert "lighthouse" not in text
+        assert "hunter2" not in text
     assert written(database) == 0
     database.execute("ALTER TABLE herald.generations DROP CONSTRAINT ours")
     assert call(body)[0] == 200, "the operator has fixed it, and the provider retries"

@@ -11,7 +11,6 @@ import uuid
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
-import psycopg2
 import pytest
 from psycopg2.extensions import parse_dsn
 
@@ -19,6 +18,7 @@ from chalicelib.aws.secrets import KEEP_SECONDS, Secrets
 from chalicelib.errors import DatabaseError, DatabaseRejected, DatabaseUnavailable, ServiceError
 from chalicelib.recording.database import Database
 from local.ports import free_port
+from tests.integration.sql import execute
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,16 +29,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 PROMPT = "a secret lighthouse"
-
-
-def execute(dsn: str, *statements: str) -> list[tuple[Any, ...]]:
-    """Run the statements on a new connection and return the rows of the last statement."""
-    with closing(psycopg2.connect(dsn)) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-            return cursor.fetchall() if cursor.description else []
 
 
 @pytest.fixture

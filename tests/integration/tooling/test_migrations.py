@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
@@ -16,6 +16,7 @@ from chalicelib.recording import generations
 from chalicelib.recording.database import Database
 from chalicelib.recording.results import parse
 from local.ports import free_port
+from tests.integration.sql import execute
 from tooling import ROOT, SetupError, migrations
 
 if TYPE_CHECKING:
@@ -27,16 +28,6 @@ pytestmark = pytest.mark.integration
 
 TABLES = ("generations", "outbox", "streams", "webhook_receipts")
 GENERATION = "00000000-0000-4000-8000-000000000001"
-
-
-def execute(dsn: str, *statements: str) -> list[tuple[Any, ...]]:
-    """Run the statements in autocommit mode and return the rows of the last statement."""
-    with closing(psycopg2.connect(dsn)) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-            return cursor.fetchall() if cursor.description else []
 
 
 @contextmanager
