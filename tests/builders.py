@@ -2,7 +2,7 @@
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib.recording import generation_events
@@ -37,6 +37,26 @@ def event(user_id: str = "alice", offset: int = 1, of_epoch: str = "", prompt: s
         "updated_at": now,
     }
     return generation_events.build(row, stage="test", epoch=of_epoch or EPOCH, offset=offset)
+
+
+def progress(
+    user_id: str = "alice",
+    generation: int = 1,
+    *,
+    seconds_ago: float = 0,
+    fraction: float = 0.5,
+    step: str = "sampling",
+) -> str:
+    """A progress event as Herald publishes it; the generation is that of the event at an offset."""
+    return generation_events.build_progress(
+        f"00000000-0000-4000-8000-{generation:012d}",
+        user_id,
+        stage="test",
+        now=datetime.now(UTC) - timedelta(seconds=seconds_ago),
+        fraction=fraction,
+        step=step,
+        preview_url=None,
+    )
 
 
 EPOCH = epoch()

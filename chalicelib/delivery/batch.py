@@ -28,8 +28,10 @@ class Failure(Enum):
 class Recipient:
     """One user's events in a batch, with the outcome of their delivery.
 
-    `last_receive` is true if this is the last receive of at least one message: if the delivery
-    fails, SQS moves the message to the dead-letter queue.
+    `message_ids` are the messages that must be received again after a failure. Those of progress
+    events are not among them: a progress event is worthless by then, and a newer one follows.
+    `last_receive` is true if at least one of the messages goes to the dead-letter queue when this
+    delivery fails.
     """
 
     __slots__ = (
@@ -38,6 +40,7 @@ class Recipient:
         "failure",
         "last_receive",
         "message_ids",
+        "progress",
         "reason",
         "user_id",
     )
@@ -45,11 +48,30 @@ class Recipient:
     def __init__(self, user_id: str) -> None:
         self.user_id = user_id
         self.events: dict[str, Event] = {}  # by event id, because SQS may deliver a message twice
+        self.progress: dict[str, Event] = {}  # the newest event of each running generation
         self.message_ids: list[str] = []
         self.last_receive = False
         self.failure: Failure | None = None
         self.reason = ""
         self.delivered_at = 0.0  # time of the last accepted post, in epoch seconds
+
+    def add(self, event: Event, message_id: str, *, last_receive: bool) -> None:
+        """Add an event that is delivered or received again."""
+        self.events[event.id] = event
+        self.message_ids.append(message_id)
+        self.last_receive |= last_receive
+
+    def add_progress(self, event: Event) -> None:
+        """Add a progress event, unless a newer one of its generation is there."""
+        newest = self.progress.get(event.generation_id)
+        if newest is None or newest.recorded_at < event.recorded_at:
+            self.progress[event.generation_id] = event
+
+    def drop_superseded_progress(self) -> None:
+        """Drop the progress of generations whose result is in the same batch."""
+        for event in self.events.values():
+            if event.offset is not None:
+                self.progress.pop(event.generation_id, None)
 
     def fail(self, failure: Failure, detail: str = "") -> None:
         """Record a failure; only the first one is kept."""
@@ -93,14 +115,18 @@ def read(records: Iterable[SqsRecord], stage: str, max_receive_count: int) -> Ba
             invalid.append(record["messageId"])
             telemetry.error("invalid message", message_id=record["messageId"], reason=str(exc))
             continue
-        if not event.user_id:  # a notice, published while the database could not name the owner
-            telemetry.warning("notice without owner", event_id=event.id)
+        if not event.user_id:  # published while the database could not name the owner
+            telemetry.warning("event without owner", event_id=event.id)
             continue
         recipient = recipients.get(event.user_id)
         if recipient is None:
             recipient = recipients[event.user_id] = Recipient(event.user_id)
-        recipient.events[event.id] = event
-        recipient.message_ids.append(record["messageId"])
+        if event.is_progress:
+            recipient.add_progress(event)
+            continue
         receives = int(record["attributes"]["ApproximateReceiveCount"])
-        recipient.last_receive |= receives >= max_receive_count
+        last_receive = receives >= max_receive_count
+        recipient.add(event, record["messageId"], last_receive=last_receive)
+    for recipient in recipients.values():
+        recipient.drop_superseded_progress()
     return Batch(received, list(recipients.values()), invalid)

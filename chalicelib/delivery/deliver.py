@@ -3,6 +3,9 @@
 The order matters: first the events and the head of the stream are stored, then the connections are
 read, then each connection receives its frames in order. A redelivered event is always stored and
 posted again, because the previous attempt may have failed between the two steps.
+
+Progress events are stored and posted together with the others, but may be lost: whatever happens to
+them, their messages are not received again, and one that is not stored makes no other event fail.
 """
 
 from __future__ import annotations
@@ -84,12 +87,19 @@ class Deliver:
     def _store(
         self, recipients: Sequence[Recipient], poster: Poster, deadline: float
     ) -> list[Recipient]:
-        """Store all events in one write and return the recipients whose events were all stored."""
+        """Store all events in one write and return the recipients whose events were all stored.
+
+        A progress event that could not be stored is posted all the same.
+        """
         rows = {
             recipient.user_id: self._inbox.rows(recipient.events.values())
             for recipient in recipients
         }
-        refused = self._write([row for some in rows.values() for row in some], deadline)
+        progress = [
+            row for recipient in recipients for row in self._inbox.rows(recipient.progress.values())
+        ]
+        durable = [row for some in rows.values() for row in some]
+        refused = self._write([*durable, *progress], deadline)
         if refused:
             poster.counts[metrics.INBOX_FAILURES] += len(refused)
         for recipient in recipients:
@@ -179,10 +189,11 @@ class Deliver:
 
 
 def _frames(recipient: Recipient) -> list[bytes]:
-    """Return a recipient's events in order, in as few frames as possible."""
+    """Return a recipient's events in order, progress last, in as few frames as possible."""
+    in_order = sorted(recipient.events.values(), key=lambda event: event.place)
     items = [
         server_frames.event(event.text, event.epoch, event.offset, replayed=False)
-        for event in sorted(recipient.events.values(), key=lambda event: event.place)
+        for event in (*in_order, *recipient.progress.values())
     ]
     return [frame.encode() for frame in server_frames.packed(items)]
 

@@ -2,15 +2,16 @@
 
 `callback` writes an event when it records a result, and `deliver` reads it.
 
-An event of a stream has `epoch` and `sequence` (its offset). A notice has neither; it says that a
-result could not be recorded yet. This module imports only the standard library, because `deliver`
-loads it in every cold start.
+An event of a stream has `epoch` and `sequence` (its offset). Two kinds of events have neither: a
+notice says that a result could not be recorded yet, and a progress event says how far a running
+generation is. This module imports only the standard library, because `deliver` loads it in every
+cold start.
 """
 
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
@@ -18,19 +19,28 @@ from chalicelib.errors import InvalidEvent
 
 MAX_FRAME_BYTES = 32_768  # size of a WebSocket frame in API Gateway
 MAX_EVENT_BYTES = MAX_FRAME_BYTES - 512  # space for the rest of the frame
+MAX_PROGRESS_BYTES = 4096  # a progress event; there may be one a second
 MAX_USER_CHARACTERS = 256
 MAX_OFFSET = 10**16 - 1  # the largest number with sixteen digits
 
 Status = Literal["PENDING", "COMPLETE", "ERROR"]
-TYPES = {"COMPLETE": "herald.generation.complete", "ERROR": "herald.generation.error"}
+PROGRESS = "herald.generation.progress"
+TYPES = {
+    "PENDING": PROGRESS,
+    "COMPLETE": "herald.generation.complete",
+    "ERROR": "herald.generation.error",
+}
 
 _IDS = "6f1c43c3-5bb6-5c0c-9a43-0d8b0a0d9d11"  # Herald's UUID namespace
 _EPOCH = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _MAX_MESSAGE_CHARACTERS = 262_144  # SQS's own limit, in bytes
 _FUTURE_SECONDS = 86_400  # an epoch may be ahead of this clock by that much
 _KNOWN = tuple(TYPES.values())
-_OF_NOTICE = (("id", 64), ("userid", MAX_USER_CHARACTERS), ("time", 64))  # longest values
-_OF_STREAM = (*_OF_NOTICE, ("epoch", 36), ("sequence", 64))
+_OUTSIDE_STREAM = (  # longest values
+    *(("id", 64), ("subject", 64)),
+    *(("userid", MAX_USER_CHARACTERS), ("time", 64)),
+)
+_OF_STREAM = (*_OUTSIDE_STREAM, ("epoch", 36), ("sequence", 64))
 _decoded = json.JSONDecoder().decode
 
 
@@ -39,6 +49,24 @@ class ErrorDetail(TypedDict):
 
     code: str
     message: str
+
+
+class Output(TypedDict):
+    """One file that a generation produced. What is unknown is null, except for kind and URL.
+
+    Width and height are in pixels, `bytes` is the size, and `expiresAt` is an RFC 3339 time: when
+    the URL stops working. `safe` is false if the provider's safety check flagged the file.
+    """
+
+    kind: str
+    url: str
+    contentType: str | None
+    width: int | None
+    height: int | None
+    durationMs: int | None
+    bytes: int | None
+    expiresAt: str | None
+    safe: bool | None
 
 
 class EventData(TypedDict):
@@ -55,11 +83,15 @@ class EventData(TypedDict):
     createdAt: str | None
     updatedAt: str
     error: NotRequired[ErrorDetail | None]  # only with status ERROR
-    truncated: NotRequired[bool]  # present if the prompt was shortened
+    outputs: NotRequired[list[Output]]  # present if the generation's files are known
+    truncated: NotRequired[bool]  # present if outputs were left out or the prompt was shortened
+    progress: NotRequired[float | None]  # 0 to 1; this and the next two only in a progress event
+    step: NotRequired[str | None]
+    previewUrl: NotRequired[str | None]
 
 
 class Envelope(TypedDict):
-    """An event as it is published; without `epoch` and `sequence` it is a notice."""
+    """An event as it is published; notices and progress events have no `epoch` and `sequence`."""
 
     specversion: Literal["1.0"]
     id: str
@@ -80,11 +112,18 @@ class Event(NamedTuple):
     """
 
     id: str
+    type: str
+    generation_id: str
     user_id: str
     epoch: str | None
     offset: int | None
     recorded_at: float  # epoch seconds
     text: str
+
+    @property
+    def is_progress(self) -> bool:
+        """Whether the event says how far a running generation is, not how it ended."""
+        return self.type == PROGRESS
 
     @property
     def place(self) -> tuple[str, int]:
@@ -123,24 +162,43 @@ def envelope(
 def dump(event: Envelope) -> str:
     """Return an event as it is published.
 
-    If the event is too large for one frame, its prompt is shortened and `data.truncated` is set.
+    If the event would exceed the size of a frame, it loses outputs from the end, then the end of
+    its prompt, and `data.truncated` is set.
     """
-    from bisect import bisect_right
-
     text = _json(event)
-    prompt = event["data"]["prompt"]
-    if prompt is None or len(text.encode()) <= MAX_EVENT_BYTES:
+    if len(text.encode()) <= MAX_EVENT_BYTES:
         return text
     data = event["data"]
     data["truncated"] = True
+    if outputs := data.get("outputs"):
+        _keep_most(event, len(outputs), lambda kept: data.update({"outputs": outputs[:kept]}))
+    if prompt := data["prompt"]:
+        _keep_most(event, len(prompt), lambda kept: data.update({"prompt": prompt[:kept]}))
+    return _json(event)
 
-    def size(length: int) -> int:
-        data["prompt"] = prompt[:length]
+
+def _keep_most(event: Envelope, length: int, keep: Callable[[int], None]) -> None:
+    """Keep as much of the start of a field as fits into the event, at most `length`."""
+    from bisect import bisect_right
+
+    def size(kept: int) -> int:
+        keep(kept)
         return len(_json(event).encode())
 
-    # The size grows with the prompt's length, so bisection finds the longest prompt that fits.
-    longest = bisect_right(range(len(prompt) + 1), MAX_EVENT_BYTES, key=size) - 1
-    data["prompt"] = prompt[: max(longest, 0)]
+    # The size grows with the length, so bisection finds the most that fits.
+    keep(max(bisect_right(range(length + 1), MAX_EVENT_BYTES, key=size) - 1, 0))
+
+
+def dump_progress(event: Envelope) -> str:
+    """Return a progress event as it is published.
+
+    If it would be too large, it loses its preview, then its step.
+    """
+    for name in ("previewUrl", "step"):
+        text = _json(event)
+        if len(text.encode()) <= MAX_PROGRESS_BYTES:
+            return text
+        event["data"][name] = None
     return _json(event)
 
 
@@ -170,18 +228,24 @@ def parse(text: str, *, stage: str | None = None) -> Event:
         raise InvalidEvent(f"the event is over {MAX_EVENT_BYTES} bytes")
     if event.get("specversion") != "1.0":
         raise InvalidEvent("specversion is not 1.0")
-    if event.get("type") not in _KNOWN:
-        raise InvalidEvent(f"type is not one of Herald's: {str(event.get('type'))[:80]!r}")
+    kind = event.get("type")
+    if kind not in _KNOWN:
+        raise InvalidEvent(f"type is not one of Herald's: {str(kind)[:80]!r}")
     if stage is not None and event.get("source") != source(stage):
         raise InvalidEvent(f"source is not {source(stage)}")
-    _check_data(event.get("data"))
+    data = _checked_data(event.get("data"))
     placed = "epoch" in event or "sequence" in event
+    if kind == PROGRESS:
+        _check_progress(text, data, placed=placed)
     if not placed:
-        event.setdefault("userid", "")  # only a notice may have no owner
-    for name, most in _OF_STREAM if placed else _OF_NOTICE:
+        event.setdefault("userid", "")  # only outside the stream may an event have no owner
+    for name, most in _OF_STREAM if placed else _OUTSIDE_STREAM:
         _check_text(event, name, most, empty=name == "userid" and not placed)
     epoch, offset = _position(event) if placed else (None, None)
-    return Event(event["id"], event["userid"], epoch, offset, _seconds(event["time"]), text)
+    recorded_at = seconds(event["time"])
+    return Event(
+        event["id"], kind, event["subject"], event["userid"], epoch, offset, recorded_at, text
+    )
 
 
 def opened(text: str) -> tuple[str, dict[str, Any]]:
@@ -219,12 +283,41 @@ def _object(text: str) -> dict[str, Any]:
     return event
 
 
-def _check_data(data: object) -> None:
+def _checked_data(data: object) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InvalidEvent("data is not an object")
-    address = data.get("imageUrl")
+    _check_address("imageUrl", data.get("imageUrl"))
+    outputs = data.get("outputs", [])
+    if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
+        raise InvalidEvent("data.outputs is not a list of objects")
+    for output in outputs:
+        _check_address("outputs.url", output.get("url") or "")
+    return data
+
+
+def _check_progress(text: str, data: Mapping[str, object], *, placed: bool) -> None:
+    if placed:
+        raise InvalidEvent("a progress event has an epoch or a sequence")
+    if len(text.encode()) > MAX_PROGRESS_BYTES:
+        raise InvalidEvent(f"the progress event is over {MAX_PROGRESS_BYTES} bytes")
+    if data.get("status") != "PENDING":
+        raise InvalidEvent("data.status of a progress event is not PENDING")
+    fraction, step = data.get("progress"), data.get("step")
+    if fraction is not None and not _is_fraction(fraction):
+        raise InvalidEvent("data.progress is not a number from 0 to 1")
+    if step is not None and not isinstance(step, str):
+        raise InvalidEvent("data.step is not a string")
+    _check_address("previewUrl", data.get("previewUrl"))
+
+
+def _is_fraction(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _check_address(name: str, address: object) -> None:
+    """Refuse an address that a page would run as a script; null is accepted."""
     if address is not None and not str(address).startswith(("https://", "http://")):
-        raise InvalidEvent("data.imageUrl is not an http or https URL")
+        raise InvalidEvent(f"data.{name} is not an http or https URL")
 
 
 def _check_text(event: Mapping[str, object], name: str, most: int, *, empty: bool) -> None:
@@ -251,7 +344,8 @@ def began_at(epoch: str) -> float:
     return int(epoch.replace("-", "")[:12], 16) / 1000
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """Return an event's time in seconds since 1970; raises InvalidEvent."""
     try:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError) as exc:

@@ -82,6 +82,17 @@ def text(value: object, most: int = MAX_TEXT) -> str | None:
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value[:most])
 
 
+def written(value: object, most: int = MAX_TEXT) -> str | None:
+    """Return a text as `text` does; any other JSON value is written as JSON."""
+    if value is None or isinstance(value, str):
+        return text(value, most)
+    try:
+        found = json.dumps(value)
+    except RecursionError:
+        return None
+    return text(found.replace(r"\u0000", "\N{REPLACEMENT CHARACTER}"), most)
+
+
 def number(value: object) -> float | None:
     """Return a finite number, which may be given as text."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
@@ -138,14 +149,18 @@ def later(start: object, seconds: int) -> str | None:
 
 
 def url(value: object) -> str | None:
-    """Return an https or http URL that a browser can load and PostgreSQL can store."""
+    """Return an https or http URL that a browser can load and a database can keep.
+
+    Its scheme is in lower case, as in events.
+    """
     if not isinstance(value, str) or not 0 < len(value) <= MAX_URL or _UNSTORABLE.search(value):
         return None
     try:
         parts = urlsplit(value)
     except ValueError:
         return None
-    return value if _WEB.match(value) and parts.netloc else None
+    found = _WEB.match(value)
+    return found[0].lower() + value[found.end() :] if found and parts.netloc else None
 
 
 def output(

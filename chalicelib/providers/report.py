@@ -88,7 +88,9 @@ class Report(NamedTuple):
     generation_id
         Herald's id, if the payload contains it. An id in the path takes precedence.
     failure
-        Only for FAILED and CANCELED.
+        Of FAILED and CANCELED.
+    repaired
+        The names of details that were changed or dropped; only Herald's own payload names them.
     """
 
     state: State
@@ -98,6 +100,7 @@ class Report(NamedTuple):
     progress: Progress | None = None
     failure: Failure | None = None
     model: str | None = None
+    repaired: tuple[str, ...] = ()
 
 
 def result(

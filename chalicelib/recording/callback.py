@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, cast
 from chalicelib import metrics, telemetry
 from chalicelib.aws.invocation import deadline_of, lower_headers
 from chalicelib.errors import DatabaseError, DatabaseRejected, PublishFailed, Refused, ServiceError
-from chalicelib.recording import generation_events, generations, outbox, results, webhooks
+from chalicelib.recording import generation_events, generations, outbox, webhooks
 from chalicelib.recording.generations import Outcome, Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from chalicelib.aws.lambda_events import HttpEvent, HttpResponse, LambdaContext
+    from chalicelib.providers.report import Report
     from chalicelib.recording.database import Cursor, Database
     from chalicelib.recording.publishing import Publisher
-    from chalicelib.recording.results import GenerationResult
 
 # seconds before the deadline at which the database must stop, to leave time for publishing
 PUBLISH_SECONDS = 6.0
+OWNER_SECONDS = 1.0  # of these, to read whom to notify
 RETRY_AFTER_SECONDS = 10
 _REJECTED = "The database rejected this result. The operators are notified."
 
@@ -47,11 +48,11 @@ class Callback:
         """
         try:
             if "requestContext" not in event:
-                return self._process(results.parse(event), None, context)
+                return self._process(webhooks.report_of(event), None, context)
             request = cast("HttpEvent", event)
             body = webhooks.body_of(request)
             webhook_id = webhooks.verify(lower_headers(request), body, self._secrets())
-            return self._process(results.parse(body), webhook_id, context)
+            return self._process(webhooks.report_of(body), webhook_id, context)
         except Refused as exc:
             return _refusal(exc)
         except ServiceError as exc:
@@ -59,24 +60,33 @@ class Callback:
             return _call_again("The webhook could not be verified. Call again.")
 
     def _process(
-        self, result: GenerationResult, webhook_id: str | None, context: LambdaContext
+        self, report: Report, delivery_id: str | None, context: LambdaContext
     ) -> HttpResponse:
         deadline = deadline_of(context)
-        _report_repairs(result)
-        generation_id = result.generation_id
-        user_id: str | None = None
+        generation_id = cast("str", report.generation_id)
+        _report_repairs(generation_id, report.repaired)
+        reached = False  # whether PostgreSQL could be reached: it may then still name the owner
 
         def transaction(cursor: Cursor) -> Recorded:
-            nonlocal user_id  # for the notice, should the database fail after it gave the owner
-            user_id = generations.owner(cursor, generation_id)
-            return generations.record(cursor, result, webhook_id=webhook_id, stage=self._stage)
+            nonlocal reached
+            reached = True
+            return generations.record(
+                cursor,
+                report,
+                generation_id=generation_id,
+                delivery_id=delivery_id,
+                stage=self._stage,
+            )
 
         try:
             recorded = self._database.run(transaction, deadline=deadline - PUBLISH_SECONDS)
         except DatabaseError as exc:
-            return self._not_recorded(generation_id, user_id, exc, deadline)
+            return self._not_recorded(report, exc, deadline, reached=reached)
         if recorded.event is not None:
-            self._publish(recorded.event_id, recorded.event, deadline)
+            if recorded.event_id is None:
+                self._publish_progress(recorded.event, deadline)
+            else:
+                self._publish(recorded.event_id, recorded.event, deadline)
         return _answer(generation_id, recorded)
 
     def _publish(self, event_id: str, event: str, deadline: float) -> None:
@@ -89,26 +99,49 @@ class Callback:
         except DatabaseError as exc:  # the relay publishes it again, under the same id
             telemetry.warning("event published but not marked", event_id=event_id, error=str(exc))
 
+    def _publish_progress(self, event: str, deadline: float) -> None:
+        """Publish progress in one try: it may be lost, and a newer one follows."""
+        try:
+            self._publisher.publish(event, deadline=deadline, tries=1)
+        except PublishFailed as exc:
+            telemetry.emit({metrics.PUBLISH_FAILURES: 1})
+            telemetry.warning("progress not published", error=str(exc))
+
     def _not_recorded(
-        self, generation_id: str, user_id: str | None, exc: DatabaseError, deadline: float
+        self, report: Report, exc: DatabaseError, deadline: float, *, reached: bool
     ) -> HttpResponse:
+        generation_id = cast("str", report.generation_id)
         telemetry.emit({metrics.DATABASE_FAILURES: 1})
-        telemetry.error("result not recorded", generation_id=generation_id, error=str(exc))
+        telemetry.error("report not recorded", generation_id=generation_id, error=str(exc))
+        if report.state.is_final:  # progress may be lost
+            self._publish_notice(generation_id, deadline, reached=reached)
+            self._publisher.alert(
+                "Herald could not record a result", generationId=generation_id, error=str(exc)
+            )
+        if isinstance(exc, DatabaseRejected):
+            return _response(500, {"error": "database_rejected", "message": _REJECTED})
+        return _call_again("The result could not be recorded. Call again.")
+
+    def _publish_notice(self, generation_id: str, deadline: float, *, reached: bool) -> None:
+        limit = min(deadline, time.monotonic() + PUBLISH_SECONDS / 2)
+        user_id = self._owner(generation_id, limit) if reached else None
         notice = generation_events.build_notice(
             generation_id, user_id, stage=self._stage, now=datetime.now(UTC)
         )
-        limit = min(deadline, time.monotonic() + PUBLISH_SECONDS / 2)
         try:
             self._publisher.publish(notice, deadline=limit)
         except PublishFailed as failure:
             telemetry.emit({metrics.PUBLISH_FAILURES: 1})
             telemetry.error("notice not published", error=str(failure))
-        self._publisher.alert(
-            "Herald could not record a result", generationId=generation_id, error=str(exc)
-        )
-        if isinstance(exc, DatabaseRejected):
-            return _response(500, {"error": "database_rejected", "message": _REJECTED})
-        return _call_again("The result could not be recorded. Call again.")
+
+    def _owner(self, generation_id: str, deadline: float) -> str | None:
+        limit = min(deadline, time.monotonic() + OWNER_SECONDS)
+        try:
+            return self._database.run(
+                lambda cursor: generations.owner(cursor, generation_id), deadline=limit
+            )
+        except DatabaseError:
+            return None
 
 
 def _answer(generation_id: str, recorded: Recorded) -> HttpResponse:
@@ -117,15 +150,17 @@ def _answer(generation_id: str, recorded: Recorded) -> HttpResponse:
     telemetry.info(
         "callback handled", outcome=outcome.value, generation_id=generation_id, event_id=event_id
     )
-    body = {"generationId": generation_id, "outcome": outcome.value, "eventId": event_id}
+    body = {"generationId": generation_id, "outcome": outcome.value}
+    if event_id is not None:
+        body["eventId"] = event_id
     return _response(200, body)
 
 
-def _report_repairs(result: GenerationResult) -> None:
-    if result.repaired:
-        telemetry.emit({metrics.DETAILS_REPAIRED: len(result.repaired)})
-        fields = ", ".join(result.repaired)
-        telemetry.warning("details repaired", generation_id=result.generation_id, fields=fields)
+def _report_repairs(generation_id: str, repaired: tuple[str, ...]) -> None:
+    if repaired:
+        telemetry.emit({metrics.DETAILS_REPAIRED: len(repaired)})
+        fields = ", ".join(repaired)
+        telemetry.warning("details repaired", generation_id=generation_id, fields=fields)
 
 
 def _refusal(exc: Refused) -> HttpResponse:

@@ -11,7 +11,7 @@ import select
 import time
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import psycopg2
 import psycopg2.extensions
@@ -23,12 +23,15 @@ from chalicelib.recording.tables import DEFAULT_SCHEMA, Tables
 from chalicelib.retry import retry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812 - its own name
+    from psycopg2.sql import Composable
 
     from chalicelib.errors import DatabaseError
 
+    Query = str | bytes | Composable
+    Values = Sequence[object] | Mapping[str, object] | None
 
 T = TypeVar("T")
 
@@ -41,8 +44,8 @@ _FOREVER = 86_400.0  # seconds; other connections of the process have no time li
 _BLAME_DATA = ("22", "23", "P0", "44", "54")
 _LIMITS = (
     f"SET LOCAL statement_timeout = {int(ATTEMPT_SECONDS * 1000)};"
-    f"SET LOCAL idle_in_transaction_session_timeout = {int(IDLE_IN_TRANSACTION_SECONDS * 1000)}"
-)
+    f"SET LOCAL idle_in_transaction_session_timeout = {int(IDLE_IN_TRANSACTION_SECONDS * 1000)};"
+).encode()
 _deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
@@ -76,9 +79,38 @@ psycopg2.extensions.set_wait_callback(_wait)
 
 
 class Cursor(RealDictCursor):
-    """A transaction's cursor. Rows are dictionaries; `tables` has the table names for its SQL."""
+    """The cursor of a transaction: rows are dictionaries; `tables` has the names for its SQL.
+
+    The connection is in autocommit mode, so that BEGIN, the limits and COMMIT can share a round
+    trip with a statement: PostgreSQL takes several statements in one simple query.
+    """
 
     tables = Tables()
+
+    def execute(self, query: Query, vars: Values = None) -> None:  # noqa: A002 - psycopg2's name
+        """Execute a statement; the first one begins the transaction."""
+        begin = b"" if _in_transaction(self.connection) else b"BEGIN;" + _LIMITS
+        super().execute(begin + self.mogrify(query, vars))
+
+    def execute_and_commit(self, query: Query, values: Values = None) -> None:
+        """Execute the last statement of a transaction and commit.
+
+        Its rows can be read only if it is the only statement of its transaction.
+        """
+        statement = self.mogrify(query, values)
+        if _in_transaction(self.connection):
+            super().execute(statement + b";COMMIT")
+        else:  # several statements in one query are a transaction of their own
+            super().execute(_LIMITS + statement)
+
+    def end(self, command: Literal["COMMIT", "ROLLBACK"]) -> None:
+        """End the transaction if it is still open."""
+        if _in_transaction(self.connection):
+            super().execute(command)
+
+
+def _in_transaction(connection: PsycopgConnection) -> bool:
+    return connection.get_transaction_status() != psycopg2.extensions.TRANSACTION_STATUS_IDLE
 
 
 class _Open(NamedTuple):
@@ -128,9 +160,9 @@ class Database:
     ) -> T:
         """Run a transaction in at most three attempts of `seconds` each.
 
-        It is committed when `transaction` returns and rolled back when it raises. `transaction`
-        must be safe to call again after a commit, because PostgreSQL's response to COMMIT can be
-        lost.
+        It is committed when it returns, unless it has already committed with its last statement,
+        and rolled back when it raises. It must be safe to run again
+        although it was committed, because the answer to a COMMIT can be lost.
 
         Raises
         ------
@@ -166,16 +198,15 @@ class Database:
             kept.connection.close()
 
     def _commit(self, connection: PsycopgConnection, transaction: Callable[[Cursor], T]) -> T:
-        try:
-            with connection.cursor(cursor_factory=Cursor) as cursor:
-                cursor.tables = self._tables
-                cursor.execute(_LIMITS)
+        with connection.cursor(cursor_factory=Cursor) as cursor:
+            cursor.tables = self._tables
+            try:
                 result = transaction(cursor)
-            connection.commit()
-        except BaseException:
-            with suppress(psycopg2.Error):  # if a timeout has closed it, the timeout is the cause
-                connection.rollback()
-            raise
+                cursor.end("COMMIT")
+            except BaseException:
+                with suppress(psycopg2.Error):  # a time-out has closed it: its error is the cause
+                    cursor.end("ROLLBACK")
+                raise
         return result
 
     def _connected(self, wanted: str) -> PsycopgConnection:
@@ -201,7 +232,9 @@ class Database:
 def _connect(text: str, turn: int) -> PsycopgConnection:
     found = dsn.rotated(dsn.parse(text), turn)
     parameters = {"application_name": "herald", **found, "client_encoding": "UTF8"}
-    return psycopg2.connect(psycopg2.extensions.make_dsn(**parameters))
+    connection = psycopg2.connect(psycopg2.extensions.make_dsn(**parameters))
+    connection.autocommit = True
+    return connection
 
 
 def _translated(exc: Exception) -> DatabaseError:

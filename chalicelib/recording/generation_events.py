@@ -8,18 +8,32 @@ from chalicelib.protocol import events
 from chalicelib.protocol.events import rfc3339
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from chalicelib.protocol.events import EventData
+    from chalicelib.protocol.events import EventData, Output
     from chalicelib.recording.rows import Generation
 
+# What an event outside the stream leaves out: its generation is still open.
+_UNKNOWN: EventData = {
+    "prompt": None,
+    "status": "PENDING",
+    "imageUrl": None,
+    "imageHeight": None,
+    "imageWidth": None,
+    "coreModel": None,
+    "createdAt": None,
+    "updatedAt": "",
+}
 NOT_RECORDED: events.ErrorDetail = {
     "code": "not_recorded",
     "message": "The result could not be recorded yet. It will be retried.",
 }
 
 
-def build(generation: Generation, *, stage: str, epoch: str, offset: int) -> str:
+def build(
+    generation: Generation, *, stage: str, epoch: str, offset: int, outputs: Sequence[Output] = ()
+) -> str:
     """Return the event of a recorded result, as JSON text."""
     data: EventData = {
         "prompt": generation["prompt"],
@@ -33,6 +47,8 @@ def build(generation: Generation, *, stage: str, epoch: str, offset: int) -> str
     }
     if generation["status"] == "ERROR":
         data["error"] = generation["error"]
+    if outputs:
+        data["outputs"] = list(outputs)
     generation_id = str(generation["id"])
     event = events.envelope(
         data,
@@ -52,17 +68,8 @@ def build_notice(generation_id: str, user_id: str | None, *, stage: str, now: da
     All notices of one generation have the same id. If the owner is unknown, the notice has no
     `userid`. It then reaches the topic's subscribers, but no client.
     """
-    data: EventData = {
-        "prompt": None,
-        "status": "ERROR",
-        "imageUrl": None,
-        "imageHeight": None,
-        "imageWidth": None,
-        "coreModel": None,
-        "createdAt": None,
-        "updatedAt": rfc3339(now),
-        "error": NOT_RECORDED,
-    }
+    data: EventData = {**_UNKNOWN, "status": "ERROR", "updatedAt": rfc3339(now)}
+    data["error"] = NOT_RECORDED
     notice = events.envelope(
         data,
         event_id=events.event_id(generation_id, "notice"),
@@ -71,3 +78,35 @@ def build_notice(generation_id: str, user_id: str | None, *, stage: str, now: da
         user_id=user_id,
     )
     return events.dump(notice)
+
+
+def build_progress(
+    generation_id: str,
+    user_id: str,
+    *,
+    stage: str,
+    now: datetime,
+    fraction: float | None,
+    step: str | None,
+    preview_url: str | None,
+) -> str:
+    """Return the event that says how far a running generation is, as JSON text.
+
+    `now` is the database's time at which the report was recorded: the later event is the newer one.
+    It also makes the id, so two events of one generation need different times.
+    """
+    data: EventData = {
+        **_UNKNOWN,
+        "updatedAt": rfc3339(now),
+        "progress": fraction,
+        "step": step,
+        "previewUrl": preview_url,
+    }
+    event = events.envelope(
+        data,
+        event_id=events.event_id(generation_id, f"progress/{now.isoformat()}"),
+        subject=generation_id,
+        stage=stage,
+        user_id=user_id,
+    )
+    return events.dump_progress(event)

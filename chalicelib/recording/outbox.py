@@ -19,8 +19,8 @@ PURGE_ROWS = 2000  # rows of each table in one transaction
 
 
 def add(cursor: Cursor, event_id: str, event: str) -> None:
-    """Put an event into the outbox."""
-    cursor.execute(
+    """Put an event into the outbox, and commit."""
+    cursor.execute_and_commit(
         f"INSERT INTO {cursor.tables.outbox} (id, event) VALUES (%s, %s)", (event_id, event)
     )
 
@@ -36,8 +36,8 @@ def unpublished(cursor: Cursor, event_id: str) -> str | None:
 
 
 def mark_published(cursor: Cursor, event_ids: Sequence[str]) -> None:
-    """Record that SNS has these events."""
-    cursor.execute(
+    """Record that SNS has these events, and commit."""
+    cursor.execute_and_commit(
         f"UPDATE {cursor.tables.outbox} SET published_at = now() WHERE id = ANY(%s::uuid[])",
         (list(event_ids),),
     )
@@ -60,7 +60,7 @@ def claim_unpublished(cursor: Cursor, *, limit: int, skip: Sequence[str]) -> lis
 
 def oldest_unpublished_seconds(cursor: Cursor) -> float:
     """Return the age of the oldest unpublished event; 0 when there is none."""
-    cursor.execute(
+    cursor.execute_and_commit(
         "SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS age"
         f" FROM {cursor.tables.outbox} WHERE published_at IS NULL"
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from chalicelib import metrics, telemetry
 from chalicelib.aws.sns import Entry
 from chalicelib.errors import PublishFailed, ServiceError
+from chalicelib.retry import TRIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +30,8 @@ class Publisher:
         self._topic_arn = topic_arn
         self._error_topic_arn = error_topic_arn
 
-    def publish(self, event: str, *, deadline: float) -> None:
-        """Publish one event in at most three attempts.
+    def publish(self, event: str, *, deadline: float, tries: int = TRIES) -> None:
+        """Publish one event in at most `tries` attempts.
 
         Raises
         ------
@@ -39,7 +40,9 @@ class Publisher:
         """
         attributes = message_attributes(event)
         try:
-            self._sns.publish(self._topic_arn, event, attributes=attributes, deadline=deadline)
+            self._sns.publish(
+                self._topic_arn, event, attributes=attributes, deadline=deadline, tries=tries
+            )
         except ServiceError as exc:
             raise _failed(exc) from exc
 

@@ -1,14 +1,20 @@
 """Types of the rows that PostgreSQL returns."""
 
 from datetime import datetime
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, NotRequired, TypedDict
 from uuid import UUID
 
 from chalicelib.protocol.events import ErrorDetail, Status
 
 
+class FailureDetail(ErrorDetail):
+    """Why a generation failed; the code is one of Herald's list, `providerCode` the provider's."""
+
+    providerCode: NotRequired[str]  # noqa: N815 - as in events
+
+
 class Generation(TypedDict):
-    """A row of `generations` as psycopg2 returns it."""
+    """A row of `generations` as psycopg2 returns it: the columns that events are built from."""
 
     id: str | UUID
     user_id: str
@@ -18,17 +24,17 @@ class Generation(TypedDict):
     image_height: int | None
     image_width: int | None
     core_model: str | None
-    error: ErrorDetail | None
+    error: FailureDetail | None
     version: int
     created_at: datetime
     updated_at: datetime
 
 
-class StreamPosition(NamedTuple):
-    """The epoch and offset of a new event in its owner's stream."""
+class Ended(Generation):
+    """A generation that has just got its result, and its event's position in the owner's stream."""
 
     epoch: str
-    offset: int
+    last_offset: int
 
 
 class OutboxRow(NamedTuple):

@@ -1,4 +1,4 @@
-"""Checks the provider's webhook: the size and encoding of its body, and its signature.
+"""Checks the provider's webhook, the size and encoding of its body and its signature, and reads it.
 
 Signatures follow the Standard Webhooks specification (https://www.standardwebhooks.com). The
 signature covers the raw bytes of the body, and it is checked before the body is parsed.
@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from typing import TYPE_CHECKING
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from chalicelib.errors import Refused
+from chalicelib.providers import generations
+from chalicelib.providers.delivery import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from chalicelib.aws.lambda_events import HttpEvent
+    from chalicelib.providers.report import Report
 
 MAX_BODY_BYTES = 32_768
 MAX_ID_CHARACTERS = 256
@@ -78,6 +82,37 @@ def verify(headers: Mapping[str, str], body: bytes, secrets: str) -> str:
         "The headers webhook-id, webhook-timestamp and webhook-signature are not a valid signature "
         "of this body (Standard Webhooks, five minutes' tolerance).",
     )
+
+
+def report_of(body: bytes | Mapping[str, object]) -> Report:
+    """Read a report of Herald's own payload, which is raw JSON or an already parsed object.
+
+    Its `generation_id` is never None.
+
+    Raises
+    ------
+    Refused
+        422; the error names the first invalid field.
+    """
+    found = _decoded(body) if isinstance(body, bytes) else body
+    generations.check(found)
+    raw = body if isinstance(body, bytes) else b""
+    [report] = generations.interpret(found, Delivery("generations", None, None, {}, raw))
+    return report
+
+
+def _decoded(body: bytes) -> Mapping[str, object]:
+    try:
+        report = json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        raise _not_read("is not JSON") from exc
+    if not isinstance(report, dict):
+        raise _not_read("is not a JSON object")
+    return report
+
+
+def _not_read(rule: str) -> Refused:
+    return Refused(422, "invalid_body", f"body {rule}.", "body")
 
 
 def _valid(webhook: Webhook, headers: Mapping[str, str], body: bytes, signature: str) -> bool:

@@ -7,7 +7,6 @@ response, so it always arrives after the others (docs/adr/0003).
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -24,7 +23,7 @@ from chalicelib.store.connections import NEVER, Connection
 from chalicelib.store.inbox import REPLAY_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from chalicelib.aws.gateway import Gateway
     from chalicelib.aws.lambda_events import HttpResponse, WebSocketEvent
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from chalicelib.store.replay_budget import Budget, ReplayBudgets
 
 RETRY_AFTER_MS = 2000
-_FRAMES_AROUND = 2  # `welcome` and `caught_up`, around the events of a replay
+_FRAMES_AROUND = 2  # `welcome` and `caught_up`, in addition to the events
 DONE: HttpResponse = {"statusCode": 200}
 
 
@@ -113,7 +112,7 @@ class Messages:
         budget = self._connections.refresh(connection)
         standing = self._inbox.standing(connection.user_id)
         cursor = frame["resume"]
-        most = replay.most_frames_of_notices(standing)
+        most = replay.most_frames_outside(standing)
         if cursor:
             most += replay.most_frames(standing.head, cursor, REPLAY_LIMIT)
         return self._replay(
@@ -137,24 +136,13 @@ class Messages:
             replaying=len(planned.events) if planned else 0,
             token_ms=_token_ms(connection.token_expires_at),
         )
-        texts, read = self._unsuperseded(connection, standing)
-        notices = (server_frames.event(text, None, None, replayed=True) for text in texts)
-        frames = [welcome, *server_frames.events(notices)]
+        outside = replay.outside(self._inbox, user_id, standing)
+        frames = [welcome, *_replayed(outside.notices)]
+        read = outside.read
         if planned:
             frames += replay.frames(self._inbox, frame["id"], planned)
             read += planned.read
-        return replay.Answer(frames, read)
-
-    def _unsuperseded(self, connection: Connection, standing: Standing) -> tuple[list[str], int]:
-        """Return the notices whose generation has no result yet, and how many bytes were read."""
-        if not replay.may_be_superseded(standing):
-            return standing.notices, 0
-        head = standing.head
-        first = max(0, head.offset - REPLAY_LIMIT)
-        recent = self._inbox.after(connection.user_id, str(head.epoch), first, limit=REPLAY_LIMIT)
-        finished = {json.loads(stored.text)["subject"] for stored in recent}
-        notices = [text for text in standing.notices if json.loads(text)["subject"] not in finished]
-        return notices, replay.size(recent)
+        return replay.Answer([*frames, *_replayed(outside.progress)], read)
 
     def _history(self, connection: Connection, frame: History) -> HttpResponse:
         # Store the connection again: `deliver` may have deleted it after a false 410.
@@ -253,6 +241,13 @@ class Messages:
         self._post(connection, server_frames.close(code))
         self._engine.call(self._gateway.close(connection_id), CALL_SECONDS)
         return DONE
+
+
+def _replayed(texts: Iterable[str]) -> Iterator[str]:
+    """Yield the frames of events outside the stream."""
+    return server_frames.events(
+        server_frames.event(text, None, None, replayed=True) for text in texts
+    )
 
 
 def _token_ms(token_expires_at: int) -> int | None:

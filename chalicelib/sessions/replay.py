@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib import metrics, telemetry
-from chalicelib.protocol import server_frames
-from chalicelib.store.inbox import REPLAY_LIMIT
+from chalicelib.protocol import events, server_frames
 from chalicelib.store.replay_budget import frames_of
 
 if TYPE_CHECKING:
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from chalicelib.protocol.client_frames import Cursor
     from chalicelib.protocol.server_frames import GapReason
     from chalicelib.store.inbox import Head, Inbox, Standing, StoredEvent
+
+
+RECENT_RESULTS = 100  # read at most, to know which generations are still open
+# the most by which the times of two transactions may contradict the order of their commits
+CLOCK_SECONDS = 30
 
 
 class Replay(NamedTuple):
@@ -43,9 +48,26 @@ class Answer(NamedTuple):
         return frames_of(len(self.frames), self.read)
 
 
-def size(events: Iterable[StoredEvent]) -> int:
-    """Return the size of some events, in bytes."""
-    return sum(len(stored.text.encode()) for stored in events)
+class Outside(NamedTuple):
+    """Events outside the stream that `hello` sends again, oldest first, and the bytes read for
+    them.
+    """
+
+    notices: list[str]
+    progress: list[str]
+    read: int
+
+
+class _Results(NamedTuple):
+    """The newest results of a stream; `since` is the time from which all of them are known."""
+
+    generations: set[str]
+    since: float
+    read: int
+
+
+def _size(texts: Iterable[str]) -> int:
+    return sum(len(text.encode()) for text in texts)
 
 
 def most_frames(head: Head, cursor: Cursor, limit: int) -> int:
@@ -56,15 +78,54 @@ def most_frames(head: Head, cursor: Cursor, limit: int) -> int:
     return min(max(0, head.offset - offset), limit + 1)
 
 
-def most_frames_of_notices(standing: Standing) -> int:
-    """Return how many frames the notices, and the events read to filter them, fill at most."""
-    frames = frames_of(0, sum(len(text.encode()) for text in standing.notices))
-    return frames + REPLAY_LIMIT if may_be_superseded(standing) else frames
+def most_frames_outside(standing: Standing) -> int:
+    """Return how many frames the events outside the stream fill at most, with the results read for
+    them.
+    """
+    if not standing.outside:
+        return 0
+    results = RECENT_RESULTS if standing.head.epoch is not None else 0
+    return frames_of(0, _size(standing.outside)) + results
 
 
-def may_be_superseded(standing: Standing) -> bool:
-    """Whether there are notices, and results that may supersede them."""
-    return bool(standing.notices) and standing.head.epoch is not None
+def outside(inbox: Inbox, user_id: str, standing: Standing) -> Outside:
+    """Return the notices and the newest progress of each generation that has no result yet."""
+    if not standing.outside:
+        return Outside([], [], 0)
+    found = [(json.loads(text), text) for text in reversed(standing.outside)]  # oldest first
+    # A notice may be about a webhook that was sent again after the result; no progress is so late.
+    only_progress = all(event["type"] == events.PROGRESS for event, _ in found)
+    oldest = events.seconds(found[0][0]["time"]) if only_progress else 0
+    results = _results(inbox, user_id, standing.head, oldest)
+    notices: list[str] = []
+    progress: dict[str, str] = {}
+    for event, text in found:
+        if event["subject"] in results.generations:
+            continue
+        if event["type"] != events.PROGRESS:
+            notices.append(text)
+        elif events.seconds(event["time"]) >= results.since:
+            progress[event["subject"]] = text  # a newer one takes its place
+    read = _size(standing.outside) + results.read
+    return Outside(notices, list(progress.values()), read)
+
+
+def _results(inbox: Inbox, user_id: str, head: Head, oldest: float) -> _Results:
+    """Read the newest results, back to a time, but at most RECENT_RESULTS."""
+    generations: set[str] = set()
+    read = 0
+    if head.epoch is None:
+        return _Results(generations, 0, read)
+    for number, stored in enumerate(inbox.newest_first(user_id, head), 1):
+        event = json.loads(stored.text)
+        generations.add(event["subject"])
+        read += len(stored.text.encode())
+        recorded_at = events.seconds(event["time"])
+        if recorded_at < oldest - CLOCK_SECONDS:
+            break
+        if number == RECENT_RESULTS:
+            return _Results(generations, recorded_at + CLOCK_SECONDS, read)
+    return _Results(generations, 0, read)
 
 
 def plan(
@@ -79,7 +140,8 @@ def plan(
     found: list[StoredEvent] = []
 
     def answer(events: list[StoredEvent], gap: GapReason | None = None) -> Replay:
-        return Replay(user_id, cursor, head, events, gap, size(found))
+        read = _size(stored.text for stored in found)
+        return Replay(user_id, cursor, head, events, gap, read)
 
     if epoch and str(epoch) != head.epoch:
         return answer([], "epoch_changed")

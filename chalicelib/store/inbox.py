@@ -2,16 +2,19 @@
 keys.
 
     <epoch>/<offset, 16 digits>      an event of the stream; epochs are UUIDv7, so they sort by age
-    head/<epoch>/<offset>            the stream reached this offset; the highest of these keys is
-                                     the stream's head, which is kept longer than the events
-    notice/<milliseconds>/<id>       an event outside the stream, kept for an hour
+    head/<epoch>/<offset>            the stream reached this offset; the last one is its head, and
+                                     it outlives the events
+    notice/<milliseconds>/<id>       an event outside the stream, a notice or progress, for an hour
+
+Rows are only added, never changed (docs/adr/0002). The newest progress of a generation is that with
+the highest key, so a late one takes no other's place.
 
 DynamoDB deletes expired items with a delay, so every read filters by `expires_at`.
 """
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from chalicelib.aws.dynamodb import (
@@ -27,6 +30,7 @@ from chalicelib.protocol.events import MAX_OFFSET, Event, began_at
 
 NOTICE_SECONDS = 3600
 REPLAY_LIMIT = 300
+NEWEST_PAGE = 25
 DAY_SECONDS = 86_400
 # days that a head is kept after its events, so that a client that returns late receives a gap
 HEAD_DAYS = 400
@@ -53,10 +57,12 @@ class StoredEvent(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """The data for the answer to `hello`: the stream's head and the notices of the last hour."""
+    """The data for the answer to `hello`: the stream's head, and the events outside the stream from
+    the last hour, newest first.
+    """
 
     head: Head
-    notices: list[str]
+    outside: list[str]
 
 
 EMPTY = Head(None, 0)
@@ -66,7 +72,7 @@ def event_row(event: Event, retention_days: int) -> Row:
     """Return the row that stores an event. Storing the event again changes only its expiry."""
     now = int(time.time())
     if event.epoch is None or event.offset is None:
-        position = f"{_NOTICES}{int(event.recorded_at * 1000):015d}/{event.id}"
+        position = f"{_outside_position(event.recorded_at)}/{event.id}"
         expires_at = now + NOTICE_SECONDS
     else:
         position = _position(event.epoch, event.offset)
@@ -130,12 +136,16 @@ class Inbox:
         return _head(self._dynamodb.call("Query", self._head_query(user_id)))
 
     def standing(self, user_id: str) -> Standing:
-        """Return the head of a user's stream and the user's notices, with concurrent requests."""
-        head, notices = self._dynamodb.call_all(
+        """Return the head of a user's stream and the user's events outside it, with concurrent
+        requests.
+
+        Of the latter, the newest 1 MB are read at most, which is one page of DynamoDB.
+        """
+        head, outside = self._dynamodb.call_all(
             ("Query", self._head_query(user_id)),
-            ("Query", self._range_query(user_id, _NOTICES, _NOTICES + _LAST)),
+            ("Query", self._outside_query(user_id)),
         )
-        return Standing(_head(head), [text_of(item, "event") for item in notices["Items"]])
+        return Standing(_head(head), [text_of(item, "event") for item in outside["Items"]])
 
     def after(self, user_id: str, epoch: str, offset: int, *, limit: int) -> list[StoredEvent]:
         """Return the events of a stream above an offset, oldest first, at most `limit`."""
@@ -148,6 +158,20 @@ class Inbox:
                 break
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
         return found[:limit]
+
+    def newest_first(self, user_id: str, head: Head) -> Iterator[StoredEvent]:
+        """Yield the events of a stream, newest first; reads a page of NEWEST_PAGE when needed."""
+        query = {
+            **self._range_query(user_id, f"{head.epoch}/", f"{head.epoch}/{_LAST}"),
+            "ScanIndexForward": False,
+            "Limit": NEWEST_PAGE,
+        }
+        while True:
+            answer = self._dynamodb.call("Query", query)
+            yield from map(_stored, answer["Items"])
+            if "LastEvaluatedKey" not in answer:
+                return
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def earliest(self, user_id: str, head: Head) -> int:
         """Return the lowest offset that is still stored, or head + 1 if there is none.
@@ -167,6 +191,12 @@ class Inbox:
         newest_first = {"ScanIndexForward": False, "Limit": 1}
         return {**self._range_query(user_id, _HEADS, _HEADS + _LAST), **newest_first}
 
+    def _outside_query(self, user_id: str) -> JsonObject:
+        # Without this bound, the query would read what has expired and is not yet deleted.
+        first = _outside_position(time.time() - NOTICE_SECONDS)
+        newest_first = {"ScanIndexForward": False}
+        return {**self._range_query(user_id, first, _NOTICES + _LAST), **newest_first}
+
     def _range_query(self, user_id: str, first: str, last: str) -> JsonObject:
         return {
             "TableName": self._table,
@@ -182,6 +212,10 @@ class Inbox:
 
 def _position(epoch: str, offset: int) -> str:
     return f"{epoch}/{offset:0{_DIGITS}d}"
+
+
+def _outside_position(recorded_at: float) -> str:
+    return f"{_NOTICES}{int(recorded_at * 1000):015d}"
 
 
 def _head(answer: JsonObject) -> Head:

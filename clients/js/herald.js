@@ -60,7 +60,7 @@ export class Herald {
 
   /** @param {HeraldOptions} options */
   constructor(options) {
-    const { durable = false, platform, onEvent, onState, onLoad, onGap, onError } = options;
+    const { durable = false, platform, onEvent, onProgress, onState, onLoad, onGap, onError } = options;
     this.#options = options;
     this.#platform = { ...defaultPlatform(), ...platform };
     this.#backoff = new Backoff({ ...RECONNECT, random: this.#platform.random });
@@ -69,12 +69,13 @@ export class Herald {
       durable,
       ask: (since, limit, answered) => this.#current?.request("history", { since, limit }, answered),
       onEvent: (event, place) => this.#emit("event", event, place),
+      onProgress: (event) => this.#emit("progress", event),
       onGap: (gap) => {
         this.#emit("gap", gap);
         this.#load("gap");
       },
     });
-    const handlers = { event: onEvent, state: onState, load: onLoad, gap: onGap, error: onError };
+    const handlers = { event: onEvent, progress: onProgress, state: onState, load: onLoad, gap: onGap, error: onError };
     for (const [name, handler] of Object.entries(handlers)) {
       if (handler) this.on(/** @type {keyof Handlers} */ (name), handler);
     }

@@ -1,33 +1,38 @@
 /**
- * @import { EventFrame, Frame, Gap, HeraldEvent, Hole, Place, Platform } from './types.js'
+ * @import { EventFrame, Frame, Gap, HeraldEvent, Hole, Place, Platform, Progress } from './types.js'
  * @import { Connection } from './connection.js'
  */
 
 import { Cursor, GRACE_MS, RecentIds } from "./cursor.js";
 import { Position } from "./position.js";
+import { Running } from "./progress.js";
 import { Recovery } from "./recovery.js";
 
 /** The user's stream across connections: order, duplicates, holes, gaps and the stored position. */
 export class Stream {
   #platform;
   #onEvent;
+  #onProgress;
   #onGap;
   #cursor = new Cursor();
   #seen = new RecentIds();
   /** Generations whose result has arrived. */
   #finished = new RecentIds();
+  #running = new Running();
   #store;
   #recovery;
 
   /**
    * @param {{ platform: Platform, durable: boolean,
    *   ask: (since: number, limit: number, answered: (frame: Frame | null) => void) => void,
-   *   onEvent: (event: HeraldEvent, place: Place) => void, onGap: (gap: Gap) => void }} parts
+   *   onEvent: (event: HeraldEvent, place: Place) => void,
+   *   onProgress: (event: HeraldEvent<Progress>) => void, onGap: (gap: Gap) => void }} parts
    */
-  constructor({ platform, durable, ask, onEvent, onGap }) {
+  constructor({ platform, durable, ask, onEvent, onProgress, onGap }) {
     const cursor = this.#cursor;
     this.#platform = platform;
     this.#onEvent = onEvent;
+    this.#onProgress = onProgress;
     this.#onGap = onGap;
     this.#store = new Position({ cursor, platform, durable });
     this.#recovery = new Recovery({ cursor, platform, ask, stepOver: (holes) => this.#stepOver(holes) });
@@ -90,18 +95,28 @@ export class Stream {
    * @param {Connection} connection
    */
   #deliver({ epoch, offset, replayed, event }, connection) {
-    const notice = epoch === null || offset === null;
-    const place = notice ? "notice" : this.#cursor.place(epoch, offset);
+    const outside = epoch === null || offset === null;
+    const place = outside ? "outside" : this.#cursor.place(epoch, offset);
     if (place === "duplicate") return;
-    if (notice && this.#finished.has(event.subject)) return; // SQS does not keep the order, and redriven events arrive later
-    if (!notice) this.#finished.add(event.subject);
+    if (outside && this.#finished.has(event.subject)) return; // SQS has no order, and a redrive comes later
+    if (isProgress(event)) {
+      if (this.#running.advance(event.subject, event.time)) this.#onProgress(event);
+      return;
+    }
+    if (!outside) this.#finish(event.subject);
     if (this.#seen.add(event.id)) this.#onEvent(event, { epoch, offset, replayed });
-    if (notice) return;
+    if (outside) return;
     // The cursor advances only now, because it must cover only events that the application has
     // handled.
     this.#cursor.receive(epoch, offset, this.#platform.now());
     this.#moved();
     if (place === "newer_epoch") connection.ping();
+  }
+
+  /** @param {string} generation */
+  #finish(generation) {
+    this.#finished.add(generation);
+    this.#running.delete(generation);
   }
 
   /**
@@ -169,4 +184,12 @@ export class Stream {
     this.#store.save();
     this.#recovery.update();
   }
+}
+
+/**
+ * @param {HeraldEvent | HeraldEvent<Progress>} event
+ * @returns {event is HeraldEvent<Progress>}
+ */
+function isProgress(event) {
+  return event.type === "herald.generation.progress";
 }

@@ -16,27 +16,55 @@ export interface Generation {
   createdAt: string | null;
   updatedAt: string;
   /** With status ERROR only. */
-  error?: { code: string; message: string };
-  /** True if the prompt was shortened to fit a frame. */
+  error?: { code: string; message: string; providerCode?: string };
+  /** All files of the generation, if Herald knows them; `imageUrl` is the first picture. */
+  outputs?: Output[];
+  /** True if outputs were left out at the end, or the prompt was shortened, to fit a frame. */
   truncated?: boolean;
 }
 
+/** One file that a generation produced; what is unknown is null. */
+export interface Output {
+  kind: "image" | "video" | "audio" | "model" | "text" | "file";
+  url: string;
+  contentType: string | null;
+  /** In pixels, as is the height. */
+  width: number | null;
+  height: number | null;
+  durationMs: number | null;
+  /** The file's size. */
+  bytes: number | null;
+  /** When the URL stops working. */
+  expiresAt: string | null;
+  /** False if the provider's safety check flagged the file. */
+  safe: boolean | null;
+}
+
+/** How far a running generation is. The other fields of a generation are null. */
+export interface Progress extends Generation {
+  status: "PENDING";
+  /** From 0 to 1. */
+  progress: number | null;
+  step: string | null;
+  previewUrl: string | null;
+}
+
 /** CloudEvents 1.0; `subject` is the generation's id. */
-export interface HeraldEvent {
+export interface HeraldEvent<Data = Generation> {
   specversion: "1.0";
   id: string;
   source: string;
-  type: "herald.generation.complete" | "herald.generation.error";
+  type: "herald.generation.complete" | "herald.generation.error" | "herald.generation.progress";
   subject: string;
   time: string;
   datacontenttype: "application/json";
   userid: string;
   epoch?: string;
   sequence?: string;
-  data: Generation;
+  data: Data;
 }
 
-/** An event's position in its stream; epoch and offset are null for a notice, which is outside the stream. */
+/** An event's position in its stream; epoch and offset are null for an event outside the stream. */
 export interface Place {
   epoch: string | null;
   offset: number | null;
@@ -75,6 +103,8 @@ export interface HeraldError {
 export interface Handlers {
   /** Called once per event, in order of arrival; a late event may follow newer ones. */
   event: (event: HeraldEvent, place: Place) => void;
+  /** Called with the newest progress of a running generation; progress can be lost. Never called after its result. */
+  progress: (event: HeraldEvent<Progress>) => void;
   state: (state: State) => void;
   /** The position is known: load your own state now. */
   load: (reason: LoadReason) => void;
@@ -95,6 +125,7 @@ export interface HeraldOptions {
    */
   durable?: boolean;
   onEvent?: Handlers["event"];
+  onProgress?: Handlers["progress"];
   onState?: Handlers["state"];
   onLoad?: Handlers["load"];
   onGap?: Handlers["gap"];
@@ -180,7 +211,7 @@ export interface Ending {
 export interface EventFrame extends Place {
   type: "event";
   re?: undefined;
-  event: HeraldEvent;
+  event: HeraldEvent | HeraldEvent<Progress>;
 }
 
 export type Frame =

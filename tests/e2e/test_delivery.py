@@ -81,12 +81,49 @@ def test_an_odd_detail_does_not_cost_the_result(alice: User, herald: Herald) -> 
 def test_a_failed_generation_is_delivered_with_its_reason(alice: User, herald: Herald) -> None:
     tab = alice.tab()
     tab.hello()
-    failure = {"code": "nsfw", "message": "The prompt was refused."}
-    body = {"generationId": alice.generation(), "status": "ERROR", "error": failure}
+    given = {"code": "nsfw", "message": "The prompt was refused."}
+    failure = {**given, "code": "generation_failed", "providerCode": "nsfw"}
+    body = {"generationId": alice.generation(), "status": "ERROR", "error": given}
     assert herald.webhook("", body=json.dumps(body)).status_code == 200
     [frame] = tab.events(1)
     assert frame["event"]["type"] == "herald.generation.error"
     assert frame["event"]["data"]["error"] == failure
+
+
+def test_progress_reaches_the_tab_and_a_reloaded_page_until_the_result(
+    alice: User, herald: Herald
+) -> None:
+    tab = alice.tab()
+    tab.hello()
+    running = alice.generation()
+    body = {"generationId": running, "status": "PENDING", "progress": 0.4}
+    assert herald.webhook("", body=json.dumps(body)).json()["outcome"] == "progress"
+    [frame] = tab.events(1)
+    assert (frame["epoch"], frame["offset"]) == (None, None)
+    assert frame["event"]["type"] == "herald.generation.progress"
+    assert (frame["event"]["subject"], frame["event"]["data"]["progress"]) == (running, 0.4)
+    reloaded = alice.tab()
+    reloaded.hello()
+    assert reloaded.events(1)[0]["event"]["id"] == frame["event"]["id"]
+    herald.webhook(running)
+    assert tab.events(1)[0]["event"]["type"] == "herald.generation.complete"
+    late = alice.tab()
+    late.hello()
+    assert late.silent()
+
+
+def test_all_outputs_reach_the_tab(alice: User, herald: Herald) -> None:
+    tab = alice.tab()
+    tab.hello()
+    outputs = [
+        {"kind": "video", "url": "https://images.example/1.mp4", "durationMs": 4000},
+        {"kind": "image", "url": "https://images.example/1.png", "width": 640, "height": 480},
+    ]
+    body = {"generationId": alice.generation(), "status": "COMPLETE", "outputs": outputs}
+    assert herald.webhook("", body=json.dumps(body)).status_code == 200
+    data = tab.events(1)[0]["event"]["data"]
+    assert [output["url"] for output in data["outputs"]] == [each["url"] for each in outputs]
+    assert (data["imageUrl"], data["imageWidth"]) == ("https://images.example/1.png", 640)
 
 
 def test_a_direct_invocation_of_the_callback_takes_the_same_object(

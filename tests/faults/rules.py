@@ -37,10 +37,11 @@ DATABASE_REFUSES: Rule = {
     "operation": "startup",
     "error": {"sqlstate": "53300", "severity": "FATAL", "message": "too many clients already"},
 }
-DATABASE_HANGS: Rule = {"service": "postgres", "operation": "update", "timeout": True}
+# microburst's operation is the first word of a query, which is BEGIN for several statements in one.
+_RESULT = {"service": "postgres", "sql": r"UPDATE \S+generations"}
+DATABASE_HANGS: Rule = {**_RESULT, "timeout": True}
 DATABASE_KILLS_ONE_CONNECTION: Rule = {
-    "service": "postgres",
-    "operation": "update",
+    **_RESULT,
     "times": 1,
     "error": {
         "sqlstate": "57P01",
@@ -50,7 +51,7 @@ DATABASE_KILLS_ONE_CONNECTION: Rule = {
 }
 DATABASE_RESETS_AT_ONE_COMMIT: Rule = {
     "service": "postgres",
-    "operation": "commit",
+    "sql": "INSERT INTO .*;COMMIT$",
     "times": 1,
     "reset": True,
 }

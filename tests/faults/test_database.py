@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.faults
 
-COMMIT = rb"^Q....COMMIT\0"
 COMMITTED = rb"C....COMMIT\0"
 
 
@@ -67,7 +66,7 @@ def test_row_2_the_database_hangs_mid_statement(
         answer = fault_stack.callback(generation, seconds=20)
     assert answer.status == 503
     assert fault_stack.status(generation) == "PENDING"
-    # And the owner is notified at once, because the transaction read the owner before the UPDATE
+    # And the owner, who is read on another connection, is notified at once
     notice = tab.frame("event")
     assert (notice["offset"], notice["event"]["data"]["error"]["code"]) == (None, "not_recorded")
     # And the result of the next attempt supersedes the notice

@@ -13,6 +13,7 @@ import pytest
 from websockets.sync.server import serve
 
 from chalicelib.protocol import client_frames, server_frames
+from chalicelib.protocol.events import PROGRESS, TYPES
 
 if TYPE_CHECKING:
     from websockets.sync.server import ServerConnection
@@ -24,13 +25,19 @@ OLD, NEW = "019bac11-b400-7a31-8c04-5d1f9b2e7a66", "019cae29-6e50-7a31-8c04-5d1f
 
 
 def _numbered(epoch: str, offset: int, *, replayed: bool = False) -> str:
-    text = json.dumps({"id": str(offset), "subject": f"generation-{offset}"})
-    return server_frames.event(text, epoch, offset, replayed=replayed)
+    event = {"id": str(offset), "subject": f"generation-{offset}", "type": TYPES["COMPLETE"]}
+    return server_frames.event(json.dumps(event), epoch, offset, replayed=replayed)
 
 
 def _notice(name: str, generation: int) -> str:
-    text = json.dumps({"id": name, "subject": f"generation-{generation}"})
-    return server_frames.event(text, None, None, replayed=False)
+    event = {"id": name, "subject": f"generation-{generation}", "type": TYPES["ERROR"]}
+    return server_frames.event(json.dumps(event), None, None, replayed=False)
+
+
+def _progress(generation: int, second: int) -> str:
+    subject, time = f"generation-{generation}", f"2026-03-02T09:15:{second:02d}.000Z"
+    event = {"id": f"{generation}/{second}", "subject": subject, "type": PROGRESS, "time": time}
+    return server_frames.event(json.dumps(event), None, None, replayed=False)
 
 
 def _hello(epoch: str, head: int, *, recovered: bool) -> str:
@@ -95,6 +102,7 @@ class Followed:
                 lambda: next(tokens),
                 lambda: self.seen.append("load"),
                 lambda event: self.seen.append(event["id"]),
+                lambda event: self.seen.append(f"progress {event['id']}"),
             )
         )
 
@@ -159,6 +167,15 @@ def test_the_python_client_drops_a_notice_that_comes_after_its_result() -> None:
     ]
 
     assert Followed([(None, frames)]).seen == ["load", "early", "1", "other"]
+
+
+def test_the_python_client_passes_on_only_the_newest_progress_of_running_generations() -> None:
+    frames = [_hello(OLD, 0, recovered=False), _progress(1, 2), _progress(1, 1), _progress(2, 1)]
+    again = [_progress(1, 2), _numbered(OLD, 1), _progress(1, 3), _progress(2, 2), FORBIDDEN]
+
+    seen = Followed([(None, [*frames, *again])]).seen
+
+    assert seen == ["load", "progress 1/2", "progress 2/1", "1", "progress 2/2"]
 
 
 def test_the_python_client_drops_a_refused_cursor_and_ends_when_it_is_refused_without_one() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from chalicelib import metrics
 from chalicelib.protocol import client_frames, events, server_frames
+from chalicelib.providers.report import Kind
 from chalicelib.recording import generation_events
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ DOCUMENTS = {
     for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 }
 OPERATIONS = DOCUMENTS["docs/operations.md"]
+CLIENT_TYPES = (ROOT / "clients" / "js" / "types.d.ts").read_text()
 PROTOCOL = DOCUMENTS["docs/protocol.md"]
 SECURITY = DOCUMENTS["docs/security.md"]
 
@@ -315,8 +317,19 @@ def test_an_event_example_matches_the_publishers_event(frame: Frame) -> None:
 
 def _published(event: Frame, read: events.Event) -> str:
     stage = event["source"].removeprefix("herald/")
+    now = datetime.fromisoformat(event["time"])
+    if read.is_progress:
+        data = event["data"]
+        return generation_events.build_progress(
+            event["subject"],
+            event["userid"],
+            stage=stage,
+            now=now,
+            fraction=data["progress"],
+            step=data["step"],
+            preview_url=data["previewUrl"],
+        )
     if read.epoch is None or read.offset is None:
-        now = datetime.fromisoformat(event["time"])
         return generation_events.build_notice(
             event["subject"], event["userid"], stage=stage, now=now
         )
@@ -330,7 +343,17 @@ def _published(event: Frame, read: events.Event) -> str:
         "user_id": event["userid"],
         "version": 2,
     }
-    return generation_events.build(row, stage=stage, epoch=read.epoch, offset=read.offset)
+    outputs = event["data"].get("outputs", ())
+    return generation_events.build(
+        row, stage=stage, epoch=read.epoch, offset=read.offset, outputs=outputs
+    )
+
+
+def test_the_kinds_of_outputs_match_the_providers() -> None:
+    declared = re.findall(r'(?m)^  kind: ("[^;]+);', CLIENT_TYPES)
+    assert [re.findall(r"\w+", line) for line in declared] == [[kind.value for kind in Kind]]
+    (paragraph,) = re.findall(r"(?s)the `kind` \((.+?)\)", PROTOCOL)
+    assert spans(paragraph) == {kind.value for kind in Kind}
 
 
 def test_the_codes_match_the_server() -> None:

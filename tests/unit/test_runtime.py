@@ -1,9 +1,13 @@
 """The composition root builds each function only from its own settings."""
 
+import subprocess
+import sys
+
 import pytest
 
 from chalicelib import settings
 from chalicelib.runtime import Runtime
+from tooling import ROOT
 
 AWS = {"AWS_REGION": "eu-central-1"}
 VALUES = {
@@ -41,6 +45,20 @@ def test_a_function_is_built_once_from_its_own_settings(function: str) -> None:
     runtime.preload(f"app.{function}")
     assert callable(getattr(runtime, function).handle)
     assert getattr(runtime, function) is getattr(runtime, function)
+
+
+def test_callback_starts_without_model_classes_and_with_one_adapter() -> None:
+    code = (
+        "import os, sys\nfrom chalicelib.runtime import Runtime\n"
+        "Runtime(os.environ).preload('app.callback')\n"
+        "from chalicelib.providers import registry\n"
+        "adapters = {f'chalicelib.providers.{name}' for name in registry.NAMES}\n"
+        "heavy = {'boto3', 'botocore', 'cryptography', 'pydantic', 'pydantic_core'}\n"
+        "print(sorted((heavy | adapters) & set(sys.modules)))\n"
+    )
+    command = [sys.executable, "-c", code]
+    found = subprocess.check_output(command, cwd=ROOT, env=environ("callback"), text=True)
+    assert found.strip() == "['chalicelib.providers.generations']"
 
 
 @pytest.mark.parametrize("handler", ["", "app.nothing", "lambda_function.lambda_handler"])

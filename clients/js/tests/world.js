@@ -129,6 +129,14 @@ export function frame(offset, { epoch = offset === null ? null : E1, replayed = 
   return { type: "event", epoch, offset, replayed, event: { id, subject: `generation-${id}`, data: {} } };
 }
 
+/** A progress event, `second` seconds after a fixed time. */
+export function progress(subject, second, fields = {}) {
+  const id = `progress-${subject}-${second}`;
+  const time = new Date(Date.UTC(2026, 0, 1) + second * SECOND).toISOString();
+  const event = { id, type: "herald.generation.progress", subject, time, data: { progress: 0.5 } };
+  return { type: "event", epoch: null, offset: null, replayed: false, event, ...fields };
+}
+
 /** One client and its platform, with a record of everything that the application receives. */
 export class World {
   clock = new Clock();
@@ -136,6 +144,7 @@ export class World {
   tokens = [];
   log = [];
   events = [];
+  progress = [];
   states = [];
   gaps = [];
   loads = [];
@@ -172,6 +181,10 @@ export class World {
       },
       onEvent: (event, place) => {
         this.events.push({ id: event.id, ...place });
+        this.log.push(event.id);
+      },
+      onProgress: (event) => {
+        this.progress.push(event.id);
         this.log.push(event.id);
       },
       onState: (state) => this.states.push(state),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
 
 from chalicelib.aws.dynamodb import to_item
-from chalicelib.recording import generations, outbox, results
+from chalicelib.recording import generations, outbox, webhooks
 from chalicelib.recording.database import Cursor, Database
 from chalicelib.store.inbox import Head, head_row
 from cli import new_epoch
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from chalicelib.recording.generations import Recorded
     from chalicelib.runtime import Runtime
     from chalicelib.store.inbox import Inbox
 
@@ -50,8 +52,8 @@ def query(database: Database, text: str, *values: Any) -> list[dict[str, Any]]:
     return found
 
 
-def result(generation: str) -> results.GenerationResult:
-    return results.parse(
+def record(cursor: Cursor, generation: str) -> Recorded:
+    report = webhooks.report_of(
         {
             "generationId": generation,
             "status": "COMPLETE",
@@ -60,27 +62,48 @@ def result(generation: str) -> results.GenerationResult:
             "imageWidth": 1,
         }
     )
+    return generations.record(
+        cursor, report, generation_id=generation, delivery_id=None, stage="test"
+    )
+
+
+def insert(cursor: Cursor, user: str) -> str:
+    generation = str(uuid.uuid4())
+    cursor.execute(
+        "INSERT INTO herald.generations (id, user_id, prompt) VALUES (%s, %s, 'ein Fluß')",
+        (generation, user),
+    )
+    return generation
 
 
 def complete(database: Database, user: str, *, published: bool) -> str:
     """Record a generation's result an hour ago; return the event's id."""
-    generation = str(uuid.uuid4())
 
-    def transaction(cursor: Any) -> str:
-        cursor.execute(
-            "INSERT INTO herald.generations (id, user_id, prompt) VALUES (%s, %s, 'ein Fluß')",
-            (generation, user),
-        )
-        recorded = generations.record(cursor, result(generation), webhook_id=None, stage="test")
+    def transaction(cursor: Cursor) -> str | None:
+        recorded = record(cursor, insert(cursor, user))
         cursor.execute(
             "UPDATE herald.outbox SET created_at = created_at - interval '1 hour' WHERE id = %s",
             (recorded.event_id,),
         )
         if published:
-            outbox.mark_published(cursor, [recorded.event_id])
+            outbox.mark_published(cursor, [str(recorded.event_id)])
         return recorded.event_id
 
     return str(do(database, transaction))
+
+
+def await_waiting(database: Database, count: int) -> None:
+    """Wait until so many connections wait for a lock."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        waiting = query(
+            database,
+            "SELECT 1 FROM pg_stat_activity"
+            " WHERE wait_event_type = 'Lock' AND datname = current_database()",
+        )
+        if len(waiting) == count:
+            return
+    raise AssertionError(f"not {count} connections wait for a lock")
 
 
 def event_of(database: Database, event_id: str) -> dict[str, Any]:
@@ -173,35 +196,23 @@ def test_a_callback_in_flight_keeps_its_offset_and_the_next_gets_the_new_epoch(
 ) -> None:
     """Given a callback that has taken an offset and not yet committed."""
     complete(database, "alice", published=True)
-    generation = str(uuid.uuid4())
-    callback = psycopg2.connect(fresh_database)
-    cursor = callback.cursor(cursor_factory=Cursor)
-    cursor.execute(
-        "INSERT INTO herald.generations (id, user_id, prompt) VALUES (%s, 'alice', 'p')",
-        (generation,),
-    )
-    recorded = generations.record(cursor, result(generation), webhook_id=None, stage="test")
-    done: list[new_epoch.Renewed] = []
-    operator = threading.Thread(target=lambda: done.append(do(database, new_epoch.renew)))
-    watcher = Database(lambda: fresh_database)
-
-    operator.start()
-    while not query(
-        watcher,
-        "SELECT 1 FROM pg_stat_activity"
-        " WHERE wait_event_type = 'Lock' AND datname = current_database()",
-    ):
-        assert operator.is_alive()
-    callback.commit()
-    operator.join(timeout=30)
-
-    callback.close()
+    generation = str(do(database, lambda cursor: insert(cursor, "alice")))
+    others = [Database(lambda: fresh_database) for _ in range(2)]
+    with closing(psycopg2.connect(fresh_database)) as holder, ThreadPoolExecutor(2) as threads:
+        holder.cursor().execute("LOCK TABLE herald.outbox IN SHARE MODE")
+        recording = threads.submit(do, others[0], lambda cursor: record(cursor, generation))
+        await_waiting(database, 1)
+        renewing = threads.submit(do, others[1], new_epoch.renew)
+        await_waiting(database, 2)
+        holder.commit()
+        recorded, renewed = recording.result(timeout=30), renewing.result(timeout=30)
+    for other in others:
+        other.close()
     assert recorded.event is not None
     assert json.loads(recorded.event)["sequence"] == "2"
-    assert stream_of(watcher, "alice") == (done[0].epochs["alice"], 0)
-    following = event_of(watcher, complete(watcher, "alice", published=False))
+    assert stream_of(database, "alice") == (renewed.epochs["alice"], 0)
+    following = event_of(database, complete(database, "alice", published=False))
     assert following["sequence"] == "1"
-    watcher.close()
 
 
 def test_clients_get_a_gap_once_the_heads_have_moved(

@@ -14,7 +14,16 @@ from chalicelib.recording import generation_events
 from chalicelib.runtime import Runtime
 from chalicelib.store.connections import KEEP_SECONDS, Connections
 from chalicelib.store.inbox import Head, Inbox
-from tests.builders import EPOCH, Context, connected, epoch, event, open_connections, sqs
+from tests.builders import (
+    EPOCH,
+    Context,
+    connected,
+    epoch,
+    event,
+    open_connections,
+    progress,
+    sqs,
+)
 from tests.integration.conftest import Gateway
 
 pytestmark = pytest.mark.integration
@@ -288,6 +297,94 @@ def test_a_notice_without_an_owner_is_not_a_failure(
         run(generation_events.build_notice("g1", None, stage="test", now=datetime.now(UTC))) == []
     )
     assert dynamodb.scan(TableName="inbox")["Count"] == 0
+
+
+def test_progress_is_kept_for_an_hour_outside_the_stream(
+    dynamodb: Any, gateway: Gateway, run: Run, connect: Connect, stored: Inbox
+) -> None:
+    connect("alice", "a1=")
+    assert run(event("alice", 7)) == []
+    text = progress("alice", 8)
+    assert run(text) == []
+    assert stored.standing("alice") == (Head(EPOCH, 7), [text])
+    [kept] = [item for item in inbox(dynamodb).values() if item.get("event", {}).get("S") == text]
+    assert 3590 < int(kept["expires_at"]["N"]) - time.time() <= 3600
+    [_, frame] = frames(gateway, "a1=")
+    assert (frame["type"], frame["epoch"], frame["offset"]) == ("event", None, None)
+    assert frame["event"] == json.loads(text)
+
+
+def test_only_the_newest_progress_of_a_batch_is_posted_and_after_the_results(
+    gateway: Gateway, run: Run, connect: Connect
+) -> None:
+    connect("alice", "a1=")
+    old, new = (progress("alice", 2, seconds_ago=ago) for ago in (1, 0))
+    assert run(old, new, old, event("alice", 1), progress("alice", 3)) == []
+    [frame] = frames(gateway, "a1=")
+    items = [item["event"] for item in frame["items"]]
+    assert [item["subject"][-1] for item in items] == ["1", "2", "3"]
+    assert items[1] == json.loads(new)
+
+
+def test_progress_is_dropped_when_its_result_is_in_the_same_batch(
+    dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
+) -> None:
+    connect("alice", "a1=")
+    assert run(event("alice", 1), progress("alice", 1)) == []
+    [frame] = frames(gateway, "a1=")
+    assert frame["offset"] == 1
+    assert len(inbox(dynamodb)) == 2
+
+
+def test_a_notice_does_not_end_the_progress_of_its_generation(
+    gateway: Gateway, run: Run, connect: Connect
+) -> None:
+    from datetime import UTC, datetime
+
+    connect("alice", "a1=")
+    text = progress("alice", 1)
+    generation_id = json.loads(text)["subject"]
+    notice = generation_events.build_notice(
+        generation_id, "alice", stage="test", now=datetime.now(UTC)
+    )
+    assert run(notice, text) == []
+    assert len(frames(gateway, "a1=")[0]["items"]) == 2
+
+
+@pytest.mark.parametrize("status", [403, 429, 500])
+def test_progress_that_cannot_be_posted_is_not_received_again(
+    gateway: Gateway, status: int, run: Run, connect: Connect
+) -> None:
+    connect("alice", "a1=")
+    gateway.statuses = {"a1=": [status]}
+    assert run(progress("alice"), receives=3) == []
+
+
+def test_progress_without_time_left_is_not_received_again(
+    gateway: Gateway, run: Run, connect: Connect
+) -> None:
+    connect("alice", "a1=")
+    assert run(progress("alice"), seconds=0, receives=3) == []
+    assert gateway.posted == {}
+
+
+def test_progress_that_is_not_stored_is_posted_all_the_same(
+    dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
+) -> None:
+    connect("alice", "a1=")
+    dynamodb.delete_table(TableName="inbox")
+    assert run(progress("alice"), receives=3) == []
+    assert [frame["type"] for frame in frames(gateway, "a1=")] == ["event"]
+
+
+def test_progress_does_not_count_for_the_latency_of_results(
+    capsys: pytest.CaptureFixture[str], run: Run, connect: Connect
+) -> None:
+    connect("alice", "a1=")
+    run(progress("alice", seconds_ago=30))
+    [line] = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["PostsDelivered"] == 1
+    assert "DeliveryLatencyMs" not in json.loads(line)
 
 
 def test_one_line_of_metrics_per_batch(

@@ -262,6 +262,63 @@ def test_when_the_database_fails_after_the_owner_was_read_the_owner_gets_the_not
     assert (status, answer["outcome"]) == (200, "recorded"), "the retry supersedes the notice"
 
 
+def test_when_the_database_fails_in_its_first_statement_the_owner_gets_the_notice(
+    sns: FakeSns, database: Any, generation_id: str, call: Call
+) -> None:
+    database.execute("ALTER TABLE herald.streams RENAME TO elsewhere")
+    assert call(body_of(generation_id))[0] == 503
+    [notice] = [json.loads(message["Message"]) for message in sns.events]
+    assert notice["userid"] == "alice"
+
+
+def test_progress_is_published_without_the_outbox_until_the_result(
+    sns: FakeSns, database: Any, generation_id: str, call: Call
+) -> None:
+    body = json.dumps({"generationId": generation_id, "status": "PENDING", "progress": 0.4})
+    for webhook_id, outcome in (("p1", "progress"), ("p2", "limited")):
+        status, answer, _ = call(body, webhook_id)
+        assert (status, answer) == (200, {"generationId": generation_id, "outcome": outcome})
+    database.execute("SELECT progress->>'progress', status FROM herald.generations")
+    assert database.fetchone() == ("0.4", "PENDING")
+    assert call(body_of(generation_id), "r")[1]["outcome"] == "recorded"
+    assert call(body, "p3")[1]["outcome"] == "late"
+    progress, result = (json.loads(message["Message"]) for message in sns.events)
+    assert (progress["type"], progress["userid"]) == ("herald.generation.progress", "alice")
+    assert (progress["data"]["status"], progress["data"]["progress"]) == ("PENDING", 0.4)
+    assert "sequence" not in progress
+    assert result["type"] == "herald.generation.complete"
+    assert len(outbox(database)) == 1
+
+
+def test_progress_that_sns_refuses_is_lost_without_an_alert(
+    sns: FakeSns, generation_id: str, call: Call
+) -> None:
+    sns.refusals = 1
+    body = json.dumps({"generationId": generation_id, "status": "PENDING", "progress": 0.4})
+    assert call(body)[0] == 200
+    assert (sns.events, sns.alerts) == ([], [])
+
+
+def test_progress_that_cannot_be_kept_alarms_nobody(
+    sns: FakeSns, database: Any, generation_id: str, call: Call
+) -> None:
+    """A result follows. A notice would tell the owner that the generation has failed."""
+    database.execute("ALTER TABLE herald.generations DROP COLUMN progress")
+    status, _, headers = call(json.dumps({"generationId": generation_id, "status": "PENDING"}))
+    assert (status, headers["retry-after"]) == (503, "10")
+    assert (sns.events, sns.alerts) == ([], [])
+
+
+def test_repaired_details_are_counted_and_named(
+    generation_id: str, capsys: pytest.CaptureFixture[str], call: Call
+) -> None:
+    body = body_of(generation_id, imageHeight=0, coreModel="m" * 201)
+    assert call(body)[1]["outcome"] == "recorded"
+    logged = capsys.readouterr().out
+    assert '"DetailsRepaired":2' in logged
+    assert "coreModel, imageHeight" in logged
+
+
 def test_a_result_that_a_constraint_rejects_is_500_and_reported_without_the_row(
     sns: FakeSns, database: Any, generation_id: str, capsys: pytest.CaptureFixture[str], call: Call
 ) -> None:

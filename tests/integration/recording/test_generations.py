@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from psycopg2.extensions import make_dsn, parse_dsn
 from psycopg2.extras import RealDictCursor
 
 from chalicelib.errors import DatabaseUnavailable, PublishFailed, Refused
@@ -18,8 +19,9 @@ from chalicelib.recording import generations, outbox, relay
 from chalicelib.recording.database import Database
 from chalicelib.recording.generations import Recorded
 from chalicelib.recording.publishing import BATCH
-from chalicelib.recording.results import parse
 from chalicelib.recording.rows import OutboxRow
+from chalicelib.recording.webhooks import report_of
+from tests.integration.recording.round_trips import counted
 
 pytestmark = pytest.mark.integration
 
@@ -61,7 +63,7 @@ def pending(admin: Any) -> Pending:
 
 
 def complete(generation_id: str) -> Any:
-    return parse(
+    return report_of(
         {
             "generationId": generation_id,
             "status": "COMPLETE",
@@ -73,10 +75,22 @@ def complete(generation_id: str) -> Any:
     )
 
 
-def record(database: Database, result: Any, webhook_id: str | None = None) -> Recorded:
+def progress(generation_id: str, fraction: float = 0.4) -> Any:
+    return report_of({"generationId": generation_id, "status": "PENDING", "progress": fraction})
+
+
+def record(
+    database: Database, report: Any, delivery_id: str | None = None, deadline: float | None = None
+) -> Recorded:
     return database.run(
-        lambda cursor: generations.record(cursor, result, webhook_id=webhook_id, stage="test"),
-        deadline=soon(),
+        lambda cursor: generations.record(
+            cursor,
+            report,
+            generation_id=report.generation_id,
+            delivery_id=delivery_id,
+            stage="test",
+        ),
+        deadline=deadline or soon(),
     )
 
 
@@ -113,9 +127,10 @@ def test_the_outbox_keeps_the_event_byte_for_byte(
 def test_an_error_is_recorded_with_its_reason(
     database: Database, admin: Any, pending: Pending
 ) -> None:
-    failure = {"code": "nsfw", "message": "refused"}
-    result = parse({"generationId": pending(), "status": "ERROR", "error": failure})
+    given = {"code": "nsfw", "message": "refused"}
+    result = report_of({"generationId": pending(), "status": "ERROR", "error": given})
     recorded = record(database, result)
+    failure = {"code": "generation_failed", "message": "refused", "providerCode": "nsfw"}
     assert json.loads(recorded.event or "")["data"]["error"] == failure
     assert rows(admin, "generations")[0]["error"] == failure
 
@@ -127,7 +142,9 @@ def test_a_repeated_webhook_changes_nothing_and_returns_an_unpublished_event(
     first = record(database, complete(generation_id), "msg_1")
     again = record(database, complete(generation_id), "msg_1")
     assert again == Recorded(generations.Outcome.DUPLICATE, first.event_id, first.event)
-    database.run(lambda cursor: outbox.mark_published(cursor, [first.event_id]), deadline=soon())
+    database.run(
+        lambda cursor: outbox.mark_published(cursor, [str(first.event_id)]), deadline=soon()
+    )
     assert record(database, complete(generation_id), "msg_1").event is None
     assert rows(admin, "streams")[0]["last_offset"] == 1
 
@@ -137,7 +154,7 @@ def test_a_second_result_for_a_generation_changes_nothing(
 ) -> None:
     generation_id = pending()
     record(database, complete(generation_id), "msg_1")
-    other = parse({"generationId": generation_id, "status": "ERROR"})
+    other = report_of({"generationId": generation_id, "status": "ERROR"})
     assert record(database, other, "msg_2").outcome == "unchanged"
     assert rows(admin, "generations")[0]["status"] == "COMPLETE"
     assert len(rows(admin, "outbox")) == 1
@@ -176,9 +193,155 @@ def test_sizes_that_the_provider_does_not_report_stay_the_integrators(
     generation_id = pending()
     admin.execute("UPDATE herald.generations SET image_width = 640, image_height = 480")
     report = {"generationId": generation_id, "status": "COMPLETE", "imageUrl": "https://x/1.png"}
-    recorded = record(database, parse(report | {"imageWidth": 800}))
+    recorded = record(database, report_of(report | {"imageWidth": 800}))
     data = json.loads(recorded.event or "")["data"]
     assert (data["imageWidth"], data["imageHeight"]) == (800, 480)
+
+
+def test_all_outputs_are_kept(database: Database, admin: Any, pending: Pending) -> None:
+    clip = {"kind": "video", "url": "https://x/1.mp4", "durationMs": 5000, "safe": True}
+    report = {"generationId": pending(), "status": "COMPLETE", "outputs": [clip]}
+    recorded = record(database, report_of(report))
+    assert recorded.outcome == "recorded"
+    [kept] = rows(admin, "generations")[0]["outputs"]
+    assert {name: value for name, value in kept.items() if value is not None} == clip
+    assert json.loads(recorded.event or "")["data"]["outputs"] == [kept]
+
+
+def test_progress_is_kept_once_a_second_until_the_result(
+    database: Database, admin: Any, pending: Pending
+) -> None:
+    generation_id = pending()
+    first = record(database, progress(generation_id, 0.4), "p1")
+    assert (first.outcome, first.event_id) == (generations.Outcome.PROGRESS, None)
+    assert json.loads(first.event or "")["data"]["progress"] == 0.4
+    [kept] = rows(admin, "generations")
+    assert kept["progress"] == {"progress": 0.4, "step": None, "previewUrl": None}
+    assert (kept["status"], kept["version"]) == ("PENDING", 1)
+    assert record(database, progress(generation_id, 0.5), "p2").outcome == "limited"
+    admin.execute("UPDATE herald.generations SET progress_at = progress_at - interval '1 second'")
+    assert record(database, progress(generation_id, 0.6), "p2").outcome == "progress"
+    assert rows(admin, "generations")[0]["progress"]["progress"] == 0.6
+    assert record(database, complete(generation_id), "r").outcome == "recorded"
+    [ended] = rows(admin, "generations")
+    assert (ended["progress"], ended["progress_at"]) == (None, None)
+
+
+def test_repeated_progress_is_dropped(database: Database, admin: Any, pending: Pending) -> None:
+    generation_id = pending()
+    record(database, progress(generation_id, 0.4), "p1")
+    admin.execute("UPDATE herald.generations SET progress_at = progress_at - interval '1 hour'")
+    assert record(database, progress(generation_id, 0.9), "p1").outcome == "duplicate"
+    assert rows(admin, "generations")[0]["progress"]["progress"] == 0.4
+
+
+def test_progress_after_the_end_is_dropped_without_a_receipt(
+    database: Database, admin: Any, pending: Pending
+) -> None:
+    generation_id = pending()
+    record(database, complete(generation_id), "r")
+    assert record(database, progress(generation_id), "p") == Recorded(generations.Outcome.LATE)
+    assert rows(admin, "generations")[0]["progress"] is None
+    assert [row["id"] for row in rows(admin, "webhook_receipts")] == ["r"]
+
+
+def test_progress_of_an_unknown_generation_is_404(database: Database, admin: Any) -> None:
+    with pytest.raises(Refused) as refused:
+        record(database, progress(str(uuid.uuid4())), "p")
+    assert refused.value.status == 404
+    assert rows(admin, "webhook_receipts") == []
+
+
+def test_a_receipt_is_stored_only_with_what_it_recorded(
+    database: Database, admin: Any, pending: Pending
+) -> None:
+    generation_id = pending()
+    record(database, complete(generation_id), "r1")
+    for _ in range(2):
+        assert record(database, complete(generation_id), "r2").outcome == "unchanged"
+    admin.execute("ALTER TABLE herald.outbox RENAME TO elsewhere")
+    with pytest.raises(DatabaseUnavailable):
+        record(database, complete(pending()), "r3", deadline=time.monotonic())
+    assert [row["id"] for row in rows(admin, "webhook_receipts")] == ["r1"]
+    assert rows(admin, "streams")[0]["last_offset"] == 1
+
+
+def test_a_result_that_waited_for_progress_is_recorded(
+    database: Database, admin: Any, pending: Pending
+) -> None:
+    """The row changes while the result waits for it: the statement began with the older one."""
+    generation_id = pending()
+    admin.execute("BEGIN")
+    admin.execute("UPDATE herald.generations SET core_model = 'newer', progress = '{}'")
+    with ThreadPoolExecutor(1) as threads:
+        report = complete(generation_id)._replace(model=None)
+        recording = threads.submit(record, database, report, "r")
+        await_lock(admin)
+        admin.execute("COMMIT")
+        recorded = recording.result()
+    assert recorded.outcome == "recorded"
+    assert json.loads(recorded.event or "")["data"]["coreModel"] == "newer"
+
+
+def test_a_result_that_waited_for_another_is_a_duplicate(
+    reached: str, database: Database, admin: Any, pending: Pending
+) -> None:
+    generation_id = pending()
+    admin.execute("BEGIN")
+    admin.execute("UPDATE herald.generations SET status = 'COMPLETE', version = version + 1")
+    admin.execute("INSERT INTO herald.webhook_receipts (id) VALUES ('r')")
+    with ThreadPoolExecutor(1) as threads:
+        recording = threads.submit(record, database, complete(generation_id), "r")
+        await_lock(admin)
+        admin.execute("COMMIT")
+        assert recording.result().outcome == "duplicate"
+    assert rows(admin, "streams") == []
+
+
+def await_lock(admin: Any) -> None:
+    """Wait until a connection of Herald waits for a lock in this database."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        admin.execute(
+            "SELECT count(*) AS waiting FROM pg_locks JOIN pg_stat_activity USING (pid)"
+            " WHERE NOT granted AND datname = current_database()"
+        )
+        if admin.fetchone()["waiting"]:
+            return
+    raise AssertionError("nothing waits for a lock")
+
+
+def test_round_trips(reached: str, admin: Any, pending: Pending) -> None:
+    """A result takes two and its mark one; progress takes one. No statement has its own for BEGIN,
+    the limits or COMMIT.
+    """
+    parts = parse_dsn(reached)
+    generation_id = pending()
+    with counted((parts["host"], int(parts["port"]))) as (trips, port):
+        through = Database(lambda: make_dsn(reached, port=port))
+
+        def taken(act: Callable[[], Any]) -> int:
+            before = trips.count
+            act()
+            return trips.count - before
+
+        record(through, complete(pending()))  # connects
+        assert taken(lambda: record(through, progress(generation_id), "p")) == 1
+        recorded: list[Recorded] = []
+        report = complete(generation_id)
+        assert taken(lambda: recorded.append(record(through, report, "r"))) == 2
+        published = [str(recorded[0].event_id)]
+        assert (
+            taken(
+                lambda: through.run(
+                    lambda cursor: outbox.mark_published(cursor, published), deadline=soon()
+                )
+            )
+            == 1
+        )
+        assert taken(lambda: through.run(outbox.oldest_unpublished_seconds, deadline=soon())) == 1
+        through.close()
+    assert [row["published_at"] is None for row in rows(admin, "outbox")].count(True) == 1
 
 
 def test_concurrent_results_of_one_user_get_contiguous_offsets(
@@ -238,7 +401,7 @@ class FakePublisher:
 
 def backlog(database: Database, admin: Any, pending: Pending, count: int) -> list[str]:
     """Record results with a time in the past, without publishing their events."""
-    ids = [record(database, complete(pending())).event_id for _ in range(count)]
+    ids = [str(record(database, complete(pending())).event_id) for _ in range(count)]
     admin.execute("UPDATE herald.outbox SET created_at = created_at - interval '1 minute'")
     return ids
 
@@ -339,12 +502,7 @@ def test_a_hanging_statement_is_abandoned_in_time(
     admin.execute("SELECT * FROM herald.generations FOR UPDATE")
     began = time.monotonic()
     with pytest.raises(DatabaseUnavailable):
-        database.run(
-            lambda cursor: generations.record(
-                cursor, complete(generation_id), webhook_id=None, stage="test"
-            ),
-            deadline=time.monotonic() + 1.0,
-        )
+        record(database, complete(generation_id), deadline=time.monotonic() + 1.0)
     assert time.monotonic() - began < 5
     admin.execute("ROLLBACK")
     assert record(database, complete(generation_id)).outcome == "recorded"
@@ -357,7 +515,7 @@ def test_rows_that_sns_refuses_do_not_hold_up_the_others(
     for number in range(3 * BATCH):
         recorded = record(database, complete(pending()))
         if number < 2 * BATCH:
-            publisher.refuses.add(recorded.event_id)
+            publisher.refuses.add(str(recorded.event_id))
     admin.execute("UPDATE herald.outbox SET created_at = created_at - interval '1 minute'")
     assert drain(database, publisher) == BATCH
 

@@ -20,6 +20,7 @@ from tests.builders import (
     epoch,
     event,
     open_connections,
+    progress,
     sqs,
     websocket,
 )
@@ -291,6 +292,73 @@ def test_a_notice_superseded_by_its_result_is_not_sent_again(
     deliver_events(1, 2)
     [_, sent] = say(hello())
     assert [item["event"]["subject"] for item in sent["items"]] == ["still-waiting"]
+
+
+def outside(frames: list[Any]) -> list[tuple[int, Any]]:
+    """Return the generation and the progress of the replayed events outside the stream."""
+    return [
+        (int(item["event"]["subject"][-4:]), item["event"]["data"].get("progress"))
+        for frame in frames
+        if frame["type"] == "events"
+        for item in frame["items"]
+        if item["offset"] is None and item["replayed"]
+    ]
+
+
+def test_hello_returns_the_newest_progress_of_each_running_generation_after_the_replay(
+    say: Any, deliver: Deliver, deliver_events: Deliver
+) -> None:
+    deliver_events(1, 2)
+    deliver(progress("alice", 3, seconds_ago=2, fraction=0.2), progress("bob", 9))
+    deliver(progress("alice", 4, seconds_ago=3000, fraction=0.4))
+    deliver(progress("alice", 3, seconds_ago=1, fraction=0.3))
+    frames = say(hello(1))
+    assert [frame["type"] for frame in frames] == ["welcome", "events", "caught_up", "events"]
+    assert (frames[0]["replaying"], replayed(frames[:2])) == (1, [2])
+    assert outside(frames[3:]) == [(4, 0.4), (3, 0.3)]
+    assert outside(say(hello())) == outside(frames)
+    assert outside(say(hello(), user_id="bob")) == [(9, 0.5)]
+
+
+def test_progress_that_arrives_late_takes_no_newer_ones_place(say: Any, deliver: Deliver) -> None:
+    deliver(progress("alice", 1, seconds_ago=1, fraction=0.9))
+    deliver(progress("alice", 1, seconds_ago=2, fraction=0.1))
+    assert outside(say(hello())) == [(1, 0.9)]
+
+
+def test_progress_ends_with_the_result_whichever_was_delivered_first(
+    say: Any, deliver: Deliver, deliver_events: Deliver
+) -> None:
+    deliver(progress("alice", 1, seconds_ago=2))
+    deliver_events(1, 2)
+    deliver(progress("alice", 2, seconds_ago=1), progress("alice", 3))
+    assert outside(say(hello())) == [(3, 0.5)]
+
+
+def test_progress_is_forgotten_after_an_hour_although_dynamodb_has_not_deleted_it(
+    dynamodb: Any, say: Any, deliver: Deliver
+) -> None:
+    deliver(progress("alice", 1, seconds_ago=3601))
+    assert dynamodb.scan(TableName="inbox")["Count"] == 1
+    assert len(say(hello())) == 1
+
+
+def test_progress_follows_a_gap(say: Any, deliver: Deliver, deliver_events: Deliver) -> None:
+    deliver_events(1, 2)
+    deliver(progress("alice", 3))
+    frames = say(hello(1, OTHER_EPOCH))
+    assert [frame["type"] for frame in frames] == ["welcome", "gap", "events"]
+    assert outside(frames) == [(3, 0.5)]
+
+
+def test_progress_does_not_move_the_head(
+    say: Any, deliver: Deliver, deliver_events: Deliver
+) -> None:
+    deliver(progress("alice", 1))
+    assert say({"action": "ping", "id": 2})[0]["head"] == 0
+    deliver_events(1)
+    deliver(progress("alice", 2))
+    assert say({"action": "ping", "id": 3})[0]["head"] == 1
 
 
 def test_a_client_that_leaves_during_its_replay_is_not_an_error(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from chalicelib.protocol.events import MAX_FRAME_BYTES
 from chalicelib.recording import generation_events
 from chalicelib.store.inbox import REPLAY_LIMIT
 from chalicelib.store.replay_budget import BURST_FRAMES, FRAME_MS, RETRY_MS, Budget, ReplayBudgets
-from tests.builders import EPOCH, Context, connected, event, sqs, websocket
+from tests.builders import EPOCH, Context, connected, event, progress, sqs, websocket
 
 if TYPE_CHECKING:
     from chalicelib.aws.service import Service
@@ -115,6 +116,17 @@ def test_notices_that_are_sent_again_take_from_the_budget(
     assert runtime.deliver.handle(sqs(*notices), Context()) == {"batchItemFailures": []}
     say({"action": "hello"})
     assert full_at(dynamodb) > 0
+
+
+def test_progress_costs_what_was_read_for_it_not_only_what_is_sent(
+    dynamodb: Any, runtime: Runtime, say: Any
+) -> None:
+    texts = [progress("alice", 1, seconds_ago=ago, step="s" * 3000) for ago in range(60)]
+    for text in texts:
+        assert runtime.deliver.handle(sqs(text), Context()) == {"batchItemFailures": []}
+    before = time.time() * 1000
+    say({"action": "hello"})
+    assert full_at(dynamodb) - before >= 60 * 3000 / MAX_FRAME_BYTES * FRAME_MS
 
 
 def test_a_connection_has_one_replay_at_a_time(

@@ -14,7 +14,7 @@ from psycopg2.extensions import parse_dsn
 
 from chalicelib.recording import generations
 from chalicelib.recording.database import Database
-from chalicelib.recording.results import parse
+from chalicelib.recording.webhooks import report_of
 from local.ports import free_port
 from tests.integration.sql import execute
 from tooling import ROOT, SetupError, migrations
@@ -92,13 +92,19 @@ def record(dsn: str, schema: str = "herald") -> str:
     report = {"generationId": GENERATION, "status": "COMPLETE", "imageUrl": "https://x/1.png"}
     with closing(Database(lambda: dsn, schema=schema)) as database:
         return database.run(
-            lambda cursor: generations.record(cursor, parse(report), webhook_id="m", stage="test"),
+            lambda cursor: generations.record(
+                cursor,
+                report_of(report),
+                generation_id=GENERATION,
+                delivery_id="m",
+                stage="test",
+            ),
             deadline=time.monotonic() + 30,
         ).outcome
 
 
 def test_a_new_database_gets_one_schema_and_nothing_else(empty: str) -> None:
-    assert migrations.upgrade(empty).steps == ["0001", "0002"]
+    assert migrations.upgrade(empty).steps == ["0001", "0002", "0003"]
     assert tables(empty, "herald") == sorted([*TABLES, "herald_migrations"])
     assert (
         execute(empty, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace")
@@ -129,8 +135,8 @@ def test_an_applications_migration_tool_sees_nothing_to_drop(empty: str) -> None
 
 
 def test_the_tables_of_an_older_version_move_with_their_rows(old: str) -> None:
-    assert migrations.pending(old) == migrations.Migrations("0001", "0002", ["0002"])
-    assert migrations.upgrade(old).steps == ["0002"]
+    assert migrations.pending(old) == migrations.Migrations("0001", "0003", ["0002", "0003"])
+    assert migrations.upgrade(old).steps == ["0002", "0003"]
     assert migrations.pending(old).steps == []
     assert tables(old, "herald") == sorted([*TABLES, "herald_migrations"])
     assert tables(old, "public") == []
@@ -172,6 +178,27 @@ def test_the_previous_version_keeps_working_until_it_is_replaced(old: str, role:
     again = "INSERT INTO webhook_receipts (id) VALUES ('m') ON CONFLICT DO NOTHING"
     execute(role, again, again, OLD_STATEMENTS[5])
     assert execute(old, "SELECT last_offset FROM herald.streams") == [(2,)]
+
+
+def test_the_version_before_needs_no_new_column(empty: str) -> None:
+    """It has used Herald's own schema since revision 0002."""
+    migrations.upgrade(empty)
+    execute(empty, "SET search_path TO herald", *OLD_STATEMENTS)
+    assert execute(empty, "SELECT last_offset FROM herald.streams") == [(1,)]
+
+
+def test_the_provider_and_its_id_name_one_generation(empty: str) -> None:
+    migrations.upgrade(empty)
+    insert = (
+        "INSERT INTO herald.generations (id, user_id, prompt, provider, provider_id)"
+        " VALUES (gen_random_uuid(), 'alice', 'p', {}, {})"
+    )
+    for pair in (("'fal'", "NULL"), ("NULL", "NULL"), ("'fal'", "'1'"), ("'luma'", "'1'")):
+        execute(empty, insert.format(*pair))
+    for pair in (("'fal'", "NULL"), ("NULL", "NULL")):
+        execute(empty, insert.format(*pair))
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        execute(empty, insert.format("'fal'", "'1'"))
 
 
 def test_roles_keep_their_rights_and_get_no_more(old: str, role: str) -> None:
@@ -222,7 +249,7 @@ def test_tables_that_the_dsns_options_put_elsewhere_move_too(empty: str) -> None
     execute(empty, "CREATE SCHEMA notify")
     make_old(empty, "notify")
     dsn = f"{empty}?options=-c%20search_path%3Dnotify"
-    assert migrations.upgrade(dsn).steps == ["0002"]
+    assert migrations.upgrade(dsn).steps == ["0002", "0003"]
     assert tables(empty, "notify") == []
     assert record(dsn) == "recorded"
 
@@ -233,7 +260,7 @@ def test_two_stages_share_a_database(empty: str) -> None:
         empty, f"INSERT INTO herald.generations VALUES ('{GENERATION}', 'alice', 'PENDING', 'p')"
     )
     beside = f"{empty}?options=-c%20search_path%3Dherald"
-    assert migrations.upgrade(beside, "herald_dev").steps == ["0001", "0002"]
+    assert migrations.upgrade(beside, "herald_dev").steps == ["0001", "0002", "0003"]
     assert tables(empty, "herald") == tables(empty, "herald_dev")
     assert record(empty) == "recorded"
     assert execute(empty, "SELECT count(*) FROM herald_dev.generations") == [(0,)]
@@ -246,7 +273,7 @@ def test_a_schema_that_exists_needs_no_right_to_create_one(empty: str, postgres:
         "CREATE SCHEMA herald AUTHORIZATION keeper",
     )
     dsn = empty.replace(f"{postgres.user}:{postgres.password}", "keeper:keeper")
-    assert migrations.upgrade(dsn).steps == ["0001", "0002"]
+    assert migrations.upgrade(dsn).steps == ["0001", "0002", "0003"]
     execute(empty, "DROP OWNED BY keeper", "DROP ROLE keeper")
 
 
@@ -272,7 +299,7 @@ def test_every_form_of_the_dsn_is_accepted(empty: str) -> None:
     two_hosts = empty.replace("@127.0.0.1:", f"@127.0.0.1:{free_port()},127.0.0.1:")
     keywords = " ".join(f"{name}={value}" for name, value in parts.items())
     for form in (json.dumps(rds), two_hosts, keywords):
-        assert migrations.upgrade(form).before == "0002"
+        assert migrations.upgrade(form).before == "0003"
 
 
 @pytest.mark.parametrize("dsn", ["postgresql://u:hunter2%@h/d", '{"password": "hunter2"}'])

@@ -13,7 +13,7 @@ from chalicelib.delivery.deliver import Deliver
 from chalicelib.engine.engine import Engine, Request, Response
 from chalicelib.store.connections import Connections
 from chalicelib.store.inbox import Inbox
-from tests.builders import Context, event, sqs
+from tests.builders import Context, event, progress, sqs
 
 ENVIRON = {"AWS_REGION": "eu-central-1"}
 STORED = Response(200, b'{"UnprocessedItems":{}}')
@@ -57,13 +57,13 @@ def owner(put: dict[str, Any]) -> str:
     return str(put["PutRequest"]["Item"]["user_id"]["S"])
 
 
-def run(engine: ScriptedEngine) -> list[str]:
+def run(engine: ScriptedEngine, *texts: str) -> list[str]:
     scripted = cast(Engine, engine)  # has only the methods that are used
     dynamodb = Service(scripted, DYNAMODB, ENVIRON)
     gateway = Gateway("http://127.0.0.1:1/test", ENVIRON)
     tables = (Connections(dynamodb, "connections"), Inbox(dynamodb, "inbox", 7))
     answer = Deliver(scripted, gateway, *tables, "test", 3).handle(
-        sqs(event("alice"), event("bob")), Context()
+        sqs(*(texts or (event("alice"), event("bob")))), Context()
     )
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
@@ -144,6 +144,42 @@ def test_a_batch_refused_for_another_reason_is_not_split(code: str) -> None:
     engine = ScriptedEngine(lambda puts: refused(code))
     assert run(engine) == ["m0", "m1"]
     assert len(engine.writes) == 1
+
+
+def test_a_progress_event_takes_one_write_and_never_the_head() -> None:
+    engine = ScriptedEngine(lambda puts: STORED)
+    assert run(engine, progress("alice"), event("bob")) == []
+    assert engine.writes == [["bob", "bob", "alice"]]
+
+
+@pytest.mark.parametrize("code", ["ValidationException", "ThrottlingException"])
+def test_a_progress_event_that_is_not_stored_is_not_received_again(code: str) -> None:
+    assert run(ScriptedEngine(lambda puts: refused(code)), progress("alice")) == []
+
+
+def test_a_progress_event_that_is_not_stored_makes_no_result_of_its_user_fail() -> None:
+    def unprocessed(puts: Puts) -> Response:
+        return Response(200, json.dumps({"UnprocessedItems": {"inbox": puts[-1:]}}).encode())
+
+    def invalid(puts: Puts) -> Response:
+        is_progress = [
+            "progress" in put["PutRequest"]["Item"].get("event", {"S": ""})["S"] for put in puts
+        ]
+        return refused("ValidationException") if any(is_progress) else STORED
+
+    for write in (unprocessed, invalid):
+        assert run(ScriptedEngine(write), event("alice", 1), progress("alice", 2)) == []
+
+
+def test_a_progress_event_is_not_received_again_when_a_result_of_its_user_is() -> None:
+    engine = ScriptedEngine(lambda puts: refused("ThrottlingException"))
+    assert run(engine, progress("alice", 2), event("alice", 1)) == ["m1"]
+
+
+def test_a_progress_event_is_not_received_again_when_the_connections_are_not_read() -> None:
+    engine = ScriptedEngine(lambda puts: STORED)
+    engine.read = lambda keys: refused("AccessDeniedException")
+    assert run(engine, progress("alice"), event("bob")) == ["m1"]
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,121 @@ def test_a_shortened_prompt_fills_the_available_space() -> None:
     assert events.MAX_EVENT_BYTES - len(text.encode()) < 2
 
 
+def output(number: int = 0, **changes: Any) -> Any:
+    """One file of a generation."""
+    return {
+        "kind": "image",
+        "url": f"https://images.example/{number}.png",
+        "contentType": "image/png",
+        "width": 1024,
+        "height": 768,
+        "durationMs": None,
+        "bytes": None,
+        "expiresAt": "2025-05-19T12:32:05.000Z",
+        "safe": None,
+        **changes,
+    }
+
+
+def with_outputs(outputs: list[Any], **changes: Any) -> Any:
+    text = generation_events.build(
+        generation(**changes), stage="test", epoch=EPOCH, offset=42, outputs=outputs
+    )
+    assert len(text.encode()) <= events.MAX_EVENT_BYTES
+    assert events.parse(text).text == text
+    return json.loads(text)["data"]
+
+
+def test_the_outputs_of_a_generation_are_beside_the_fields_of_its_row() -> None:
+    outputs = [output(0), output(1, kind="video", durationMs=4000)]
+    data = with_outputs(outputs)
+    assert data.pop("outputs") == outputs
+    assert data == json.loads(build())["data"]
+
+
+@given(st.integers(0, 400), st.integers(0, 200), st.integers(0, 40_000))
+def test_an_event_that_is_too_large_loses_outputs_from_the_end_and_then_its_prompt(
+    count: int, url_length: int, prompt_length: int
+) -> None:
+    outputs = [
+        output(number, url=f"https://i/{number}/{'u' * url_length}") for number in range(count)
+    ]
+    data = with_outputs(outputs, prompt="p" * prompt_length)
+    kept, prompt = data.get("outputs", []), data["prompt"]
+    assert kept == outputs[: len(kept)]
+    assert len(prompt) == prompt_length or not kept, "the prompt is shortened last"
+    assert data.get("truncated", False) == ((len(kept), len(prompt)) != (count, prompt_length))
+
+
+def progress(**changes: Any) -> str:
+    """The event of a running generation."""
+    given: Any = {
+        "generation_id": "11111111-1111-4111-8111-111111111111",
+        "user_id": "alice",
+        "now": datetime(2025, 5, 19, 11, 32, 1, tzinfo=UTC),
+        "fraction": 0.25,
+        "step": "sampling",
+        "preview_url": "https://images.example/preview.png",
+        **changes,
+    }
+    return generation_events.build_progress(stage="test", **given)
+
+
+def test_a_progress_event_is_outside_the_stream_and_says_how_far_the_generation_is() -> None:
+    event = json.loads(progress())
+    assert event.pop("id") != json.loads(build())["id"]
+    assert event == {
+        "specversion": "1.0",
+        "source": "herald/test",
+        "type": "herald.generation.progress",
+        "subject": "11111111-1111-4111-8111-111111111111",
+        "time": "2025-05-19T11:32:01.000Z",
+        "datacontenttype": "application/json",
+        "userid": "alice",
+        "data": {
+            **dict.fromkeys(("prompt", "imageUrl", "imageHeight", "imageWidth", "coreModel")),
+            "status": "PENDING",
+            "createdAt": None,
+            "updatedAt": "2025-05-19T11:32:01.000Z",
+            "progress": 0.25,
+            "step": "sampling",
+            "previewUrl": "https://images.example/preview.png",
+        },
+    }
+
+
+def test_every_progress_event_has_its_own_id() -> None:
+    first = events.parse(progress())
+    later = events.parse(progress(now=datetime(2025, 5, 19, 11, 32, 1, 7, tzinfo=UTC)))
+    assert first.id != later.id
+    assert events.parse(progress()).id == first.id, "and keeps it when it is published again"
+
+
+@given(
+    st.none() | st.floats(0, 1) | st.integers(0, 1),
+    st.none() | st.text(max_size=6000),
+    st.none() | st.text(max_size=6000).map("https://i/".__add__),
+)
+def test_a_progress_event_is_small_and_survives_the_round_trip(
+    fraction: float | None, step: str | None, preview_url: str | None
+) -> None:
+    text = progress(user_id="\1" * 256, fraction=fraction, step=step, preview_url=preview_url)
+    assert len(text.encode()) <= events.MAX_PROGRESS_BYTES
+    parsed = events.parse(text, stage="test")
+    assert parsed.is_progress
+    assert (parsed.epoch, parsed.offset, parsed.text) == (None, None, text)
+    data = json.loads(text)["data"]
+    assert data["progress"] == fraction
+    assert data["step"] in (step, None)
+    assert data["previewUrl"] in (preview_url, None)
+
+
+def test_a_progress_event_that_is_too_large_loses_its_preview_first() -> None:
+    data = json.loads(progress(step="s" * 2000, preview_url="https://i/" + "p" * 3000))["data"]
+    assert (data["step"], data["previewUrl"]) == ("s" * 2000, None)
+    assert json.loads(progress(step="s" * 5000))["data"]["step"] is None
+
+
 def test_a_notice_is_outside_the_stream_and_has_one_id_per_generation() -> None:
     now = datetime(2025, 5, 19, tzinfo=UTC)
     notice = generation_events.build_notice("g1", "alice", stage="test", now=now)
@@ -120,6 +235,8 @@ def test_a_notice_may_lack_its_owner() -> None:
         ({"data": "text"}, "data"),
         ({"id": None}, "id"),
         ({"id": "x" * 65}, "id"),
+        ({"subject": 7}, "subject"),
+        ({"subject": "g" * 65}, "subject"),
         ({"userid": ""}, "userid"),
         ({"userid": "u" * 257}, "userid"),
         ({"userid": 7}, "userid"),
@@ -157,7 +274,7 @@ def test_an_oversized_message_is_refused() -> None:
 
 
 def test_a_missing_attribute_is_named() -> None:
-    for name in ("id", "userid", "time", "sequence", "epoch"):
+    for name in ("id", "subject", "userid", "time", "sequence", "epoch"):
         event = json.loads(build())
         del event[name]
         with pytest.raises(InvalidEvent, match=name):

@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from chalicelib.errors import InvalidEvent
 from chalicelib.protocol import events
-from tests.unit.protocol.test_events import build
+from tests.unit.protocol.test_events import EPOCH, build, output, progress
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 CARRIED = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
@@ -81,11 +82,70 @@ def test_an_attribute_that_would_poison_a_users_stream_is_refused(
 
 
 @pytest.mark.parametrize("address", ["javascript:alert(1)", " https://x", "data:,x", 7, ["x"]])
-def test_a_picture_that_is_a_script_is_refused_at_delivery_too(address: Any) -> None:
-    event = json.loads(build())
-    event["data"]["imageUrl"] = address
-    with pytest.raises(InvalidEvent, match="imageUrl"):
+@pytest.mark.parametrize("field", ["imageUrl", "outputs", "previewUrl"])
+def test_an_address_that_is_a_script_is_refused_at_delivery_too(field: str, address: Any) -> None:
+    event = json.loads(progress() if field == "previewUrl" else build())
+    event["data"][field] = [output(), output(url=address)] if field == "outputs" else address
+    with pytest.raises(InvalidEvent, match=field):
         events.parse(json.dumps(event))
+
+
+@pytest.mark.parametrize(
+    "outputs", [None, {}, "x", [None], ["https://x"], [{}], [output(url=None)], [[output()]]]
+)
+def test_outputs_of_another_shape_are_refused(outputs: Any) -> None:
+    event = json.loads(build())
+    event["data"]["outputs"] = outputs
+    with pytest.raises(InvalidEvent, match="outputs"):
+        events.parse(json.dumps(event))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("progress", -0.1),
+        ("progress", 1.01),
+        ("progress", True),
+        ("progress", "0.5"),
+        ("progress", float("nan")),
+        ("progress", float("inf")),
+        ("step", 7),
+        ("step", {"text": "sampling"}),
+        ("status", "COMPLETE"),
+        ("prompt", "p" * events.MAX_PROGRESS_BYTES),
+    ],
+)
+def test_a_progress_event_of_another_shape_is_refused(field: str, value: Any) -> None:
+    event = json.loads(progress())
+    event["data"][field] = value
+    with pytest.raises(InvalidEvent, match="bytes" if field == "prompt" else field):
+        events.parse(json.dumps(event))
+
+
+@pytest.mark.parametrize("place", [{"epoch": EPOCH}, {"sequence": "1"}])
+def test_a_progress_event_cannot_take_a_place_in_the_stream(place: dict[str, str]) -> None:
+    with pytest.raises(InvalidEvent, match="progress"):
+        events.parse(json.dumps(json.loads(progress()) | place))
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["progress", "step", "previewUrl", "outputs", "status", "imageUrl"]),
+        st.recursive(
+            st.none() | st.booleans() | st.floats() | st.text(max_size=20),
+            lambda inner: (
+                st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+            ),
+            max_leaves=5,
+        ),
+    )
+)
+def test_whatever_is_in_an_event_it_is_read_or_refused(data: dict[str, Any]) -> None:
+    for text in (build(), progress()):
+        event = json.loads(text)
+        event["data"].update(data)
+        with suppress(InvalidEvent):
+            events.parse(json.dumps(event))
 
 
 def test_an_event_of_this_stage_is_read() -> None:

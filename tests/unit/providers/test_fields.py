@@ -13,7 +13,6 @@ from chalicelib.providers import fields
     ("value", "expected"),
     [
         ("https://a.example/1.png", True),
-        ("HTTP://a.example/1.png", True),
         ("javascript:alert(1)", False),
         (" https://a.example/1.png", False),
         ("ht\ntps://a.example/1.png", False),
@@ -30,6 +29,26 @@ def test_only_what_a_browser_loads_and_a_database_keeps_is_a_url(
     value: object, expected: bool
 ) -> None:
     assert fields.url(value) == (value if expected else None)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        ("", None),
+        ("text", "text"),
+        (False, "false"),
+        ({"a": [1]}, '{"a": [1]}'),
+        (["\0\ud800"], '["\ufffd\\ud800"]'),
+        (["x" * 20], '["' + "x" * 14),
+    ],
+)
+def test_any_json_value_is_written_as_text(value: object, expected: str | None) -> None:
+    assert fields.written(value, 16) == expected
+
+
+def test_the_scheme_of_a_url_is_in_lower_case() -> None:
+    assert fields.url("HTTP://A.example/B.png") == "http://A.example/B.png"
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,9 @@ from hashlib import sha256
 
 import pytest
 
-from chalicelib.errors import Refused
-from chalicelib.providers import bfl, generations, kling, leonardo, registry, sagemaker, wavespeed
+from chalicelib.providers import bfl, kling, leonardo, registry, sagemaker, wavespeed
 from chalicelib.providers import hmac as hmac_adapter
 from chalicelib.providers.delivery import Delivery, Keys, NotAuthentic, Proof, Reason
-from chalicelib.recording import results
 from tests.fakes import signing
 from tests.unit.providers import samples
 from tests.unit.providers.samples import GENERATION, NOW, TOKEN_KEY
@@ -121,26 +119,3 @@ def test_without_the_name_of_a_header_nothing_is_authentic() -> None:
 def test_sagemaker_cannot_be_reached_over_http() -> None:
     every = Keys(("secret",), (TOKEN_KEY,), "account", {"keys": []})
     assert not sagemaker.ADAPTER.is_configured(every)
-
-
-def test_the_documented_forms_of_heralds_own_payload_pass_the_check() -> None:
-    """The check accepts the same ids, statuses and URLs as the parser of `callback`."""
-    for body in (
-        {"generationId": GENERATION, "status": "ERROR", "error": None},
-        {"generationId": GENERATION, "status": "COMPLETE", "imageUrl": "http://a.example/1"},
-    ):
-        generations.check(body)
-        assert results.parse(body).generation_id == GENERATION
-    for wrong in (
-        {"generationId": GENERATION, "status": "COMPLETE"},
-        {"generationId": GENERATION, "status": "COMPLETE", "imageUrl": "javascript:1"},
-        {"generationId": GENERATION},
-        {"generationId": "1", "status": "ERROR"},
-        {"status": "ERROR"},
-    ):
-        fields = []
-        for parser in (generations.check, results.parse):
-            with pytest.raises(Refused) as refusal:
-                parser(wrong)
-            fields.append(refusal.value.field)
-        assert fields[0] == fields[1]

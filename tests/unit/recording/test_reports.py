@@ -1,6 +1,10 @@
-"""The provider's report. Its outcome is accepted even if optional details are invalid."""
+"""Herald's own payload, from the webhook's body to the columns of the generation.
+
+Its outcome is accepted even if optional details are invalid.
+"""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -8,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.errors import Refused
-from chalicelib.recording import results
-from chalicelib.recording.results import DEFAULT_ERROR, GenerationResult
+from chalicelib.providers.report import Progress, State
+from chalicelib.recording import columns, webhooks
+from chalicelib.recording.columns import Result
 
 COMPLETE = {
     "generationId": "11111111-1111-4111-8111-111111111111",
@@ -19,28 +24,31 @@ COMPLETE = {
     "imageWidth": 768,
 }
 ERROR = {"generationId": COMPLETE["generationId"], "status": "ERROR"}
+DEFAULT_ERROR = {"code": "generation_failed", "message": "The generation failed."}
 LONG = "https://images.example/1.png?X-Amz-Security-Token=" + "t" * 2300
 
 
-def parse_both(report: dict[str, Any]) -> GenerationResult:
-    """Parse a report as an object and as JSON, and check that both give the same result."""
-    found = results.parse(report)
-    assert results.parse(json.dumps(report).encode()) == found
-    return found
+def read_both(report: dict[str, Any]) -> tuple[Result, tuple[str, ...]]:
+    """Read a report as an object and as JSON, and check that both give the same; return its
+    columns and the names of the repaired details.
+    """
+    found = webhooks.report_of(report)
+    assert webhooks.report_of(json.dumps(report).encode()) == found
+    return columns.result(found), found.repaired
 
 
 def test_a_complete_result_is_read() -> None:
-    result = parse_both(COMPLETE)
+    result, repaired = read_both(COMPLETE)
     assert (result.status, result.image_width, result.core_model) == ("COMPLETE", 768, None)
-    assert result.repaired == ()
+    assert repaired == ()
 
 
 def test_an_error_without_reason_gets_one() -> None:
     cases: list[dict[str, Any]] = [{}, {"error": None}, {"error": {}}]
     for error in cases:
-        result = parse_both(ERROR | error)
+        result, repaired = read_both(ERROR | error)
         assert result.error == DEFAULT_ERROR
-        assert result.repaired == ()
+        assert repaired == ()
 
 
 @pytest.mark.parametrize(
@@ -49,7 +57,7 @@ def test_an_error_without_reason_gets_one() -> None:
         ({"generationId": "42"}, "generationId"),
         ({"generationId": None}, "generationId"),
         ({"generationId": ["a"]}, "generationId"),
-        ({"status": "PENDING"}, "status"),
+        ({"status": "pending"}, "status"),
         ({"status": "complete"}, "status"),
         ({"status": None}, "status"),
         ({"status": ["COMPLETE"]}, "status"),
@@ -69,7 +77,7 @@ def test_a_report_without_id_status_or_picture_is_422_and_the_field_named(
 ) -> None:
     for body in (COMPLETE | change, json.dumps(COMPLETE | change).encode()):
         with pytest.raises(Refused) as refused:
-            results.parse(body)
+            webhooks.report_of(body)
         assert (refused.value.status, refused.value.field) == (422, field)
         assert field in str(refused.value)
 
@@ -77,7 +85,7 @@ def test_a_report_without_id_status_or_picture_is_422_and_the_field_named(
 @pytest.mark.parametrize("field", ["generationId", "status", "imageUrl"])
 def test_a_missing_field_is_422_and_named(field: str) -> None:
     with pytest.raises(Refused) as refused:
-        results.parse({name: value for name, value in COMPLETE.items() if name != field})
+        webhooks.report_of({name: value for name, value in COMPLETE.items() if name != field})
     assert (refused.value.status, refused.value.field) == (422, field)
 
 
@@ -107,14 +115,14 @@ def test_a_missing_field_is_422_and_named(field: str) -> None:
 def test_an_odd_detail_does_not_cost_the_picture(
     change: dict[str, Any], kept: dict[str, Any], repaired: tuple[str, ...]
 ) -> None:
-    result = parse_both(COMPLETE | change)
+    result, named = read_both(COMPLETE | change)
     assert result.status == "COMPLETE"
     assert result._asdict() | kept == result._asdict()
-    assert result.repaired == repaired
+    assert named == repaired
 
 
-def detail(code: str = DEFAULT_ERROR["code"], message: str = DEFAULT_ERROR["message"]) -> Any:
-    return {"code": code, "message": message}
+def detail(message: str = DEFAULT_ERROR["message"], **beside: str) -> Any:
+    return DEFAULT_ERROR | {"message": message} | beside
 
 
 @pytest.mark.parametrize(
@@ -124,7 +132,10 @@ def detail(code: str = DEFAULT_ERROR["code"], message: str = DEFAULT_ERROR["mess
         ({"message": ""}, detail(), ("error.message",)),
         ({"message": None}, detail(), ()),
         ("CUDA out of memory", detail(message="CUDA out of memory"), ("error",)),
-        ({"code": 500}, detail(code="500"), ("error.code",)),
+        ({"code": 500}, detail(providerCode="500"), ("error.code",)),
+        ({"code": "c" * 101}, detail(providerCode="c" * 100), ("error.code",)),
+        ({"code": "moderated"}, DEFAULT_ERROR | {"code": "moderated"}, ()),
+        ({"code": "canceled"}, DEFAULT_ERROR | {"code": "canceled"}, ()),
         ({"code": ""}, detail(), ("error.code",)),
         ({"message": "a\0b\ud800"}, detail(message="a\ufffdb\ufffd"), ("error.message",)),
         ({"message": {"a": [1]}}, detail(message='{"a": [1]}'), ("error.message",)),
@@ -136,14 +147,74 @@ def detail(code: str = DEFAULT_ERROR["code"], message: str = DEFAULT_ERROR["mess
 def test_a_failure_is_recorded_whatever_its_reason_looks_like(
     given: Any, error: Any, repaired: tuple[str, ...]
 ) -> None:
-    result = parse_both(ERROR | {"error": given})
-    assert (result.status, result.error, result.repaired) == ("ERROR", error, repaired)
+    result, named = read_both(ERROR | {"error": given})
+    assert (result.status, result.error, named) == ("ERROR", error, repaired)
 
 
 @pytest.mark.parametrize("change", [{"imageUrl": ""}, {"imageUrl": "javascript:x"}])
 def test_a_failure_needs_no_picture(change: dict[str, Any]) -> None:
-    result = parse_both(ERROR | change)
-    assert (result.status, result.image_url, result.repaired) == ("ERROR", None, ("imageUrl",))
+    result, repaired = read_both(ERROR | change)
+    assert (result.status, result.image_url, repaired) == ("ERROR", None, ("imageUrl",))
+
+
+CLIP = {"kind": "video", "url": "https://a.example/clip.mp4", "width": 1920, "height": 1080}
+
+
+def test_the_first_picture_is_the_image_and_all_outputs_are_kept() -> None:
+    picture = {"kind": "image", "url": "https://a.example/1.png", "width": 64, "bytes": 7}
+    result, repaired = read_both(ERROR | {"status": "COMPLETE", "outputs": [CLIP, picture]})
+    assert (result.image_url, result.image_width) == ("https://a.example/1.png", 64)
+    assert json.loads(result.outputs or "") == [UNKNOWN | CLIP, UNKNOWN | picture]
+    assert repaired == ()
+
+
+UNKNOWN = dict.fromkeys(
+    ("kind", "url", "contentType", "width", "height", "durationMs", "bytes", "expiresAt", "safe")
+)
+
+
+def test_a_video_without_a_poster_has_no_image() -> None:
+    result, _ = read_both(ERROR | {"status": "COMPLETE", "outputs": [CLIP]})
+    assert (result.status, result.image_url, result.image_width) == ("COMPLETE", None, None)
+
+
+def test_an_image_that_is_also_an_output_comes_first_and_once() -> None:
+    again = {"url": COMPLETE["imageUrl"], "width": 32, "safe": True}
+    result, _ = read_both(COMPLETE | {"outputs": [CLIP, again]})
+    assert (result.image_url, result.image_width) == (COMPLETE["imageUrl"], 32)
+    kept = json.loads(result.outputs or "")
+    assert [output["url"] for output in kept] == [COMPLETE["imageUrl"], CLIP["url"]]
+    assert (kept[0]["height"], kept[0]["safe"]) == (1024, True)
+
+
+@pytest.mark.parametrize("outputs", [{}, "x", [CLIP, {"url": "javascript:1"}], [CLIP] * 101])
+def test_outputs_that_are_dropped_are_named(outputs: Any) -> None:
+    result, repaired = read_both(COMPLETE | {"outputs": outputs})
+    assert (result.image_url, repaired) == (COMPLETE["imageUrl"], ("outputs",))
+
+
+def test_the_scheme_of_a_url_is_written_as_events_require() -> None:
+    result, repaired = read_both(COMPLETE | {"imageUrl": "HTTPS://images.example/A.png"})
+    assert (result.image_url, repaired) == ("https://images.example/A.png", ("imageUrl",))
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "repaired"),
+    [
+        ({}, Progress(), ()),
+        ({"progress": 0, "step": "denoising"}, Progress(0.0, "denoising"), ()),
+        ({"progress": 1.5}, Progress(1.0), ("progress",)),
+        ({"progress": True}, Progress(), ("progress",)),
+        ({"step": "s" * 201}, Progress(step="s" * 200), ("step",)),
+        ({"previewUrl": "javascript:1"}, Progress(), ("previewUrl",)),
+        ({"imageUrl": "never read"}, Progress(), ()),
+    ],
+)
+def test_a_pending_report_is_progress(
+    given: Any, kept: Progress, repaired: tuple[str, ...]
+) -> None:
+    report = webhooks.report_of(ERROR | {"status": "PENDING"} | given)
+    assert (report.state, report.progress, report.repaired) == (State.RUNNING, kept, repaired)
 
 
 JSON = st.recursive(
@@ -157,7 +228,7 @@ NAMES = ("imageUrl", "imageHeight", "imageWidth", "coreModel", "error")
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, JSON)))
 def test_no_detail_of_any_kind_refuses_a_failure(details: dict[str, Any]) -> None:
-    result = results.parse(ERROR | details)
+    result = columns.result(webhooks.report_of(ERROR | details))
     assert result.error is not None
     assert 0 < len(result.error["message"]) <= 1000
     assert 0 < len(result.error["code"]) <= 100
@@ -165,15 +236,24 @@ def test_no_detail_of_any_kind_refuses_a_failure(details: dict[str, Any]) -> Non
     json.dumps(result._asdict(), ensure_ascii=False).encode()
 
 
+def test_a_deeply_nested_detail_does_not_cost_the_failure() -> None:
+    """Near the limit of recursion, JSON can be read that cannot be written."""
+    head = json.dumps(ERROR)[:-1].encode() + b', "error": '
+    for depth in range(800, 1100):
+        body = head + b"[" * depth + b"]" * depth + b"}"
+        with suppress(Refused):
+            assert webhooks.report_of(body).state is State.FAILED
+
+
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe", b"", b"[]"])
 def test_a_body_that_is_not_a_json_object_is_422(body: bytes) -> None:
     with pytest.raises(Refused) as refused:
-        results.parse(body)
+        webhooks.report_of(body)
     assert (refused.value.status, refused.value.field) == (422, "body")
 
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
-def test_no_body_leads_to_anything_but_a_result_or_a_422(body: bytes) -> None:
+def test_no_body_leads_to_anything_but_a_report_or_a_422(body: bytes) -> None:
     with pytest.raises(Refused) as refused:
-        results.parse(body)
+        webhooks.report_of(body)
     assert refused.value.status == 422
