@@ -9,6 +9,7 @@ HeraldError
 ├── OverBudget              the user's budget for replays is used up for now
 ├── InvalidEvent            a queue message is not an event of Herald
 ├── InvalidDsn              the database secret's value is not a DSN
+├── NotRecorded             a report that SNS passed on was not recorded
 ├── DatabaseError           a database transaction failed
 │   ├── DatabaseUnavailable every attempt failed, or time ran out; a later attempt may succeed
 │   └── DatabaseRejected    PostgreSQL rejected the data; the same data never succeeds
@@ -65,6 +66,10 @@ class InvalidEvent(HeraldError):
 
 class InvalidDsn(HeraldError):
     """A DSN has none of the forms that Herald accepts; the message does not quote the DSN."""
+
+
+class NotRecorded(HeraldError):
+    """A report that SNS passed on was not recorded; Lambda invokes the function again."""
 
 
 class DatabaseError(HeraldError):

@@ -32,6 +32,24 @@ CALLBACKS_RECORDED = _metric(
     "webhooks that recorded a result; 0 is emitted for a webhook that changed nothing",
 )
 CALLBACKS_REJECTED = _metric("CallbacksRejected", "callback", "webhooks answered with 4xx")
+WEBHOOKS_NOT_AUTHENTIC = _metric(
+    "WebhooksNotAuthentic",
+    "callback",
+    "webhooks with a wrong signature, account or capability; the log names the reason",
+)
+REPORTS_IGNORED = _metric(
+    "ReportsIgnored", "callback", "authentic webhooks that report nothing that Herald knows"
+)
+REPORTS_UNMATCHED = _metric(
+    "ReportsUnmatched",
+    "callback",
+    "authentic reports of a generation that is not in the database",
+)
+REPORTS_MATCHED = _metric(
+    "ReportsMatched",
+    "relay",
+    "results that were recorded after their generation was inserted, in one run",
+)
 DETAILS_REPAIRED = _metric(
     "DetailsRepaired",
     "callback",

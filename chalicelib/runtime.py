@@ -63,13 +63,20 @@ class Runtime:
     def callback(self) -> Callback:
         """The webhook receiver."""
         from chalicelib.recording.callback import Callback
+        from chalicelib.recording.public_keys import PublicKeys
+        from chalicelib.recording.recorder import Recorder
+        from chalicelib.recording.webhooks import Webhooks
 
         config = self._load(settings.Callback)
+        keys = PublicKeys(self._public_keys)
+        secret = self._secrets.get
         return Callback(
-            config.stage,
-            self._database(config),
-            self._publisher(config),
-            partial(self._secrets.get, config.webhook_secret_arn),
+            Webhooks(
+                partial(secret, config.providers_secret_arn, ""),
+                partial(secret, config.webhook_secret_arn),
+                keys,
+            ),
+            Recorder(config.stage, self._database(config), self._publisher(config)),
         )
 
     @cached_property
@@ -78,7 +85,12 @@ class Runtime:
         from chalicelib.recording.relay import Relay
 
         config = self._load(settings.Relay)
-        return Relay(self._database(config), self._publisher(config), config.outbox_retention_days)
+        return Relay(
+            config.stage,
+            self._database(config),
+            self._publisher(config),
+            config.outbox_retention_days,
+        )
 
     @cached_property
     def deliver(self) -> Deliver:
@@ -201,6 +213,12 @@ class Runtime:
 
         sns = Sns(self._engine, self._environ)
         return Publisher(sns, config.topic_arn, config.error_topic_arn)
+
+    def _public_keys(self, url: str) -> bytes:
+        from chalicelib.recording.public_keys import PROVIDER
+        from chalicelib.sessions.key_server import KeyServer
+
+        return KeyServer(self._engine, url, PROVIDER).fetch()
 
     def _tokens(self, config: settings.Jwt) -> Tokens:
         from chalicelib.sessions.tokens import Rules, Tokens

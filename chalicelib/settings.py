@@ -45,6 +45,7 @@ class Jwt(Common):
 class Callback(Recording):
     """Receives webhooks."""
 
+    providers_secret_arn: str
     webhook_secret_arn: str
 
 

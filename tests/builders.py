@@ -5,7 +5,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chalicelib.recording import generation_events
+from chalicelib.providers.report import Report
+from chalicelib.recording import generation_events, webhooks
 from chalicelib.store.connections import NEVER, Connection
 from chalicelib.store.user_item import PREFIX
 
@@ -132,3 +133,9 @@ def open_connections(client: Any) -> set[str]:
     """The ids in the connections table."""
     items = client.scan(TableName="connections")["Items"]
     return {name.removeprefix(PREFIX) for item in items for name in item if name.startswith(PREFIX)}
+
+
+def report_of(body: dict[str, Any]) -> Report:
+    """Read Herald's own payload."""
+    [report] = webhooks.invoked(body).reports
+    return report

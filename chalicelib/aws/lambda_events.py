@@ -52,6 +52,7 @@ class HttpEvent(TypedDict):
 
     requestContext: NotRequired[Mapping[str, object]]
     headers: NotRequired[dict[str, str] | None]
+    pathParameters: NotRequired[dict[str, str]]
     body: NotRequired[str | None]
     isBase64Encoded: NotRequired[bool]
     methodArn: NotRequired[str]

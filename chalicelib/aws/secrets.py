@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from chalicelib.aws.service import Service
+from chalicelib.errors import ServiceError
 
 KEEP_SECONDS = 300.0
 
@@ -19,21 +20,29 @@ class Secrets:
         self._clock = clock
         self._kept: dict[str, tuple[float, str]] = {}
 
-    def get(self, arn: str) -> str:
-        """Return a secret's value.
+    def get(self, arn: str, default: str | None = None) -> str:
+        """Return a secret's value, or `default`, if it is given, for a secret without a value.
 
         Raises
         ------
         ServiceError
             Secrets Manager refused the request or did not answer. The code is
-            ResourceNotFoundException if the secret has no value yet.
+            ResourceNotFoundException if the secret has no value and there is no default.
         """
         kept = self._kept.get(arn)
         if kept is None or self._clock() - kept[0] > KEEP_SECONDS:
-            found = self._service.call("GetSecretValue", {"SecretId": arn})
-            kept = self._kept[arn] = (self._clock(), found["SecretString"].strip())
+            kept = self._kept[arn] = (self._clock(), self._read(arn, default))
         return kept[1]
 
     def forget(self, arn: str) -> None:
         """Remove a secret from the cache because its value did not work."""
         self._kept.pop(arn, None)
+
+    def _read(self, arn: str, default: str | None) -> str:
+        try:
+            found = self._service.call("GetSecretValue", {"SecretId": arn})
+        except ServiceError as exc:
+            if default is None or exc.code != "ResourceNotFoundException":
+                raise
+            return default
+        return str(found["SecretString"].strip())

@@ -41,12 +41,15 @@ class Adapter(NamedTuple):
     check
         Raises Refused (422) for a malformed payload. Only the adapter of Herald's own payload has
         this check, because its senders can correct their payloads.
+    jwks_url
+        Where the provider publishes the public keys of its signatures (RFC 7517).
     """
 
     interpret: Interpret
     verifiers: tuple[Verifier, ...]
     max_body_bytes: int = MAX_BODY_BYTES
     check: Check | None = None
+    jwks_url: str | None = None
 
     def is_configured(self, keys: Keys) -> bool:
         """Whether any delivery of this provider can be authentic."""

@@ -48,13 +48,26 @@ class Configured(NamedTuple):
 
 
 def read(text: str) -> dict[str, Configured]:
-    """Read the secret's value; empty means that no provider is configured.
+    """Return all providers in the secret's value; an empty value has none.
 
     Raises
     ------
     SettingError
         The value is malformed. The message names the field but never quotes a value.
     """
+    return {name: _configured(name, entry) for name, entry in _entries(text).items()}
+
+
+def find(text: str, name: str) -> Configured | None:
+    """Return one provider, or None if the secret's value does not contain it.
+
+    A malformed entry of another provider has no effect. Raises SettingError as `read` does.
+    """
+    entries = _entries(text)
+    return _configured(name, entries[name]) if name in entries else None
+
+
+def _entries(text: str) -> dict[str, object]:
     if not text.strip():
         return {}
     try:
@@ -63,7 +76,7 @@ def read(text: str) -> dict[str, Configured]:
         raise SettingError("the providers' secret is not JSON") from exc
     if not isinstance(found, dict):
         raise SettingError("the providers' secret is not a JSON object")
-    return {name: _configured(name, entry) for name, entry in found.items()}
+    return found
 
 
 def _configured(name: str, entry: object) -> Configured:

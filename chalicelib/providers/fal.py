@@ -82,7 +82,7 @@ ADAPTER = Adapter(
             user_id="x-fal-webhook-user-id",
             timestamp="x-fal-webhook-timestamp",
             signature="x-fal-webhook-signature",
-            jwks_url="https://rest.fal.ai/.well-known/jwks.json",
         ),
     ),
+    jwks_url="https://rest.fal.ai/.well-known/jwks.json",
 )

@@ -23,6 +23,7 @@ MAX_OUTPUTS = 100
 
 _MAX_SECONDS = 10**11  # a larger number is a time in milliseconds
 _WEB = re.compile("https?://", re.IGNORECASE)
+_WORD = re.compile("[A-Za-z][A-Za-z_.-]{0,39}")
 # PostgreSQL's text can contain neither NUL nor half of a surrogate pair.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _KINDS = {
@@ -91,6 +92,16 @@ def written(value: object, most: int = MAX_TEXT) -> str | None:
     except RecursionError:
         return None
     return text(found.replace(r"\u0000", "\N{REPLACEMENT CHARACTER}"), most)
+
+
+def type_of(body: Mapping[str, object]) -> str | None:
+    """Return the word by which a provider names the type of its payload, for the log.
+
+    Any other text could contain a secret or a prompt that the provider echoes.
+    """
+    words = (body.get(name) for name in ("type", "event", "status", "state"))
+    found = next((word for word in words if isinstance(word, str)), "")
+    return found if _WORD.fullmatch(found) else None
 
 
 def number(value: object) -> float | None:

@@ -46,7 +46,7 @@ ADAPTER = Adapter(
             user_id="x-ideogram-webhook-user-id",
             timestamp="x-ideogram-webhook-timestamp",
             signature="x-ideogram-webhook-signature",
-            jwks_url="https://api.ideogram.ai/v1/.well-known/jwks.json",
         ),
     ),
+    jwks_url="https://api.ideogram.ai/v1/.well-known/jwks.json",
 )

@@ -56,7 +56,6 @@ class FourLineEd25519(NamedTuple):
     user_id: str
     timestamp: str
     signature: str
-    jwks_url: str
 
     def applies(self, keys: Keys) -> bool:
         """Whether our account is configured; the provider's keys are public."""

@@ -12,16 +12,38 @@ import json
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from chalicelib.errors import Refused
 from chalicelib.protocol.events import event_id
 from chalicelib.recording import columns, generation_events, outbox
 
 if TYPE_CHECKING:
-    from chalicelib.providers.report import Report
+    from chalicelib.providers.report import Progress, Report
+    from chalicelib.recording.columns import Result
     from chalicelib.recording.database import Cursor
     from chalicelib.recording.rows import Ended
 
 PROGRESS_SECONDS = 1.0  # between two reports of progress that are kept
+
+
+class Source(NamedTuple):
+    """Who reports, and about which generation.
+
+    Parameters
+    ----------
+    provider
+        The provider's name in the callback path, or None for Herald's own payload. A row that names
+        a provider takes reports only from that provider, and from Herald's own payload.
+    generation_id
+        Herald's id. Without it, the row is found by the provider and its id.
+    provider_id
+        The provider's id of the generation.
+    delivery_id
+        The id of the delivery, the same for every repeat, or None.
+    """
+
+    provider: str | None
+    generation_id: str | None
+    provider_id: str | None = None
+    delivery_id: str | None = None
 
 
 class Outcome(StrEnum):
@@ -33,79 +55,95 @@ class Outcome(StrEnum):
     LATE = "late"  # dropped: progress of a generation that has ended
     UNCHANGED = "unchanged"  # the generation already had its result
     DUPLICATE = "duplicate"  # the delivery has already been recorded
+    UNMATCHED = "unmatched"  # there is no such generation
 
 
 class Recorded(NamedTuple):
-    """The effect of a report. `event_id` is that of the generation's result, None without one;
-    `event` is None if there is nothing left to publish. An event of progress is not in the outbox.
+    """The effect of a report on a generation, whose id is None if it is UNMATCHED.
+
+    `event_id` is that of the generation's result, None without one; `event` is None if there is
+    nothing left to publish. An event of progress is not in the outbox.
     """
 
     outcome: Outcome
+    generation_id: str | None = None
     event_id: str | None = None
     event: str | None = None
 
 
-def owner(cursor: Cursor, generation_id: str) -> str | None:
-    """Return the user whose generation it is, if there is one."""
+def owner(cursor: Cursor, source: Source) -> tuple[str, str] | None:
+    """Return a generation's id and its user, if there is such a generation."""
     cursor.execute_and_commit(
-        f"SELECT user_id FROM {cursor.tables.generations} WHERE id = %s", (generation_id,)
+        f"SELECT id::text, user_id FROM {cursor.tables.generations} WHERE {_row(source)}",
+        source._asdict(),
     )
     row = cursor.fetchone()
-    return row["user_id"] if row else None
+    return (row["id"], row["user_id"]) if row else None
 
 
-def record(
-    cursor: Cursor, report: Report, *, generation_id: str, delivery_id: str | None, stage: str
-) -> Recorded:
-    """Record a report once, and commit.
+def record(cursor: Cursor, report: Report, source: Source, *, stage: str) -> Recorded:
+    """Record a report once, and commit; progress takes one round trip, a result two."""
+    if report.state.is_final:
+        return record_result(cursor, columns.result(report), source, stage=stage)
+    return _record_progress(cursor, report.progress, source, stage)
 
-    A result updates the generation, takes the stream's next offset and adds the event to the
-    outbox: two round trips, with BEGIN and COMMIT. Progress takes one.
+
+def record_result(cursor: Cursor, result: Result, source: Source, *, stage: str) -> Recorded:
+    """Record a result once, and commit.
+
+    It updates the generation, takes the stream's next offset and adds the event to the outbox: two
+    round trips, with BEGIN and COMMIT.
 
     A generation that already has its result is not changed. The receipt of a delivery is stored
     only with what it recorded. A known delivery alone does not make a result a duplicate: if it
     names another generation, that generation's result is recorded.
-
-    Parameters
-    ----------
-    delivery_id
-        The provider's id of the delivery, the same for every repeat, or None.
-
-    Raises
-    ------
-    Refused
-        404 if the generation does not exist.
     """
-    if not report.state.is_final:
-        return _keep_progress(cursor, report, generation_id, delivery_id, stage)
-    ended = _end(cursor, report, generation_id, delivery_id)
+    ended = _end(cursor, result, source)
     if ended is None:
-        return _repeated(cursor, generation_id, delivery_id)
+        return _repeated(cursor, source)
+    generation_id = str(ended["id"])
     recorded_id = event_id(generation_id, ended["version"])
     event = generation_events.build(
         ended,
         stage=stage,
         epoch=ended["epoch"],
         offset=ended["last_offset"],
-        outputs=columns.outputs(report),
+        outputs=json.loads(result.outputs) if result.outputs else (),
     )
     outbox.add(cursor, recorded_id, event)
-    return Recorded(Outcome.RECORDED, recorded_id, event)
+    return Recorded(Outcome.RECORDED, generation_id, recorded_id, event)
 
 
-def _end(
-    cursor: Cursor, report: Report, generation_id: str, delivery_id: str | None
-) -> Ended | None:
+def _row(source: Source) -> str:
+    """Return the condition that finds a report's row. Its values are the fields of the source."""
+    found = (
+        "id = %(generation_id)s"
+        if source.generation_id is not None
+        else "provider = %(provider)s AND provider_id = %(provider_id)s"
+    )
+    return f"{found} AND (provider = %(provider)s) IS NOT FALSE"
+
+
+def _provider(cursor: Cursor) -> str:
+    """Return the assignments that keep the provider and its id.
+
+    An id that another row has is not kept: it must not cost the result.
+    """
+    return f"""
+        provider = coalesce(provider, %(provider)s),
+        provider_id = coalesce(provider_id, CASE WHEN NOT EXISTS (
+            SELECT FROM {cursor.tables.generations}
+            WHERE provider = %(provider)s AND provider_id = %(provider_id)s
+        ) THEN %(provider_id)s END)
+        """
+
+
+def _end(cursor: Cursor, result: Result, source: Source) -> Ended | None:
     """Lock and update a PENDING generation, and take the next offset; None if it is not PENDING.
 
     The UPDATE waits for other transactions and then checks the status again (READ COMMITTED).
     """
-    result = columns.result(report)
-    values = result._asdict() | {
-        "error": json.dumps(result.error) if result.error else None,
-        "id": generation_id,
-        "delivery": delivery_id,
-    }
+    values = result._asdict() | {"error": json.dumps(result.error) if result.error else None}
     tables = cursor.tables
     cursor.execute(
         f"""
@@ -116,8 +154,8 @@ def _end(
                 image_width = coalesce(%(image_width)s, image_width),
                 core_model = coalesce(%(core_model)s, core_model), error = %(error)s,
                 outputs = %(outputs)s, progress = NULL, progress_at = NULL,
-                version = version + 1, updated_at = clock_timestamp()
-            WHERE id = %(id)s AND status = 'PENDING'
+                version = version + 1, updated_at = clock_timestamp(), {_provider(cursor)}
+            WHERE {_row(source)} AND status = 'PENDING'
             RETURNING id, user_id, status, prompt, image_url, image_height, image_width, core_model,
                 error, version, created_at, updated_at
         ), place AS (
@@ -127,51 +165,48 @@ def _end(
             RETURNING epoch::text, last_offset
         ), receipt AS (
             INSERT INTO {tables.webhook_receipts} (id)
-            SELECT %(delivery)s FROM ended WHERE %(delivery)s IS NOT NULL ON CONFLICT DO NOTHING
+            SELECT %(delivery_id)s FROM ended WHERE %(delivery_id)s IS NOT NULL
+            ON CONFLICT DO NOTHING
         )
         SELECT * FROM ended, place
         """,
-        values,
+        values | source._asdict(),
     )
     return cast("Ended | None", cursor.fetchone())
 
 
-def _keep_progress(
-    cursor: Cursor, report: Report, generation_id: str, delivery_id: str | None, stage: str
+def _record_progress(
+    cursor: Cursor, progress: Progress | None, source: Source, stage: str
 ) -> Recorded:
     tables = cursor.tables
     cursor.execute_and_commit(
         f"""
         WITH kept AS (
             UPDATE {tables.generations}
-            SET progress = %(progress)s, progress_at = clock_timestamp()
-            WHERE id = %(id)s AND status = 'PENDING'
+            SET progress = %(progress)s, progress_at = clock_timestamp(), {_provider(cursor)}
+            WHERE {_row(source)} AND status = 'PENDING'
               AND (progress_at <= clock_timestamp() - make_interval(secs => %(seconds)s))
                   IS NOT FALSE
-              AND NOT EXISTS (SELECT FROM {tables.webhook_receipts} WHERE id = %(delivery)s)
+              AND NOT EXISTS (SELECT FROM {tables.webhook_receipts} WHERE id = %(delivery_id)s)
             RETURNING progress_at
         ), receipt AS (
             INSERT INTO {tables.webhook_receipts} (id)
-            SELECT %(delivery)s FROM kept WHERE %(delivery)s IS NOT NULL ON CONFLICT DO NOTHING
+            SELECT %(delivery_id)s FROM kept WHERE %(delivery_id)s IS NOT NULL
+            ON CONFLICT DO NOTHING
         )
-        SELECT status, user_id, (SELECT progress_at FROM kept) AS kept_at,
-            EXISTS (SELECT FROM {tables.webhook_receipts} WHERE id = %(delivery)s) AS seen
-        FROM {tables.generations} WHERE id = %(id)s
+        SELECT id::text, status, user_id, (SELECT progress_at FROM kept) AS kept_at,
+            EXISTS (SELECT FROM {tables.webhook_receipts} WHERE id = %(delivery_id)s) AS seen
+        FROM {tables.generations} WHERE {_row(source)}
         """,
-        {
-            "progress": columns.progress(report.progress),
-            "id": generation_id,
-            "seconds": PROGRESS_SECONDS,
-            "delivery": delivery_id,
-        },
+        source._asdict() | {"progress": columns.progress(progress), "seconds": PROGRESS_SECONDS},
     )
     row = cursor.fetchone()
     if row is None:
-        raise _unknown()
+        return Recorded(Outcome.UNMATCHED)
     if row["kept_at"] is not None:
-        fraction, step, preview = report.progress or (None, None, None)
+        fraction, step, preview = progress or (None, None, None)
         event = generation_events.build_progress(
-            generation_id,
+            row["id"],
             row["user_id"],
             stage=stage,
             now=row["kept_at"],
@@ -179,33 +214,29 @@ def _keep_progress(
             step=step,
             preview_url=preview,
         )
-        return Recorded(Outcome.PROGRESS, event=event)
+        return Recorded(Outcome.PROGRESS, row["id"], event=event)
     if row["seen"]:
-        return Recorded(Outcome.DUPLICATE)
-    return Recorded(Outcome.LIMITED if row["status"] == "PENDING" else Outcome.LATE)
+        return Recorded(Outcome.DUPLICATE, row["id"])
+    dropped = Outcome.LIMITED if row["status"] == "PENDING" else Outcome.LATE
+    return Recorded(dropped, row["id"])
 
 
-def _repeated(cursor: Cursor, generation_id: str, delivery_id: str | None) -> Recorded:
+def _repeated(cursor: Cursor, source: Source) -> Recorded:
     """Return the event if it is still unpublished: the previous try may have died after its
     COMMIT.
     """
     tables = cursor.tables
     cursor.execute(
         f"""
-        SELECT version, EXISTS (SELECT FROM {tables.webhook_receipts} WHERE id = %s) AS seen
-        FROM {tables.generations} WHERE id = %s
+        SELECT id::text, version,
+            EXISTS (SELECT FROM {tables.webhook_receipts} WHERE id = %(delivery_id)s) AS seen
+        FROM {tables.generations} WHERE {_row(source)}
         """,
-        (delivery_id, generation_id),
+        source._asdict(),
     )
     row = cursor.fetchone()
     if row is None:
-        raise _unknown()
-    recorded_id = event_id(generation_id, row["version"])
+        return Recorded(Outcome.UNMATCHED)
+    recorded_id = event_id(row["id"], row["version"])
     outcome = Outcome.DUPLICATE if row["seen"] else Outcome.UNCHANGED
-    return Recorded(outcome, recorded_id, outbox.unpublished(cursor, recorded_id))
-
-
-def _unknown() -> Refused:
-    return Refused(
-        404, "unknown_generation", "There is no generation with this id.", "generationId"
-    )
+    return Recorded(outcome, row["id"], recorded_id, outbox.unpublished(cursor, recorded_id))

@@ -1,4 +1,6 @@
-"""The relay. It publishes events that `callback` could not publish, and deletes old outbox rows."""
+"""The relay. It publishes events that `callback` could not publish, records results that waited for
+their generation, and deletes old rows.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from chalicelib import metrics, telemetry
 from chalicelib.aws.invocation import deadline_of
 from chalicelib.errors import DatabaseError, PublishFailed
-from chalicelib.recording import outbox
+from chalicelib.recording import outbox, unmatched
+from chalicelib.recording.generations import Outcome
 from chalicelib.recording.publishing import BATCH, Publisher
 
 if TYPE_CHECKING:
@@ -22,29 +25,43 @@ ROUND_SECONDS = 12.0  # seconds for one batch: a transaction with three attempts
 class Relay:
     """The `relay` function, which runs every minute."""
 
-    def __init__(self, database: Database, publisher: Publisher, retention_days: int) -> None:
+    def __init__(
+        self, stage: str, database: Database, publisher: Publisher, retention_days: int
+    ) -> None:
+        self._stage = stage
         self._database = database
         self._publisher = publisher
         self._retention_days = retention_days
 
     def handle(self, context: LambdaContext) -> dict[str, object]:
-        """Publish the unpublished events in batches, then delete old rows, until the time runs
-        out.
+        """Publish the unpublished events in batches, record results that waited for their
+        generation, then delete old rows, until the time runs out.
         """
         deadline = deadline_of(context)
         try:
             relayed = drain(self._database, self._publisher, deadline=deadline)
+            matched = match(self._database, self._publisher, stage=self._stage, deadline=deadline)
             oldest = self._database.run(outbox.oldest_unpublished_seconds, deadline=deadline)
             purged = purge(self._database, self._retention_days, deadline=deadline)
         except DatabaseError as exc:
             telemetry.emit({metrics.DATABASE_FAILURES: 1})
             telemetry.error("relay stopped: the database failed", error=str(exc))
             raise  # counted as an error of the function; the next minute retries
-        telemetry.emit({metrics.EVENTS_RELAYED: relayed, metrics.OUTBOX_OLDEST_SECONDS: oldest})
-        telemetry.info(
-            "relay done", relayed=relayed, oldest_seconds=round(oldest, 1), purged=purged
+        telemetry.emit(
+            {
+                metrics.EVENTS_RELAYED: relayed,
+                metrics.REPORTS_MATCHED: matched,
+                metrics.OUTBOX_OLDEST_SECONDS: oldest,
+            }
         )
-        return {"relayed": relayed, "oldestSeconds": oldest, "purged": purged}
+        done: dict[str, object] = {
+            "relayed": relayed,
+            "matched": matched,
+            "oldestSeconds": round(oldest, 1),
+            "purged": purged,
+        }
+        telemetry.info("relay done", **done)
+        return done
 
 
 class _Round(NamedTuple):
@@ -80,13 +97,29 @@ def drain(database: Database, publisher: Publisher, *, deadline: float) -> int:
     return relayed
 
 
+def match(database: Database, publisher: Publisher, *, stage: str, deadline: float) -> int:
+    """Record and publish results that waited for their generation; return their number."""
+    matched = 0
+    while time.monotonic() + ROUND_SECONDS < deadline:
+        recorded = database.run(partial(unmatched.match_one, stage=stage), deadline=deadline)
+        if recorded is None:
+            break
+        matched += recorded.outcome is Outcome.RECORDED
+        event_id, event = recorded.event_id, recorded.event
+        if event_id is None or event is None:
+            continue
+        if publisher.publish_or_report(event, event_id=event_id, deadline=deadline):
+            database.run(partial(outbox.mark_published, event_ids=[event_id]), deadline=deadline)
+    return matched
+
+
 def purge(
     database: Database, retention_days: int, *, deadline: float, limit: int = outbox.PURGE_ROWS
 ) -> int:
     """Delete rows that are older than their retention, in small transactions, until the time runs
     out.
     """
-    purged = 0
+    purged = database.run(unmatched.purge, deadline=deadline)
     while time.monotonic() + ROUND_SECONDS < deadline:
         deleted = database.run(
             partial(outbox.purge, retention_days=retention_days, limit=limit), deadline=deadline

@@ -29,4 +29,5 @@ class Tables:
         self.generations = f"{self.schema}.generations"
         self.outbox = f"{self.schema}.outbox"
         self.streams = f"{self.schema}.streams"
+        self.unmatched_reports = f"{self.schema}.unmatched_reports"
         self.webhook_receipts = f"{self.schema}.webhook_receipts"

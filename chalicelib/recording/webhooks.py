@@ -1,7 +1,7 @@
-"""Checks the provider's webhook, the size and encoding of its body and its signature, and reads it.
+"""The front door: finds a webhook's provider, checks that the webhook is authentic, and reads it.
 
-Signatures follow the Standard Webhooks specification (https://www.standardwebhooks.com). The
-signature covers the raw bytes of the body, and it is checked before the body is parsed.
+A webhook is verified before its body is parsed. A caller learns nothing about the reason why a
+webhook is not authentic, nor which providers and generations exist.
 """
 
 from __future__ import annotations
@@ -9,36 +9,145 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import re
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
 
-from standardwebhooks import Webhook, WebhookVerificationError
-
+from chalicelib import metrics, telemetry
+from chalicelib.aws.invocation import lower_headers
 from chalicelib.errors import Refused
-from chalicelib.providers import generations
-from chalicelib.providers.delivery import Delivery
+from chalicelib.providers import configuration, fields, registry
+from chalicelib.providers.configuration import Configured
+from chalicelib.providers.delivery import Delivery, Keys, NotAuthentic, Proof, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from chalicelib.aws.lambda_events import HttpEvent
+    from chalicelib.providers.adapter import Adapter
     from chalicelib.providers.report import Report
+    from chalicelib.recording.public_keys import PublicKeys
 
-MAX_BODY_BYTES = 32_768
-MAX_ID_CHARACTERS = 256
-MAX_SIGNATURES = 20
-
-# The header is a list of signatures. Entries of another scheme and malformed entries are ignored.
-_SIGNATURES = re.compile(r"(?<![^\s,])v1,([A-Za-z0-9+/]+={0,2})(?![^\s,])")
+OWN = "generations"  # the provider of Herald's own payload
 
 
-def body_of(event: HttpEvent) -> bytes:
+class Received(NamedTuple):
+    """The reports of an authentic webhook.
+
+    `generation_id` is the one in the path. `delivery_id` is the same for every repeat of a webhook
+    and differs between providers.
+    """
+
+    provider: str
+    generation_id: str | None
+    delivery_id: str | None
+    reports: list[Report]
+
+
+class Webhooks:
+    """Reads webhooks.
+
+    Parameters
+    ----------
+    providers
+        Returns the value of the secret with the providers' keys (providers/configuration.py).
+    own_secrets
+        Returns the signing secrets of Herald's own payload, separated by white space. They are used
+        until the providers' secret has an entry for it.
+    public_keys
+        The keys that providers publish.
+    """
+
+    def __init__(
+        self,
+        providers: Callable[[], str],
+        own_secrets: Callable[[], str],
+        public_keys: PublicKeys,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._providers = providers
+        self._own_secrets = own_secrets
+        self._public_keys = public_keys
+        self._clock = clock
+
+    def receive(self, event: HttpEvent) -> Received:
+        """Verify and read an HTTP API event.
+
+        Raises
+        ------
+        Refused
+            404 for an unknown or unconfigured provider, a malformed generation id or a wrong
+            capability; 413 for a large body; 400 for malformed base64; 401 for a signature; 422 for
+            a body that is not a JSON object, or that breaks a rule of Herald's own payload.
+        ServiceError
+            Keys could not be read. Another try may succeed.
+        SettingError
+            The providers' secret is malformed.
+        """
+        path = event.get("pathParameters") or {}
+        provider = path.get("provider", OWN)
+        adapter, found = self._adapter(provider)
+        generation_id = _generation_id(path)
+        delivery = Delivery(
+            provider,
+            path.get("generation"),
+            path.get("token"),
+            lower_headers(event),
+            body_of(event, adapter.max_body_bytes),
+            found.options,
+        )
+        proof = self._proof(adapter, delivery, found.keys)
+        delivery_id = proof.delivery_id
+        if delivery_id is not None and provider != OWN:
+            delivery_id = f"{provider}:{delivery_id}"
+        reports = _read(adapter, delivery, _decoded(delivery.body))
+        return Received(provider, generation_id, delivery_id, reports)
+
+    def _adapter(self, provider: str) -> tuple[Adapter, Configured]:
+        if configuration.NAME.fullmatch(provider) is None:
+            raise not_found()
+        found = configuration.find(self._providers(), provider)
+        if found is None and provider == OWN:
+            found = Configured(OWN, Keys(secrets=tuple(self._own_secrets().split())), {})
+        adapter = registry.adapter(found.adapter) if found else None
+        if found is None or adapter is None or not adapter.is_configured(found.keys):
+            raise not_found()
+        return adapter, found
+
+    def _proof(self, adapter: Adapter, delivery: Delivery, keys: Keys) -> Proof:
+        try:
+            return self._authenticated(adapter, delivery, keys)
+        except NotAuthentic as exc:
+            telemetry.emit({metrics.WEBHOOKS_NOT_AUTHENTIC: 1})
+            telemetry.warning(
+                "webhook not authentic", provider=delivery.provider, reason=exc.reason.value
+            )
+            if exc.reason is Reason.CAPABILITY:
+                raise not_found() from exc
+            raise Refused(401, "bad_signature", "The webhook is not authentic.") from exc
+
+    def _authenticated(self, adapter: Adapter, delivery: Delivery, keys: Keys) -> Proof:
+        now, url = self._clock(), adapter.jwks_url
+        if url is None or keys.jwks is not None:
+            return adapter.authenticate(delivery, keys, now)
+        try:
+            return adapter.authenticate(
+                delivery, keys._replace(jwks=self._public_keys.get(url)), now
+            )
+        except NotAuthentic as exc:
+            newer = self._public_keys.newer(url) if exc.reason is Reason.SIGNATURE else None
+            if newer is None:
+                raise
+            return adapter.authenticate(delivery, keys._replace(jwks=newer), now)
+
+
+def body_of(event: HttpEvent, most: int) -> bytes:
     """Return the raw body of an HTTP API event.
 
     Raises
     ------
     Refused
-        413 if the body exceeds MAX_BODY_BYTES, 400 if it is not valid base64.
+        413 if the body is longer than `most` bytes, 400 if it is not valid base64.
     """
     body = event.get("body") or ""
     try:
@@ -47,78 +156,65 @@ def body_of(event: HttpEvent) -> bytes:
         )
     except (binascii.Error, UnicodeEncodeError) as exc:
         raise Refused(400, "bad_encoding", "The body could not be decoded.") from exc
-    if len(raw) > MAX_BODY_BYTES:
-        raise Refused(413, "body_too_large", f"The body is over {MAX_BODY_BYTES} bytes.")
+    if len(raw) > most:
+        raise Refused(413, "body_too_large", f"The body is over {most} bytes.")
     return raw
 
 
-def verify(headers: Mapping[str, str], body: bytes, secrets: str) -> str:
-    """Check that the signature is valid for one of the active secrets; return the webhook-id.
-
-    Parameters
-    ----------
-    headers
-        The request's headers, with lower-case names.
-    secrets
-        One or more secrets of the form `whsec_…`, separated by white space. There are two while a
-        secret is being rotated.
+def invoked(event: Mapping[str, object]) -> Received:
+    """Read a direct invocation: an event of SNS from SageMaker, or Herald's own payload.
 
     Raises
     ------
     Refused
-        401 if a header is missing, if the timestamp differs from the current time by more than five
-        minutes, or if no signature is valid.
+        422; the error names the first invalid field of Herald's own payload.
     """
-    webhook_id = headers.get("webhook-id", "")
-    signatures = _SIGNATURES.findall(headers.get("webhook-signature", ""))[:MAX_SIGNATURES]
-    if len(webhook_id) <= MAX_ID_CHARACTERS and "\0" not in webhook_id:
-        for secret in secrets.split():
-            webhook = Webhook(secret)
-            if any(_valid(webhook, headers, body, signature) for signature in signatures):
-                return webhook_id
-    raise Refused(
-        401,
-        "bad_signature",
-        "The headers webhook-id, webhook-timestamp and webhook-signature are not a valid signature "
-        "of this body (Standard Webhooks, five minutes' tolerance).",
-    )
+    if "Records" in event:
+        from chalicelib.providers.sagemaker import ADAPTER
+
+        provider = "sagemaker"
+    else:
+        from chalicelib.providers.generations import ADAPTER
+
+        provider = OWN
+    reports = _read(ADAPTER, Delivery(provider, None, None, {}, b""), event)
+    return Received(provider, None, None, reports)
 
 
-def report_of(body: bytes | Mapping[str, object]) -> Report:
-    """Read a report of Herald's own payload, which is raw JSON or an already parsed object.
+def _read(adapter: Adapter, delivery: Delivery, body: Mapping[str, object]) -> list[Report]:
+    if adapter.check is not None:
+        adapter.check(body)
+    reports = adapter.interpret(body, delivery)
+    if not reports:
+        telemetry.emit({metrics.REPORTS_IGNORED: 1})
+        kind, size = fields.type_of(body), len(delivery.body)
+        telemetry.info("webhook ignored", provider=delivery.provider, type=kind, bytes=size)
+    return reports
 
-    Its `generation_id` is never None.
 
-    Raises
-    ------
-    Refused
-        422; the error names the first invalid field.
-    """
-    found = _decoded(body) if isinstance(body, bytes) else body
-    generations.check(found)
-    raw = body if isinstance(body, bytes) else b""
-    [report] = generations.interpret(found, Delivery("generations", None, None, {}, raw))
-    return report
+def not_found() -> Refused:
+    """Return the only answer for everything that a caller's path does not lead to."""
+    return Refused(404, "not_found", "This address leads to no provider or generation.")
+
+
+def _generation_id(path: Mapping[str, str]) -> str | None:
+    if "generation" not in path:
+        return None
+    try:
+        return str(UUID(path["generation"]))
+    except ValueError as exc:
+        raise not_found() from exc
 
 
 def _decoded(body: bytes) -> Mapping[str, object]:
     try:
-        report = json.loads(body)
+        found = json.loads(body)
     except (ValueError, RecursionError) as exc:
         raise _not_read("is not JSON") from exc
-    if not isinstance(report, dict):
+    if not isinstance(found, dict):
         raise _not_read("is not a JSON object")
-    return report
+    return found
 
 
 def _not_read(rule: str) -> Refused:
     return Refused(422, "invalid_body", f"body {rule}.", "body")
-
-
-def _valid(webhook: Webhook, headers: Mapping[str, str], body: bytes, signature: str) -> bool:
-    one = {**headers, "webhook-signature": f"v1,{signature}"}
-    try:
-        webhook.verify(body, one, json_parse=False)
-    except (WebhookVerificationError, ValueError):  # ValueError: bytes that cannot be decoded
-        return False
-    return True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from chalicelib import telemetry
 from chalicelib.engine.endpoint import TokenBucket
 from chalicelib.errors import ServiceError
-from chalicelib.sessions.key_server import NAME
+from chalicelib.sessions.key_server import ISSUER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -114,11 +114,11 @@ def usable_keys(document: bytes, algorithm: str) -> list[Key]:
     try:
         found = json.loads(document)["keys"]
     except (ValueError, TypeError, KeyError, RecursionError) as exc:
-        raise ServiceError(NAME, 200, "the document is not a JWK set") from exc
+        raise ServiceError(ISSUER, 200, "the document is not a JWK set") from exc
     listed = found if isinstance(found, list) else []
     keys = [key for jwk in listed if isinstance(jwk, dict) and (key := _key(jwk, algorithm))]
     if not keys:
-        raise ServiceError(NAME, 200, f"the JWK set has no usable key for {algorithm}")
+        raise ServiceError(ISSUER, 200, f"the JWK set has no usable key for {algorithm}")
     return keys
 
 

@@ -1,4 +1,4 @@
-"""What providers report: outputs and progress, and the provider's own id of a generation."""
+"""Reports of providers: outputs and progress, the provider's id, and reports without a generation."""
 
 from alembic import op
 
@@ -19,6 +19,18 @@ def upgrade() -> None:
             ADD COLUMN progress_at timestamptz;
         CREATE UNIQUE INDEX generations_by_provider ON generations (provider, provider_id)
             WHERE provider IS NOT NULL AND provider_id IS NOT NULL;
+
+        -- Results of generations that are not known yet, for a day. `generation_id` is Herald's id,
+        -- if the provider returns it.
+        CREATE TABLE unmatched_reports (
+            key           text PRIMARY KEY,
+            provider      text NOT NULL,
+            generation_id uuid,
+            provider_id   text,
+            result        json NOT NULL,
+            received_at   timestamptz NOT NULL DEFAULT now()
+        );
+        CREATE INDEX unmatched_reports_received ON unmatched_reports (received_at);
         """
     )
 
@@ -26,6 +38,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute(
         """
+        DROP TABLE unmatched_reports;
         ALTER TABLE generations
             DROP COLUMN provider, DROP COLUMN provider_id, DROP COLUMN outputs,
             DROP COLUMN progress, DROP COLUMN progress_at;

@@ -13,12 +13,14 @@ import psycopg2
 import pytest
 
 from chalicelib.aws.dynamodb import to_item
-from chalicelib.recording import generations, outbox, webhooks
+from chalicelib.recording import generations, outbox
 from chalicelib.recording.database import Cursor, Database
+from chalicelib.recording.generations import Source
 from chalicelib.store.inbox import Head, head_row
 from cli import new_epoch
 from cli.console import CommandError
 from tests import builders
+from tests.builders import report_of
 from tests.integration.cli.conftest import run
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def query(database: Database, text: str, *values: Any) -> list[dict[str, Any]]:
 
 
 def record(cursor: Cursor, generation: str) -> Recorded:
-    report = webhooks.report_of(
+    report = report_of(
         {
             "generationId": generation,
             "status": "COMPLETE",
@@ -62,9 +64,7 @@ def record(cursor: Cursor, generation: str) -> Recorded:
             "imageWidth": 1,
         }
     )
-    return generations.record(
-        cursor, report, generation_id=generation, delivery_id=None, stage="test"
-    )
+    return generations.record(cursor, report, Source(None, generation), stage="test")
 
 
 def insert(cursor: Cursor, user: str) -> str:

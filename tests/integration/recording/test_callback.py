@@ -16,6 +16,8 @@ from chalicelib.errors import ServiceError
 from chalicelib.recording.callback import Callback
 from chalicelib.recording.database import Database
 from chalicelib.recording.publishing import Publisher
+from chalicelib.recording.recorder import Recorder
+from chalicelib.recording.webhooks import Webhooks
 from tests.builders import Context
 
 pytestmark = pytest.mark.integration
@@ -53,7 +55,8 @@ def callback_with(
     """The function, without waits between attempts."""
     arns = ("generation-complete", "error-notifications")
     publisher = Publisher(cast(Any, sns), *arns)
-    return Callback("test", database, publisher, secrets)
+    webhooks = Webhooks(lambda: "", secrets, cast(Any, None))
+    return Callback(webhooks, Recorder("test", database, publisher))
 
 
 def database_at(dsn: Callable[[], str]) -> Database:
@@ -189,7 +192,7 @@ def test_each_bad_request_gets_its_error_and_writes_nothing(
         (call(body_of(generation_id, status="DONE")), (422, "invalid_body", "status")),
         (call(body_of(generation_id, imageUrl="ftp://x")), (422, "invalid_body", "imageUrl")),
         (call(body_of(str(uuid.uuid4()))), (404, "unknown_generation", "generationId")),
-        (call(body_of(generation_id, extra="x" * 40_000)), (413, "body_too_large", None)),
+        (call(body_of(generation_id, extra="x" * 1_100_000)), (413, "body_too_large", None)),
     ):
         assert (status, answer["error"], answer.get("field")) == wanted
         assert answer["message"]

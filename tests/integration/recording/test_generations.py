@@ -13,19 +13,20 @@ import pytest
 from psycopg2.extensions import make_dsn, parse_dsn
 from psycopg2.extras import RealDictCursor
 
-from chalicelib.errors import DatabaseUnavailable, PublishFailed, Refused
+from chalicelib.errors import DatabaseUnavailable, PublishFailed
 from chalicelib.protocol import events
 from chalicelib.recording import generations, outbox, relay
 from chalicelib.recording.database import Database
-from chalicelib.recording.generations import Recorded
+from chalicelib.recording.generations import Outcome, Recorded, Source
 from chalicelib.recording.publishing import BATCH
 from chalicelib.recording.rows import OutboxRow
-from chalicelib.recording.webhooks import report_of
+from tests.builders import report_of
 from tests.integration.recording.round_trips import counted
 
 pytestmark = pytest.mark.integration
 
 Pending = Callable[..., str]
+UNMATCHED = Recorded(Outcome.UNMATCHED)
 
 
 def soon() -> float:
@@ -86,8 +87,7 @@ def record(
         lambda cursor: generations.record(
             cursor,
             report,
-            generation_id=report.generation_id,
-            delivery_id=delivery_id,
+            Source(None, report.generation_id, delivery_id=delivery_id),
             stage="test",
         ),
         deadline=deadline or soon(),
@@ -141,7 +141,7 @@ def test_a_repeated_webhook_changes_nothing_and_returns_an_unpublished_event(
     generation_id = pending()
     first = record(database, complete(generation_id), "msg_1")
     again = record(database, complete(generation_id), "msg_1")
-    assert again == Recorded(generations.Outcome.DUPLICATE, first.event_id, first.event)
+    assert again == first._replace(outcome=Outcome.DUPLICATE)
     database.run(
         lambda cursor: outbox.mark_published(cursor, [str(first.event_id)]), deadline=soon()
     )
@@ -160,10 +160,10 @@ def test_a_second_result_for_a_generation_changes_nothing(
     assert len(rows(admin, "outbox")) == 1
 
 
-def test_an_unknown_generation_is_404_and_leaves_no_receipt(database: Database, admin: Any) -> None:
-    with pytest.raises(Refused) as refused:
-        record(database, complete(str(uuid.uuid4())), "msg_1")
-    assert refused.value.status == 404
+def test_an_unknown_generation_is_unmatched_and_leaves_no_receipt(
+    database: Database, admin: Any
+) -> None:
+    assert record(database, complete(str(uuid.uuid4())), "msg_1") == UNMATCHED
     for table in ("webhook_receipts", "streams", "outbox"):
         assert rows(admin, table) == []
 
@@ -178,13 +178,11 @@ def test_a_webhook_id_that_came_before_records_another_generation(
     assert len(rows(admin, "outbox")) == 2
 
 
-def test_a_known_webhook_id_with_an_unknown_generation_is_404(
+def test_a_known_webhook_id_with_an_unknown_generation_is_unmatched(
     database: Database, pending: Pending
 ) -> None:
     record(database, complete(pending()), "msg_1")
-    with pytest.raises(Refused) as refused:
-        record(database, complete(str(uuid.uuid4())), "msg_1")
-    assert refused.value.status == 404
+    assert record(database, complete(str(uuid.uuid4())), "msg_1") == UNMATCHED
 
 
 def test_sizes_that_the_provider_does_not_report_stay_the_integrators(
@@ -213,7 +211,7 @@ def test_progress_is_kept_once_a_second_until_the_result(
 ) -> None:
     generation_id = pending()
     first = record(database, progress(generation_id, 0.4), "p1")
-    assert (first.outcome, first.event_id) == (generations.Outcome.PROGRESS, None)
+    assert (first.outcome, first.event_id) == (Outcome.PROGRESS, None)
     assert json.loads(first.event or "")["data"]["progress"] == 0.4
     [kept] = rows(admin, "generations")
     assert kept["progress"] == {"progress": 0.4, "step": None, "previewUrl": None}
@@ -240,15 +238,13 @@ def test_progress_after_the_end_is_dropped_without_a_receipt(
 ) -> None:
     generation_id = pending()
     record(database, complete(generation_id), "r")
-    assert record(database, progress(generation_id), "p") == Recorded(generations.Outcome.LATE)
+    assert record(database, progress(generation_id), "p") == Recorded(Outcome.LATE, generation_id)
     assert rows(admin, "generations")[0]["progress"] is None
     assert [row["id"] for row in rows(admin, "webhook_receipts")] == ["r"]
 
 
-def test_progress_of_an_unknown_generation_is_404(database: Database, admin: Any) -> None:
-    with pytest.raises(Refused) as refused:
-        record(database, progress(str(uuid.uuid4())), "p")
-    assert refused.value.status == 404
+def test_progress_of_an_unknown_generation_is_unmatched(database: Database, admin: Any) -> None:
+    assert record(database, progress(str(uuid.uuid4())), "p") == UNMATCHED
     assert rows(admin, "webhook_receipts") == []
 
 

@@ -14,8 +14,9 @@ from psycopg2.extensions import parse_dsn
 
 from chalicelib.recording import generations
 from chalicelib.recording.database import Database
-from chalicelib.recording.webhooks import report_of
+from chalicelib.recording.generations import Source
 from local.ports import free_port
+from tests.builders import report_of
 from tests.integration.sql import execute
 from tooling import ROOT, SetupError, migrations
 
@@ -95,8 +96,7 @@ def record(dsn: str, schema: str = "herald") -> str:
             lambda cursor: generations.record(
                 cursor,
                 report_of(report),
-                generation_id=GENERATION,
-                delivery_id="m",
+                Source(None, GENERATION, delivery_id="m"),
                 stage="test",
             ),
             deadline=time.monotonic() + 30,

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chalicelib.errors import Refused
-from chalicelib.providers.report import Progress, State
+from chalicelib.providers.report import Progress, Report, State
 from chalicelib.recording import columns, webhooks
 from chalicelib.recording.columns import Result
+from tests.unit.recording.door import event, receive, standard_headers
 
 COMPLETE = {
     "generationId": "11111111-1111-4111-8111-111111111111",
@@ -28,12 +29,23 @@ DEFAULT_ERROR = {"code": "generation_failed", "message": "The generation failed.
 LONG = "https://images.example/1.png?X-Amz-Security-Token=" + "t" * 2300
 
 
+def report_of(body: dict[str, Any] | bytes) -> Report:
+    """Read a report from a direct invocation or from a signed webhook."""
+    received = (
+        webhooks.invoked(body)
+        if isinstance(body, dict)
+        else receive(event(body, standard_headers(body)))
+    )
+    [report] = received.reports
+    return report
+
+
 def read_both(report: dict[str, Any]) -> tuple[Result, tuple[str, ...]]:
     """Read a report as an object and as JSON, and check that both give the same; return its
     columns and the names of the repaired details.
     """
-    found = webhooks.report_of(report)
-    assert webhooks.report_of(json.dumps(report).encode()) == found
+    found = report_of(report)
+    assert report_of(json.dumps(report).encode()) == found
     return columns.result(found), found.repaired
 
 
@@ -77,7 +89,7 @@ def test_a_report_without_id_status_or_picture_is_422_and_the_field_named(
 ) -> None:
     for body in (COMPLETE | change, json.dumps(COMPLETE | change).encode()):
         with pytest.raises(Refused) as refused:
-            webhooks.report_of(body)
+            report_of(body)
         assert (refused.value.status, refused.value.field) == (422, field)
         assert field in str(refused.value)
 
@@ -85,7 +97,7 @@ def test_a_report_without_id_status_or_picture_is_422_and_the_field_named(
 @pytest.mark.parametrize("field", ["generationId", "status", "imageUrl"])
 def test_a_missing_field_is_422_and_named(field: str) -> None:
     with pytest.raises(Refused) as refused:
-        webhooks.report_of({name: value for name, value in COMPLETE.items() if name != field})
+        report_of({name: value for name, value in COMPLETE.items() if name != field})
     assert (refused.value.status, refused.value.field) == (422, field)
 
 
@@ -213,7 +225,7 @@ def test_the_scheme_of_a_url_is_written_as_events_require() -> None:
 def test_a_pending_report_is_progress(
     given: Any, kept: Progress, repaired: tuple[str, ...]
 ) -> None:
-    report = webhooks.report_of(ERROR | {"status": "PENDING"} | given)
+    report = report_of(ERROR | {"status": "PENDING"} | given)
     assert (report.state, report.progress, report.repaired) == (State.RUNNING, kept, repaired)
 
 
@@ -228,7 +240,7 @@ NAMES = ("imageUrl", "imageHeight", "imageWidth", "coreModel", "error")
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, JSON)))
 def test_no_detail_of_any_kind_refuses_a_failure(details: dict[str, Any]) -> None:
-    result = columns.result(webhooks.report_of(ERROR | details))
+    result = columns.result(report_of(ERROR | details))
     assert result.error is not None
     assert 0 < len(result.error["message"]) <= 1000
     assert 0 < len(result.error["code"]) <= 100
@@ -242,18 +254,18 @@ def test_a_deeply_nested_detail_does_not_cost_the_failure() -> None:
     for depth in range(800, 1100):
         body = head + b"[" * depth + b"]" * depth + b"}"
         with suppress(Refused):
-            assert webhooks.report_of(body).state is State.FAILED
+            assert report_of(body).state is State.FAILED
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe", b"", b"[]"])
 def test_a_body_that_is_not_a_json_object_is_422(body: bytes) -> None:
     with pytest.raises(Refused) as refused:
-        webhooks.report_of(body)
+        report_of(body)
     assert (refused.value.status, refused.value.field) == (422, "body")
 
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
 def test_no_body_leads_to_anything_but_a_report_or_a_422(body: bytes) -> None:
     with pytest.raises(Refused) as refused:
-        webhooks.report_of(body)
+        report_of(body)
     assert refused.value.status == 422

@@ -1,0 +1,129 @@
+"""Records one report and publishes its event, with everything that can fail on the way."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from chalicelib import metrics, telemetry
+from chalicelib.errors import DatabaseError, PublishFailed
+from chalicelib.recording import columns, generation_events, generations, outbox, unmatched
+from chalicelib.recording.generations import Outcome
+
+if TYPE_CHECKING:
+    from chalicelib.providers.report import Report
+    from chalicelib.recording.database import Cursor, Database
+    from chalicelib.recording.generations import Recorded, Source
+    from chalicelib.recording.publishing import Publisher
+
+# seconds before the deadline at which the database must stop, to leave time for publishing
+PUBLISH_SECONDS = 6.0
+OWNER_SECONDS = 1.0  # of these, to read whom to notify
+
+
+class Recorder:
+    """Records reports in the database and publishes their events to SNS."""
+
+    def __init__(self, stage: str, database: Database, publisher: Publisher) -> None:
+        self._stage = stage
+        self._database = database
+        self._publisher = publisher
+
+    def record(
+        self, report: Report, source: Source, *, deadline: float, may_wait: bool
+    ) -> Recorded:
+        """Record a report once, and publish its event.
+
+        An event that SNS does not accept is left to the relay. With `may_wait`, a result that is
+        UNMATCHED is kept until its generation appears.
+
+        Raises
+        ------
+        DatabaseError
+            The report was not recorded. If it was a result, its owner and the operators were
+            notified.
+        """
+        reached = False  # whether PostgreSQL could be reached: it may then still name the owner
+
+        def transaction(cursor: Cursor) -> Recorded:
+            nonlocal reached
+            reached = True
+            recorded = generations.record(cursor, report, source, stage=self._stage)
+            if may_wait and recorded.outcome is Outcome.UNMATCHED and report.state.is_final:
+                unmatched.keep(cursor, columns.result(report), source)
+            return recorded
+
+        try:
+            recorded = self._database.run(transaction, deadline=deadline - PUBLISH_SECONDS)
+        except DatabaseError as exc:
+            self._not_recorded(report, source, exc, deadline, reached=reached)
+            raise
+        if recorded.event is not None:
+            if recorded.event_id is None:
+                self._publish_progress(recorded.event, deadline)
+            else:
+                self._publish(recorded.event_id, recorded.event, deadline)
+        return recorded
+
+    def _publish(self, event_id: str, event: str, deadline: float) -> None:
+        if not self._publisher.publish_or_report(event, event_id=event_id, deadline=deadline):
+            return
+        try:
+            self._database.run(
+                lambda cursor: outbox.mark_published(cursor, [event_id]), deadline=deadline
+            )
+        except DatabaseError as exc:  # the relay publishes it again, under the same id
+            telemetry.warning("event published but not marked", event_id=event_id, error=str(exc))
+
+    def _publish_progress(self, event: str, deadline: float) -> None:
+        """Publish progress in one try: it may be lost, and a newer one follows."""
+        try:
+            self._publisher.publish(event, deadline=deadline, tries=1)
+        except PublishFailed as exc:
+            telemetry.emit({metrics.PUBLISH_FAILURES: 1})
+            telemetry.warning("progress not published", error=str(exc))
+
+    def _not_recorded(
+        self, report: Report, source: Source, exc: DatabaseError, deadline: float, *, reached: bool
+    ) -> None:
+        telemetry.emit({metrics.DATABASE_FAILURES: 1})
+        telemetry.error(
+            "report not recorded",
+            generation_id=source.generation_id,
+            provider=source.provider,
+            error=str(exc),
+        )
+        if report.state.is_final:  # progress may be lost
+            self._publish_notice(source, deadline, reached=reached)
+            self._publisher.alert(
+                "Herald could not record a result",
+                generationId=source.generation_id,
+                error=str(exc),
+            )
+
+    def _publish_notice(self, source: Source, deadline: float, *, reached: bool) -> None:
+        limit = min(deadline, time.monotonic() + PUBLISH_SECONDS / 2)
+        generation_id, user_id = (reached and self._owner(source, limit)) or (
+            source.generation_id,
+            None,
+        )
+        if generation_id is None:
+            return
+        notice = generation_events.build_notice(
+            generation_id, user_id, stage=self._stage, now=datetime.now(UTC)
+        )
+        try:
+            self._publisher.publish(notice, deadline=limit)
+        except PublishFailed as failure:
+            telemetry.emit({metrics.PUBLISH_FAILURES: 1})
+            telemetry.error("notice not published", error=str(failure))
+
+    def _owner(self, source: Source, deadline: float) -> tuple[str, str] | None:
+        limit = min(deadline, time.monotonic() + OWNER_SECONDS)
+        try:
+            return self._database.run(
+                lambda cursor: generations.owner(cursor, source), deadline=limit
+            )
+        except DatabaseError:
+            return None
