@@ -31,6 +31,23 @@ def upgrade() -> None:
             received_at   timestamptz NOT NULL DEFAULT now()
         );
         CREATE INDEX unmatched_reports_received ON unmatched_reports (received_at);
+
+        -- The functions' role needs the same rights to it as to the outbox.
+        DO $grants$
+        DECLARE
+            held record;
+        BEGIN
+            FOR held IN
+                SELECT privilege_type AS privilege,
+                       CASE grantee WHEN 0 THEN 'PUBLIC'
+                           ELSE quote_ident(pg_get_userbyid(grantee)) END AS role
+                FROM pg_class, aclexplode(coalesce(relacl, acldefault('r', relowner)))
+                WHERE pg_class.oid = 'outbox'::regclass
+            LOOP
+                EXECUTE format('GRANT %s ON unmatched_reports TO %s', held.privilege, held.role);
+            END LOOP;
+        END
+        $grants$;
         """
     )
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-TABLES = ("generations", "outbox", "streams", "webhook_receipts")
+TABLES = ("generations", "outbox", "streams", "webhook_receipts")  # of the first version
+ALL = sorted([*TABLES, "unmatched_reports", "herald_migrations"])
 GENERATION = "00000000-0000-4000-8000-000000000001"
 
 
@@ -105,7 +106,7 @@ def record(dsn: str, schema: str = "herald") -> str:
 
 def test_a_new_database_gets_one_schema_and_nothing_else(empty: str) -> None:
     assert migrations.upgrade(empty).steps == ["0001", "0002", "0003"]
-    assert tables(empty, "herald") == sorted([*TABLES, "herald_migrations"])
+    assert tables(empty, "herald") == ALL
     assert (
         execute(empty, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace")
         == []
@@ -138,7 +139,7 @@ def test_the_tables_of_an_older_version_move_with_their_rows(old: str) -> None:
     assert migrations.pending(old) == migrations.Migrations("0001", "0003", ["0002", "0003"])
     assert migrations.upgrade(old).steps == ["0002", "0003"]
     assert migrations.pending(old).steps == []
-    assert tables(old, "herald") == sorted([*TABLES, "herald_migrations"])
+    assert tables(old, "herald") == ALL
     assert tables(old, "public") == []
     assert record(old) == "recorded"
     assert execute(old, "SELECT status FROM generations") == [("COMPLETE",)], "through the view"
@@ -207,6 +208,19 @@ def test_roles_keep_their_rights_and_get_no_more(old: str, role: str) -> None:
     for name in ("generations", "herald.generations"):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             execute(role, f"DELETE FROM {name}")
+
+
+def test_a_role_has_the_same_rights_to_unmatched_reports_as_to_the_outbox(
+    old: str, role: str
+) -> None:
+    migrations.upgrade(old)
+    rights = (
+        "SELECT privilege_type FROM information_schema.table_privileges"
+        " WHERE table_name = '{}' AND table_schema = 'herald' AND grantee = 'functions'"
+    )
+    found = sorted(execute(old, rights.format("unmatched_reports")))
+    assert found == sorted(execute(old, rights.format("outbox")))
+    assert ("INSERT",) in found
 
 
 def test_a_role_with_rights_to_columns_keeps_them(old: str, role: str) -> None:

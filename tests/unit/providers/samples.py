@@ -162,14 +162,16 @@ def keys(provider: str) -> Keys:
     )
 
 
-def delivery(provider: str, body: bytes, *, now: float = NOW, **own: str) -> Delivery:
+def delivery(
+    provider: str, body: bytes, *, now: float = NOW, delivery_id: str = "delivery-1", **own: str
+) -> Delivery:
     """Return a signed delivery to the path of one generation."""
     signed = signing.sign(
         provider,
         body,
         SIGNING_KEYS[provider] | own,
         generation_id=GENERATION,
-        delivery_id="delivery-1",
+        delivery_id=delivery_id,
         now=now,
     )
     options = HMAC_OPTIONS if provider == "hmac" else {}

@@ -67,9 +67,9 @@ def standard_headers(
     return {"webhook-id": webhook_id, "webhook-timestamp": sent, "webhook-signature": signature}
 
 
-def signed(provider: str, body: bytes, *, now: float | None = None, **own: str) -> HttpEvent:
-    """A signed webhook to the path of one generation."""
-    delivery = samples.delivery(provider, body, now=now or time.time(), **own)
+def signed(provider: str, body: bytes, *, age: float = 0, **own: str) -> HttpEvent:
+    """A webhook to the path of one generation, signed `age` seconds ago."""
+    delivery = samples.delivery(provider, body, now=time.time() - age, **own)
     path = {"provider": provider, "generation": samples.GENERATION}
     if delivery.token is not None:
         path["token"] = delivery.token

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 from typing import Any
 
 import pytest
@@ -126,7 +125,7 @@ def test_each_provider_is_read_in_the_path_of_its_generation(provider: str) -> N
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_webhook_of_another_provider_or_with_another_key_is_refused(provider: str) -> None:
     other = {"secret": OTHER, "token_key": "another key", "user_id": "somebody else"}
-    own = {name: other[name] for name in samples.SIGNING_KEYS[provider] if name in other}
+    own: Any = {name: other[name] for name in samples.SIGNING_KEYS[provider] if name in other}
     forged = signed(provider, SUCCESS[provider], **own)
     assert refusal(forged, secret(*PROVIDERS))[0] in (401, 404)
     without: Any = {**signed(provider, SUCCESS[provider]), "headers": {}}
@@ -167,7 +166,7 @@ def test_a_capability_is_valid_for_its_generation_only() -> None:
 def test_the_reason_is_logged_and_counted_but_not_answered(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    late = signed("replicate", SUCCESS["replicate"], now=time.time() - 1000)
+    late = signed("replicate", SUCCESS["replicate"], age=1000)
     answer = refusal(late, secret("replicate"))
     forged = signed("replicate", SUCCESS["replicate"], secret=OTHER)
     assert refusal(forged, secret("replicate")) == answer
