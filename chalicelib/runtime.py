@@ -62,6 +62,7 @@ class Runtime:
     @cached_property
     def callback(self) -> Callback:
         """The webhook receiver."""
+        import chalicelib.providers.verifiers  # noqa: F401 - needed for every webhook
         from chalicelib.recording.callback import Callback
         from chalicelib.recording.public_keys import PublicKeys
         from chalicelib.recording.recorder import Recorder

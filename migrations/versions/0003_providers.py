@@ -1,4 +1,4 @@
-"""Reports of providers: outputs and progress, the provider's id, and reports without a generation."""
+"""Reports of providers: outputs, progress, the provider's id, and reports without a generation."""
 
 from alembic import op
 

@@ -111,7 +111,12 @@ def test_each_metric_is_emitted_where_the_registry_says() -> None:
     emitters = {
         "authorize": ["sessions/authorize.py"],
         "connect": ["sessions/connecting.py"],
-        "callback": ["recording/callback.py", "recording/publishing.py"],
+        "callback": [
+            "recording/callback.py",
+            "recording/publishing.py",
+            "recording/recorder.py",
+            "recording/webhooks.py",
+        ],
         "deliver": ["delivery/deliver.py", "delivery/posting.py"],
         "message": ["sessions/messages.py", "sessions/replay.py"],
         "relay": ["recording/relay.py"],
