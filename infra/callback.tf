@@ -1,4 +1,4 @@
-# Receives the provider's webhook: records the result in PostgreSQL, then publishes it.
+# Receives the providers' webhooks: records each result in PostgreSQL, then publishes it.
 
 module "callback" {
   source = "./modules/function"
@@ -14,19 +14,26 @@ module "callback" {
   encrypt = { messaging = ["sns"] }
 
   environment = {
-    HERALD_DATABASE_SCHEMA     = var.database_schema
-    HERALD_DATABASE_SECRET_ARN = module.storage.database_secret_arn
-    HERALD_ERROR_TOPIC_ARN     = module.messaging.error_topic_arn
-    HERALD_TOPIC_ARN           = module.messaging.topic_arn
-    HERALD_WEBHOOK_SECRET_ARN  = module.storage.webhook_secret_arn
+    HERALD_DATABASE_SCHEMA      = var.database_schema
+    HERALD_DATABASE_SECRET_ARN  = module.storage.database_secret_arn
+    HERALD_ERROR_TOPIC_ARN      = module.messaging.error_topic_arn
+    HERALD_PROVIDERS_SECRET_ARN = module.storage.providers_secret_arn
+    HERALD_TOPIC_ARN            = module.messaging.topic_arn
+    HERALD_WEBHOOK_SECRET_ARN   = module.storage.webhook_secret_arn
   }
 
-  invokers = {
-    callback-api = {
-      principal  = "apigateway.amazonaws.com"
-      source_arn = "${module.callback_api.execution_arn}/*/POST${local.callback_path}"
-    }
-  }
+  invokers = merge(
+    {
+      callbacks = {
+        principal  = "apigateway.amazonaws.com"
+        source_arn = "${module.callback_api.execution_arn}/*/POST${local.callback_path}/*"
+      }
+    },
+    {
+      for arn in var.sagemaker_topic_arns :
+      "sagemaker-${substr(sha256(arn), 0, 12)}" => { principal = "sns.amazonaws.com", source_arn = arn }
+    },
+  )
 
   # Needed if PostgreSQL can be reached only from inside a VPC.
   vpc_subnet_ids         = var.vpc_subnet_ids
@@ -37,7 +44,7 @@ data "aws_iam_policy_document" "callback" {
   statement {
     sid       = "ReadSecrets"
     actions   = ["secretsmanager:GetSecretValue"]
-    resources = [module.storage.database_secret_arn, module.storage.webhook_secret_arn]
+    resources = [module.storage.database_secret_arn, module.storage.providers_secret_arn, module.storage.webhook_secret_arn]
   }
 
   statement {

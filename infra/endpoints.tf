@@ -70,3 +70,19 @@ variable "callback_endpoint" {
     error_message = "Use a URL that starts with https:// and does not end with a slash."
   }
 }
+
+variable "sagemaker_topic_arns" {
+  type        = list(string)
+  description = "ARNs of the SNS topics to which SageMaker asynchronous endpoints report success and errors, in this account and region."
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.sagemaker_topic_arns : can(regex("^arn:aws[a-z-]*:sns:${var.aws_region}:${var.aws_account_id}:[A-Za-z0-9_-]+$", arn))])
+    error_message = "Use ARNs of standard topics in the stage's account and region, for example arn:aws:sns:eu-central-1:123456789012:inference-success."
+  }
+
+  validation {
+    condition     = length(distinct(var.sagemaker_topic_arns)) == length(var.sagemaker_topic_arns)
+    error_message = "Name each topic once."
+  }
+}

@@ -6,7 +6,7 @@ locals {
 
   topic_name       = "${var.name_prefix}generation-complete"
   error_topic_name = "${var.name_prefix}error-notifications"
-  callback_path    = "/callbacks/generations"
+  callback_path    = "/callbacks"
 
   function_log_prefix = "/aws/lambda/${local.name}-"
   # To deliver logs, AWS needs a resource policy, whose length is limited. Log groups with this prefix

@@ -65,7 +65,7 @@ module "callback_api" {
   source = "./modules/callback_api"
 
   name                         = "${local.name}-callback"
-  route_key                    = "POST ${local.callback_path}"
+  base_path                    = local.callback_path
   invoke_arn                   = module.callback.invoke_arn
   access_log_group_name        = "${local.access_log_prefix}callback"
   logs_key_arn                 = module.keys.logs_key_arn
@@ -73,6 +73,15 @@ module "callback_api" {
   throttling_rate_limit        = var.callback_rate_limit
   throttling_burst_limit       = var.callback_burst_limit
   disable_execute_api_endpoint = var.disable_execute_api_endpoint
+}
+
+# SageMaker's asynchronous inference reports to topics. SNS and Lambda try again if `callback` fails.
+resource "aws_sns_topic_subscription" "sagemaker" {
+  for_each = toset(var.sagemaker_topic_arns)
+
+  topic_arn = each.value
+  protocol  = "lambda"
+  endpoint  = module.callback.arn
 }
 
 module "callback_domain" {

@@ -19,7 +19,12 @@ output "callback_api_id" {
 }
 
 output "callback_url" {
-  description = "URL to which the generation provider sends webhooks."
+  description = "URL that receives webhooks with Herald's own payload."
+  value       = "${local.callback_endpoint}${local.callback_path}/generations"
+}
+
+output "callbacks_url" {
+  description = "URL under which each provider has its address; `./herald callback-url` prints the address of a generation."
   value       = "${local.callback_endpoint}${local.callback_path}"
 }
 
@@ -84,6 +89,11 @@ output "management_endpoint" {
   value       = local.management_endpoint
 }
 
+output "providers_secret_arn" {
+  description = "ARN of the secret with the keys of generation providers."
+  value       = module.storage.providers_secret_arn
+}
+
 output "queue_url" {
   description = "URL of the queue from which deliver receives events."
   value       = module.messaging.queue_url
@@ -100,7 +110,7 @@ output "topic_arn" {
 }
 
 output "webhook_secret_arn" {
-  description = "ARN of the secret with which webhooks are verified."
+  description = "ARN of the secret that verifies webhooks with Herald's own payload."
   value       = module.storage.webhook_secret_arn
 }
 

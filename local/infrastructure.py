@@ -50,6 +50,7 @@ resource "aws_apigatewayv2_authorizer" "this" {
 _ADDRESSES = (
     "api_keys_table",
     "callback_url",
+    "callbacks_url",
     "connections_table",
     "dlq_url",
     "error_topic_arn",

@@ -37,6 +37,7 @@ override_module {
     database_secret_arn   = "arn:aws:test:eu-central-1:123456789012:secret/database"
     inbox_table_arn       = "arn:aws:test:eu-central-1:123456789012:table/inbox"
     jwt_secret_arn        = "arn:aws:test:eu-central-1:123456789012:secret/jwt"
+    providers_secret_arn  = "arn:aws:test:eu-central-1:123456789012:secret/providers"
     webhook_secret_arn    = "arn:aws:test:eu-central-1:123456789012:secret/webhook"
   }
 }
@@ -117,6 +118,7 @@ run "rights_and_addresses" {
         "Allow kms:Decrypt key/storage secretsmanager.eu-central-1.amazonaws.com",
         "Allow kms:GenerateDataKey key/messaging sns.eu-central-1.amazonaws.com",
         "Allow secretsmanager:GetSecretValue secret/database",
+        "Allow secretsmanager:GetSecretValue secret/providers",
         "Allow secretsmanager:GetSecretValue secret/webhook",
         "Allow sns:Publish topic/error-notifications",
         "Allow sns:Publish topic/generation-complete",
@@ -176,7 +178,17 @@ run "rights_and_addresses" {
 
   assert {
     condition     = output.callback_url == "https://def456.execute-api.eu-central-1.amazonaws.com/callbacks/generations"
-    error_message = "The provider must post to /callbacks/generations."
+    error_message = "Herald's own payload must be posted to /callbacks/generations."
+  }
+
+  assert {
+    condition     = output.callbacks_url == "https://def456.execute-api.eu-central-1.amazonaws.com/callbacks"
+    error_message = "Each provider must have an address under /callbacks."
+  }
+
+  assert {
+    condition     = length(aws_sns_topic_subscription.sagemaker) == 0
+    error_message = "Without SageMaker topics, nothing may be subscribed."
   }
 }
 
@@ -452,4 +464,37 @@ run "no_wildcard_origin" {
   }
 
   expect_failures = [var.allowed_origins]
+}
+
+run "sagemaker_reports_to_callback" {
+  command = plan
+
+  variables {
+    sagemaker_topic_arns = ["arn:aws:sns:eu-central-1:123456789012:inference-success", "arn:aws:sns:eu-central-1:123456789012:inference-errors"]
+  }
+
+  assert {
+    condition     = toset(keys(aws_sns_topic_subscription.sagemaker)) == toset(var.sagemaker_topic_arns) && alltrue([for subscription in aws_sns_topic_subscription.sagemaker : subscription.protocol == "lambda"])
+    error_message = "Each topic must invoke callback."
+  }
+}
+
+run "topics_of_other_accounts_are_refused" {
+  command = plan
+
+  variables {
+    sagemaker_topic_arns = ["arn:aws:sns:eu-central-1:999999999999:inference-success"]
+  }
+
+  expect_failures = [var.sagemaker_topic_arns]
+}
+
+run "a_topic_is_named_once" {
+  command = plan
+
+  variables {
+    sagemaker_topic_arns = ["arn:aws:sns:eu-central-1:123456789012:inference", "arn:aws:sns:eu-central-1:123456789012:inference"]
+  }
+
+  expect_failures = [var.sagemaker_topic_arns]
 }

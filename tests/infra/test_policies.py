@@ -40,7 +40,7 @@ _ARNS = {
         },
         **{
             f"{secret}_secret_arn": f"arn:aws:secretsmanager:{_AT}:secret:herald-{secret}-aB3xYz"
-            for secret in ("database", "jwt", "webhook")
+            for secret in ("database", "jwt", "providers", "webhook")
         },
     },
     "websocket": {"execution_arn": f"arn:aws:execute-api:{_AT}:abc123"},

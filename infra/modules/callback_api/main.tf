@@ -1,6 +1,6 @@
 resource "aws_apigatewayv2_api" "this" {
   name                         = var.name
-  description                  = "Receives webhooks of the generation provider for Herald"
+  description                  = "Receives webhooks of generation providers for Herald"
   disable_execute_api_endpoint = var.disable_execute_api_endpoint
   protocol_type                = "HTTP"
 }
@@ -13,13 +13,31 @@ resource "aws_apigatewayv2_integration" "this" {
   payload_format_version = "2.0"
 }
 
-# No authorizer: `callback` verifies the signature of each webhook.
+# A provider calls one URL for all generations of an account, or one for each generation. The URL ends
+# with a token if the provider signs nothing.
+locals {
+  routes = {
+    account    = "/{provider}"
+    generation = "/{provider}/{generation}"
+    capability = "/{provider}/{generation}/{token}"
+  }
+}
+
+# No authorizer: `callback` verifies each webhook.
 resource "aws_apigatewayv2_route" "this" {
-  #checkov:skip=CKV_AWS_309:The provider cannot sign for IAM; callback verifies the signature of each webhook
+  #checkov:skip=CKV_AWS_309:Providers cannot sign for IAM; callback verifies each webhook
+  for_each = local.routes
+
   api_id             = aws_apigatewayv2_api.this.id
   authorization_type = "NONE"
-  route_key          = var.route_key
+  route_key          = "POST ${var.base_path}${each.value}"
   target             = "integrations/${aws_apigatewayv2_integration.this.id}"
+}
+
+# Until now, there was one route. It is changed in place, so /callbacks/generations is always answered.
+moved {
+  from = aws_apigatewayv2_route.this
+  to   = aws_apigatewayv2_route.this["account"]
 }
 
 resource "aws_apigatewayv2_stage" "this" {
@@ -27,7 +45,7 @@ resource "aws_apigatewayv2_stage" "this" {
   name        = "$default"
   auto_deploy = true
 
-  # No query strings and no headers: they may contain signatures or tokens.
+  # No paths, query strings or headers: they may contain tokens or signatures.
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access.arn
     format = jsonencode({

@@ -3,13 +3,13 @@ variable "name" {
   description = "Name of the API, for example herald-dev-callback."
 }
 
-variable "route_key" {
+variable "base_path" {
   type        = string
-  description = "Route of the API, for example POST /callbacks/generations."
+  description = "Path under which each provider has its address, for example /callbacks."
 
   validation {
-    condition     = can(regex("^POST /[^ {}]+$", var.route_key))
-    error_message = "Use POST and a path without parameters, for example POST /callbacks/generations."
+    condition     = can(regex("^(/[0-9A-Za-z._-]+)+$", var.base_path))
+    error_message = "Use a path that starts with a slash and does not end with one, without parameters, for example /callbacks."
   }
 }
 

@@ -86,9 +86,10 @@ resource "aws_dynamodb_table" "api_keys" {
 # Secrets without values: a value in HCL would be stored in the state. `./herald secret set` stores the values.
 resource "aws_secretsmanager_secret" "this" {
   for_each = {
-    database = "PostgreSQL DSN: postgresql://…, or the JSON of an RDS secret"
-    jwt      = "HS256 secret, or the PEM public key of the token issuer"
-    webhook  = "One or more whsec_… signing secrets, separated by whitespace; several during a rotation"
+    database  = "PostgreSQL DSN: postgresql://…, or the JSON of an RDS secret"
+    jwt       = "HS256 secret, or the PEM public key of the token issuer"
+    providers = "JSON with the keys of each generation provider; set with `./herald provider`"
+    webhook   = "One or more whsec_… signing secrets, separated by whitespace; several during a rotation"
   }
 
   name                    = "${var.name}-${each.key}"

@@ -38,7 +38,12 @@ output "jwt_secret_arn" {
   value       = aws_secretsmanager_secret.this["jwt"].arn
 }
 
+output "providers_secret_arn" {
+  description = "ARN of the secret with the keys of generation providers."
+  value       = aws_secretsmanager_secret.this["providers"].arn
+}
+
 output "webhook_secret_arn" {
-  description = "ARN of the secret with which webhooks are verified."
+  description = "ARN of the secret that verifies webhooks with Herald's own payload."
   value       = aws_secretsmanager_secret.this["webhook"].arn
 }

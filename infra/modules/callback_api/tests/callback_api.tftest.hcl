@@ -10,7 +10,7 @@ provider "aws" {
 
 variables {
   name                   = "herald-test-callback"
-  route_key              = "POST /callbacks/generations"
+  base_path              = "/callbacks"
   invoke_arn             = "arn:aws:apigateway:eu-central-1:lambda:path/callback"
   access_log_group_name  = "/aws/vendedlogs/herald-test-callback"
   logs_key_arn           = "arn:aws:kms:eu-central-1:123456789012:key/logs"
@@ -19,12 +19,21 @@ variables {
   throttling_burst_limit = 400
 }
 
-run "one_route" {
+run "routes_of_providers" {
   command = plan
 
   assert {
-    condition     = aws_apigatewayv2_route.this.route_key == "POST /callbacks/generations" && aws_apigatewayv2_integration.this.payload_format_version == "2.0"
-    error_message = "The API must have one POST route, with payload format 2.0."
+    condition = toset([for route in aws_apigatewayv2_route.this : route.route_key]) == toset([
+      "POST /callbacks/{provider}",
+      "POST /callbacks/{provider}/{generation}",
+      "POST /callbacks/{provider}/{generation}/{token}",
+    ])
+    error_message = "A provider must have an address for the account, for a generation, and for a generation with a token."
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_integration.this.payload_format_version == "2.0"
+    error_message = "The function expects payload format 2.0."
   }
 
   assert {
@@ -37,7 +46,7 @@ run "one_route" {
       for variable in values(jsondecode(aws_apigatewayv2_stage.this.access_log_settings[0].format)) : variable
       if length(regexall("(?i)query|header|path|userAgent", variable)) > 0
     ]) == 0
-    error_message = "The access log must not contain query strings or headers: signatures may be in them."
+    error_message = "The access log must not contain paths, query strings or headers: tokens or signatures may be in them."
   }
 
   assert {
@@ -46,12 +55,12 @@ run "one_route" {
   }
 }
 
-run "no_other_kind_of_route" {
+run "no_parameters_in_the_base_path" {
   command = plan
 
   variables {
-    route_key = "ANY /{proxy+}"
+    base_path = "/{proxy+}"
   }
 
-  expect_failures = [var.route_key]
+  expect_failures = [var.base_path]
 }

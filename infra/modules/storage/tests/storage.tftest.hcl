@@ -52,8 +52,8 @@ run "tables_and_secrets" {
   }
 
   assert {
-    condition     = { for name, secret in aws_secretsmanager_secret.this : name => secret.name } == { for name in ["database", "jwt", "webhook"] : name => "herald-test-${name}" }
-    error_message = "There must be three secrets whose names begin with the stage's prefix."
+    condition     = { for name, secret in aws_secretsmanager_secret.this : name => secret.name } == { for name in ["database", "jwt", "providers", "webhook"] : name => "herald-test-${name}" }
+    error_message = "There must be four secrets whose names begin with the stage's prefix."
   }
 
   assert {
