@@ -8,9 +8,9 @@ part is deleted and started again.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import fcntl
+import json
 import os
 import secrets
 import shutil
@@ -26,6 +26,7 @@ from local.ports import reserve_port
 from local.state import State, write_private
 from tooling import ROOT, environments, migrations, package, stack_env, terraform
 from tooling.progress import Step
+from tooling.providers import keys
 
 if TYPE_CHECKING:
     import socket
@@ -55,6 +56,7 @@ class Stack:
         self._settings = settings or {}
         self._variables = variables or {}
         self._state_file = self.directory / "state.json"
+        self._provider_keys = self.directory / "provider-keys.json"
 
     @property
     def env_file(self) -> Path:
@@ -134,9 +136,10 @@ class Stack:
         archive = package.build()
         with reserve_port() as studio_socket:
             state.studio_port = studio_socket.getsockname()[1]
-            webhook_key = base64.b64encode(secrets.token_bytes(32)).decode()
+            provider_keys = keys.draw()
+            write_private(self._provider_keys, json.dumps(provider_keys, indent=2))
             state.secrets = {
-                "HERALD_WEBHOOK_SECRET": f"whsec_{webhook_key}",
+                "HERALD_WEBHOOK_SECRET": provider_keys["generations"]["secret"],
                 "HERALD_JWT_SECRET": secrets.token_urlsafe(48),
             }
             self._start_postgres(state)
@@ -199,6 +202,7 @@ class Stack:
             },
             {
                 "database": database.dsn(),
+                "providers": keys.secret(json.loads(self._provider_keys.read_text())),
                 "webhook": state.secrets["HERALD_WEBHOOK_SECRET"],
                 "jwt": state.secrets["HERALD_JWT_SECRET"],
             },
@@ -214,6 +218,7 @@ class Stack:
         return {
             "HERALD_STAGE": STAGE,
             "HERALD_DATABASE_URL": database.dsn(),
+            "HERALD_PROVIDER_KEYS": str(self._provider_keys),
             "HERALD_STUDIO_URL": studio_url(state.studio_port),
             "HERALD_JWT_ISSUER": ISSUER,
             "HERALD_JWT_AUDIENCE": AUDIENCE,
@@ -239,6 +244,7 @@ class Stack:
         infrastructure.forget(self.directory)
         for name in ("tmp", "images"):
             shutil.rmtree(self.directory / name, ignore_errors=True)
+        self._provider_keys.unlink(missing_ok=True)
         self._state_file.unlink(missing_ok=True)
         return stopped
 

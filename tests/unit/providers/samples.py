@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from chalicelib.providers import registry
 from chalicelib.providers.delivery import Delivery, Keys
-from tests.fakes import signing
+from tooling.providers import signing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,10 +12,10 @@ from chalicelib.providers import generations, registry
 from chalicelib.providers import hmac as hmac_adapter
 from chalicelib.providers.delivery import Delivery, Keys, NotAuthentic, Proof
 from chalicelib.providers.report import ErrorCode, State
-from tests.fakes import signing
 from tests.unit.providers import samples
 from tests.unit.providers.samples import FIXTURES, GENERATION, NOW, REQUIRED
 from tests.unit.test_docs import DOCUMENTS, blocks, section
+from tooling.providers import signing
 
 TEXT = DOCUMENTS["docs/providers.md"]
 HOW_TO = section(TEXT, "How to write an adapter")

@@ -11,9 +11,9 @@ import pytest
 from chalicelib.providers import bfl, kling, leonardo, registry, sagemaker, wavespeed
 from chalicelib.providers import hmac as hmac_adapter
 from chalicelib.providers.delivery import Delivery, Keys, NotAuthentic, Proof, Reason
-from tests.fakes import signing
 from tests.unit.providers import samples
 from tests.unit.providers.samples import GENERATION, NOW, TOKEN_KEY
+from tooling.providers import signing
 
 BODY = b'{"id": "1"}'
 

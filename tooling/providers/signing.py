@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from standardwebhooks import Webhook
+
+from tooling.providers.keys import private_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,8 +62,7 @@ def four_lines(
     body: bytes, keys: Mapping[str, str], provider: str, _generation: str, delivery: str, now: int
 ) -> Signed:
     """Return the four headers of fal and Ideogram, signed with `cryptography`."""
-    key = load_pem_private_key(keys["private_key"].encode(), None)
-    assert isinstance(key, Ed25519PrivateKey)
+    key = private_key(keys["private_key"])
     lines = (delivery, keys["user_id"], str(now), sha256(body).hexdigest())
     return Signed(
         {

@@ -1,0 +1,1 @@
+"""Generation providers, imitated: sample payloads in their shapes, signed as they sign them."""
