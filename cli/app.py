@@ -14,8 +14,10 @@ from cli.commands import (
     forget,
     migrate,
     new_epoch,
+    provider,
     secret,
     sessions,
+    simulate,
     smoke,
 )
 from cli.console import NOT_BEGUN, CommandError, lines
@@ -86,6 +88,15 @@ add(_dlq, "purge", dlq.purge)
 _secret = _group("secret", secret.HELP)
 add(_secret, "set", secret.set_value)
 add(_secret, "retire", secret.retire)
+
+_provider = _group("provider", provider.HELP)
+add(_provider, "list", provider.list_providers)
+add(_provider, "set", provider.set_provider)
+add(_provider, "rotate", provider.rotate)
+add(_provider, "retire", provider.retire)
+add(_provider, "remove", provider.remove)
+add(app, "callback-url", provider.callback_url)
+add(app, "simulate", simulate.simulate)
 
 _api_key = _group("api-key", api_key.HELP)
 add(_api_key, "create", api_key.create)

@@ -44,6 +44,10 @@ class Target:
             return value
         raise CommandError(f"The {self.title} has no output {name}: give --set {name}=….")
 
+    def known(self, name: str) -> str | None:
+        """Return a Terraform output, or a value of stack.env, if it is known."""
+        return self._outputs.get(name)
+
     def client(self, service: str) -> Any:
         """Return a boto3 client of the target's account."""
         return self._client(service, None)

@@ -202,13 +202,20 @@ class Stack:
             },
             {
                 "database": database.dsn(),
-                "providers": keys.secret(json.loads(self._provider_keys.read_text())),
+                "providers": self._providers_secret(),
                 "webhook": state.secrets["HERALD_WEBHOOK_SECRET"],
                 "jwt": state.secrets["HERALD_JWT_SECRET"],
             },
         )
         state.applied = self._fingerprint(archive)
         state.save(self._state_file)
+
+    def _providers_secret(self) -> str:
+        """Return the secret that verifies the providers. Herald's own payload is verified with
+        the webhook secret.
+        """
+        found = json.loads(self._provider_keys.read_text())
+        return keys.secret({name: own for name, own in found.items() if name != "generations"})
 
     def _fingerprint(self, archive: str) -> str:
         return f"{archive} {infrastructure.fingerprint()}"

@@ -18,6 +18,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import connect
 
 from cli.console import CommandError, note, uninterrupted
+from cli.provider_keys import own_secrets
 from cli.smoke import rows, tables
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ class _Generation:
         """Send a signed webhook, as the provider does, and repeat it after a 5xx response."""
         url = self._target.output("callback_url")
         body = self._body()
-        secrets = self._target.secret("webhook").split()
+        secrets = own_secrets(self._target)
         if not secrets:
             raise Failed("The webhook secret has no value.")
         deadline = time.monotonic() + self._patience

@@ -36,11 +36,15 @@ def sign(
     generation_id: str,
     delivery_id: str,
     now: float,
+    name: str | None = None,
 ) -> Signed:
-    """Sign a body; the time is in epoch seconds."""
+    """Sign a body; the time is in epoch seconds. `name` is the provider's name in the path if it
+    is not that of its adapter.
+    """
     unsigned = provider in _UNSIGNED_WITHOUT_SECRET and "secret" not in keys
     signer = capability if unsigned else _SIGNERS[provider]
-    return signer(body, keys, provider, generation_id, delivery_id, int(now))
+    named = name if name is not None and signer in (bfl, capability) else provider
+    return signer(body, keys, named, generation_id, delivery_id, int(now))
 
 
 def standard_webhooks(

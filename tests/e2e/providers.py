@@ -1,0 +1,77 @@
+"""A provider that calls the applied stack, without Herald's code."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from tooling.providers import signing
+from tooling.providers.samples import Job, State, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROVIDERS = (
+    *("bfl", "comfydeploy", "fal", "generations", "hmac", "ideogram", "kling"),
+    *("leonardo", "luma", "replicate", "runpod", "wavespeed"),
+)
+
+
+class Provider:
+    """One provider, with the keys of the stack."""
+
+    def __init__(self, name: str, env: Mapping[str, str]) -> None:
+        self.name = name
+        self.keys: dict[str, str] = json.loads(Path(env["HERALD_PROVIDER_KEYS"]).read_text())[name]
+        self._url = env["HERALD_CALLBACKS_URL"]
+
+    def body(self, state: State, generation: str, provider_id: str = "") -> bytes:
+        """Return a payload that reports a state."""
+        body = sample(self.name, state, Job(generation, provider_id or f"p-{generation}"))
+        assert body is not None, f"{self.name} never reports {state}"
+        return body
+
+    def call(
+        self,
+        body: bytes,
+        generation: str,
+        *,
+        in_path: bool = True,
+        signed: bytes | None = None,
+        without: str | None = None,
+        age: float = 0,
+        delivery_id: str | None = None,
+        **keys: str,
+    ) -> httpx.Response:
+        """Send a webhook.
+
+        Parameters
+        ----------
+        in_path
+            Whether the path names the generation.
+        signed
+            The body whose signature is sent, if it differs.
+        without
+            The header, or `token`, that is left out.
+        keys
+            Signing keys that replace the provider's own.
+        """
+        found = signing.sign(
+            self.name,
+            body if signed is None else signed,
+            self.keys | keys,
+            generation_id=generation,
+            delivery_id=delivery_id or str(uuid.uuid4()),
+            now=time.time() - age,
+        )
+        parts = [self._url, self.name, *([generation] if in_path else [])]
+        if found.token is not None and without != "token":
+            parts.append(found.token)
+        headers = {name: value for name, value in found.headers.items() if name != without}
+        headers["content-type"] = "application/json"
+        return httpx.post("/".join(parts), content=body, headers=headers, timeout=30)
