@@ -100,15 +100,36 @@ class ProviderKeys:
         self._version = answer["VersionId"]
 
     def _read(self) -> tuple[str | None, str]:
-        if not has_value(self._client, self._id):
-            return None, ""
+        try:
+            if not has_value(self._client, self._id):
+                return None, ""
+        except self._client.exceptions.ResourceNotFoundException as exc:
+            raise CommandError(
+                f"There is no secret {self._id}: deploy this version of Herald first."
+            ) from exc
         answer = self._client.get_secret_value(SecretId=self._id)
         return answer["VersionId"], str(answer["SecretString"]).strip()
 
 
+def check_own_secret_is_used(herald: Target) -> None:
+    """Raise CommandError if the webhook secret is no longer used, because the providers' secret has
+    an entry for Herald's own payload.
+    """
+    client, secret_id = herald.client("secretsmanager"), herald.secret_id("providers")
+    try:
+        unset = not has_value(client, secret_id)
+    except client.exceptions.ResourceNotFoundException:  # deployed by an older version
+        return
+    if not unset and ProviderKeys(herald).find("generations"):
+        raise CommandError(
+            "The webhook secret is not used any more: use `./herald provider rotate generations`."
+        )
+
+
 def own_secrets(herald: Target) -> list[str]:
     """Return the active signing secrets of Herald's own payload, newest first."""
-    found = ProviderKeys(herald).find("generations")
+    client, secret_id = herald.client("secretsmanager"), herald.secret_id("providers")
+    found = ProviderKeys(herald).find("generations") if has_value(client, secret_id) else None
     return list(found.keys.secrets) if found else herald.secret("webhook").split()
 
 

@@ -9,7 +9,18 @@ from uuid import UUID
 import typer
 
 from cli import target
-from cli.console import DONE, CommandError, add_row, age, confirmed, note, print_json, say, tables
+from cli.console import (
+    DONE,
+    PARTLY,
+    CommandError,
+    add_row,
+    age,
+    confirmed,
+    note,
+    print_json,
+    say,
+    tables,
+)
 from cli.declare import command
 from cli.options import Json, Which, Yes
 
@@ -178,17 +189,24 @@ def retire(which: Which, name: Name, json: Json = False) -> int:
 
 
 @command("./herald provider remove luma --stage prod")
-def remove(which: Which, name: Name, yes: Yes = False) -> int:
-    """Remove a provider. Its webhooks are then answered with 404."""
+def remove(which: Which, name: Name, yes: Yes = False, json: Json = False) -> int:
+    """Remove a provider. Its webhooks are then answered with 404.
+
+    --json prints {"provider", "removed"}.
+    """
     from cli import provider_keys
 
     herald = target.choose(which)
     keys = provider_keys.ProviderKeys(herald)
     keys.configured(name)
-    if not confirmed(f"Remove {name} from the {herald.title}?", yes=yes):
-        return 1
-    del keys.entries[name]
-    keys.write()
+    removed = confirmed(f"Remove {name} from the {herald.title}?", yes=yes)
+    if removed:
+        del keys.entries[name]
+        keys.write()
+    if json:
+        print_json({"provider": name, "removed": removed})
+    if not removed:
+        return PARTLY
     note(f"{name} is removed; functions notice within {_noticed()}.")
     return DONE
 
@@ -234,9 +252,10 @@ def _value(need: Any, kind: str, name: str, *, account: str, generate: bool) -> 
         raise typer.BadParameter(f"{name} does not need it.", param_hint="--account")
     if kind == "capability" or generate:
         return provider_keys.drawn(kind)
+    if not sys.stdin.isatty():
+        return provider_keys.checked(kind, sys.stdin.read())
     note(need.source)
-    typed = getpass.getpass(f"{name}: ") if sys.stdin.isatty() else sys.stdin.read()
-    return provider_keys.checked(kind, typed)
+    return provider_keys.checked(kind, getpass.getpass(f"{name}: "))
 
 
 def _stored(kind: str, values: list[str]) -> dict[str, Any]:

@@ -52,10 +52,12 @@ def set_value(
     the generated value with --print, else null.
     """
     _check_usage(kind, generate=generate, show=show, add=add)
-    from cli import secret_values
+    from cli import provider_keys, secret_values
 
     herald = target.choose(which)
     client, secret_id = herald.client("secretsmanager"), herald.secret_id(kind)
+    if kind == "webhook":
+        provider_keys.check_own_secret_is_used(herald)
     value = secret_values.generated(kind) if generate else _from_operator(kind)
     if add:
         value = secret_values.with_current(client, secret_id, value)
