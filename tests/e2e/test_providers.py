@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Herald, Tab, User
-from tests.e2e.providers import PROVIDERS, Provider
+from tests.providers import PROVIDERS, Provider
 from tooling.providers.samples import Job, State, states
 from tooling.providers.signing import sign
 

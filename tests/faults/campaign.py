@@ -18,11 +18,14 @@ from tests.faults.clients import running
 from tests.faults.history import History
 from tests.faults.nemesis import Nemesis
 from tests.faults.schedule import plan
-from tests.faults.stack import VISIBILITY_SECONDS, result
+from tests.faults.stack import VISIBILITY_SECONDS
+from tests.providers import Provider
 
 if TYPE_CHECKING:
     from tests.faults.stack import FaultStack
+    from tooling.providers.samples import State
 
+PROVIDERS = {"generations": 2, "replicate": 2, "fal": 1}  # and how often each is used
 USERS = 5
 CLIENTS_PER_USER = 3
 PER_SECOND = 3.0  # generations
@@ -40,7 +43,9 @@ class Order(NamedTuple):
     user: str
     status: str
     at: float
-    calls: tuple[str, ...]  # one webhook-id per call; a provider may call more than once
+    calls: tuple[str, ...]  # one id of a delivery per call; a provider may call more than once
+    provider: str = "generations"
+    progress: tuple[float, ...] = ()  # when it reports progress, sometimes after the result
 
 
 class Campaign:
@@ -53,6 +58,7 @@ class Campaign:
         seconds = generations / PER_SECOND
         self.faults = plan(seed, seconds, visibility=VISIBILITY_SECONDS)
         run = uuid.uuid4().hex[:6]
+        self._providers = {name: Provider(name, stack.env) for name in PROVIDERS}
         self._users = [f"faults-{run}-{number}" for number in range(1, USERS + 1)]
         self._clients = [
             stack.new_client(
@@ -115,17 +121,28 @@ class Campaign:
     async def _provide(self) -> None:
         async with asyncio.TaskGroup() as group:
             for order in self._orders:
-                for webhook_id in order.calls:
-                    group.create_task(self._report(order, webhook_id))
+                for delivery_id in order.calls:
+                    group.create_task(self._report(order, delivery_id))
+                for at in order.progress:
+                    group.create_task(self._report_progress(order, at))
 
-    async def _report(self, order: Order, webhook_id: str) -> None:
+    async def _report_progress(self, order: Order, at: float) -> None:
+        """Call once: progress may be lost."""
+        await asyncio.sleep(at)
+        body = self._providers[order.provider].body("running", order.generation)
+        async with self._calling:
+            status = await self._call(order, body, f"msg_{uuid.uuid4().hex}")
+        self.history.add("provider", "running", generation=order.generation, status=status)
+
+    async def _report(self, order: Order, delivery_id: str) -> None:
         """Call until the webhook is accepted, as providers do for hours."""
         await asyncio.sleep(order.at)
-        text = json.dumps(result(order.generation, order.status))
+        state: State = "succeeded" if order.status == "COMPLETE" else "failed"
+        body = self._providers[order.provider].body(state, order.generation)
         patience = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < patience:
             async with self._calling:
-                status = await self._call(text, webhook_id)
+                status = await self._call(order, body, delivery_id)
             self.history.add(
                 "provider", "callback", generation=order.generation,
                 result=order.status, status=status,
@@ -134,12 +151,11 @@ class Campaign:
                 return
             await asyncio.sleep(self._pause.uniform(0.5, 2.0))
 
-    async def _call(self, text: str, webhook_id: str) -> int:
-        headers = self._stack.signed(text, webhook_id)
+    async def _call(self, order: Order, body: bytes, delivery_id: str) -> int:
+        provider = self._providers[order.provider]
+        url, headers = provider.signed(body, order.generation, delivery_id=delivery_id)
         try:
-            answer = await self._http.post(
-                self._stack.env["HERALD_CALLBACK_URL"], content=text, headers=headers
-            )
+            answer = await self._http.post(url, content=body, headers=headers)
         except httpx.TransportError:
             return 0
         return answer.status_code
@@ -247,4 +263,9 @@ def _order(source: random.Random, user: str, at: float) -> Order:
     # Most webhooks are sent once. Some are sent twice, with the same id or with a different one.
     calls = source.choices([ids[:1], [ids[0], ids[0]], ids], weights=[8, 1, 1])[0]
     status = source.choices(["COMPLETE", "ERROR"], weights=[9, 1])[0]
-    return Order(str(uuid.uuid4()), user, status, at + source.uniform(0, 0.4), tuple(calls))
+    when = at + source.uniform(0, 0.4)
+    provider = source.choices(list(PROVIDERS), weights=list(PROVIDERS.values()))[0]
+    # fal sends no progress. The reports of the others overtake the result, or come after it.
+    reports = 0 if provider == "fal" else source.choice((0, 1, 3))
+    progress = tuple(max(0.0, when + source.uniform(-2.0, 0.5)) for _ in range(reports))
+    return Order(str(uuid.uuid4()), user, status, when, tuple(calls), provider, progress)

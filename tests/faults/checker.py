@@ -79,6 +79,7 @@ def check(history: History) -> Verdict:
         *missing,
         *twice,
         *_misdelivered(facts),
+        *_progress(facts),
         *_contents(facts),
         *_streams(facts),
         *_left_over(facts),
@@ -164,13 +165,21 @@ def _late_notices(facts: _Facts) -> int:
 
 def _misdelivered(facts: _Facts) -> Iterator[Violation]:
     """No user saw another's event. The owner is checked in the event and against the database."""
-    for kind in ("received", "handled"):
+    for kind in ("received", "handled", "progress", "dropped"):
         for op in facts.history.of(kind):
             generation, user = op.data["generation"], facts.clients.get(op.process)
             owners = {facts.owner.get(generation, op.data["owner"]), op.data["owner"]}
             if owners != {user}:
                 found = f"{op.process} of {user} {kind} {generation} of {sorted(owners)}"
                 yield Violation("delivered to the wrong user", found)
+
+
+def _progress(facts: _Facts) -> Iterator[Violation]:
+    """Progress has no offset: it must not move a client's cursor."""
+    for kind in ("progress", "dropped"):
+        for op in facts.history.of(kind):
+            if op.data["offset"] is not None:
+                yield Violation("progress in the stream", f"{op.process}: {op.data}")
 
 
 def _contents(facts: _Facts) -> Iterator[Violation]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Frame = dict[str, Any]
 
+PROGRESS = "herald.generation.progress"
 HOLE_SECONDS = 0.5  # 2 s in protocol.md; shorter here, to save time
 LONGEST_PAUSE = 4.0
 ANSWER_SECONDS = 10.0
@@ -279,6 +280,9 @@ class Client:
 
     def _deliver(self, frame: Frame) -> None:
         event, offset = frame["event"], frame["offset"]
+        if event.get("type") == PROGRESS:
+            self._report_progress(event, offset)
+            return
         facts = {
             "event": event["id"],
             "generation": event["subject"],
@@ -294,6 +298,12 @@ class Client:
             self.handled.append(frame)
         if offset is not None:
             self.cursor.receive(frame["epoch"], offset)
+
+    def _report_progress(self, event: Frame, offset: int | None) -> None:
+        """Progress has no place in the stream; after the result it is dropped."""
+        facts = {"generation": event["subject"], "owner": event.get("userid"), "offset": offset}
+        late = event["subject"] in self.results()
+        self._history.add(self.name, "dropped" if late else "progress", **facts)
 
 
 @contextlib.asynccontextmanager

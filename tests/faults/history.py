@@ -28,6 +28,9 @@ class History:
     callback      provider   generation, result, status (0: no response)
     received      a client   event, generation, owner, epoch, offset, status; before dedupe
     handled       a client   the same; as its application saw it
+    running       provider   generation, status: a report of progress
+    progress      a client   generation, owner, offset: an event of progress
+    dropped       a client   the same, after the generation's result
     gap           a client   epoch, after, head, reason; as reported to the application
     client        campaign   client, user
     fault         nemesis    fault, phase ("begin", "end"), error if it could not be injected

@@ -115,6 +115,14 @@ PLANTED = {
         plus("alice/1", "handled", **{**result("g1"), "event": "another"}),
         "delivered twice: alice/1 handled g1 again",
     ),
+    "progress delivered to the wrong user": (
+        plus("bob/1", "progress", generation="g1", owner="alice", offset=None),
+        "delivered to the wrong user: bob/1 of bob progress g1",
+    ),
+    "progress with an offset": (
+        plus("alice/1", "progress", generation="g1", owner="alice", offset=3),
+        "progress in the stream: alice/1",
+    ),
     "an offset skipped": (
         with_data("outbox", {"generation": "g3"}, offset=4),
         "offsets not contiguous: alice",

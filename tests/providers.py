@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -36,19 +36,19 @@ class Provider:
         assert body is not None, f"{self.name} never reports {state}"
         return body
 
-    def call(
+    def signed(
         self,
         body: bytes,
         generation: str,
         *,
+        delivery_id: str | None = None,
         in_path: bool = True,
         signed: bytes | None = None,
         without: str | None = None,
         age: float = 0,
-        delivery_id: str | None = None,
         **keys: str,
-    ) -> httpx.Response:
-        """Send a webhook.
+    ) -> tuple[str, dict[str, str]]:
+        """Return the URL and the headers of a webhook.
 
         Parameters
         ----------
@@ -58,6 +58,8 @@ class Provider:
             The body whose signature is sent, if it differs.
         without
             The header, or `token`, that is left out.
+        age
+            How many seconds ago it was signed.
         keys
             Signing keys that replace the provider's own.
         """
@@ -73,5 +75,9 @@ class Provider:
         if found.token is not None and without != "token":
             parts.append(found.token)
         headers = {name: value for name, value in found.headers.items() if name != without}
-        headers["content-type"] = "application/json"
-        return httpx.post("/".join(parts), content=body, headers=headers, timeout=30)
+        return "/".join(parts), {**headers, "content-type": "application/json"}
+
+    def call(self, body: bytes, generation: str, **options: Any) -> httpx.Response:
+        """Send a webhook; the options are those of `signed`."""
+        url, headers = self.signed(body, generation, **options)
+        return httpx.post(url, content=body, headers=headers, timeout=30)
