@@ -167,7 +167,7 @@ def _print_addresses(herald: "Stack") -> None:
     for title, name in [
         ("Studio", "HERALD_STUDIO_URL"),
         ("WebSocket", "HERALD_WEBSOCKET_URL"),
-        ("Webhook", "HERALD_CALLBACK_URL"),
+        ("Webhooks", "HERALD_CALLBACKS_URL"),
         ("AWS", "AWS_ENDPOINT_URL"),
     ]:
         print(f"  {title:10} {environment[name]}")

@@ -1,21 +1,26 @@
-"""Sends one generation through a stack and measures the latency of each step."""
+"""Sends one generation through a stack and measures the latency of each step.
+
+The webhooks are Replicate's: a prediction that is processing, and the same prediction when it has
+succeeded.
+"""
 
 from __future__ import annotations
 
 import json
 import time
 import uuid
-from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 import psycopg2
-from standardwebhooks.webhooks import Webhook
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from local import tokens
 from tooling import SetupError
+from tooling.providers import signing
+from tooling.providers.samples import Job, State, sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,20 +28,30 @@ if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
 _USER = "demo"
+_PROVIDER = "replicate"
 _PATIENCE = 15.0  # seconds until the notification is considered lost
 
 
 class Delivery(NamedTuple):
-    """The event as the client received it, and the duration of each step in seconds."""
+    """The webhook's address, the frames that the client received, and the duration of each step in
+    seconds.
+    """
 
-    frame: dict[str, Any]
+    url: str
+    progress: dict[str, Any]
+    result: dict[str, Any]
     connected: float
     callback: float
     received: float
 
     def __str__(self) -> str:
-        received = json.dumps(self.frame, indent=2)
-        return f"\nThe WebSocket client received:\n{received}\n\n{self.legs()}\n"
+        step = json.dumps(self.progress["event"]["data"]["step"])
+        result = json.dumps(self.result, indent=2)
+        return (
+            f"\nReplicate called {self.url}\n\n"
+            f"First, the WebSocket client received progress: {step}\n"
+            f"Then it received the result:\n{result}\n\n{self.legs()}\n"
+        )
 
     def legs(self) -> str:
         """Return a line with the latency of each step."""
@@ -56,7 +71,7 @@ def deliver_one(environment: Mapping[str, str]) -> Delivery:
     Raises
     ------
     SetupError
-        A step fails, or the event does not arrive.
+        A step fails, or an event does not arrive.
     """
     generation = _insert_pending(environment)
     began = time.monotonic()
@@ -65,11 +80,14 @@ def deliver_one(environment: Mapping[str, str]) -> Delivery:
             client.send(json.dumps({"action": "hello", "id": 1}))
             _await(client, lambda frame: frame["type"] == "welcome")
             connected = time.monotonic() - began
+            url = _call_webhook(environment, generation, "running")
+            progress = _await(client, lambda frame: _concerns(frame, generation))
             sent = time.monotonic()
-            _call_webhook(environment, generation)
+            _call_webhook(environment, generation, "succeeded")
             answered = time.monotonic() - sent
-            frame = _await(client, lambda frame: _concerns(frame, generation))
-            return Delivery(frame, connected, answered, time.monotonic() - sent)
+            result = _await(client, lambda frame: _concerns(frame, generation))
+            received = time.monotonic() - sent
+            return Delivery(url, progress, result, connected, answered, received)
     except (WebSocketException, OSError, httpx.HTTPError) as error:
         raise SetupError(f"The demo failed: {type(error).__name__}: {error}") from error
 
@@ -104,35 +122,31 @@ def _insert_pending(environment: Mapping[str, str]) -> str:
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO herald.generations (id, user_id, status, prompt, core_model)"
-                " VALUES (%s, %s, 'PENDING', %s, %s)",
-                (generation, _USER, "A lighthouse at dawn, in watercolour", "studio-1"),
+                "INSERT INTO herald.generations (id, user_id, prompt, provider)"
+                " VALUES (%s, %s, %s, %s)",
+                (generation, _USER, "A lighthouse at dawn, in watercolour", _PROVIDER),
             )
     finally:
         connection.close()
     return generation
 
 
-def _call_webhook(environment: Mapping[str, str], generation: str) -> None:
-    """Report the result, as the generation provider does when the image is ready."""
-    body = json.dumps(
-        {
-            "generationId": generation,
-            "status": "COMPLETE",
-            "imageUrl": f"https://images.example.com/{generation}.png",
-            "imageHeight": 1024,
-            "imageWidth": 1024,
-        }
+def _call_webhook(environment: Mapping[str, str], generation: str, state: State) -> str:
+    """Call the generation's address as Replicate does; return the address."""
+    urls = (f"https://images.example.com/{generation}.png",)
+    body = sample(_PROVIDER, state, Job(generation, f"demo-{generation}", urls)) or b""
+    keys = json.loads(Path(environment["HERALD_PROVIDER_KEYS"]).read_text())[_PROVIDER]
+    signed = signing.sign(
+        _PROVIDER,
+        body,
+        keys,
+        generation_id=generation,
+        delivery_id=f"msg_{uuid.uuid4().hex}",
+        now=time.time(),
     )
-    identifier, now = f"msg_{uuid.uuid4().hex}", datetime.now(UTC)
-    signature = Webhook(environment["HERALD_WEBHOOK_SECRET"]).sign(identifier, now, body)
-    headers = {
-        "content-type": "application/json",
-        "webhook-id": identifier,
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": signature,
-    }
-    url = environment["HERALD_CALLBACK_URL"]
+    url = f"{environment['HERALD_CALLBACKS_URL']}/{_PROVIDER}/{generation}"
+    headers = {"content-type": "application/json", **signed.headers}
     response = httpx.post(url, content=body, headers=headers, timeout=30, trust_env=False)
     if response.status_code >= 300:
         raise SetupError(f"The webhook was answered {response.status_code}: {response.text}")
+    return url

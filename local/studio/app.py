@@ -18,9 +18,9 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainT
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from local.studio.provider import Provider
+from local.studio.provider import PROVIDERS, Provider
 from local.studio.settings import Settings
-from local.studio.store import PostgresStore, Store, StoreError
+from local.studio.store import Job, PostgresStore, Store, StoreError
 from local.tokens import Issuer
 
 if TYPE_CHECKING:
@@ -99,10 +99,14 @@ async def _generate(request: Request) -> Response:
         raise Rejected(422, "prompt must be a non-empty string", "prompt")
     if len(prompt) > _LONGEST_PROMPT or "\x00" in prompt:
         raise Rejected(422, f"prompt must have at most {_LONGEST_PROMPT} characters", "prompt")
+    provider = body.get("provider", PROVIDERS[0])
+    if provider not in PROVIDERS:
+        raise Rejected(422, f"provider must be one of {', '.join(PROVIDERS)}", "provider")
     user, generation_id = _user(body.get("user")), uuid4()
     store: Store = request.app.state.store
-    generation = await asyncio.to_thread(store.insert, generation_id, user, prompt.strip())
-    request.app.state.provider.start(generation_id, prompt.strip())
+    job = Job(provider, f"studio-{generation_id.hex}")
+    generation = await asyncio.to_thread(store.insert, generation_id, user, prompt.strip(), job)
+    request.app.state.provider.start(generation_id, prompt.strip(), job)
     return JSONResponse(generation, status_code=201)
 
 

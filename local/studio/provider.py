@@ -1,4 +1,4 @@
-"""The generation provider. It draws an image and calls a signed webhook until it is accepted."""
+"""The generation providers, imitated. They draw an image and call Herald as the real ones do."""
 
 from __future__ import annotations
 
@@ -6,27 +6,42 @@ import asyncio
 import json
 import logging
 import random
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid4
 
 import httpx
-from standardwebhooks import Webhook
 
 from local.studio import artwork
+from tooling.providers import samples, signing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from local.studio.settings import Settings
+    from local.studio.store import Job
 
 logger = logging.getLogger(__name__)
 
-CORE_MODEL = "studio-painter-1"
+PROVIDERS = (
+    *("replicate", "fal", "runpod", "bfl", "kling", "ideogram", "luma"),
+    *("comfydeploy", "leonardo", "wavespeed", "hmac", "generations"),
+)
+STEPS = 28
+_REPORTS = 2  # of progress, for a provider that sends any
 _ATTEMPTS = 10
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 30.0
 _WAIT_FOR_ANSWER = 30.0
+
+
+class Webhook(NamedTuple):
+    """A provider's report about one generation, which is signed again for each attempt."""
+
+    job: Job
+    generation_id: UUID
+    body: bytes
 
 
 class Provider:
@@ -39,15 +54,15 @@ class Provider:
         pause: Callable[[float], Any] = asyncio.sleep,
     ) -> None:
         self._settings = settings
-        self._webhook = Webhook(settings.webhook_secret.split()[0])
+        self._keys = json.loads(Path(settings.provider_keys).read_text())
         self._client = client or httpx.AsyncClient(timeout=_WAIT_FOR_ANSWER, trust_env=False)
         self._pause = pause
         self._painters = asyncio.Semaphore(2)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, generation_id: UUID, prompt: str) -> None:
+    def start(self, generation_id: UUID, prompt: str, job: Job) -> None:
         """Start a generation in the background."""
-        task = asyncio.create_task(self._generate(generation_id, prompt))
+        task = asyncio.create_task(self._generate(generation_id, prompt, job))
         self._tasks.add(task)
         task.add_done_callback(self._finished)
 
@@ -64,68 +79,75 @@ class Provider:
         if not task.cancelled() and (failure := task.exception()):
             logger.error("a generation failed without a result", exc_info=failure)
 
-    async def _generate(self, generation_id: UUID, prompt: str) -> None:
-        await self._pause(random.uniform(1.0, 2.0))
-        await self.report(await self._result(generation_id, prompt))
+    async def _generate(self, generation_id: UUID, prompt: str, job: Job) -> None:
+        for number in range(1, _REPORTS + 1):
+            await self._pause(random.uniform(0.6, 1.2))
+            done = number / (_REPORTS + 1)
+            step = f"step {round(done * STEPS)}/{STEPS}"
+            body = self._payload(generation_id, job, "running", progress=done, step=step)
+            if body is not None:  # called once: progress may be lost
+                await self._call(Webhook(job, generation_id, body), f"msg_{uuid4().hex}")
+        body = await self._result(generation_id, prompt, job)
+        await self.report(Webhook(job, generation_id, body))
 
-    async def _result(self, generation_id: UUID, prompt: str) -> dict[str, Any]:
-        result: dict[str, Any] = {
-            "generationId": str(generation_id),
-            "status": "COMPLETE",
-            "imageUrl": f"{self._settings.studio_url.rstrip('/')}/images/{generation_id}.png",
-            "imageHeight": artwork.SIZE,
-            "imageWidth": artwork.SIZE,
-            "coreModel": CORE_MODEL,
-        }
+    async def _result(self, generation_id: UUID, prompt: str, job: Job) -> bytes:
         if "fail" in prompt.lower():
-            message = "The painter refused: the prompt asks for a failure."
-            error = {"code": "PAINTER_REFUSED", "message": message}
-            nothing = {"imageUrl": None, "imageHeight": None, "imageWidth": None}
-            return {**result, **nothing, "status": "ERROR", "error": error}
+            failed = self._payload(generation_id, job, "failed")
+            return failed or self._payload(generation_id, job, "moderated") or b""
         path = self._settings.images / f"{generation_id}.png"
         async with self._painters:
             await asyncio.to_thread(_paint, f"{prompt}/{generation_id}", path)
-        return result
+        return self._payload(generation_id, job, "succeeded") or b""
 
-    async def report(self, result: dict[str, Any]) -> bool:
-        """Call the webhook until it is accepted or rejected.
+    def _payload(
+        self, generation_id: UUID, job: Job, state: samples.State, **progress: Any
+    ) -> bytes | None:
+        """Return a report, or None if the provider never sends one of this state."""
+        url = f"{self._settings.studio_url.rstrip('/')}/images/{generation_id}.png"
+        known = samples.Job(str(generation_id), job.provider_id, (url,), **progress)
+        sized = known._replace(width=artwork.SIZE, height=artwork.SIZE)
+        return samples.sample(job.provider, state, sized)
+
+    async def report(self, webhook: Webhook) -> bool:
+        """Call Herald until the report is accepted or rejected.
 
         Returns True if it is accepted within ten calls.
         """
-        body = json.dumps(result, separators=(",", ":"))
-        message_id = f"msg_{uuid4().hex}"
+        delivery_id = f"msg_{uuid4().hex}"
         delay = _FIRST_DELAY
         for attempt in range(1, _ATTEMPTS + 1):
-            status, retry_after = await self._call(message_id, body)
+            status, retry_after = await self._call(webhook, delivery_id)
             if 200 <= status < 300:
                 return True
             if 400 <= status < 500 and status not in (408, 425, 429):
-                logger.error("webhook %s was rejected with %d", message_id, status)
+                logger.error("webhook %s was rejected with %d", delivery_id, status)
                 return False
-            logger.warning("webhook %s: answer %d to attempt %d", message_id, status, attempt)
+            logger.warning("webhook %s: answer %d to attempt %d", delivery_id, status, attempt)
             if attempt < _ATTEMPTS:
                 await self._pause(max(retry_after, random.uniform(delay / 2, delay)))
             delay = min(delay * 2, _LONGEST_DELAY)
-        logger.error("webhook %s failed after %d attempts", message_id, _ATTEMPTS)
+        logger.error("webhook %s failed after %d attempts", delivery_id, _ATTEMPTS)
         return False
 
-    async def _call(self, message_id: str, body: str) -> tuple[int, float]:
-        """Call the webhook once; return the status (0 without a response) and Retry-After in
-        seconds.
-        """
-        now = datetime.now(UTC)
-        headers = {
-            "content-type": "application/json",
-            "webhook-id": message_id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._webhook.sign(message_id, now, body),
-        }
+    async def _call(self, webhook: Webhook, delivery_id: str) -> tuple[int, float]:
+        """Call Herald once; return the status (0 without a response) and Retry-After in seconds."""
+        name, generation = webhook.job.provider, str(webhook.generation_id)
+        signed = signing.sign(
+            name,
+            webhook.body,
+            self._keys[name],
+            generation_id=generation,
+            delivery_id=delivery_id,
+            now=time.time(),
+        )
+        parts = [self._settings.callbacks_url, name]
+        if name not in ("generations", "leonardo"):  # they call one address for all generations
+            parts += [generation, *([signed.token] if signed.token else [])]
+        headers = {**signed.headers, "content-type": "application/json"}
         try:
-            answer = await self._client.post(
-                self._settings.callback_url, content=body, headers=headers
-            )
+            answer = await self._client.post("/".join(parts), content=webhook.body, headers=headers)
         except httpx.TransportError as exc:
-            logger.warning("webhook %s: %s", message_id, exc or type(exc).__name__)
+            logger.warning("webhook %s: %s", delivery_id, exc or type(exc).__name__)
             return 0, 0.0
         seconds = answer.headers.get("retry-after", "")
         return answer.status_code, float(seconds) if seconds.isdecimal() else 0.0

@@ -22,8 +22,8 @@ class Settings:
     """Addresses and secrets of the stack. Each field is read from the variable HERALD_<FIELD>."""
 
     database_url: str
-    callback_url: str
-    webhook_secret: str
+    callbacks_url: str
+    provider_keys: str  # path of the file with the keys that the imitated providers sign with
     websocket_url: str
     jwt_secret: str
     jwt_issuer: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,6 +30,13 @@ _NAMES = (
 _LATEST = 60
 
 
+class Job(NamedTuple):
+    """A generation as its provider knows it."""
+
+    provider: str
+    provider_id: str
+
+
 class StoreError(Exception):
     """The database did not answer. The same call may succeed later."""
 
@@ -37,8 +44,8 @@ class StoreError(Exception):
 class Store(Protocol):
     """The interface of the store for generations. Its methods block, so call them in a thread."""
 
-    def insert(self, generation_id: UUID, user: str, prompt: str) -> dict[str, Any]:
-        """Add a PENDING generation and return it."""
+    def insert(self, generation_id: UUID, user: str, prompt: str, job: Job) -> dict[str, Any]:
+        """Add a PENDING generation that a provider works on, and return it."""
 
     def latest(self, user: str) -> list[dict[str, Any]]:
         """Return the user's latest generations, newest first."""
@@ -52,13 +59,17 @@ class PostgresStore:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
 
-    def insert(self, generation_id: UUID, user: str, prompt: str) -> dict[str, Any]:
+    def insert(self, generation_id: UUID, user: str, prompt: str, job: Job) -> dict[str, Any]:
         """Add a PENDING generation and return it; raises StoreError."""
         statement = (
-            "INSERT INTO herald.generations (id, user_id, status, prompt)"  # noqa: S608
-            f" VALUES (%s, %s, 'PENDING', %s) RETURNING {_COLUMNS}"
+            "INSERT INTO herald.generations"  # noqa: S608
+            " (id, user_id, status, prompt, provider, provider_id)"
+            f" VALUES (%s, %s, 'PENDING', %s, %s, %s) RETURNING {_COLUMNS}"
         )
-        return self._rows(statement, (str(generation_id), user, prompt))[0]
+        # Your own generator needs no provider in the row.
+        provider = None if job.provider == "generations" else job.provider
+        values = (str(generation_id), user, prompt, provider, job.provider_id)
+        return self._rows(statement, values)[0]
 
     def latest(self, user: str) -> list[dict[str, Any]]:
         """Return the user's latest 60 generations, newest first; raises StoreError."""

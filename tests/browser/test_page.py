@@ -37,7 +37,7 @@ def herald(settings: Settings) -> Iterator[tuple[FakeHerald, str]]:
     url, host = f"http://127.0.0.1:{port(studio)}", f"127.0.0.1:{port(callback)}"
     settings = replace(
         settings,
-        callback_url=f"http://{host}/callbacks/generations",
+        callbacks_url=f"http://{host}/callbacks",
         websocket_url=f"ws://{host}/ws",
         studio_url=url,
     )

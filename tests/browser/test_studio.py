@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from local.studio.provider import PROVIDERS
 from tests.browser.studio import StudioPage
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def test_an_error_shows_its_message(visit: Callable[[str], StudioPage], user: st
     card = studio.generate("Please fail")
     expect(card).to_have_attribute("data-status", "ERROR")
     expect(card).to_have_attribute("data-via", "live")
-    expect(card).to_contain_text("The painter refused: the prompt asks for a failure.")
+    expect(card).to_contain_text("CUDA out of memory")
     expect(card.locator("img")).to_be_hidden()
     (frame,) = studio.events(card)
     assert frame["event"]["data"]["error"]["code"] == "PAINTER_REFUSED"
@@ -127,3 +128,25 @@ def test_a_prompt_is_shown_as_text_and_never_as_markup(
     studio.expect_picture(card, via="live")
     expect(card.get_by_role("heading")).to_have_text(prompt)
     expect(card.locator("b")).to_have_count(0)
+
+
+def test_progress_is_shown_until_the_picture_arrives(
+    visit: Callable[[str], StudioPage], user: str
+) -> None:
+    studio = visit(user)
+    studio.page.get_by_label("Provider").select_option("generations")
+    card = studio.generate("A harbour in the fog")
+    bar = card.get_by_role("progressbar")
+    expect(bar).to_have_attribute("aria-valuenow", "33")
+    expect(card).to_contain_text("step 9/28")
+    studio.expect_picture(card, via="live")
+    expect(bar).to_be_hidden()
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_picture_of_every_provider_arrives(
+    visit: Callable[[str], StudioPage], user: str, provider: str
+) -> None:
+    studio = visit(user)
+    studio.page.get_by_label("Provider").select_option(provider)
+    studio.expect_picture(studio.generate(f"A lighthouse by {provider}"), via="live")

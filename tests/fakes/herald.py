@@ -8,6 +8,7 @@ import asyncio
 import json
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4, uuid5
 
@@ -18,7 +19,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
 
-from local.studio.store import timestamp
+from local.studio.store import Job, timestamp
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -37,7 +38,7 @@ class MemoryStore:
         self.rows: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
 
-    def insert(self, generation_id: UUID, user: str, prompt: str) -> dict[str, Any]:
+    def insert(self, generation_id: UUID, user: str, prompt: str, job: Job) -> dict[str, Any]:
         """Add a PENDING generation and return it."""
         now = timestamp(datetime.now(UTC))
         row = {"id": str(generation_id), "user": user, "prompt": prompt, "status": "PENDING"}
@@ -62,6 +63,7 @@ class FakeHerald:
 
     def __init__(self, settings: Settings, store: MemoryStore) -> None:
         self._settings = settings
+        self._secret = json.loads(Path(settings.provider_keys).read_text())["replicate"]["secret"]
         self._store = store
         self._streams: dict[str, list[dict[str, Any]]] = {}
         self._sockets: dict[str, set[WebSocket]] = {}
@@ -73,7 +75,7 @@ class FakeHerald:
         self.webhooks: list[dict[str, str]] = []
         self.app = Starlette(
             routes=[
-                Route("/callbacks/generations", self._callback, methods=["POST"]),
+                Route("/callbacks/replicate/{generation}", self._callback, methods=["POST"]),
                 WebSocketRoute("/ws", self._connection),
             ]
         )
@@ -83,19 +85,27 @@ class FakeHerald:
         self._expired[user] = len(self._streams[user])
 
     async def _callback(self, request: Request) -> Response:
+        """Read a prediction of Replicate."""
         body, headers = await request.body(), dict(request.headers)
-        self.webhooks.append(headers)
-        await asyncio.to_thread(self.gate.wait)
         try:
-            Webhook(self._settings.webhook_secret).verify(body.decode(), headers)
+            Webhook(self._secret).verify(body.decode(), headers)
         except WebhookVerificationError:
             return JSONResponse({"error": "bad signature"}, status_code=401)
-        result = json.loads(body)
-        row = self._store.rows[result.pop("generationId")]
+        prediction = json.loads(body)
+        row = self._store.rows[request.path_params["generation"]]
+        if prediction["status"] == "processing":
+            return JSONResponse({})
+        self.webhooks.append(headers)
+        await asyncio.to_thread(self.gate.wait)
         if self.answers:
             status, more = self.answers.pop(0)
             await self._notify(row)
             return JSONResponse({}, status_code=status, headers=more)
+        if prediction["status"] == "succeeded":
+            result = {"status": "COMPLETE", "imageUrl": prediction["output"][0]}
+        else:
+            error = {"code": "generation_failed", "message": prediction["error"]}
+            result = {"status": "ERROR", "error": error}
         row.update(result, updatedAt=timestamp(datetime.now(UTC)))
         await self._publish(row)
         return JSONResponse({})

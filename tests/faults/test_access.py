@@ -57,7 +57,7 @@ def test_a_replayed_webhook_changes_nothing(
         ({"imageUrl": "ftp://x"}, 422, "imageUrl"),
         ({"imageUrl": None}, 422, "imageUrl"),
         ({"generationId": str(uuid.uuid4())}, 404, "generationId"),
-        ({"coreModel": "x" * 33_000}, 413, None),
+        ({"coreModel": "x" * 1_100_000}, 413, None),
     ],
     ids=["status", "scheme", "field missing", "unknown generation", "too large"],
 )

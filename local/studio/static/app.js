@@ -46,6 +46,7 @@ function signIn(name) {
     if (state === "offline" && !loaded) load();
   });
   client.on("event", (event, place) => showEvent(event, place));
+  client.on("progress", ({ subject, data }) => gallery.progress(subject, data));
   client.on("gap", (gap) => log.add("gap", "Gap: events are missing", `${gap.reason} · state reloaded from ${gap.head}`));
   client.on("error", ({ name, message }) => log.add("error", name, message));
 }
@@ -114,7 +115,7 @@ async function generate(prompt) {
     const generation = await request("/api/generations", {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ prompt, user }),
+      body: JSON.stringify({ prompt, user, provider: $("provider").value }),
     });
     gallery.show(generation.id, generation, "created");
     return true;

@@ -62,6 +62,24 @@ export class Gallery {
     return card;
   }
 
+  /** Shows how far a running generation is; a fraction or a step may be unknown. */
+  progress(id, { progress, step, previewUrl }) {
+    const card = this.#cards.get(id);
+    if (!card || card.dataset.status !== "PENDING") return;
+    const bar = card.querySelector(".progress");
+    if (progress !== null) {
+      const percent = Math.round(progress * 100);
+      bar.setAttribute("aria-valuenow", String(percent));
+      bar.style.setProperty("--done", `${percent}%`);
+    }
+    set(card, ".how", step ?? "");
+    const image = card.querySelector("img");
+    if (previewUrl) {
+      image.src = previewUrl;
+      image.hidden = false;
+    }
+  }
+
   #add(id, generation) {
     const card = this.#template.content.firstElementChild.cloneNode(true);
     card.dataset.id = id;

@@ -12,7 +12,7 @@ import pytest
 
 from local.studio.app import create_app
 from local.studio.provider import Provider
-from local.studio.store import PostgresStore
+from local.studio.store import Job, PostgresStore
 from tests.fakes.serving import listener, port, serving
 
 if TYPE_CHECKING:
@@ -27,16 +27,16 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[UUID, str]]:
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[UUID, str, Job]]:
     """A fake provider that records the requested images but draws none."""
-    calls: list[tuple[UUID, str]] = []
+    calls: list[tuple[UUID, str, Job]] = []
     monkeypatch.setattr(Provider, "start", lambda _, *call: calls.append(call))
     return calls
 
 
 @pytest.fixture
 def client(
-    settings: Settings, store: MemoryStore, started: list[tuple[UUID, str]]
+    settings: Settings, store: MemoryStore, started: list[tuple[UUID, str, Job]]
 ) -> Iterator[httpx.Client]:
     with studio(settings, store) as client:
         yield client
@@ -54,14 +54,16 @@ def studio(settings: Settings, store: Store) -> Iterator[httpx.Client]:
 
 
 def test_a_new_generation_is_pending_and_the_provider_starts(
-    client: httpx.Client, started: list[tuple[UUID, str]]
+    client: httpx.Client, started: list[tuple[UUID, str, Job]]
 ) -> None:
     answer = client.post("/api/generations", json={"prompt": "  a fox  ", "user": "alice"})
     assert answer.status_code == 201
     generation = answer.json()
     assert generation["status"] == "PENDING"
     assert generation["prompt"] == "a fox"
-    assert [(str(each), prompt) for each, prompt in started] == [(generation["id"], "a fox")]
+    [(started_id, prompt, job)] = started
+    assert (str(started_id), prompt, job.provider) == (generation["id"], "a fox", "replicate")
+    assert job.provider_id == f"studio-{started_id.hex}"
 
 
 def test_users_see_their_own_generations_newest_first(client: httpx.Client) -> None:
@@ -85,6 +87,8 @@ def test_users_see_their_own_generations_newest_first(client: httpx.Client) -> N
         ({"prompt": "a fox", "user": "al ice"}, "user"),
         ({"prompt": "a fox", "user": "a" * 65}, "user"),
         ({"prompt": "a fox", "user": "../alice"}, "user"),
+        ({"prompt": "a fox", "user": "alice", "provider": "sagemaker"}, "provider"),
+        ({"prompt": "a fox", "user": "alice", "provider": ["fal"]}, "provider"),
     ],
 )
 def test_an_invalid_field_is_named_and_nothing_is_stored(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 import httpx
@@ -12,7 +13,10 @@ import pytest
 from PIL import Image
 from standardwebhooks import Webhook
 
-from local.studio.provider import Provider
+from local.studio.provider import PROVIDERS, Provider
+from local.studio.provider import Webhook as Sent
+from local.studio.store import Job
+from tooling.providers import samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,15 +29,17 @@ Answer = httpx.Response | Exception
 class Endpoint:
     """A fake of Herald's callback, which returns the scripted responses and then 200."""
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: Answer, wanted: int = 1) -> None:
         self._answers = list(answers)
+        self._wanted = wanted
         self.requests: list[httpx.Request] = []
         self.pauses: list[float] = []
         self.reached = asyncio.Event()
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
-        self.reached.set()
+        if len(self.requests) == self._wanted:
+            self.reached.set()
         answer = self._answers.pop(0) if self._answers else httpx.Response(200)
         if isinstance(answer, Exception):
             raise answer
@@ -48,6 +54,10 @@ class Endpoint:
         return Provider(settings, client, self.pause)
 
 
+def job(provider: str = "replicate") -> Job:
+    return Job(provider, "p1")
+
+
 def report(settings: Settings, *answers: Answer) -> tuple[bool, Endpoint]:
     """Report one result to an endpoint with these responses."""
 
@@ -55,55 +65,75 @@ def report(settings: Settings, *answers: Answer) -> tuple[bool, Endpoint]:
         endpoint = Endpoint(*answers)
         provider = endpoint.provider(settings)
         try:
-            return await provider.report({"generationId": "g", "status": "COMPLETE"}), endpoint
+            return await provider.report(Sent(job(), uuid4(), b"{}")), endpoint
         finally:
             await provider.close()
 
     return asyncio.run(run())
 
 
-def generate(settings: Settings, prompt: str) -> tuple[dict[str, Any], httpx.Request, Endpoint]:
-    """Run a generation up to its webhook; return the body, the request and the endpoint."""
+def generate(settings: Settings, prompt: str, provider: str = "replicate") -> Generated:
+    """Run a generation up to its result."""
     generation_id = uuid4()
+    wanted = 1 + 2 * ("running" in samples.states(provider))
 
     async def run() -> Endpoint:
-        endpoint = Endpoint()
-        provider = endpoint.provider(settings)
-        provider.start(generation_id, prompt)
+        endpoint = Endpoint(wanted=wanted)
+        running = endpoint.provider(settings)
+        running.start(generation_id, prompt, job(provider))
         await asyncio.wait_for(endpoint.reached.wait(), 30)
-        await provider.close()
+        await running.close()
         return endpoint
 
     endpoint = asyncio.run(run())
-    (request,) = endpoint.requests
-    body: dict[str, Any] = json.loads(request.content)
-    assert body["generationId"] == str(generation_id)
-    return body, request, endpoint
+    assert len(endpoint.requests) == wanted
+    return Generated(str(generation_id), endpoint)
 
 
-def test_a_picture_is_painted_and_reported_with_a_standard_signature(settings: Settings) -> None:
-    body, request, endpoint = generate(settings, "a fox")
-    assert str(request.url) == settings.callback_url
-    assert Webhook(settings.webhook_secret).verify(request.content, dict(request.headers)) == body
-    assert body == {
-        "generationId": body["generationId"],
-        "status": "COMPLETE",
-        "imageUrl": f"http://studio.test/images/{body['generationId']}.png",
-        "imageHeight": 1024,
-        "imageWidth": 1024,
-        "coreModel": "studio-painter-1",
-    }
-    assert 1.0 <= endpoint.pauses[0] <= 2.0
-    with Image.open(settings.images / f"{body['generationId']}.png") as image:
+class Generated(NamedTuple):
+    """A generation that was reported to an endpoint."""
+
+    id: str
+    endpoint: Endpoint
+
+    def bodies(self) -> list[dict[str, Any]]:
+        return [json.loads(request.content) for request in self.endpoint.requests]
+
+
+def secret_of(settings: Settings, provider: str = "replicate") -> str:
+    keys: dict[str, dict[str, str]] = json.loads(Path(settings.provider_keys).read_text())
+    return keys[provider]["secret"]
+
+
+def test_a_picture_is_painted_and_reported_as_replicate_reports_it(settings: Settings) -> None:
+    found = generate(settings, "a fox")
+    for request in found.endpoint.requests:
+        assert str(request.url) == f"{settings.callbacks_url}/replicate/{found.id}"
+        Webhook(secret_of(settings)).verify(request.content, dict(request.headers))
+    first, second, last = found.bodies()
+    assert [body["status"] for body in (first, second, last)] == ["processing"] * 2 + ["succeeded"]
+    assert "step 9/28" in first["logs"]
+    assert "step 19/28" in second["logs"]
+    assert last["output"] == [f"http://studio.test/images/{found.id}.png"]
+    assert all(0.6 <= pause <= 1.2 for pause in found.endpoint.pauses)
+    with Image.open(settings.images / f"{found.id}.png") as image:
         assert (image.format, image.size) == ("PNG", (1024, 1024))
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_every_provider_reports_in_its_own_address(settings: Settings, provider: str) -> None:
+    found = generate(settings, "a fox", provider)
+    path = found.endpoint.requests[-1].url.path
+    if provider in ("generations", "leonardo"):
+        assert path == f"/callbacks/{provider}"
+    else:
+        assert path.startswith(f"/callbacks/{provider}/{found.id}")
+
+
 def test_a_prompt_with_fail_in_it_fails(settings: Settings) -> None:
-    body, _, _ = generate(settings, "Please FAIL now")
-    assert body["status"] == "ERROR"
-    assert body["imageUrl"] is None
-    assert body["error"]["code"] == "PAINTER_REFUSED"
-    assert "failure" in body["error"]["message"]
+    body = generate(settings, "Please FAIL now").bodies()[-1]
+    assert (body["status"], body["output"]) == ("failed", None)
+    assert body["error"]
     assert not list(settings.images.iterdir())
 
 
@@ -119,7 +149,7 @@ def test_a_webhook_is_retried_with_the_same_id_until_it_is_accepted(settings: Se
     assert len(endpoint.requests) == 5
     assert len({request.headers["webhook-id"] for request in endpoint.requests}) == 1
     for request in endpoint.requests:
-        Webhook(settings.webhook_secret).verify(request.content, dict(request.headers))
+        Webhook(secret_of(settings)).verify(request.content, dict(request.headers))
     for pause, ceiling in zip(endpoint.pauses, (0.5, 1, 2, 4), strict=True):
         assert ceiling / 2 <= pause <= ceiling
 
@@ -157,7 +187,7 @@ def test_closing_cancels_running_generations(settings: Settings) -> None:
 
         client = httpx.AsyncClient(transport=httpx.MockTransport(endpoint))
         provider = Provider(settings, client, forever)
-        provider.start(uuid4(), "a fox")
+        provider.start(uuid4(), "a fox", job())
         await waiting.wait()
         await provider.close()
         others: Callable[[], int] = lambda: len(asyncio.all_tasks())  # noqa: E731
