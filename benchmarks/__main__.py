@@ -1,4 +1,4 @@
-"""python -m benchmarks [--rounds N] [--scale F] [--only posts|handler|imports] [--no-plots]"""
+"""python -m benchmarks [--rounds N] [--scale F] [--only posts|handler|door|imports] [--no-plots]"""
 
 import argparse
 import json
@@ -6,9 +6,9 @@ import os
 import platform
 import sys
 
-from benchmarks import BUILD, ROOT, cold, posts, report, stand, whole
+from benchmarks import BUILD, ROOT, cold, front_door, posts, report, stand, whole
 
-PARTS = ("posts", "handler", "imports")
+PARTS = ("posts", "handler", "door", "imports")
 
 
 def main() -> int:
@@ -43,6 +43,8 @@ def _measure(options: argparse.Namespace) -> dict[str, object]:
         found["posts"] = posts.measure(options.rounds, options.scale, _say)
     if "handler" in options.only:
         found["handler"] = whole.measure(options.rounds, options.scale, _say)
+    if "door" in options.only:
+        found["door"] = front_door.measure(options.rounds, options.scale, _say)
     if "imports" in options.only:
         found["imports"] = cold.measure(2 * options.rounds, _say)
     path = BUILD / "path.json"  # written by benchmarks.path, which needs a running stack

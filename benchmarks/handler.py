@@ -1,6 +1,6 @@
 """Measures the whole warm handler with batches of SQS messages, and compares it with naive.py.
 
-    python -m benchmarks.handler herald|naive 1|10|backlog TIMES
+    python -m benchmarks.handler herald|naive 1|10|backlog|progress TIMES
     python -m benchmarks.handler round_trips 0 TIMES
 
 The benchmark runs in its own process and prints the cost as JSON. Every message is for a different
@@ -24,7 +24,8 @@ from benchmarks.peers import Measured
 
 EPOCH = "0197e3f0-6c1e-7d53-8a44-2f0c5c0f7a11"
 WARM = 3
-SHAPES = {"1": (1, 1), "10": (10, 1), "backlog": (10, 10)}  # messages per batch, batches
+# messages per batch, batches; `progress` is one event of progress
+SHAPES = {"1": (1, 1), "10": (10, 1), "backlog": (10, 10), "progress": (1, 1)}
 
 
 class Context:
@@ -37,7 +38,22 @@ class Context:
         return 60_000
 
 
-def batch(size: int, invocation: int) -> dict[str, Any]:
+def progress(invocation: int) -> str:
+    """Return an event of progress."""
+    from chalicelib.recording import generation_events
+
+    return generation_events.build_progress(
+        f"5f5b7b30-0000-4000-8000-{invocation:012d}",
+        "user-0",
+        stage="bench",
+        now=datetime.now(UTC),
+        fraction=0.4,
+        step="step 14/28",
+        preview_url=None,
+    )
+
+
+def batch(size: int, invocation: int, shape: str = "") -> dict[str, Any]:
     """Return an SQS event with messages that SNS sent with raw delivery."""
     from chalicelib.recording import generation_events
 
@@ -62,7 +78,9 @@ def batch(size: int, invocation: int) -> dict[str, Any]:
             {
                 "messageId": f"{invocation}-{number}",
                 "receiptHandle": "handle",
-                "body": generation_events.build(
+                "body": progress(invocation)
+                if shape == "progress"
+                else generation_events.build(
                     generation, stage="bench", epoch=EPOCH, offset=invocation + 1
                 ),
                 "attributes": {"ApproximateReceiveCount": "1"},
@@ -83,9 +101,9 @@ def measure(variant: str, shape: str, times: int) -> dict[str, float]:
     else:
         from benchmarks.naive import handle
     for number in range(WARM):
-        assert handle(batch(size, number), Context()) == {"batchItemFailures": []}
+        assert handle(batch(size, number, shape), Context()) == {"batchItemFailures": []}
     runs = [
-        [batch(size, WARM + number * batches_each + each) for each in range(batches_each)]
+        [batch(size, WARM + number * batches_each + each, shape) for each in range(batches_each)]
         for number in range(times)
     ]
     walls = []

@@ -40,6 +40,14 @@ TARGETS = {
     "message_import_vs_typical": Target(0.25, at_most=True),
     "connect_import_vs_typical": Target(0.25, at_most=True),
     "authorize_import_vs_typical": Target(0.25, at_most=True),
+    "callback_start_vs_typical": Target(0.4, at_most=True),
+    "relay_start_vs_typical": Target(0.4, at_most=True),
+    "callback_start_ms_over_bare": Target(170, at_most=True),
+    "relay_start_ms_over_bare": Target(170, at_most=True),
+    "callback_cpu_vs_naive": Target(4),
+    "callback_cpu_vs_deliver": Target(1.0, at_most=True),
+    "callback_wall_vs_round_trips": Target(1.3, at_most=True),
+    "progress_cost_vs_result": Target(0.6, at_most=True),
     "path_p50_vs_minimal": Target(1.3, at_most=True),
     "burst500_vs_minimal": Target(1.0, at_most=True),
 }
@@ -93,6 +101,8 @@ def ratios(found: Mapping[str, Any]) -> dict[str, float]:
         result["batch10_wall_vs_round_trips"] = median("handler", "herald_10", "wall_ms") / median(
             "handler", "round_trips", "sum_ms"
         )
+    if "door" in found:
+        result |= _of_the_door(lambda run, field: median("door", run, field))
     if "imports" in found:
         walls = {name: statistics.median(times) for name, times in found["imports"].items()}
         over = {name: wall - walls["bare"] for name, wall in walls.items()}
@@ -103,6 +113,27 @@ def ratios(found: Mapping[str, Any]) -> dict[str, float]:
         if name in found.get("path", {}):
             result[name] = found["path"][name]
     return result
+
+
+def _of_the_door(median: Callable[[str, str], float]) -> dict[str, float]:
+    starts = {
+        name: median(f"start_{name}", "ms") - median("start_bare", "ms")
+        for name in ("callback_herald", "callback_naive", "relay_herald", "relay_naive")
+    }
+    delivered = median("deliver_result", "cpu_us_per_event")
+    delivered_progress = median("deliver_progress", "cpu_us_per_event")
+    ours, progress = median("herald_result", "cpu_us"), median("herald_progress", "cpu_us")
+    return {
+        "callback_start_vs_typical": starts["callback_herald"] / starts["callback_naive"],
+        "relay_start_vs_typical": starts["relay_herald"] / starts["relay_naive"],
+        "callback_start_ms_over_bare": starts["callback_herald"],
+        "relay_start_ms_over_bare": starts["relay_herald"],
+        "callback_cpu_vs_naive": median("naive_result", "cpu_us") / ours,
+        "callback_cpu_vs_deliver": ours / delivered,
+        "callback_wall_vs_round_trips": median("distant_result", "wall_ms")
+        / median("round_trips", "sum_ms"),
+        "progress_cost_vs_result": (progress + delivered_progress) / (ours + delivered),
+    }
 
 
 def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str) -> str:
@@ -155,6 +186,20 @@ def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str)
             "The unavoidable round trips, two to the database and one to the gateway, take"
             f" {spread(trips, 'sum_ms')} ms.\n"
         )
+    if "door" in found:
+        parts.append("## One webhook: PostgreSQL on this machine, SNS over TLS\n")
+        parts.append(
+            _table(
+                ["process", "CPU µs", "CPU ms from start to first publish"],
+                [_door_row(found["door"], title, *keys) for title, *keys in _DOOR],
+            )
+        )
+        trips, distant = (found["door"][name] for name in ("round_trips", "distant_result"))
+        parts.append(
+            f"If a query takes {spread(trips, 'query_ms')} ms and a publish"
+            f" {spread(trips, 'publish_ms')} ms, a result takes {spread(distant, 'wall_ms')} ms:"
+            f" its three queries and one publish take {spread(trips, 'sum_ms')} ms.\n"
+        )
     if "imports" in found:
         parts.append("## Imports at startup\n")
         parts.append(
@@ -164,6 +209,23 @@ def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str)
             )
         )
     return "\n".join(parts)
+
+
+_DOOR = [  # title, key and field of the CPU, key of the start
+    ("callback, result", "herald_result", "cpu_us", "start_callback_herald"),
+    ("callback, progress", "herald_progress", "cpu_us", ""),
+    ("callback, typical, result", "naive_result", "cpu_us", "start_callback_naive"),
+    ("deliver, result", "deliver_result", "cpu_us_per_event", ""),
+    ("deliver, progress", "deliver_progress", "cpu_us_per_event", ""),
+    ("relay", "", "", "start_relay_herald"),
+    ("relay, typical", "", "", "start_relay_naive"),
+    ("bare Python", "", "", "start_bare"),
+]
+
+
+def _door_row(runs: Mapping[str, Runs], title: str, key: str, field: str, start: str) -> list[str]:
+    cpu = str(spread(runs[key], field)) if key else ""
+    return [title, cpu, str(spread(runs[start], "ms")) if start else ""]
 
 
 _POST_COLUMNS = ["client", "connections", "CPU µs per post", "posts per second", "memory MB"]

@@ -6,7 +6,7 @@ import ipaddress
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +73,17 @@ def _make_certificate() -> None:
 
 @contextlib.contextmanager
 def standin(
-    *, delay_ms: float = 0, tls: bool = False, gone_every: int = 0, throttle_every: int = 0
+    *,
+    delay_ms: float = 0,
+    tls: bool = False,
+    gone_every: int = 0,
+    throttle_every: int = 0,
+    secrets: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
-    """Run the substitute for AWS on its own core; yield its URL."""
+    """Run the substitute for AWS on its own core; yield its URL.
+
+    `secrets` are the values of Secrets Manager, by id. They must not contain quotation marks.
+    """
     command = [str(BUILD / "standin"), str(delay_ms), str(gone_every), str(throttle_every)]
     if tls:
         command += [str(CERTIFICATE), str(KEY)]
@@ -84,6 +92,7 @@ def standin(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        env=os.environ | {f"SECRET_{name}": value for name, value in (secrets or {}).items()},
         preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE}),  # noqa: PLW1509 - no threads here
     ) as process:
         assert process.stdout is not None
@@ -104,6 +113,13 @@ FUNCTION = {  # the settings of all measured functions
     "HERALD_POSTS_PER_SECOND": "10000",
     "HERALD_MAX_CONNECTIONS_PER_USER": "50",
     "HERALD_MAX_RECEIVE_COUNT": "3",
+    "HERALD_DATABASE_SCHEMA": "herald",
+    "HERALD_DATABASE_SECRET_ARN": "database",
+    "HERALD_PROVIDERS_SECRET_ARN": "providers",
+    "HERALD_WEBHOOK_SECRET_ARN": "webhook",
+    "HERALD_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:generation-complete",
+    "HERALD_ERROR_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:error-notifications",
+    "HERALD_OUTBOX_RETENTION_DAYS": "7",
     "HERALD_JWT_ALGORITHM": "HS256",
     "HERALD_JWT_SECRET_ARN": "jwt",
     "HERALD_JWT_ISSUER": "issuer",

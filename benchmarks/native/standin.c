@@ -1,7 +1,8 @@
 /*
- * A substitute for AWS: answers requests to API Gateway's @connections and a few DynamoDB
- * operations after a fixed delay, over HTTP/1.1 with keep-alive, with or without TLS. It uses one
- * thread and one epoll instance.
+ * A substitute for AWS: answers requests to API Gateway's @connections, SNS, Secrets Manager and a
+ * few DynamoDB operations after a fixed delay, over HTTP/1.1 with keep-alive, with or without TLS.
+ * It uses one thread and one epoll instance. The value of the secret X is in the environment
+ * variable SECRET_X.
  *
  *   standin DELAY_MS GONE_EVERY THROTTLE_EVERY [CERTIFICATE KEY]
  *
@@ -190,10 +191,57 @@ static size_t database(char *out, const char *operation, const char *body, size_
     return with_body(out, 200, json, batch ? "{\"UnprocessedItems\":{}}" : "{}");
 }
 
+/* Returns the text between the next `before` and the `after` that follows it, or NULL. */
+static const char *between(const char *body, size_t length, const char *before, char after, size_t *size) {
+    const char *from = memmem(body, length, before, strlen(before));
+    if (!from) return NULL;
+    from += strlen(before);
+    const char *to = memchr(from, after, (size_t)(body + length - from));
+    *size = (size_t)((to ? to : body + length) - from);
+    return from;
+}
+
+static size_t secret(char *out, const char *body, size_t length) {
+    char name[128], answer[2048];
+    size_t size = 0;
+    const char *id = between(body, length, "\"SecretId\":\"", '"', &size);
+    if (!id) id = between(body, length, "\"SecretId\": \"", '"', &size);
+    snprintf(name, sizeof name, "SECRET_%.*s", (int)(size < 64 ? size : 64), id ? id : "");
+    const char *value = getenv(name);
+    snprintf(answer, sizeof answer, "{\"SecretString\":\"%s\",\"VersionId\":\"1\"}", value ? value : "");
+    return with_body(out, 200, "application/x-amz-json-1.1", answer);
+}
+
+static size_t topic(char *out, const char *body, size_t length) {
+    static const char head[] = "xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"";
+    static char answer[ANSWER];
+    if (!memmem(body, length, "Action=PublishBatch", 19)) {
+        snprintf(answer, sizeof answer,
+            "<PublishResponse %s><PublishResult><MessageId>7f1d9c1e-3d4b-4d0a-9a59-2f0c5c0f7a11</MessageId>"
+            "</PublishResult></PublishResponse>", head);
+        return with_body(out, 200, "text/xml", answer);
+    }
+    size_t used = (size_t)snprintf(answer, sizeof answer,
+        "<PublishBatchResponse %s><PublishBatchResult><Failed/><Successful>", head);
+    for (int number = 1; number <= 10; number++) {
+        char field[64];
+        size_t size = 0;
+        snprintf(field, sizeof field, "PublishBatchRequestEntries.member.%d.Id=", number);
+        const char *id = between(body, length, field, '&', &size);
+        if (!id || used + size + 200 > sizeof answer) break;
+        used += (size_t)snprintf(answer + used, sizeof answer - used,
+            "<member><Id>%.*s</Id><MessageId>%d</MessageId></member>", (int)size, id, number);
+    }
+    snprintf(answer + used, sizeof answer - used, "</Successful></PublishBatchResult></PublishBatchResponse>");
+    return with_body(out, 200, "text/xml", answer);
+}
+
 static size_t compose(char *out, const char *head, size_t head_size, const char *body, size_t length) {
     static const char json[] = "application/json";
     const char *target = memmem(head, head_size, "DynamoDB_20120810.", 18);
     if (target) return database(out, target + 18, body, length);
+    if (memmem(head, head_size, "secretsmanager.GetSecretValue", 29)) return secret(out, body, length);
+    if (memmem(body, length, "Action=Publish", 14)) return topic(out, body, length);
     posts++;
     if (throttle_every && posts % throttle_every == 0)
         return with_body(out, 429, json, "{\"message\":\"Too Many Requests\"}");

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 from chalicelib import telemetry
 from chalicelib.aws.service import service_url
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 VERSION = "2010-03-31"
 
 _FORM = (("content-type", "application/x-www-form-urlencoded; charset=utf-8"),)
+# The percent sign comes first, because the codes contain it.
+_UNSAFE = [
+    (character, quote_plus(character))
+    for character in "%" + "".join(map(chr, range(32, 127))).replace("%", "")
+    if quote_plus(character) != character
+]
 _CODE = re.compile(rb"<Code>([^<]*)</Code>")
 # Errors caused by the message itself: the same request can never succeed.
 # https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html#API_PublishBatch_Errors
@@ -109,7 +115,8 @@ class Sns:
     def _call(
         self, action: str, form: Iterable[tuple[str, str]], deadline: float, tries: int
     ) -> bytes:
-        body = urlencode([("Action", action), ("Version", VERSION), *form]).encode()
+        fields = (("Action", action), ("Version", VERSION), *form)
+        body = "&".join([f"{name}={_quoted(value)}" for name, value in fields]).encode()
 
         def attempt() -> Response:
             request = Request(self._endpoint, "POST", "/", body, _FORM, attempts=1)
@@ -131,6 +138,18 @@ class Sns:
         if result.status != 200:
             raise ServiceError("sns", result.status, _error_code(result), blames_request=True)
         return result.body
+
+
+def _quoted(value: str) -> str:
+    """Encode a form's value. `quote_plus` examines each character, which takes half of the CPU time
+    of a publish request; an event consists of printable ASCII characters.
+    """
+    if not (value.isascii() and value.isprintable()):
+        return quote_plus(value)
+    for character, code in _UNSAFE:
+        if character in value:
+            value = value.replace(character, code)
+    return value
 
 
 def _attributes(prefix: str, attributes: Mapping[str, str]) -> Fields:

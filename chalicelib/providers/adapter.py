@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from chalicelib.providers.report import Report
 
     Interpret = Callable[[Mapping[str, object], Delivery], list[Report]]
-    Check = Callable[[Mapping[str, object]], None]
+    Check = Callable[[Mapping[str, object], list[Report]], None]
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -39,8 +39,9 @@ class Adapter(NamedTuple):
     max_body_bytes
         A larger body is refused before it is verified.
     check
-        Raises Refused (422) for a malformed payload. Only the adapter of Herald's own payload has
-        this check, because its senders can correct their payloads.
+        Raises Refused (422) for a malformed payload, given the reports that were read. Only the
+        adapter of Herald's own payload has this check, because its senders can correct their
+        payloads.
     jwks_url
         Where the provider publishes the public keys of its signatures (RFC 7517).
     """

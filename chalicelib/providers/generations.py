@@ -25,7 +25,7 @@ _STATES = {"PENDING": State.RUNNING, "COMPLETE": State.SUCCEEDED, "ERROR": State
 _CODES = {code.value: code for code in ErrorCode}
 
 
-def check(body: Mapping[str, object]) -> None:
+def check(body: Mapping[str, object], reports: list[Report]) -> None:
     """Raise Refused (422), naming the first malformed field."""
     if "generationId" not in body:
         raise _refused("generationId", "is required")
@@ -33,7 +33,7 @@ def check(body: Mapping[str, object]) -> None:
         raise _refused("generationId", "must be a UUID")
     if str(body.get("status")) not in _STATES:
         raise _refused("status", "must be PENDING, COMPLETE or ERROR")
-    if body.get("status") == "COMPLETE" and not Details(body).outputs():
+    if body.get("status") == "COMPLETE" and not reports[0].outputs:
         raise _refused("imageUrl", "or an output must be an http or https URL for COMPLETE")
 
 

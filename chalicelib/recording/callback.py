@@ -114,12 +114,15 @@ def _unknown(received: Received) -> Refused:
 
 def _answer(recorded: Recorded) -> HttpResponse:
     outcome = recorded.outcome
-    telemetry.emit({metrics.CALLBACKS_RECORDED: int(outcome is Outcome.RECORDED)})
-    telemetry.info(
-        "callback handled",
-        outcome=outcome.value,
-        generation_id=recorded.generation_id,
-        event_id=recorded.event_id,
+    telemetry.emit(
+        {metrics.CALLBACKS_RECORDED: int(outcome is Outcome.RECORDED)},
+        {
+            "level": "INFO",
+            "message": "callback handled",
+            "outcome": outcome.value,
+            "generation_id": recorded.generation_id,
+            "event_id": recorded.event_id,
+        },
     )
     found = {
         "generationId": recorded.generation_id,

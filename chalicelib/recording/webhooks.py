@@ -182,9 +182,9 @@ def invoked(event: Mapping[str, object]) -> Received:
 
 
 def _read(adapter: Adapter, delivery: Delivery, body: Mapping[str, object]) -> list[Report]:
-    if adapter.check is not None:
-        adapter.check(body)
     reports = adapter.interpret(body, delivery)
+    if adapter.check is not None:
+        adapter.check(body, reports)
     if not reports:
         telemetry.emit({metrics.REPORTS_IGNORED: 1})
         kind, size = fields.type_of(body), len(delivery.body)

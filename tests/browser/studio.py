@@ -72,10 +72,11 @@ class StudioPage:
         expect(picture).to_have_js_property("naturalWidth", 1024)
 
     def events(self, card: Locator) -> list[dict[str, Any]]:
-        """The event frames about a card's generation, as received over the WebSocket."""
+        """The frames with a card's results, without progress, as received over the WebSocket."""
         items = [item for frame in self.frames for item in frame.get("items", [frame])]
         subject = card.get_attribute("data-id")
-        return [item for item in items if item.get("event", {}).get("subject") == subject]
+        events = [item for item in items if item.get("event", {}).get("subject") == subject]
+        return [item for item in events if not item["event"]["type"].endswith(".progress")]
 
     def _watch(self, socket: WebSocket) -> None:
         socket.on("framereceived", lambda data: self.frames.append(json.loads(data)))

@@ -90,8 +90,9 @@ def test_the_examples_of_heralds_own_payload_are_read() -> None:
     delivery = Delivery("generations", None, None, {}, b"")
     found = []
     for body in (complete, running, failed):
-        generations.check(body)
-        found += generations.interpret(body, delivery)
+        reports = generations.interpret(body, delivery)
+        generations.check(body, reports)
+        found += reports
     states = [report.state for report in found]
     assert states == [State.SUCCEEDED, State.RUNNING, State.FAILED]
     assert [len(report.outputs) for report in found] == [2, 0, 0]
