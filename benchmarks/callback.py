@@ -24,7 +24,7 @@ from typing import Any
 
 from benchmarks import CLIENT_CORE
 
-WARM = 3
+WARM = 30  # until the interpreter has specialized its bytecode
 USERS = 20
 SECRET = "whsec_" + base64.b64encode(b"a webhook secret of the benchmark").decode()
 

@@ -11,11 +11,10 @@ import select
 import time
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import psycopg2
 import psycopg2.extensions
-from psycopg2.extras import RealDictCursor
 
 from chalicelib.errors import DatabaseRejected, DatabaseUnavailable, InvalidDsn, ServiceError
 from chalicelib.recording import dsn
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     Query = str | bytes | Composable
     Values = Sequence[object] | Mapping[str, object] | None
+    Row = dict[str, Any]
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ def _wait(connection: PsycopgConnection) -> None:
 psycopg2.extensions.set_wait_callback(_wait)
 
 
-class Cursor(RealDictCursor):
+class Cursor(psycopg2.extensions.cursor):
     """The cursor of a transaction: rows are dictionaries; `tables` has the names for its SQL.
 
     The connection is in autocommit mode, so that BEGIN, the limits and COMMIT can share a round
@@ -102,6 +102,18 @@ class Cursor(RealDictCursor):
             super().execute(statement + b";COMMIT")
         else:  # several statements in one query are a transaction of their own
             super().execute(_LIMITS + statement)
+
+    def fetchone(self) -> Row | None:  # type: ignore[override]
+        """Return the next row, or None."""
+        row = super().fetchone()
+        return None if row is None else self._named(row)
+
+    def fetchall(self) -> list[Row]:  # type: ignore[override]
+        """Return the remaining rows."""
+        return [self._named(row) for row in super().fetchall()]
+
+    def _named(self, row: tuple[object, ...]) -> Row:
+        return {column[0]: value for column, value in zip(self.description or (), row, strict=True)}
 
     def end(self, command: Literal["COMMIT", "ROLLBACK"]) -> None:
         """End the transaction if it is still open."""

@@ -62,12 +62,15 @@ def test_a_fixture_is_the_event_that_its_name_says(fixture: Fixture) -> None:
 
 @pytest.mark.parametrize("fixture", FIXTURES, ids=lambda f: f"{f.provider}: {f.name}")
 def test_only_errors_that_the_sender_can_correct_are_refused(fixture: Fixture) -> None:
-    check = adapter(fixture.provider).check or (lambda _body: None)
+    found = adapter(fixture.provider)
+    check = found.check or (lambda _body, _reports: None)
+    delivery = Delivery(fixture.provider, None, None, {}, b"", fixture.options)
+    reports = found.interpret(fixture.body, delivery)
     if fixture.refused is None:
-        check(fixture.body)
+        check(fixture.body, reports)
         return
     with pytest.raises(Refused) as refusal:
-        check(fixture.body)
+        check(fixture.body, reports)
     assert (refusal.value.status, refusal.value.field) == (422, fixture.refused)
 
 
