@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from local.stack import Stack
 from tests.e2e.conftest import Herald, Tab, User
+from tests.integration.cli.conftest import run
 from tests.providers import PROVIDERS, Provider
 from tooling.providers.samples import Job, State, states
 from tooling.providers.signing import sign
@@ -202,3 +204,15 @@ def test_what_the_provider_echoes_is_not_logged(
     assert "callback handled" in text
     assert secret not in text
     assert "token-in-url" not in text
+
+
+@pytest.mark.parametrize("name", [*PROVIDERS, "sagemaker"])
+def test_a_simulated_webhook_reaches_its_owner(
+    name: str, stack: Stack, alice: User, tab: Tab
+) -> None:
+    which = ("--stack-env", str(stack.env_file))
+    code, output, errors = run("simulate", name, "--user", alice.name, "--json", *which)
+    assert code == 0, errors
+    answer = json.loads(output)
+    assert answer["status"] == 200
+    received(tab, answer["generation"])
