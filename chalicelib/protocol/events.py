@@ -1,6 +1,6 @@
 """The event format: CloudEvents 1.0 in structured JSON.
 
-`callback` writes an event when it records a result, and `deliver` reads it.
+`callback` writes an event when it records a result (event_writer.py), and `deliver` reads it.
 
 An event of a stream has `epoch` and `sequence` (its offset). Two kinds of events have neither: a
 notice says that a result could not be recorded yet, and a progress event says how far a running
@@ -11,7 +11,7 @@ cold start.
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
 
@@ -31,7 +31,6 @@ TYPES = {
     "ERROR": "herald.generation.error",
 }
 
-_IDS = "6f1c43c3-5bb6-5c0c-9a43-0d8b0a0d9d11"  # Herald's UUID namespace
 _EPOCH = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _MAX_MESSAGE_CHARACTERS = 262_144  # SQS's own limit, in bytes
 _FUTURE_SECONDS = 86_400  # an epoch may be ahead of this clock by that much
@@ -129,82 +128,6 @@ class Event(NamedTuple):
     def place(self) -> tuple[str, int]:
         """The sort key of the event among the events of its user. Notices come first."""
         return self.epoch or "", self.offset or 0
-
-
-def event_id(generation_id: str, version: int | str) -> str:
-    """Return the event id of a generation's version. It stays the same if the event is published
-    again.
-    """
-    import uuid  # imported here because `deliver` must start quickly and does not build events
-
-    return str(uuid.uuid5(uuid.UUID(_IDS), f"{generation_id}/{version}"))
-
-
-def envelope(
-    data: EventData, *, event_id: str, subject: str, stage: str, user_id: str | None
-) -> Envelope:
-    """Return an event without epoch and sequence; its `time` comes from its data."""
-    event: Envelope = {
-        "specversion": "1.0",
-        "id": event_id,
-        "source": source(stage),
-        "type": TYPES[data["status"]],
-        "subject": subject,
-        "time": data["updatedAt"],
-        "datacontenttype": "application/json",
-        "data": data,
-    }
-    if user_id is not None:
-        event["userid"] = user_id
-    return event
-
-
-def dump(event: Envelope) -> str:
-    """Return an event as it is published.
-
-    If the event would exceed the size of a frame, it loses outputs from the end, then the end of
-    its prompt, and `data.truncated` is set.
-    """
-    text = _json(event)
-    if len(text.encode()) <= MAX_EVENT_BYTES:
-        return text
-    data = event["data"]
-    data["truncated"] = True
-    if outputs := data.get("outputs"):
-        _keep_most(event, len(outputs), lambda kept: data.update({"outputs": outputs[:kept]}))
-    if prompt := data["prompt"]:
-        _keep_most(event, len(prompt), lambda kept: data.update({"prompt": prompt[:kept]}))
-    return _json(event)
-
-
-def _keep_most(event: Envelope, length: int, keep: Callable[[int], None]) -> None:
-    """Keep as much of the start of a field as fits into the event, at most `length`."""
-    from bisect import bisect_right
-
-    def size(kept: int) -> int:
-        keep(kept)
-        return len(_json(event).encode())
-
-    # The size grows with the length, so bisection finds the most that fits.
-    keep(max(bisect_right(range(length + 1), MAX_EVENT_BYTES, key=size) - 1, 0))
-
-
-def dump_progress(event: Envelope) -> str:
-    """Return a progress event as it is published.
-
-    If it would be too large, it loses its preview, then its step.
-    """
-    for name in ("previewUrl", "step"):
-        text = _json(event)
-        if len(text.encode()) <= MAX_PROGRESS_BYTES:
-            return text
-        event["data"][name] = None
-    return _json(event)
-
-
-def rfc3339(moment: datetime) -> str:
-    """Return a time in the format of events and frames: UTC with milliseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse(text: str, *, stage: str | None = None) -> Event:
@@ -344,24 +267,17 @@ def began_at(epoch: str) -> float:
     return int(epoch.replace("-", "")[:12], 16) / 1000
 
 
+def rfc3339(moment: datetime) -> str:
+    """Return a time in the format of events and frames: UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 def seconds(text: str) -> float:
     """Return an event's time in seconds since 1970; raises InvalidEvent."""
     try:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError) as exc:
         raise InvalidEvent("time is not an RFC 3339 time") from exc
-
-
-def _json(event: Envelope) -> str:
-    """Return an event's text with only the characters that SQS accepts, which are those of XML 1.0.
-
-    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-    json.dumps escapes control characters. The other forbidden characters, surrogates, U+FFFE and
-    U+FFFF, occur only inside strings and are escaped here.
-    """
-    text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-    text = text.encode(errors="backslashreplace").decode()  # surrogates
-    return text.replace("\ufffe", r"\ufffe").replace("\uffff", r"\uffff")
 
 
 def _is_unicode(text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.protocol import events
+from chalicelib.protocol import event_writer, events
 from chalicelib.protocol.events import rfc3339
 
 if TYPE_CHECKING:
@@ -50,16 +50,16 @@ def build(
     if outputs:
         data["outputs"] = list(outputs)
     generation_id = str(generation["id"])
-    event = events.envelope(
+    event = event_writer.envelope(
         data,
-        event_id=events.event_id(generation_id, generation["version"]),
+        event_id=event_writer.event_id(generation_id, generation["version"]),
         subject=generation_id,
         stage=stage,
         user_id=generation["user_id"],
     )
     event["epoch"] = epoch
     event["sequence"] = str(offset)
-    return events.dump(event)
+    return event_writer.dump(event)
 
 
 def build_notice(generation_id: str, user_id: str | None, *, stage: str, now: datetime) -> str:
@@ -70,14 +70,14 @@ def build_notice(generation_id: str, user_id: str | None, *, stage: str, now: da
     """
     data: EventData = {**_UNKNOWN, "status": "ERROR", "updatedAt": rfc3339(now)}
     data["error"] = NOT_RECORDED
-    notice = events.envelope(
+    notice = event_writer.envelope(
         data,
-        event_id=events.event_id(generation_id, "notice"),
+        event_id=event_writer.event_id(generation_id, "notice"),
         subject=generation_id,
         stage=stage,
         user_id=user_id,
     )
-    return events.dump(notice)
+    return event_writer.dump(notice)
 
 
 def build_progress(
@@ -102,11 +102,11 @@ def build_progress(
         "step": step,
         "previewUrl": preview_url,
     }
-    event = events.envelope(
+    event = event_writer.envelope(
         data,
-        event_id=events.event_id(generation_id, f"progress/{now.isoformat()}"),
+        event_id=event_writer.event_id(generation_id, f"progress/{now.isoformat()}"),
         subject=generation_id,
         stage=stage,
         user_id=user_id,
     )
-    return events.dump_progress(event)
+    return event_writer.dump_progress(event)

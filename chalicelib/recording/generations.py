@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from chalicelib.protocol.events import event_id
+from chalicelib.protocol.event_writer import event_id
 from chalicelib.recording import columns, generation_events, outbox
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from chalicelib.providers.report import Progress, Report
     from chalicelib.recording.columns import Result
     from chalicelib.recording.database import Cursor
@@ -201,8 +203,10 @@ def _record_progress(
         source._asdict() | {"progress": columns.progress(progress), "seconds": PROGRESS_SECONDS},
     )
     row = cursor.fetchone()
-    if row is None:
-        return Recorded(Outcome.UNMATCHED)
+    return _of_progress(row, progress, stage) if row else Recorded(Outcome.UNMATCHED)
+
+
+def _of_progress(row: Mapping[str, Any], progress: Progress | None, stage: str) -> Recorded:
     if row["kept_at"] is not None:
         fraction, step, preview = progress or (None, None, None)
         event = generation_events.build_progress(

@@ -69,6 +69,8 @@ class Webhooks:
         self._own_secrets = own_secrets
         self._public_keys = public_keys
         self._clock = clock
+        self._text = ""
+        self._read: dict[str, Configured] = {}  # from the text, by provider
 
     def receive(self, event: HttpEvent) -> Received:
         """Verify and read an HTTP API event.
@@ -106,13 +108,22 @@ class Webhooks:
     def _adapter(self, provider: str) -> tuple[Adapter, Configured]:
         if configuration.NAME.fullmatch(provider) is None:
             raise not_found()
-        found = configuration.find(self._providers(), provider)
+        found = self._configured(provider)
         if found is None and provider == OWN:
             found = Configured(OWN, Keys(secrets=tuple(self._own_secrets().split())), {})
         adapter = registry.adapter(found.adapter) if found else None
         if found is None or adapter is None or not adapter.is_configured(found.keys):
             raise not_found()
         return adapter, found
+
+    def _configured(self, provider: str) -> Configured | None:
+        text = self._providers()
+        if text != self._text:
+            self._text, self._read = text, {}
+        found = self._read.get(provider) or configuration.find(text, provider)
+        if found is not None:
+            self._read[provider] = found
+        return found
 
     def _proof(self, adapter: Adapter, delivery: Delivery, keys: Keys) -> Proof:
         try:

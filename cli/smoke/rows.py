@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from chalicelib.protocol.events import event_id
+from chalicelib.protocol.event_writer import event_id
 from chalicelib.recording import dsn
 from chalicelib.recording.tables import Tables
 
