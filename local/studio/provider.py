@@ -29,7 +29,8 @@ PROVIDERS = (
     *("comfydeploy", "leonardo", "wavespeed", "hmac", "generations"),
 )
 STEPS = 28
-_REPORTS = 2  # of progress, for a provider that sends any
+# seconds before each report of progress, for a provider that sends any, and before the result
+_PAUSES = (0.4, 1.1, 0.4)
 _ATTEMPTS = 10
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 30.0
@@ -80,13 +81,14 @@ class Provider:
             logger.error("a generation failed without a result", exc_info=failure)
 
     async def _generate(self, generation_id: UUID, prompt: str, job: Job) -> None:
-        for number in range(1, _REPORTS + 1):
-            await self._pause(random.uniform(0.6, 1.2))
-            done = number / (_REPORTS + 1)
+        for number, seconds in enumerate(_PAUSES[:-1], 1):
+            await self._pause(seconds)
+            done = number / len(_PAUSES)
             step = f"step {round(done * STEPS)}/{STEPS}"
             body = self._payload(generation_id, job, "running", progress=done, step=step)
             if body is not None:  # called once: progress may be lost
                 await self._call(Webhook(job, generation_id, body), f"msg_{uuid4().hex}")
+        await self._pause(_PAUSES[-1])
         body = await self._result(generation_id, prompt, job)
         await self.report(Webhook(job, generation_id, body))
 
