@@ -34,9 +34,9 @@ TITLES = [
     "Set up",
     "Insert the row",
     "Call the provider",
-    "What arrives",
-    "What it cannot do",
-    "When something fails",
+    "Reports",
+    "Limits",
+    "Failures",
 ]
 URL = f"https://h.example/callbacks/runpod/{GENERATION}/{capability('k', 'runpod', GENERATION)}"
 
