@@ -18,7 +18,7 @@ DEFAULT_MESSAGE = "The generation failed."
 class Result(NamedTuple):
     """The columns of a generation that has ended; None keeps the size and model of the row.
 
-    `outputs` is JSON, a list in the form of docs/providers.md.
+    `outputs` has the form of docs/providers.md.
     """
 
     status: Literal["COMPLETE", "ERROR"]
@@ -27,7 +27,7 @@ class Result(NamedTuple):
     image_width: int | None
     core_model: str | None
     error: FailureDetail | None
-    outputs: str | None
+    outputs: list[events.Output] | None
 
 
 def result(report: Report) -> Result:
@@ -41,13 +41,8 @@ def result(report: Report) -> Result:
         picture and picture.width,
         report.model,
         _error(report.failure) if report.failure else None,
-        json.dumps(outputs(report)) if report.outputs else None,
+        [_output(output) for output in report.outputs] or None,
     )
-
-
-def outputs(report: Report) -> list[events.Output]:
-    """Return a report's outputs in the form that the row and the event have."""
-    return [_output(output) for output in report.outputs]
 
 
 def progress(found: Progress | None) -> str:

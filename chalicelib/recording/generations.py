@@ -110,7 +110,7 @@ def record_result(cursor: Cursor, result: Result, source: Source, *, stage: str)
         stage=stage,
         epoch=ended["epoch"],
         offset=ended["last_offset"],
-        outputs=json.loads(result.outputs) if result.outputs else (),
+        outputs=result.outputs or (),
     )
     outbox.add(cursor, recorded_id, event)
     return Recorded(Outcome.RECORDED, generation_id, recorded_id, event)
@@ -145,7 +145,10 @@ def _end(cursor: Cursor, result: Result, source: Source) -> Ended | None:
 
     The UPDATE waits for other transactions and then checks the status again (READ COMMITTED).
     """
-    values = result._asdict() | {"error": json.dumps(result.error) if result.error else None}
+    values = result._asdict() | {
+        "error": json.dumps(result.error) if result.error else None,
+        "outputs": json.dumps(result.outputs) if result.outputs else None,
+    }
     tables = cursor.tables
     cursor.execute(
         f"""

@@ -176,7 +176,7 @@ def test_the_first_picture_is_the_image_and_all_outputs_are_kept() -> None:
     picture = {"kind": "image", "url": "https://a.example/1.png", "width": 64, "bytes": 7}
     result, repaired = read_both(ERROR | {"status": "COMPLETE", "outputs": [CLIP, picture]})
     assert (result.image_url, result.image_width) == ("https://a.example/1.png", 64)
-    assert json.loads(result.outputs or "") == [UNKNOWN | CLIP, UNKNOWN | picture]
+    assert (result.outputs or []) == [UNKNOWN | CLIP, UNKNOWN | picture]
     assert repaired == ()
 
 
@@ -194,7 +194,7 @@ def test_an_image_that_is_also_an_output_comes_first_and_once() -> None:
     again = {"url": COMPLETE["imageUrl"], "width": 32, "safe": True}
     result, _ = read_both(COMPLETE | {"outputs": [CLIP, again]})
     assert (result.image_url, result.image_width) == (COMPLETE["imageUrl"], 32)
-    kept = json.loads(result.outputs or "")
+    kept = (result.outputs or [])
     assert [output["url"] for output in kept] == [COMPLETE["imageUrl"], CLIP["url"]]
     assert (kept[0]["height"], kept[0]["safe"]) == (1024, True)
 
