@@ -27,7 +27,7 @@ from cli.options import Json, Which, Yes
 HELP = "The generation providers that may call this deployment, and their keys."
 
 Name = Annotated[str, typer.Argument(help="Its name in the callback address.", show_default=False)]
-Show = Annotated[bool, typer.Option("--print", help="Print a key that Herald draws.")]
+Show = Annotated[bool, typer.Option("--print", help="Print a key that Herald has drawn.")]
 
 
 @command("""
@@ -83,9 +83,7 @@ def set_provider(
     which: Which,
     name: Name,
     account: Annotated[str, typer.Option(metavar="ID", help="Our account (fal, Ideogram).")] = "",
-    generate: Annotated[
-        bool, typer.Option("--generate", help="Draw the secret; it is then given to the provider.")
-    ] = False,
+    generate: Annotated[bool, typer.Option("--generate", help="Draw a new key.")] = False,
     show: Show = False,
     capability: Annotated[
         bool, typer.Option("--capability", help="Use a token in the address (Kling, WaveSpeed).")
@@ -102,8 +100,8 @@ def set_provider(
     """Set a provider's key and options. They replace the current ones.
 
     A signing secret is read from stdin; on a terminal, the command asks for it without echoing the
-    input. A key of capabilities is drawn. Your application needs it to compute callback addresses:
-    print it with --print.
+    input. A key of capabilities is drawn once and then kept, unless --generate replaces it. Your
+    application needs it to compute callback addresses: print it with --print.
 
     --json prints {"provider", "proof", "active", "value"}: "value" is the drawn key with --print,
     else null.
@@ -119,13 +117,17 @@ def set_provider(
     entry: dict[str, Any] = {"adapter": adapter} if adapter else {}
     if options := _options(option or []):
         entry["options"] = options
-    value = _value(need, kind, name, account=account, generate=generate)
-    entry |= _stored(kind, [value])
+    kept = keys.entries.get(name, {}).get("token_keys", [])
+    if kind == "capability" and kept and not generate:
+        values = kept
+    else:
+        values = [_value(need, kind, name, account=account, generate=generate)]
+    entry |= _stored(kind, values)
     provider_keys.check_configured(name, entry)
     keys.entries[name] = entry
     keys.write()
-    drawn = value if show and (generate or kind == "capability") else None
-    return _report(herald.title, name, kind, 1, drawn, json=json)
+    drawn = values[0] if show and (generate or kind == "capability") else None
+    return _report(herald.title, name, kind, len(values), drawn, json=json)
 
 
 @command("""

@@ -89,6 +89,14 @@ def test_a_key_of_capabilities_is_drawn_and_makes_addresses(run: Any, manager: A
     assert url == f"https://h.example/callbacks/runpod/{GENERATION}/{token}"
 
 
+def test_an_option_can_be_changed_without_another_key(run: Any, manager: Any) -> None:
+    key = run("provider", "set", "runpod", "--print").stdout
+    again = run("provider", "set", "runpod", "--option", "outputs=output.images", "--print")
+    assert again.stdout == key
+    assert stored(manager)["runpod"].options == {"outputs": "output.images"}
+    assert run("provider", "set", "runpod", "--generate", "--print").stdout != key
+
+
 @pytest.mark.parametrize(
     ("name", "words", "typed", "path"),
     [

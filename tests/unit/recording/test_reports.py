@@ -194,7 +194,7 @@ def test_an_image_that_is_also_an_output_comes_first_and_once() -> None:
     again = {"url": COMPLETE["imageUrl"], "width": 32, "safe": True}
     result, _ = read_both(COMPLETE | {"outputs": [CLIP, again]})
     assert (result.image_url, result.image_width) == (COMPLETE["imageUrl"], 32)
-    kept = (result.outputs or [])
+    kept = result.outputs or []
     assert [output["url"] for output in kept] == [COMPLETE["imageUrl"], CLIP["url"]]
     assert (kept[0]["height"], kept[0]["safe"]) == (1024, True)
 
