@@ -71,7 +71,8 @@ class ProviderKeys:
 
     def find(self, name: str) -> Configured | None:
         """Return a configured provider."""
-        return configuration.find(json.dumps(self.entries), name)
+        entry = self.entries.get(name)
+        return None if entry is None else configuration.configured(name, entry)
 
     def configured(self, name: str) -> Configured:
         """Return a provider; raises CommandError if it is not configured."""
@@ -177,9 +178,9 @@ def _check_base64(value: str) -> None:
 
 def check_configured(name: str, entry: dict[str, Any]) -> None:
     """Raise CommandError unless an entry makes its adapter accept webhooks."""
-    found = configuration.find(json.dumps({name: entry}), name)
-    adapter = registry.adapter(found.adapter) if found else None
-    if found is None or adapter is None or not adapter.is_configured(found.keys):
+    found = configuration.configured(name, entry)
+    adapter = registry.adapter(found.adapter)
+    if adapter is None or not adapter.is_configured(found.keys):
         wanted = NEEDS[entry.get("adapter") or name]
         raise CommandError(f"{name} lacks its key ({wanted.kind}). {wanted.source}")
 

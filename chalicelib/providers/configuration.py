@@ -55,19 +55,17 @@ def read(text: str) -> dict[str, Configured]:
     SettingError
         The value is malformed. The message names the field but never quotes a value.
     """
-    return {name: _configured(name, entry) for name, entry in _entries(text).items()}
+    return {name: configured(name, entry) for name, entry in entries(text).items()}
 
 
-def find(text: str, name: str) -> Configured | None:
-    """Return one provider, or None if the secret's value does not contain it.
+def entries(text: str) -> dict[str, object]:
+    """Return the entries of the secret's value, by provider, without checking them.
 
-    A malformed entry of another provider has no effect. Raises SettingError as `read` does.
+    Raises
+    ------
+    SettingError
+        The value is not a JSON object.
     """
-    entries = _entries(text)
-    return _configured(name, entries[name]) if name in entries else None
-
-
-def _entries(text: str) -> dict[str, object]:
     if not text.strip():
         return {}
     try:
@@ -79,7 +77,8 @@ def _entries(text: str) -> dict[str, object]:
     return found
 
 
-def _configured(name: str, entry: object) -> Configured:
+def configured(name: str, entry: object) -> Configured:
+    """Read one entry; raises SettingError as `read` does."""
     if NAME.fullmatch(name) is None:
         raise SettingError("a provider's name has other characters than a-z, 0-9 and -")
     if not isinstance(entry, dict):

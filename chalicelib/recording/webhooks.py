@@ -70,7 +70,8 @@ class Webhooks:
         self._public_keys = public_keys
         self._clock = clock
         self._text = ""
-        self._read: dict[str, Configured] = {}  # from the text, by provider
+        self._entries: dict[str, object] = {}  # of the text, by provider
+        self._read: dict[str, Configured] = {}
 
     def receive(self, event: HttpEvent) -> Received:
         """Verify and read an HTTP API event.
@@ -119,11 +120,13 @@ class Webhooks:
     def _configured(self, provider: str) -> Configured | None:
         text = self._providers()
         if text != self._text:
-            self._text, self._read = text, {}
-        found = self._read.get(provider) or configuration.find(text, provider)
-        if found is not None:
-            self._read[provider] = found
-        return found
+            self._entries, self._read = configuration.entries(text), {}
+            self._text = text
+        if provider not in self._entries:
+            return None
+        if provider not in self._read:
+            self._read[provider] = configuration.configured(provider, self._entries[provider])
+        return self._read[provider]
 
     def _proof(self, adapter: Adapter, delivery: Delivery, keys: Keys) -> Proof:
         try:

@@ -17,13 +17,10 @@ def test_the_secret_is_read() -> None:
         "fal": Configured("fal", Keys(account="u", jwks={"keys": []}), {}),
         "acme": Configured("hmac", Keys(token_keys=("k",)), {"header": "x-acme"}),
     }
-    assert configuration.find(text, "acme") == configuration.read(text)["acme"]
-    assert configuration.find(text, "runpod") is None
 
 
 def test_a_secret_without_a_value_has_no_provider() -> None:
     assert configuration.read("") == configuration.read(" \n") == {}
-    assert configuration.find("", "fal") is None
 
 
 @pytest.mark.parametrize(
