@@ -104,7 +104,7 @@ def test_an_error_shows_its_message(visit: Callable[[str], StudioPage], user: st
     expect(card).to_contain_text("CUDA out of memory")
     expect(card.locator("img")).to_be_hidden()
     (frame,) = studio.events(card)
-    assert frame["event"]["data"]["error"]["code"] == "PAINTER_REFUSED"
+    assert frame["event"]["data"]["error"]["code"] == "generation_failed"
 
 
 def test_both_tabs_of_a_user_show_the_picture(

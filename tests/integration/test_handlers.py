@@ -49,6 +49,7 @@ def handlers(
     """app/app.py with a runtime in that environment and a separate database."""
     secrets, sns = boto3.client("secretsmanager"), boto3.client("sns")
     secrets.create_secret(Name="database", SecretString=fresh_database)
+    secrets.create_secret(Name="providers")
     secrets.create_secret(Name="webhook", SecretString=WEBHOOK_SECRET)
     topic = sns.create_topic(Name="topic")["TopicArn"]
     secrets.close()
@@ -60,6 +61,7 @@ def handlers(
             "HERALD_API_KEYS_TABLE": "api-keys",
             "HERALD_DATABASE_SCHEMA": "herald",
             "HERALD_DATABASE_SECRET_ARN": "database",
+            "HERALD_PROVIDERS_SECRET_ARN": "providers",
             "HERALD_WEBHOOK_SECRET_ARN": "webhook",
             "HERALD_TOPIC_ARN": topic,
             "HERALD_ERROR_TOPIC_ARN": topic,
