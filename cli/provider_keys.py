@@ -116,12 +116,7 @@ def check_own_secret_is_used(herald: Target) -> None:
     """Raise CommandError if the webhook secret is no longer used, because the providers' secret has
     an entry for Herald's own payload.
     """
-    client, secret_id = herald.client("secretsmanager"), herald.secret_id("providers")
-    try:
-        unset = not has_value(client, secret_id)
-    except client.exceptions.ResourceNotFoundException:  # deployed by an older version
-        return
-    if not unset and ProviderKeys(herald).find("generations"):
+    if _own(herald) is not None:
         raise CommandError(
             "The webhook secret is not used any more: use `./herald provider rotate generations`."
         )
@@ -129,9 +124,18 @@ def check_own_secret_is_used(herald: Target) -> None:
 
 def own_secrets(herald: Target) -> list[str]:
     """Return the active signing secrets of Herald's own payload, newest first."""
-    client, secret_id = herald.client("secretsmanager"), herald.secret_id("providers")
-    found = ProviderKeys(herald).find("generations") if has_value(client, secret_id) else None
+    found = _own(herald)
     return list(found.keys.secrets) if found else herald.secret("webhook").split()
+
+
+def _own(herald: Target) -> Configured | None:
+    """Return the entry for Herald's own payload. A stage of an older version has no such secret."""
+    client, secret_id = herald.client("secretsmanager"), herald.secret_id("providers")
+    try:
+        unset = not has_value(client, secret_id)
+    except client.exceptions.ResourceNotFoundException:
+        return None
+    return None if unset else ProviderKeys(herald).find("generations")
 
 
 def need(name: str, adapter: str | None = None) -> Need:
