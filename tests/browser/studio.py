@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page, Request, WebSocket
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Locator, Page, Request, Route, WebSocket
 
 
 class StudioPage:
@@ -20,6 +25,7 @@ class StudioPage:
         self._address = f"{url}/?{urlencode({'user': user})}"
         self.errors: list[str] = []
         self.frames: list[dict[str, Any]] = []
+        self._first_frame = 0  # of the newest connection
         self.state_loads = 0
         self.loads_at_first = 0
         page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -78,7 +84,33 @@ class StudioPage:
         events = [item for item in items if item.get("event", {}).get("subject") == subject]
         return [item for item in events if not item["event"]["type"].endswith(".progress")]
 
+    @contextmanager
+    def slow_state(self) -> Iterator[Callable[[], None]]:
+        """Delay requests for the application's state until the yielded function is called."""
+        delayed: list[Route] = []
+        pattern = re.compile("/api/generations[?]")
+
+        def delay(route: Route) -> None:
+            delayed.append(route)
+
+        def release() -> None:
+            assert delayed, "the state was not requested"
+            while delayed:
+                delayed.pop().continue_()
+
+        self.page.route(pattern, delay)
+        yield release
+        self.page.unroute(pattern)
+
+    def await_event(self) -> None:
+        """Wait until an event has arrived on the newest connection."""
+        deadline = time.monotonic() + 30
+        while not any(frame["type"] == "event" for frame in self.frames[self._first_frame :]):
+            assert time.monotonic() < deadline, "no event arrived"
+            self.page.wait_for_timeout(20)
+
     def _watch(self, socket: WebSocket) -> None:
+        self._first_frame = len(self.frames)
         socket.on("framereceived", lambda data: self.frames.append(json.loads(data)))
 
     def _count(self, request: Request) -> None:

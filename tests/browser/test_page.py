@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from playwright.sync_api import expect
@@ -45,6 +46,14 @@ def herald(settings: Settings) -> Iterator[tuple[FakeHerald, str]]:
     fake = FakeHerald(settings, store)
     with serving(fake.app, callback), serving(create_app(settings, store), studio):
         yield fake, url
+
+
+@pytest.fixture
+def running(herald: tuple[FakeHerald, str]) -> Iterator[tuple[FakeHerald, str]]:
+    """The same, and no generation has a result before `gate` is set."""
+    herald[0].gate.clear()
+    yield herald
+    herald[0].gate.set()
 
 
 @pytest.fixture
@@ -147,3 +156,89 @@ def test_a_rejected_prompt_shows_why_and_stays_in_its_field(
     expect(field).to_have_value("")
     expect(studio.page.get_by_role("alert")).to_be_hidden()
     studio.expect_picture(studio.card("Two cats"), via="live")
+
+
+def test_a_fraction_a_step_and_a_preview_are_shown_until_the_picture_arrives(
+    visit: Callable[[str], StudioPage], running: tuple[FakeHerald, str]
+) -> None:
+    fake, url = running
+    fake.progress = {
+        "progress": 0.35,
+        "step": "sampling 7/20",
+        "previewUrl": f"{url}/static/herald.svg",
+    }
+    studio = visit("alice")
+    card = studio.generate("Two cats")
+    bar = card.get_by_role("progressbar", name="Progress of Two cats")
+    expect(bar).to_have_attribute("aria-valuenow", "35")
+    expect(bar).to_have_attribute("aria-valuetext", "35%, sampling 7/20")
+    expect(card.locator(".how")).to_have_text("sampling 7/20")
+    expect(card.get_by_role("img", name="Preview of Two cats")).to_be_visible()
+    fake.gate.set()
+    studio.expect_picture(card, via="live")
+    expect(card.get_by_role("img", name="Two cats", exact=True)).to_be_visible()
+    expect(card.get_by_role("progressbar")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("motion", "filled"), [("no-preference", False), ("reduce", True)])
+def test_progress_without_a_fraction_looks_like_no_fraction(
+    visit: Callable[[str], StudioPage],
+    running: tuple[FakeHerald, str],
+    motion: Literal["no-preference", "reduce"],
+    filled: bool,
+) -> None:
+    running[0].progress = {"step": "loading the model"}
+    studio = visit("alice")
+    studio.page.emulate_media(reduced_motion=motion)
+    card = studio.generate("Two cats")
+    expect(card.locator(".how")).to_have_text("loading the model")
+    bar = card.get_by_role("progressbar")
+    expect(bar).not_to_have_attribute("aria-valuenow", re.compile(".*"))
+    expect(bar).to_have_attribute("aria-valuetext", "loading the model")
+    widths = bar.evaluate("bar => [bar, bar.firstElementChild].map((part) => part.offsetWidth)")
+    animation = bar.evaluate("bar => getComputedStyle(bar.firstElementChild).animationName")
+    # A part of the bar that does not move would be read as a fraction.
+    assert (widths[1] == widths[0], animation == "none") == (filled, filled)
+    assert widths[1] > 0
+
+
+def test_a_preview_that_is_no_picture_is_not_shown(
+    visit: Callable[[str], StudioPage], running: tuple[FakeHerald, str]
+) -> None:
+    running[0].progress = {"progress": 0.5, "previewUrl": f"{running[1]}/healthz"}
+    studio = visit("alice")
+    with studio.page.expect_response("**/healthz"):
+        card = studio.generate("Two cats")
+    expect(card.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "50")
+    expect(card.locator("img")).to_be_hidden()
+
+
+def test_a_preview_disappears_when_the_generation_fails(
+    visit: Callable[[str], StudioPage], running: tuple[FakeHerald, str]
+) -> None:
+    fake, url = running
+    fake.progress = {"previewUrl": f"{url}/static/herald.svg"}
+    card = visit("alice").generate("Please fail")
+    expect(card.locator("img")).to_be_visible()
+    fake.gate.set()
+    expect(card).to_have_attribute("data-status", "ERROR")
+    expect(card).to_contain_text("CUDA out of memory")
+    expect(card.locator("img")).to_be_hidden()
+
+
+def test_a_page_that_reloads_shows_the_progress_of_a_running_generation(
+    visit: Callable[[str], StudioPage], running: tuple[FakeHerald, str]
+) -> None:
+    running[0].progress = {"progress": 0.35, "step": "sampling 7/20"}
+    studio = visit("alice")
+    card = studio.generate("Two cats")
+    expect(card.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "35")
+    # The progress arrives before the state, and therefore before the card.
+    with studio.slow_state() as continue_loading:
+        studio.page.reload()
+        studio.expect_state("live")
+        studio.await_event()
+        continue_loading()
+    expect(card).to_have_attribute("data-via", "state")
+    expect(card.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "35")
+    expect(card.locator(".how")).to_have_text("sampling 7/20")

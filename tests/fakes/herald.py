@@ -57,8 +57,9 @@ class FakeHerald:
     """Herald with its streams in memory.
 
     The next webhooks get the responses in `answers`, and the owner gets a notice for each. Later
-    webhooks are accepted. While `refusing` is true, no client can connect. Webhooks wait until
-    `gate` is set.
+    webhooks are accepted. While `refusing` is true, no client can connect. Webhooks with a result
+    wait until `gate` is set. The others send `progress`, the fields of a progress event, if it is
+    set.
     """
 
     def __init__(self, settings: Settings, store: MemoryStore) -> None:
@@ -73,6 +74,8 @@ class FakeHerald:
         self.gate.set()
         self.answers: list[tuple[int, dict[str, str]]] = []
         self.webhooks: list[dict[str, str]] = []
+        self.progress: dict[str, Any] | None = None
+        self._running: dict[str, dict[str, Any]] = {}
         self.app = Starlette(
             routes=[
                 Route("/callbacks/replicate/{generation}", self._callback, methods=["POST"]),
@@ -94,6 +97,7 @@ class FakeHerald:
         prediction = json.loads(body)
         row = self._store.rows[request.path_params["generation"]]
         if prediction["status"] == "processing":
+            await self._report(row)
             return JSONResponse({})
         self.webhooks.append(headers)
         await asyncio.to_thread(self.gate.wait)
@@ -107,6 +111,7 @@ class FakeHerald:
             error = {"code": "generation_failed", "message": prediction["error"]}
             result = {"status": "ERROR", "error": error}
         row.update(result, updatedAt=timestamp(datetime.now(UTC)))
+        self._running.pop(row["id"], None)
         await self._publish(row)
         return JSONResponse({})
 
@@ -129,6 +134,24 @@ class FakeHerald:
         stream.append(frame)
         for socket in list(self._sockets.get(row["user"], ())):
             await socket.send_json({**frame, "replayed": False})
+
+    async def _report(self, row: dict[str, Any]) -> None:
+        """Send the scripted progress, and keep it for clients that connect later."""
+        if self.progress is None:
+            return
+        known = {"progress": None, "step": None, "previewUrl": None, **self.progress}
+        event = {
+            "id": str(uuid4()),
+            "type": "herald.generation.progress",
+            "subject": row["id"],
+            "time": timestamp(datetime.now(UTC)),
+            "userid": row["user"],
+            "data": {"status": "PENDING", "prompt": None, **known},
+        }
+        frame = {"type": "event", "epoch": None, "offset": None, "replayed": False, "event": event}
+        self._running[row["id"]] = frame
+        for socket in list(self._sockets.get(row["user"], ())):
+            await socket.send_json(frame)
 
     async def _notify(self, row: dict[str, Any]) -> None:
         names = ("prompt", "imageUrl", "imageHeight", "imageWidth", "coreModel", "createdAt")
@@ -180,6 +203,9 @@ class FakeHerald:
                     await socket.send_json({"type": "gap", "re": frame["id"], **place, **reason})
                 elif resume:
                     await self._replay(socket, stream[since:], frame["id"])
+                for progress in self._running.values():
+                    if progress["event"]["userid"] == user:
+                        await socket.send_json(progress)
             case "history":
                 since = frame["since"]
                 await self._replay(socket, stream[since : since + frame["limit"]], frame["id"])

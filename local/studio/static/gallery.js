@@ -11,6 +11,8 @@ export class Gallery {
   #template;
   /** @type {Map<string, HTMLElement>} */
   #cards = new Map();
+  /** Progress that arrived before its card, for example after a reload. */
+  #early = new Map();
 
   constructor({ list, empty, template }) {
     this.#list = list;
@@ -20,6 +22,7 @@ export class Gallery {
 
   clear() {
     this.#cards.clear();
+    this.#early.clear();
     this.#list.replaceChildren();
     this.#empty.hidden = true;
   }
@@ -44,40 +47,55 @@ export class Gallery {
     card.dataset.via = via;
     set(card, ".status", STATUS[generation.status]);
     set(card, ".how", how);
-    const image = card.querySelector("img");
-    const message = card.querySelector(".message");
-    const failed = generation.status === "ERROR";
-    message.hidden = !failed;
-    message.textContent = failed ? (generation.error?.message ?? "The generation failed.") : "";
-    if (generation.status === "COMPLETE") {
-      image.alt = generation.prompt;
-      image.src = generation.imageUrl;
-      image.hidden = false;
-      image.onerror = () => {
-        image.hidden = true;
-        message.hidden = false;
-        message.textContent = "The picture could not be loaded.";
-      };
+    if (generation.status === "PENDING") {
+      const early = this.#early.get(id);
+      if (early) this.progress(id, early);
+    } else {
+      this.#end(card, generation);
     }
+    this.#early.delete(id);
     return card;
   }
 
-  /** Shows how far a running generation is; a fraction or a step may be unknown. */
-  progress(id, { progress, step, previewUrl }) {
+  /** Shows how far a running generation is. Each of the three can be unknown (null). */
+  progress(id, data) {
     const card = this.#cards.get(id);
-    if (!card || card.dataset.status !== "PENDING") return;
+    if (!card) this.#early.set(id, data);
+    if (card?.dataset.status !== "PENDING") return;
+    const { progress, step, previewUrl } = data;
     const bar = card.querySelector(".progress");
-    if (progress !== null) {
-      const percent = Math.round(progress * 100);
+    const percent = progress === null ? null : Math.round(progress * 100);
+    const words = [percent === null ? null : `${percent}%`, step];
+    bar.setAttribute("aria-valuetext", words.filter(Boolean).join(", ") || "running");
+    if (percent !== null) {
       bar.setAttribute("aria-valuenow", String(percent));
       bar.style.setProperty("--done", `${percent}%`);
     }
     set(card, ".how", step ?? "");
     const image = card.querySelector("img");
-    if (previewUrl) {
-      image.src = previewUrl;
-      image.hidden = false;
-    }
+    if (!previewUrl || image.src === previewUrl) return;
+    image.alt = `Preview of ${card.querySelector(".prompt").textContent}`;
+    image.onerror = () => (image.hidden = true); // a preview can also be a video
+    image.src = previewUrl;
+    image.hidden = false;
+  }
+
+  /** Shows a picture or an error, in place of the progress. */
+  #end(card, { status, prompt, imageUrl, error }) {
+    const image = card.querySelector("img");
+    const message = card.querySelector(".message");
+    card.querySelector(".progress").hidden = true;
+    const fail = (text) => {
+      image.hidden = true;
+      message.hidden = false;
+      message.textContent = text;
+    };
+    if (status === "ERROR") return fail(error?.message ?? "The generation failed.");
+    message.hidden = true;
+    image.alt = prompt;
+    image.onerror = () => fail("The picture could not be loaded.");
+    image.src = imageUrl;
+    image.hidden = false;
   }
 
   #add(id, generation) {
@@ -85,6 +103,7 @@ export class Gallery {
     card.dataset.id = id;
     card.dataset.created = generation.createdAt;
     set(card, ".prompt", generation.prompt);
+    card.querySelector(".progress").setAttribute("aria-label", `Progress of ${generation.prompt}`);
     const when = card.querySelector(".when");
     when.dateTime = generation.createdAt;
     when.textContent = new Date(generation.createdAt).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
