@@ -41,15 +41,15 @@ class Delivery(NamedTuple):
     progress: dict[str, Any]
     result: dict[str, Any]
     connected: float
+    progress_received: float
     callback: float
     received: float
 
     def __str__(self) -> str:
-        step = json.dumps(self.progress["event"]["data"]["step"])
-        result = json.dumps(self.result, indent=2)
+        progress, result = (json.dumps(part, indent=2) for part in (self.progress, self.result))
         return (
             f"\nReplicate called {self.url}\n\n"
-            f"First, the WebSocket client received progress: {step}\n"
+            f"First, the WebSocket client received progress:\n{progress}\n\n"
             f"Then it received the result:\n{result}\n\n{self.legs()}\n"
         )
 
@@ -59,14 +59,15 @@ class Delivery(NamedTuple):
             f"  {leg:22} {seconds * 1000:6.0f} ms{since}"
             for leg, seconds, since in [
                 ("connected and welcomed", self.connected, ""),
-                ("callback answered", self.callback, " after the webhook was sent"),
-                ("event received", self.received, " after the webhook was sent"),
+                ("progress received", self.progress_received, " after its webhook was sent"),
+                ("callback answered", self.callback, " after the result's webhook was sent"),
+                ("result received", self.received, " after the result's webhook was sent"),
             ]
         )
 
 
 def deliver_one(environment: Mapping[str, str]) -> Delivery:
-    """Insert a generation, connect as its owner, call the webhook and wait for the event.
+    """Insert a generation, connect as its owner, call the webhook twice, and wait for both events.
 
     Raises
     ------
@@ -80,14 +81,16 @@ def deliver_one(environment: Mapping[str, str]) -> Delivery:
             client.send(json.dumps({"action": "hello", "id": 1}))
             _await(client, lambda frame: frame["type"] == "welcome")
             connected = time.monotonic() - began
+            sent = time.monotonic()
             url = _call_webhook(environment, generation, "running")
-            progress = _await(client, lambda frame: _concerns(frame, generation))
+            progress = _await(client, lambda frame: is_about(frame, generation, progress=True))
+            after = time.monotonic() - sent
             sent = time.monotonic()
             _call_webhook(environment, generation, "succeeded")
             answered = time.monotonic() - sent
-            result = _await(client, lambda frame: _concerns(frame, generation))
+            result = _await(client, lambda frame: is_about(frame, generation, progress=False))
             received = time.monotonic() - sent
-            return Delivery(url, progress, result, connected, answered, received)
+            return Delivery(url, progress, result, connected, after, answered, received)
     except (WebSocketException, OSError, httpx.HTTPError) as error:
         raise SetupError(f"The demo failed: {type(error).__name__}: {error}") from error
 
@@ -111,8 +114,14 @@ def _await(client: ClientConnection, wanted: Any) -> dict[str, Any]:
     raise SetupError(f"No notification within {_PATIENCE:.0f} s; see `python -m local logs`.")
 
 
-def _concerns(frame: dict[str, Any], generation: str) -> bool:
-    return bool(frame["type"] == "event" and frame["event"]["subject"] == generation)
+def is_about(frame: dict[str, Any], generation: str, *, progress: bool) -> bool:
+    """Return whether a frame is a generation's progress, or its result.
+
+    Progress can be delivered twice, so a frame after the progress need not be the result.
+    """
+    if frame["type"] != "event" or frame["event"]["subject"] != generation:
+        return False
+    return bool((frame["event"]["type"] == "herald.generation.progress") == progress)
 
 
 def _insert_pending(environment: Mapping[str, str]) -> str:
