@@ -121,6 +121,7 @@ class Stack:
     def _healthy(self, state: State) -> bool:
         return bool(
             self.env_file.exists()
+            and self._provider_keys.exists()
             and state.postgres
             and state.postgres.running()
             and state.emulator

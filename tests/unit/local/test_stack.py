@@ -65,3 +65,17 @@ def test_a_stack_that_is_not_up_says_how_to_start_it(tmp_path: Path) -> None:
 def test_a_stack_that_was_never_started_goes_down_quietly(tmp_path: Path) -> None:
     assert Stack(tmp_path / "nowhere").down() == 0
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("missing", [None, "stack.env", "provider-keys.json"])
+def test_a_stack_with_a_missing_file_is_not_healthy(
+    missing: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("stack.env", "provider-keys.json"):
+        if name != missing:
+            write_private(tmp_path / name, "")
+    State(postgres=SERVER, emulator=Emulator(4566, "key", "secret")).save(tmp_path / "state.json")
+    monkeypatch.setattr(Postgres, "running", lambda _: True)
+    monkeypatch.setattr(Emulator, "healthy", lambda _: True)
+    monkeypatch.setattr("local.stack.answers", lambda _: True)
+    assert Stack(tmp_path).healthy() == (missing is None)
