@@ -6,11 +6,24 @@ import pytest
 
 from chalicelib.providers import registry
 from chalicelib.providers.delivery import Delivery
+from chalicelib.providers.report import Progress
 from tests.unit.providers.samples import GENERATION
 from tooling.providers.samples import Job, State, sample, states
 
 URLS = ("https://images.example/1.png", "https://images.example/2.png")
 JOB = Job(GENERATION, "p1", URLS, progress=0.25)
+OUTPUTS = {
+    "bfl": URLS[:1],
+    "luma": URLS[:1],
+    "sagemaker": ("https://s3.eu-central-1.amazonaws.com/bucket/1.png",),
+}
+# the fraction and the step, of the providers that report either
+PROGRESS = {
+    "comfydeploy": (0.25, "step 14/28"),
+    "generations": (0.25, "step 14/28"),
+    "hmac": (0.25, None),
+    "replicate": (None, "step 14/28"),
+}
 EACH = [(provider, state) for provider in sorted(registry.NAMES) for state in states(provider)]
 
 
@@ -25,7 +38,11 @@ def test_a_sample_is_read_as_its_state(provider: str, state: State) -> None:
     assert (report.failure is not None) == (state in ("failed", "moderated", "canceled"))
     if report.failure is not None and state == "moderated":
         assert report.failure.code.value == "moderated"
-    assert bool(report.outputs) == (state == "succeeded")
+    urls = tuple(output.url for output in report.outputs)
+    assert urls == (OUTPUTS.get(provider, URLS) if state == "succeeded" else ())
+    if state == "running":
+        known = Progress(*PROGRESS[provider]) if provider in PROGRESS else None
+        assert report.progress == known
     if provider not in ("generations", "sagemaker"):
         assert report.provider_id == "p1"
 
