@@ -10,6 +10,7 @@ import re
 from math import isfinite
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from chalicelib.providers.report import Kind, Output
 
@@ -102,6 +103,14 @@ def type_of(body: Mapping[str, object]) -> str | None:
     words = (body.get(name) for name in ("type", "event", "status", "state"))
     found = next((word for word in words if isinstance(word, str)), "")
     return found if _WORD.fullmatch(found) else None
+
+
+def uuid(value: object) -> str | None:
+    """Return a UUID in its canonical form, with lower-case letters and dashes."""
+    try:
+        return str(UUID(str(value)))
+    except ValueError:
+        return None
 
 
 def number(value: object) -> float | None:

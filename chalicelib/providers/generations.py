@@ -8,9 +8,9 @@ the report is used.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from chalicelib.errors import Refused
+from chalicelib.providers import fields
 from chalicelib.providers.adapter import Adapter
 from chalicelib.providers.details import Details
 from chalicelib.providers.report import ErrorCode, Failure, Progress, Report, State, result
@@ -29,7 +29,7 @@ def check(body: Mapping[str, object], reports: list[Report]) -> None:
     """Raise Refused (422), naming the first malformed field."""
     if "generationId" not in body:
         raise _refused("generationId", "is required")
-    if _generation_id(body) is None:
+    if fields.uuid(body.get("generationId")) is None:
         raise _refused("generationId", "must be a UUID")
     if str(body.get("status")) not in _STATES:
         raise _refused("status", "must be PENDING, COMPLETE or ERROR")
@@ -40,7 +40,7 @@ def check(body: Mapping[str, object], reports: list[Report]) -> None:
 def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
     """Read a report."""
     state = _STATES.get(str(body.get("status")))
-    own = _generation_id(body)
+    own = fields.uuid(body.get("generationId"))
     if state is None or own is None:
         return []
     details = Details(body)
@@ -60,15 +60,8 @@ def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
     return [report._replace(repaired=details.repaired)]
 
 
-def _generation_id(body: Mapping[str, object]) -> str | None:
-    try:
-        return str(UUID(str(body.get("generationId"))))
-    except ValueError:
-        return None
-
-
 def _failure(details: Details) -> Failure:
-    """Read the error; a code of one's own is kept beside the one of Herald's list."""
+    """Read the error. A code that is not in Herald's list is kept as the provider's code."""
     word, message = details.error()
     code = _CODES.get(word or "")
     return Failure(code or ErrorCode.FAILED, message, None if code else word)

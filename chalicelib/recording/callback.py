@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, cast
-from uuid import UUID
 
 from chalicelib import metrics, telemetry
 from chalicelib.aws.invocation import deadline_of
@@ -16,6 +15,7 @@ from chalicelib.errors import (
     ServiceError,
     SettingError,
 )
+from chalicelib.providers import fields
 from chalicelib.recording import webhooks
 from chalicelib.recording.generations import Outcome, Recorded, Source
 from chalicelib.recording.webhooks import OWN
@@ -66,8 +66,10 @@ class Callback:
         return answer
 
     def _record_all(self, received: Received, deadline: float) -> HttpResponse:
+        if not received.reports:
+            return _ignored()
         answers = [self._record(received, report, deadline) for report in received.reports]
-        return max(answers, key=lambda answer: answer["statusCode"], default=_ignored())
+        return max(answers, key=lambda answer: answer["statusCode"])
 
     def _record(self, received: Received, report: Report, deadline: float) -> HttpResponse:
         source = _source(received, report)
@@ -91,17 +93,10 @@ class Callback:
 def _source(received: Received, report: Report) -> Source:
     return Source(
         None if received.provider == OWN else received.provider,
-        received.generation_id or _uuid(report.generation_id),
+        received.generation_id or fields.uuid(report.generation_id),
         report.provider_id,
         received.delivery_id,
     )
-
-
-def _uuid(text: str | None) -> str | None:
-    try:
-        return str(UUID(text or ""))
-    except ValueError:
-        return None
 
 
 def _unknown(received: Received) -> Refused:
@@ -140,8 +135,8 @@ def _ignored() -> HttpResponse:
 def _report_repairs(generation_id: str | None, repaired: tuple[str, ...]) -> None:
     if repaired:
         telemetry.emit({metrics.DETAILS_REPAIRED: len(repaired)})
-        fields = ", ".join(repaired)
-        telemetry.warning("details repaired", generation_id=generation_id, fields=fields)
+        names = ", ".join(repaired)
+        telemetry.warning("details repaired", generation_id=generation_id, fields=names)
 
 
 def _refusal(exc: Refused) -> HttpResponse:

@@ -63,18 +63,14 @@ class Recorder:
             if recorded.event_id is None:
                 self._publish_progress(recorded.event, deadline)
             else:
-                self._publish(recorded.event_id, recorded.event, deadline)
+                publish_and_mark(
+                    self._database,
+                    self._publisher,
+                    recorded.event_id,
+                    recorded.event,
+                    deadline=deadline,
+                )
         return recorded
-
-    def _publish(self, event_id: str, event: str, deadline: float) -> None:
-        if not self._publisher.publish_or_report(event, event_id=event_id, deadline=deadline):
-            return
-        try:
-            self._database.run(
-                lambda cursor: outbox.mark_published(cursor, [event_id]), deadline=deadline
-            )
-        except DatabaseError as exc:  # the relay publishes it again, under the same id
-            telemetry.warning("event published but not marked", event_id=event_id, error=str(exc))
 
     def _publish_progress(self, event: str, deadline: float) -> None:
         """Publish progress in one try: it may be lost, and a newer one follows."""
@@ -127,3 +123,18 @@ class Recorder:
             )
         except DatabaseError:
             return None
+
+
+def publish_and_mark(
+    database: Database, publisher: Publisher, event_id: str, event: str, *, deadline: float
+) -> None:
+    """Publish an event of the outbox, and mark it as published.
+
+    If either fails, the relay publishes it again, under the same id.
+    """
+    if not publisher.publish_or_report(event, event_id=event_id, deadline=deadline):
+        return
+    try:
+        database.run(lambda cursor: outbox.mark_published(cursor, [event_id]), deadline=deadline)
+    except DatabaseError as exc:
+        telemetry.warning("event published but not marked", event_id=event_id, error=str(exc))

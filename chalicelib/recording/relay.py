@@ -14,6 +14,7 @@ from chalicelib.errors import DatabaseError, PublishFailed
 from chalicelib.recording import outbox, unmatched
 from chalicelib.recording.generations import Outcome
 from chalicelib.recording.publishing import BATCH, Publisher
+from chalicelib.recording.recorder import publish_and_mark
 
 if TYPE_CHECKING:
     from chalicelib.aws.lambda_events import LambdaContext
@@ -105,11 +106,10 @@ def match(database: Database, publisher: Publisher, *, stage: str, deadline: flo
         if recorded is None:
             break
         matched += recorded.outcome is Outcome.RECORDED
-        event_id, event = recorded.event_id, recorded.event
-        if event_id is None or event is None:
-            continue
-        if publisher.publish_or_report(event, event_id=event_id, deadline=deadline):
-            database.run(partial(outbox.mark_published, event_ids=[event_id]), deadline=deadline)
+        if recorded.event_id is not None and recorded.event is not None:
+            publish_and_mark(
+                database, publisher, recorded.event_id, recorded.event, deadline=deadline
+            )
     return matched
 
 
@@ -119,14 +119,15 @@ def purge(
     """Delete rows that are older than their retention, in small transactions, until the time runs
     out.
     """
-    purged = database.run(unmatched.purge, deadline=deadline)
-    while time.monotonic() + ROUND_SECONDS < deadline:
-        deleted = database.run(
-            partial(outbox.purge, retention_days=retention_days, limit=limit), deadline=deadline
-        )
-        purged += deleted
-        if deleted < limit:
-            break
+    purged = 0
+    for some in (
+        partial(unmatched.purge, limit=limit),
+        partial(outbox.purge, retention_days=retention_days, limit=limit),
+    ):
+        deleted = limit
+        while deleted >= limit and time.monotonic() + ROUND_SECONDS < deadline:
+            deleted = database.run(some, deadline=deadline)
+            purged += deleted
     return purged
 
 

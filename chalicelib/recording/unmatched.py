@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from chalicelib.recording.database import Cursor
 
 KEEP_HOURS = 24
-_UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 
 
 def keep(cursor: Cursor, result: Result, source: Source) -> None:
@@ -66,13 +65,17 @@ def match_one(cursor: Cursor, *, stage: str) -> Recorded | None:
     return generations.record_result(cursor, Result(**found["result"]), source, stage=stage)
 
 
-def purge(cursor: Cursor) -> int:
-    """Delete the results that no generation has matched in KEEP_HOURS; return their number."""
+def purge(cursor: Cursor, *, limit: int) -> int:
+    """Delete some results that no generation has matched in KEEP_HOURS, and commit; return their
+    number. If it is `limit`, more may be left.
+    """
+    table = cursor.tables.unmatched_reports
     cursor.execute_and_commit(
         f"""
-        DELETE FROM {cursor.tables.unmatched_reports}
-        WHERE received_at < now() - make_interval(hours => %s)
+        DELETE FROM {table} WHERE key IN (
+            SELECT key FROM {table} WHERE received_at < now() - make_interval(hours => %s)
+            LIMIT %s FOR UPDATE SKIP LOCKED)
         """,
-        (KEEP_HOURS,),
+        (KEEP_HOURS, limit),
     )
     return cursor.rowcount

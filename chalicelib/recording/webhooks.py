@@ -11,7 +11,6 @@ import binascii
 import json
 import time
 from typing import TYPE_CHECKING, NamedTuple
-from uuid import UUID
 
 from chalicelib import metrics, telemetry
 from chalicelib.aws.invocation import lower_headers
@@ -71,7 +70,7 @@ class Webhooks:
         self._clock = clock
         self._text = ""
         self._entries: dict[str, object] = {}  # of the text, by provider
-        self._read: dict[str, Configured] = {}
+        self._parsed: dict[str, Configured] = {}
 
     def receive(self, event: HttpEvent) -> Received:
         """Verify and read an HTTP API event.
@@ -120,13 +119,13 @@ class Webhooks:
     def _configured(self, provider: str) -> Configured | None:
         text = self._providers()
         if text != self._text:
-            self._entries, self._read = configuration.entries(text), {}
+            self._entries, self._parsed = configuration.entries(text), {}
             self._text = text
         if provider not in self._entries:
             return None
-        if provider not in self._read:
-            self._read[provider] = configuration.configured(provider, self._entries[provider])
-        return self._read[provider]
+        if provider not in self._parsed:
+            self._parsed[provider] = configuration.configured(provider, self._entries[provider])
+        return self._parsed[provider]
 
     def _proof(self, adapter: Adapter, delivery: Delivery, keys: Keys) -> Proof:
         try:
@@ -214,10 +213,10 @@ def not_found() -> Refused:
 def _generation_id(path: Mapping[str, str]) -> str | None:
     if "generation" not in path:
         return None
-    try:
-        return str(UUID(path["generation"]))
-    except ValueError as exc:
-        raise not_found() from exc
+    found = fields.uuid(path["generation"])
+    if found is None:
+        raise not_found()
+    return found
 
 
 def _decoded(body: bytes) -> Mapping[str, object]:
