@@ -32,6 +32,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from benchmarks import BUILD
 from chalicelib.recording import generation_events
 from local import tokens
+from tooling import stack_env
 
 if TYPE_CHECKING:
     from chalicelib.recording.rows import Generation
@@ -399,8 +400,7 @@ def main() -> None:
     parser.add_argument("--burst", type=int, default=500, help="events per burst")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    lines = options.stack_env.read_text().splitlines()
-    env = dict(line.split("=", 1) for line in lines if "=" in line)
+    env = stack_env.read(options.stack_env)
     found = asyncio.run(measure(env, options))
     report(found, options)
     BUILD.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ import psycopg2
 
 from benchmarks import BUILD
 from benchmarks.path import CLIENTS, Clients, percentiles
+from tooling import stack_env
 from tooling.providers import signing
 
 RATIO = "results_p95_under_progress"
@@ -122,8 +123,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=50, help="reports of progress a second")
     parser.add_argument("--rounds", type=int, default=4)
     options = parser.parse_args()
-    lines = options.stack_env.read_text().splitlines()
-    env = dict(line.split("=", 1) for line in lines if "=" in line)
+    env = stack_env.read(options.stack_env)
     rows = {name: percentiles(v) for name, v in asyncio.run(measure(env, options)).items()}
     for name, row in rows.items():
         print(f"  {name:14} p50 {row['p50']:7.1f}   p95 {row['p95']:7.1f}   p99 {row['p99']:7.1f}")

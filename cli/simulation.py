@@ -75,8 +75,7 @@ def prepare(
         now=time.time(),
         name=provider,
     )
-    token = [] if signed.token is None else [signed.token]
-    url = "/".join([herald.output("callbacks_url"), provider, generation, *token])
+    url = signed.url(herald.output("callbacks_url"), provider, generation)
     return Webhook(generation, body, url, signed.headers)
 
 

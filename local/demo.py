@@ -153,7 +153,7 @@ def _call_webhook(environment: Mapping[str, str], generation: str, state: State)
         delivery_id=f"msg_{uuid.uuid4().hex}",
         now=time.time(),
     )
-    url = f"{environment['HERALD_CALLBACKS_URL']}/{_PROVIDER}/{generation}"
+    url = signed.url(environment["HERALD_CALLBACKS_URL"], _PROVIDER, generation)
     headers = {"content-type": "application/json", **signed.headers}
     response = httpx.post(url, content=body, headers=headers, timeout=30, trust_env=False)
     if response.status_code >= 300:

@@ -71,11 +71,11 @@ class Provider:
             delivery_id=delivery_id or str(uuid.uuid4()),
             now=time.time() - age,
         )
-        parts = [self._url, self.name, *([generation] if in_path else [])]
-        if found.token is not None and without != "token":
-            parts.append(found.token)
+        if without == "token":
+            found = found._replace(token=None)
+        url = found.url(self._url, self.name, generation if in_path else None)
         headers = {name: value for name, value in found.headers.items() if name != without}
-        return "/".join(parts), {**headers, "content-type": "application/json"}
+        return url, {**headers, "content-type": "application/json"}
 
     def call(self, body: bytes, generation: str, **options: Any) -> httpx.Response:
         """Send a webhook; the options are those of `signed`."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -13,13 +12,13 @@ from urllib.parse import urlsplit
 import httpx
 import psycopg2
 from botocore.exceptions import BotoCoreError, ClientError
-from standardwebhooks import Webhook
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import connect
 
 from cli.console import CommandError, note, uninterrupted
 from cli.provider_keys import own_secrets
 from cli.smoke import rows, tables
+from tooling.providers import samples, signing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -215,9 +214,8 @@ class _Generation:
         with httpx.Client(timeout=30, trust_env=not _is_local(url)) as client:
             while True:
                 try:
-                    response = client.post(
-                        url, content=body, headers=self._headers(secrets[0], body)
-                    )
+                    headers = self._headers(secrets[0], body)
+                    response = client.post(url, content=body, headers=headers)
                     response.raise_for_status()
                     break
                 except httpx.HTTPError as exc:
@@ -225,25 +223,20 @@ class _Generation:
         if "outcome" not in response.json():
             raise Failed(f"The webhook was answered {response.text}")
 
-    def _body(self) -> str:
-        return json.dumps(
-            {
-                "generationId": self.id,
-                "status": "COMPLETE",
-                "imageUrl": f"https://images.example.com/{self.id}.png",
-                "imageHeight": 1024,
-                "imageWidth": 1024,
-            }
-        )
+    def _body(self) -> bytes:
+        job = samples.Job(self.id, "", (f"https://images.example.com/{self.id}.png",))
+        return samples.sample("generations", "succeeded", job) or b""
 
-    def _headers(self, secret: str, body: str) -> dict[str, str]:
-        now = datetime.now(UTC)
-        return {
-            "content-type": "application/json",
-            "webhook-id": self.webhook_id,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": Webhook(secret).sign(self.webhook_id, now, body),
-        }
+    def _headers(self, secret: str, body: bytes) -> dict[str, str]:
+        signed = signing.sign(
+            "generations",
+            body,
+            {"secret": secret},
+            generation_id=self.id,
+            delivery_id=self.webhook_id,
+            now=time.time(),
+        )
+        return {**signed.headers, "content-type": "application/json"}
 
     def _await_event(self) -> None:
         self._await_frame(

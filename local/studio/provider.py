@@ -142,12 +142,12 @@ class Provider:
             delivery_id=delivery_id,
             now=time.time(),
         )
-        parts = [self._settings.callbacks_url, name]
-        if name not in ("generations", "leonardo"):  # they call one address for all generations
-            parts += [generation, *([signed.token] if signed.token else [])]
+        # these two call one address for all generations
+        place = None if name in ("generations", "leonardo") else generation
+        url = signed.url(self._settings.callbacks_url, name, place)
         headers = {**signed.headers, "content-type": "application/json"}
         try:
-            answer = await self._client.post("/".join(parts), content=webhook.body, headers=headers)
+            answer = await self._client.post(url, content=webhook.body, headers=headers)
         except httpx.TransportError as exc:
             logger.warning("webhook %s: %s", delivery_id, exc or type(exc).__name__)
             return 0, 0.0

@@ -50,20 +50,21 @@ def whsec() -> str:
 
 def secret(keys: SigningKeys) -> str:
     """Return the value of the secret `herald-<stage>-providers` that verifies these keys."""
-    return json.dumps({name: _entry(found) for name, found in keys.items()})
+    return json.dumps({name: entry(found) for name, found in keys.items()})
 
 
-def _entry(keys: Mapping[str, str]) -> dict[str, object]:
-    entry: dict[str, object] = {}
+def entry(keys: Mapping[str, str]) -> dict[str, object]:
+    """Return a provider's entry in that secret."""
+    found: dict[str, object] = {}
     if "secret" in keys:
-        entry["secrets"] = [keys["secret"]]
+        found["secrets"] = [keys["secret"]]
     if "token_key" in keys:
-        entry["token_keys"] = [keys["token_key"]]
+        found["token_keys"] = [keys["token_key"]]
     if "private_key" in keys:
-        entry |= {"account": keys["user_id"], "jwks": jwks(keys["private_key"])}
+        found |= {"account": keys["user_id"], "jwks": jwks(keys["private_key"])}
     if options := {name: keys[name] for name in HMAC_OPTIONS if name in keys}:
-        entry["options"] = options
-    return entry
+        found["options"] = options
+    return found
 
 
 def private_key(pem: str) -> Ed25519PrivateKey:

@@ -27,6 +27,11 @@ class Signed(NamedTuple):
     headers: dict[str, str]
     token: str | None = None
 
+    def url(self, callbacks: str, provider: str, generation: str | None) -> str:
+        """Return the address below `callbacks`, of one generation or of the whole account."""
+        parts = (callbacks, provider, generation, self.token if generation else None)
+        return "/".join(part for part in parts if part is not None)
+
 
 def sign(
     provider: str,
@@ -53,13 +58,7 @@ def standard_webhooks(
     """Return the headers of Standard Webhooks, made by its own library."""
     moment = datetime.fromtimestamp(now, UTC)
     signature = Webhook(keys["secret"]).sign(delivery, moment, body.decode())
-    return Signed(
-        {
-            "webhook-id": delivery,
-            "webhook-timestamp": str(now),
-            "webhook-signature": signature,
-        }
-    )
+    return _three_headers(delivery, now, signature)
 
 
 def four_lines(
@@ -102,11 +101,15 @@ def wavespeed(
     """Return WaveSpeed's headers, according to its documentation."""
     key = keys["secret"].removeprefix("whsec_").encode()
     signed = b".".join((delivery.encode(), str(now).encode(), body))
+    return _three_headers(delivery, now, f"v3,{hmac.new(key, signed, sha256).hexdigest()}")
+
+
+def _three_headers(delivery: str, now: int, signature: str) -> Signed:
     return Signed(
         {
             "webhook-id": delivery,
             "webhook-timestamp": str(now),
-            "webhook-signature": f"v3,{hmac.new(key, signed, sha256).hexdigest()}",
+            "webhook-signature": signature,
         }
     )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from chalicelib.recording.public_keys import PublicKeys
 from chalicelib.recording.webhooks import Webhooks
 from tests.unit.providers import samples
+from tooling.providers import keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,17 +25,7 @@ OWN_SECRET = samples.SECRET
 
 def entry(provider: str) -> dict[str, object]:
     """A provider's entry in the secret, for the signing keys of the samples."""
-    own = samples.SIGNING_KEYS[provider]
-    found: dict[str, object] = {}
-    if "secret" in own:
-        found["secrets"] = [own["secret"]]
-    if "token_key" in own:
-        found["token_keys"] = [own["token_key"]]
-    if "user_id" in own:
-        found |= {"account": own["user_id"], "jwks": samples.JWKS}
-    if provider == "hmac":
-        found["options"] = samples.HMAC_OPTIONS
-    return found
+    return keys.entry(samples.SIGNING_KEYS[provider])
 
 
 def secret(*providers: str, **entries: object) -> str:
