@@ -21,7 +21,7 @@ STARTS = [("bare", "bare"), *((f, v) for f in ("callback", "relay") for v in ("h
 
 
 def measure(rounds: int, scale: float, say: Callable[[str], None]) -> dict[str, list[Any]]:
-    """Measure CPU per webhook, wall time beside the round trips, and starts."""
+    """Measure CPU per webhook, wall time and its round trips, and starts."""
     found: dict[str, list[Any]] = {}
     with _database() as dsn, _delayed(dsn) as slow:
         fast = {"database": dsn, "providers": "{}", "webhook": SECRET}

@@ -52,7 +52,7 @@ test("a notice does not end the progress of its generation", async () => {
   assert.deepEqual(world.log.slice(-2), ["notice", "progress-g1-1"]);
 });
 
-test("much progress makes no event be delivered twice", async () => {
+test("no event is delivered twice after much progress", async () => {
   const world = new World();
   const { peer } = await world.live(7);
   const notice = frame(null, { id: "notice" });

@@ -273,8 +273,8 @@ def test_two_stages_share_a_database(empty: str) -> None:
     execute(
         empty, f"INSERT INTO herald.generations VALUES ('{GENERATION}', 'alice', 'PENDING', 'p')"
     )
-    beside = f"{empty}?options=-c%20search_path%3Dherald"
-    assert migrations.upgrade(beside, "herald_dev").steps == ["0001", "0002", "0003"]
+    dsn = f"{empty}?options=-c%20search_path%3Dherald"
+    assert migrations.upgrade(dsn, "herald_dev").steps == ["0001", "0002", "0003"]
     assert tables(empty, "herald") == tables(empty, "herald_dev")
     assert record(empty) == "recorded"
     assert execute(empty, "SELECT count(*) FROM herald_dev.generations") == [(0,)]

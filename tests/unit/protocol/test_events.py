@@ -120,7 +120,7 @@ def with_outputs(outputs: list[Any], **changes: Any) -> Any:
     return json.loads(text)["data"]
 
 
-def test_the_outputs_of_a_generation_are_beside_the_fields_of_its_row() -> None:
+def test_the_outputs_of_a_generation_come_with_the_fields_of_its_row() -> None:
     outputs = [output(0), output(1, kind="video", durationMs=4000)]
     data = with_outputs(outputs)
     assert data.pop("outputs") == outputs

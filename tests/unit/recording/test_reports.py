@@ -133,8 +133,8 @@ def test_an_odd_detail_does_not_cost_the_picture(
     assert named == repaired
 
 
-def detail(message: str = DEFAULT_ERROR["message"], **beside: str) -> Any:
-    return DEFAULT_ERROR | {"message": message} | beside
+def detail(message: str = DEFAULT_ERROR["message"], **more: str) -> Any:
+    return DEFAULT_ERROR | {"message": message} | more
 
 
 @pytest.mark.parametrize(
