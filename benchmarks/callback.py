@@ -11,7 +11,6 @@ naive, and the event comes from standard input.
 """
 
 import base64
-import hmac
 import importlib
 import json
 import os
@@ -19,24 +18,13 @@ import statistics
 import sys
 import time
 import uuid
-from hashlib import sha256
 from typing import Any
 
-from benchmarks import CLIENT_CORE
+from benchmarks import CLIENT_CORE, Context
 
 WARM = 30  # until the interpreter has specialized its bytecode
 USERS = 20
 SECRET = "whsec_" + base64.b64encode(b"a webhook secret of the benchmark").decode()
-
-
-class Context:
-    """A Lambda context with enough remaining time."""
-
-    aws_request_id = "00000000-0000-0000-0000-000000000000"
-    function_name = "herald-bench-callback"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 45_000
 
 
 def insert(dsn: str, count: int) -> list[str]:
@@ -57,6 +45,8 @@ def insert(dsn: str, count: int) -> list[str]:
 
 def webhook(generation_id: str, kind: str) -> dict[str, Any]:
     """Return an event of the HTTP API with a signed webhook."""
+    from tooling.providers import signing  # not imported by the processes whose start is measured
+
     result: dict[str, Any] = {
         "generationId": generation_id,
         "status": "COMPLETE",
@@ -67,19 +57,19 @@ def webhook(generation_id: str, kind: str) -> dict[str, Any]:
     }
     progress = {"generationId": generation_id, "status": "PENDING", "progress": 0.4, "step": "14"}
     body = json.dumps(progress if kind == "progress" else result)
-    sent, delivery = str(int(time.time())), f"msg_{uuid.uuid4().hex}"
-    key = base64.b64decode(SECRET.removeprefix("whsec_"))
-    digest = hmac.digest(key, f"{delivery}.{sent}.{body}".encode(), sha256)
+    signed = signing.sign(
+        "generations",
+        body.encode(),
+        {"secret": SECRET},
+        generation_id=generation_id,
+        delivery_id=f"msg_{uuid.uuid4().hex}",
+        now=time.time(),
+    )
     return {
         "version": "2.0",
         "routeKey": "POST /callbacks/{provider}",
         "rawPath": "/callbacks/generations",
-        "headers": {
-            "content-type": "application/json",
-            "webhook-id": delivery,
-            "webhook-timestamp": sent,
-            "webhook-signature": "v1," + base64.b64encode(digest).decode(),
-        },
+        "headers": {"content-type": "application/json", **signed.headers},
         "pathParameters": {"provider": "generations"},
         "requestContext": {"http": {"method": "POST"}},
         "body": body,

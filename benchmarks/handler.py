@@ -19,23 +19,13 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks import CLIENT_CORE
+from benchmarks import CLIENT_CORE, Context
 from benchmarks.peers import Measured
 
 EPOCH = "0197e3f0-6c1e-7d53-8a44-2f0c5c0f7a11"
 WARM = 3
 # messages per batch, batches; `progress` is one event of progress
 SHAPES = {"1": (1, 1), "10": (10, 1), "backlog": (10, 10), "progress": (1, 1)}
-
-
-class Context:
-    """A Lambda context with enough remaining time."""
-
-    aws_request_id = "00000000-0000-0000-0000-000000000000"
-    function_name = "herald-bench-deliver"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 60_000
 
 
 def progress(invocation: int) -> str:

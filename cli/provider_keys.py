@@ -65,9 +65,9 @@ class ProviderKeys:
         self._version, text = self._read()
         try:
             configuration.read(text)
+            self.entries: dict[str, Any] = configuration.entries(text)
         except SettingError as exc:
             raise CommandError(f"The value of the secret {self._id} is malformed: {exc}.") from exc
-        self.entries: dict[str, dict[str, Any]] = json.loads(text) if text else {}
 
     def find(self, name: str) -> Configured | None:
         """Return a configured provider."""

@@ -15,6 +15,7 @@ from tests.providers import PROVIDERS, Provider
 from tooling.providers.samples import Job, State, states
 from tooling.providers.signing import sign
 
+WITH_PROGRESS = [name for name in PROVIDERS if "running" in states(name)]
 OTHER_SECRET = "whsec_" + base64.b64encode(b"another secret of this length...").decode()
 
 
@@ -65,11 +66,10 @@ def test_a_failure_reaches_its_owner(provider: Provider, alice: User, tab: Tab) 
     assert event["data"]["error"]["message"]
 
 
+@pytest.mark.parametrize("provider", WITH_PROGRESS, indirect=True)
 def test_progress_reaches_its_owner_and_late_progress_nobody(
     provider: Provider, alice: User, tab: Tab
 ) -> None:
-    if "running" not in states(provider.name):
-        pytest.skip(f"{provider.name} sends no progress")
     generation = alice.generation()
     running = provider.body("running", generation)
     assert provider.call(running, generation).json()["outcome"] == "progress"
