@@ -75,13 +75,13 @@ variable "lambda_runtime" {
 
 variable "sizes" {
   type = object({
-    authorize  = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
-    callback   = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 15), reserved_concurrency = optional(number) }), {})
-    connect    = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
-    deliver    = optional(object({ memory_size = optional(number, 1769), timeout = optional(number, 20), reserved_concurrency = optional(number) }), {})
-    disconnect = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
-    message    = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 15), reserved_concurrency = optional(number) }), {})
-    relay      = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 50), reserved_concurrency = optional(number) }), {})
+    authorize  = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
+    callback   = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 15), reserved_concurrency = optional(number) }), {})
+    connect    = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
+    deliver    = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 20), reserved_concurrency = optional(number) }), {})
+    disconnect = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
+    message    = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 15), reserved_concurrency = optional(number) }), {})
+    relay      = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 50), reserved_concurrency = optional(number) }), {})
   })
   description = "Memory in MB (one full core at 1769), timeout in seconds and reserved concurrency (null for none) of each function."
   default     = {}

@@ -6,10 +6,11 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from cli.console import tables
-from cli.cost.bill import GROUPS, bill, summary, volumes
+from cli.cost.bill import GROUPS, bill, summary
 from cli.cost.inputs import Inputs
 from cli.cost.peers import peers
 from cli.cost.prices import ABLY, CHECKED, PRICES, PUSHER, PUSHER_PAGE, REGION
+from cli.cost.volumes import volumes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

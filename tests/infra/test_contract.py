@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib import metrics, settings
 from chalicelib.telemetry import NAMESPACE
-from cli.cost.bill import ALARM_METRICS
+from cli.cost.quantities import FULL
 from tests.infra.conftest import REGION, Terraform, copy_of_infra
 from tooling import ROOT, package
 
@@ -260,7 +260,7 @@ def test_the_bill_counts_every_metric_that_an_alarm_reads(plan: Resources) -> No
         max(1, sum(bool(query["metric"]) for query in alarm["metric_query"]))
         for alarm in alarms(plan)
     ]
-    assert sum(read) == ALARM_METRICS
+    assert sum(read) == FULL.alarm_metrics
 
 
 def test_every_alarm_has_its_runbook(plan: Resources) -> None:
