@@ -169,6 +169,7 @@ class Runtime:
             ReplayBudgets(self._dynamodb, config.connections_table),
             Inbox(self._dynamodb, config.inbox_table, config.inbox_retention_days),
             self._tokens(config),
+            config.keepalive_ms,
         )
 
     # --- shared collaborators ---

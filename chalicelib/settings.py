@@ -93,6 +93,7 @@ class Message(Jwt):
     connections_table: str
     inbox_table: str
     inbox_retention_days: int
+    keepalive_ms: int  # the interval of clients' keepalives; 0 if the API has no such route
     management_endpoint: str
 
 

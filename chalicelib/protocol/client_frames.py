@@ -43,12 +43,19 @@ class Hello(TypedDict):
 
 
 class Ping(TypedDict):
-    """Keeps the connection alive and reports the client's position."""
+    """Asks for the stream's head and reports the client's position."""
 
     action: Literal["ping"]
     id: FrameId
     epoch: UUID | None
     offset: int | None
+
+
+class Keepalive(TypedDict):
+    """Postpones API Gateway's idle timeout. API Gateway itself accepts it, and nobody answers."""
+
+    action: Literal["keepalive"]
+    id: FrameId
 
 
 class History(TypedDict):
@@ -68,7 +75,7 @@ class Auth(TypedDict):
     token: str
 
 
-ClientFrame = Hello | Ping | History | Auth
+ClientFrame = Hello | Ping | Keepalive | History | Auth
 
 _OFFSET: Schema = {"type": "int", "strict": True, "ge": 0, "le": MAX_OFFSET}
 _EPOCH: Schema = {"type": "uuid"}
@@ -113,6 +120,7 @@ SCHEMA: Schema = {
     "choices": {
         "hello": _frame("hello", resume=_optional(_CURSOR)),
         "ping": _frame("ping", epoch=_optional(_EPOCH), offset=_optional(_OFFSET)),
+        "keepalive": _frame("keepalive"),
         "history": _frame(
             "history",
             since=_OFFSET,

@@ -80,8 +80,13 @@ def welcome(
     recovered: bool,
     replaying: int,
     token_ms: int | None,
+    keepalive_ms: int = 0,
 ) -> str:
-    """Return the answer to `hello`; `token_ms` is null for a credential that never expires."""
+    """Return the answer to `hello`; `token_ms` is null for a credential that never expires.
+
+    `keepalive_ms` is 0 if the API has no route for keepalives. The frame then has no such field.
+    """
+    keepalive = {"keepalive_ms": keepalive_ms} if keepalive_ms else {}
     return dump(
         {
             "type": "welcome",
@@ -92,6 +97,7 @@ def welcome(
             "recovered": recovered,
             "replaying": replaying,
             "ping_ms": PING_MS,
+            **keepalive,
             "lifetime_ms": LIFETIME_MS,
             "token_ms": token_ms,
             "max_frame": MAX_FRAME_BYTES,

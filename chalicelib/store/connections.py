@@ -77,25 +77,34 @@ class Connections:
         """
         return connections_in(self._write(connection, ":connection", NOT_REVOKED))
 
-    def refresh(self, connection: Connection) -> Budget:
-        """Write a connection if it is not stored. A stored one keeps the values of an `auth` frame.
+    def ensure(self, connection: Connection) -> Budget:
+        """Store a connection if it is missing; return the budget for its replays.
 
-        Returns the budget for its replays; raises Revoked as `put` does.
+        `connect` has stored it. It is missing if API Gateway wrongly answered a post with 410, or
+        if the user's sessions were revoked; the latter raises Revoked as `put` does.
         """
-        value = "if_not_exists(#connection, :connection)"
-        # A revocation deletes all stored connections, so a connection that is stored is newer.
-        condition = f"attribute_exists(#connection) OR {NOT_REVOKED}"
-        return budget_in(self._write(connection, value, condition), connection.connection_id)
+        connection_id = connection.connection_id
+        item = self._read(connection.user_id, connection_id, "#connection, replay_full_at")
+        if user_item.attribute(connection_id) not in item:
+            # A frame of the same connection may have stored it since, with a newer token.
+            value = "if_not_exists(#connection, :connection)"
+            condition = f"attribute_exists(#connection) OR {NOT_REVOKED}"
+            item = self._write(connection, value, condition)
+        return budget_in(item, connection_id)
 
     def get(self, user_id: str, connection_id: str) -> Connection | None:
         """Read one connection with a strongly consistent read."""
+        item = self._read(user_id, connection_id, "#connection")
+        return next(iter(_connections(user_id, item)), None)
+
+    def _read(self, user_id: str, connection_id: str, projection: str) -> Item:
         payload = {
             **self._attribute(user_id, connection_id),
-            "ProjectionExpression": "#connection",
+            "ProjectionExpression": projection,
             "ConsistentRead": True,
         }
-        found = self._dynamodb.call("GetItem", payload).get("Item", {})
-        return next(iter(_connections(user_id, found)), None)
+        found: Item = self._dynamodb.call("GetItem", payload).get("Item", {})
+        return found
 
     def of_users(self, user_ids: Iterable[str], deadline: float) -> Found:
         """Read the connections of up to BATCH_GET_ITEMS users; `deadline` is a value of

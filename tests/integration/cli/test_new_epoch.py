@@ -239,7 +239,8 @@ def test_clients_get_a_gap_once_the_heads_have_moved(
     assert (gap["type"], gap["reason"]) == ("gap", "epoch_changed")
     assert (gap["epoch"], gap["head"]) == (new, 0)
     # From there, the client continues without another gap.
-    assert ask("alice", epoch=new, offset=0)["type"] == "caught_up"
+    welcome = ask("alice", epoch=new, offset=0)
+    assert (welcome["type"], welcome["recovered"]) == ("welcome", True)
 
 
 def test_the_command_renews_and_announces(
