@@ -111,10 +111,7 @@ class Messages:
             return self._close(connection, server_frames.REVOKED)
 
     def _hello(self, connection: Connection, frame: Hello) -> HttpResponse:
-        # The connection is stored before the head is read. `deliver` first stores events, then
-        # reads connections. So it finds the connection, or the head includes the events.
-        budget = self._connections.ensure(connection)
-        standing = self._inbox.standing(connection.user_id)
+        budget, standing = self._stand(connection)
         cursor = frame["resume"]
         most = replay.most_frames_outside(standing)
         if cursor:
@@ -122,6 +119,21 @@ class Messages:
         return self._replay(
             connection, budget, most, lambda: self._welcome(connection, frame, standing)
         )
+
+    def _stand(self, connection: Connection) -> tuple[Budget, Standing]:
+        """Read the user's budget and standing; store the connection if it is missing.
+
+        The connection is stored before the head is read: by `connect`, before this frame arrived,
+        or here. `deliver` first stores events, then reads connections. So it finds the connection,
+        or the head includes the events.
+        """
+        lookup = self._connections.lookup(connection)
+        standing, [found] = self._inbox.standing(connection.user_id, lookup)
+        if budget := self._connections.budget(connection, found):
+            return budget, standing
+        budget = self._connections.restore(connection)
+        standing, _ = self._inbox.standing(connection.user_id)
+        return budget, standing
 
     def _welcome(self, connection: Connection, frame: Hello, standing: Standing) -> Answer:
         user_id, cursor = connection.user_id, frame["resume"]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from chalicelib.aws.dynamodb import Item, number_of, text_of, to_item
-from chalicelib.aws.service import JsonObject, Service
+from chalicelib.aws.service import Call, JsonObject, Service
 from chalicelib.engine.engine import Request
 from chalicelib.errors import Revoked, ServiceError
 from chalicelib.store import user_item
@@ -77,34 +77,47 @@ class Connections:
         """
         return connections_in(self._write(connection, ":connection", NOT_REVOKED))
 
-    def ensure(self, connection: Connection) -> Budget:
-        """Store a connection if it is missing; return the budget for its replays.
+    def lookup(self, connection: Connection) -> Call:
+        """Return the call that reads a connection, consistently; `budget` reads its response."""
+        ids = connection.user_id, connection.connection_id
+        return self._reading(*ids, "#connection, replay_full_at")
+
+    def budget(self, connection: Connection, answer: JsonObject) -> Budget | None:
+        """Return the budget for a connection's replays; None if the connection is not stored."""
+        item: Item = answer.get("Item", {})
+        connection_id = connection.connection_id
+        if user_item.attribute(connection_id) not in item:
+            return None
+        return budget_in(item, connection_id)
+
+    def restore(self, connection: Connection) -> Budget:
+        """Store a connection that is missing; return the budget for its replays.
 
         `connect` has stored it. It is missing if API Gateway wrongly answered a post with 410, or
         if the user's sessions were revoked; the latter raises Revoked as `put` does.
         """
-        connection_id = connection.connection_id
-        item = self._read(connection.user_id, connection_id, "#connection, replay_full_at")
-        if user_item.attribute(connection_id) not in item:
-            # A frame of the same connection may have stored it since, with a newer token.
-            value = "if_not_exists(#connection, :connection)"
-            condition = f"attribute_exists(#connection) OR {NOT_REVOKED}"
-            item = self._write(connection, value, condition)
-        return budget_in(item, connection_id)
+        # Another frame of the connection may have stored it meanwhile, with a newer token.
+        value = "if_not_exists(#connection, :connection)"
+        condition = f"attribute_exists(#connection) OR {NOT_REVOKED}"
+        return budget_in(self._write(connection, value, condition), connection.connection_id)
+
+    def ensure(self, connection: Connection) -> Budget:
+        """Return the budget for a connection's replays; restore the connection if it is missing."""
+        answer = self._dynamodb.call(*self.lookup(connection))
+        return self.budget(connection, answer) or self.restore(connection)
 
     def get(self, user_id: str, connection_id: str) -> Connection | None:
         """Read one connection with a strongly consistent read."""
-        item = self._read(user_id, connection_id, "#connection")
-        return next(iter(_connections(user_id, item)), None)
+        answer = self._dynamodb.call(*self._reading(user_id, connection_id, "#connection"))
+        return next(iter(_connections(user_id, answer.get("Item", {}))), None)
 
-    def _read(self, user_id: str, connection_id: str, projection: str) -> Item:
+    def _reading(self, user_id: str, connection_id: str, projection: str) -> Call:
         payload = {
             **self._attribute(user_id, connection_id),
             "ProjectionExpression": projection,
             "ConsistentRead": True,
         }
-        found: Item = self._dynamodb.call("GetItem", payload).get("Item", {})
-        return found
+        return "GetItem", payload
 
     def of_users(self, user_ids: Iterable[str], deadline: float) -> Found:
         """Read the connections of up to BATCH_GET_ITEMS users; `deadline` is a value of

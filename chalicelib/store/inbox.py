@@ -24,7 +24,7 @@ from chalicelib.aws.dynamodb import (
     text_of,
     to_item,
 )
-from chalicelib.aws.service import JsonObject, Service
+from chalicelib.aws.service import Call, JsonObject, Service
 from chalicelib.engine.engine import Request, Response
 from chalicelib.protocol.events import MAX_OFFSET, Event, began_at
 
@@ -135,17 +135,19 @@ class Inbox:
         """Return the head of a user's stream, with a strongly consistent read."""
         return _head(self._dynamodb.call("Query", self._head_query(user_id)))
 
-    def standing(self, user_id: str) -> Standing:
+    def standing(self, user_id: str, *others: Call) -> tuple[Standing, list[JsonObject]]:
         """Return the head of a user's stream and the user's events outside it, with concurrent
-        requests.
+        requests, and the responses to other calls that are made at the same time.
 
-        Of the latter, the newest 1 MB are read at most, which is one page of DynamoDB.
+        Of the events, the newest 1 MB are read at most, which is one page of DynamoDB.
         """
-        head, outside = self._dynamodb.call_all(
+        head, outside, *answers = self._dynamodb.call_all(
             ("Query", self._head_query(user_id)),
             ("Query", self._outside_query(user_id)),
+            *others,
         )
-        return Standing(_head(head), [text_of(item, "event") for item in outside["Items"]])
+        events = [text_of(item, "event") for item in outside["Items"]]
+        return Standing(_head(head), events), answers
 
     def after(self, user_id: str, epoch: str, offset: int, *, limit: int) -> list[StoredEvent]:
         """Return the events of a stream above an offset, oldest first, at most `limit`."""

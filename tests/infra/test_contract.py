@@ -11,6 +11,7 @@ import hcl2
 import pytest
 
 from chalicelib import metrics, settings
+from chalicelib.protocol import client_frames
 from chalicelib.telemetry import NAMESPACE
 from cli.cost.quantities import FULL
 from tests.infra.conftest import REGION, Terraform, copy_of_infra
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.infra
 
 Resources = dict[str, dict[str, Any]]
+WEBSOCKET = "modules/websocket"
 NAME = re.compile(r"\bHERALD_[A-Z_]+\b")
 # Chalice names WebSocket functions by route; the attribute `handler` has the handler's own name
 WEBSOCKET_NAMES = {
@@ -204,7 +206,20 @@ def test_routes(chalice: dict[str, Resources], plan: Resources) -> None:
         for address, resource in plan.items()
         if address.startswith("module.websocket.aws_apigatewayv2_route.this")
     }
-    assert deployed == registered == {"$connect", "$default", "$disconnect"}
+    assert registered == {"$connect", "$default", "$disconnect"}
+    assert deployed == registered | {"keepalive"}, "API Gateway accepts keepalives itself"
+
+
+def test_keepalives_are_announced_exactly_if_their_route_exists(plan: Resources) -> None:
+    route = plan["module.websocket.aws_apigatewayv2_route.keepalive"]
+    assert route["route_key"] in client_frames.SCHEMA["choices"]
+    outputs = {
+        name: value
+        for each in hcl(f"{WEBSOCKET}/outputs.tf")["output"]
+        for name, value in each.items()
+    }
+    assert outputs['"keepalive_ms"']["depends_on"] == ["${aws_apigatewayv2_route.keepalive}"]
+    assert "HERALD_KEEPALIVE_MS = module.websocket.keepalive_ms" in module("message")["environment"]
 
 
 def alarms(plan: Resources) -> list[dict[str, Any]]:

@@ -76,6 +76,7 @@ DEFECTS = {
     "any topic sends": Defect("messaging", "policies.tf", "[local.arns.topic]", '["*"]'),
     "key never rotates": Defect("keys", "main.tf", "rotation     = true", "rotation     = false"),
     "not redeployed": Defect("websocket", "main.tf", "n.integration_uri,", "n.integration_type,"),
+    "keepalive fails": Defect("websocket", "main.tf", "{ statusCode = 200 }", "{ status = 200 }"),
     "relay runs again": Defect("schedule", "main.tf", "attempts       = 0", "attempts       = 2"),
     "anybody sends": Defect("messaging", "policies.tf", "[local.arns[each.key]]", '["x"]'),
     "role without limit": Defect(

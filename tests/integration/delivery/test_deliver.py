@@ -306,7 +306,7 @@ def test_progress_is_kept_for_an_hour_outside_the_stream(
     assert run(event("alice", 7)) == []
     text = progress("alice", 8)
     assert run(text) == []
-    assert stored.standing("alice") == (Head(EPOCH, 7), [text])
+    assert stored.standing("alice") == ((Head(EPOCH, 7), [text]), [])
     [kept] = [item for item in inbox(dynamodb).values() if item.get("event", {}).get("S") == text]
     assert 3590 < int(kept["expires_at"]["N"]) - time.time() <= 3600
     [_, frame] = frames(gateway, "a1=")
