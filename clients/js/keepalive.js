@@ -1,6 +1,7 @@
 /** @import { Platform } from './types.js' */
 
 const SPREAD = 0.1;
+const PING_TRIES = 2;
 /** The last minute of a hidden tab's timers, which run once a minute, and the time for an answer. */
 const MARGIN_MS = 70_000;
 /** A timer that is later than in a hidden tab was suspended together with the tab or the machine. */
@@ -112,8 +113,8 @@ export class Keepalive {
     const unproven = now - this.#provenAt;
     // A ping that is due within half an interval is sent now, in place of the keepalive.
     if (suspended) this.#ping(1);
-    else if (this.#keepaliveMs === null || unproven > this.#longest - this.#keepaliveMs / 2) this.#ping(2);
-    else this.#keepalive();
+    else if (this.#keepaliveMs && unproven < this.#longest - this.#keepaliveMs / 2) this.#keepalive();
+    else this.#ping(PING_TRIES);
   }
 
   #disarm() {

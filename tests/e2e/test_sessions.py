@@ -65,6 +65,17 @@ def test_one_connection_too_many_closes_an_older_one(alice: User, bob: User) -> 
     assert bobs.silent()
 
 
+def test_a_keepalive_is_not_answered_and_the_connection_stays_open(alice: User) -> None:
+    tab = alice.tab()
+    welcome = tab.hello()
+    assert welcome["keepalive_ms"] < 600_000, "API Gateway's idle timeout"
+    for _ in range(3):
+        tab.say(action="keepalive")
+    assert tab.silent()
+    event = alice.finished()
+    assert tab.events(1)[0]["event"]["subject"] == event
+
+
 def test_revoking_closes_connections_and_refuses_older_tokens(
     alice: User, bob: User, herald: Herald, stack: Stack
 ) -> None:
