@@ -108,6 +108,7 @@ class Client:
         self.frames: list[Frame] = []  # every frame received, replays unpacked
         self.connections = 0
         self.welcomed = False
+        self.keepalives = False  # whether the server accepts them
         self.offline = asyncio.Event()
         self.offline.set()  # set: may connect
         self._url = url
@@ -219,8 +220,12 @@ class Client:
         await asyncio.Future()
 
     async def _ping(self) -> None:
+        """Send a keepalive between two pings, as clients do, but more often."""
         while True:
-            await asyncio.sleep(self._ping_seconds)
+            await asyncio.sleep(self._ping_seconds / 2)
+            if self.keepalives and self._socket is not None:
+                await self._socket.send('{"action":"keepalive"}')
+            await asyncio.sleep(self._ping_seconds / 2)
             place = {} if self.cursor.epoch is None else self.cursor.resume()
             await self.send("ping", **place)
 
@@ -255,6 +260,7 @@ class Client:
                 self._deliver(frame)
             case "welcome":
                 self.welcomed = True
+                self.keepalives = "keepalive_ms" in frame
                 self._learn(frame["stream"]["epoch"], frame["stream"]["head"])
             case "caught_up":
                 self.cursor.learn(self.cursor.epoch, frame["offset"])

@@ -13,7 +13,7 @@ import pytest
 from chalicelib import metrics, settings
 from chalicelib.protocol import client_frames
 from chalicelib.telemetry import NAMESPACE
-from cli.cost.quantities import FULL
+from cli.cost.quantities import FULL, KEEPALIVE
 from tests.infra.conftest import REGION, Terraform, copy_of_infra
 from tooling import ROOT, package
 
@@ -220,6 +220,11 @@ def test_keepalives_are_announced_exactly_if_their_route_exists(plan: Resources)
     }
     assert outputs['"keepalive_ms"']["depends_on"] == ["${aws_apigatewayv2_route.keepalive}"]
     assert "HERALD_KEEPALIVE_MS = module.websocket.keepalive_ms" in module("message")["environment"]
+
+
+def test_the_bill_counts_the_keepalives_that_terraform_asks_for() -> None:
+    [local] = hcl(f"{WEBSOCKET}/main.tf")["locals"]
+    assert local["keepalive_ms"] == KEEPALIVE.longest_minutes * 60_000
 
 
 def alarms(plan: Resources) -> list[dict[str, Any]]:
