@@ -28,12 +28,14 @@ class Keepalive(NamedTuple):
     """A client sends a frame before API Gateway would close a silent connection.
 
     Any frame of either side postpones the next one. Every `ping_every`th is a ping, which calls the
-    function and is answered; the others go to a route without function and answer.
+    function and is answered; the others go to a route without function and answer. Only what shows
+    the head of the stream postpones the ping: opening, an event, and the ping itself.
     """
 
     longest_minutes: float = 8.5
     spread: float = 0.1  # the share of the longest time by which it is shortened at random, at most
     ping_every: int = 2
+    margin_seconds: float = 70.0  # by which a ping is earlier than `ping_every` longest times
     messages: int = 1
     ping_messages: int = 2
     ping_reads: int = 1
@@ -43,13 +45,23 @@ class Keepalive(NamedTuple):
         """The mean silence before a keepalive."""
         return self.longest_minutes * (1 - self.spread / 2)
 
+    @property
+    def ping_minutes(self) -> float:
+        """The time without the head before a ping."""
+        return self.ping_every * self.longest_minutes - self.margin_seconds / 60
+
 
 class Renewal(NamedTuple):
     """A client sends a new token (`auth`) if its token expires before the connection is renewed."""
 
     at_share: float = 0.8  # of the token's lifetime
+    before_minutes: float = 3.0  # the time before the token expires, if that is later
     messages: int = 2
     writes: int = 1
+
+    def minutes(self, token_minutes: float) -> float:
+        """The age at which a token is renewed."""
+        return max(token_minutes * self.at_share, token_minutes - self.before_minutes)
 
 
 OPENING, KEEPALIVE, RENEWAL = Opening(), Keepalive(), Renewal()

@@ -1,6 +1,7 @@
 """The quantities of a month: notifications, connections, and what they cause."""
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from chalicelib.protocol.server_frames import LIFETIME_MS
@@ -41,9 +42,8 @@ def volumes(given: Inputs) -> Volumes:
     posts = batches * users_in_batch * given.connections * given.online
     minutes = given.users * given.connections * given.hours * 60 * DAYS
     connects = minutes / _minutes_of_a_connection(given)
-    # A token is renewed while the connection that it opened is still open.
-    auths = connects * _still_open(given, given.token_minutes * RENEWAL.at_share)
-    keepalives = _silences(minutes, posts + connects + auths)
+    auths = connects * sum(_still_open(given, age) for age in _renewals(given.token_minutes))
+    keepalives, pings = _silences(minutes, posts + connects)
     replayed = notifications * (1 - given.online) * given.connections
     return Volumes(
         notifications,
@@ -53,8 +53,8 @@ def volumes(given: Inputs) -> Volumes:
         posts,
         minutes,
         connects,
-        keepalives * (1 - 1 / KEEPALIVE.ping_every),
-        keepalives / KEEPALIVE.ping_every,
+        keepalives,
+        pings,
         auths,
         replayed,
         min(replayed, connects),
@@ -78,16 +78,31 @@ def _still_open(given: Inputs, minutes: float) -> float:
     return math.exp(-minutes * given.reconnects / 60) if minutes < _RENEWED_AT else 0.0
 
 
-def _silences(minutes: float, frames: float) -> float:
-    """Count the silences that are long enough for a keepalive.
+def _renewals(token_minutes: float) -> Iterator[float]:
+    """Yield the ages of a connection at which its token is renewed, in minutes.
 
-    Every frame of either side begins a new silence, and so does the keepalive itself. With frames
-    at random times, a silence reaches T with the probability exp(-rate * T).
+    A token that outlives the connection is not renewed.
+    """
+    age = 0.0
+    while age + token_minutes <= _RENEWED_AT:
+        age += RENEWAL.minutes(token_minutes)
+        yield age
+
+
+def _silences(minutes: float, frames: float) -> tuple[float, float]:
+    """Count the keepalives and the pings.
+
+    Opening and events show the head, and so do pings: after each, there is a keepalive and then a
+    ping, unless the next opening or event comes first. With these at random times, none comes
+    within T with the probability exp(-rate * T).
     """
     if not minutes:
-        return 0.0
+        return 0.0, 0.0
     rate = frames / minutes
-    return frames / math.expm1(rate * KEEPALIVE.minutes) if rate else minutes / KEEPALIVE.minutes
+    if not rate:
+        return minutes / KEEPALIVE.ping_minutes, minutes / KEEPALIVE.ping_minutes
+    heads = frames / -math.expm1(-rate * KEEPALIVE.ping_minutes)
+    return heads * math.exp(-rate * KEEPALIVE.minutes), heads - frames
 
 
 def _log_of_others(users: float) -> float:

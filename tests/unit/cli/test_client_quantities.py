@@ -23,7 +23,9 @@ def constant(file: str, name: str) -> float:
     [
         ("keepalive.js", "SPREAD", quantities.KEEPALIVE.spread),
         ("connection.js", "ROTATION_SPREAD", quantities.CONNECTION_SPREAD),
+        ("keepalive.js", "MARGIN_MS", quantities.KEEPALIVE.margin_seconds * 1000),
         ("renewal.js", "AT", quantities.RENEWAL.at_share),
+        ("renewal.js", "BEFORE_MS", quantities.RENEWAL.before_minutes * 60_000),
     ],
 )
 def test_the_bill_counts_what_the_client_does(file: str, name: str, counted: float) -> None:

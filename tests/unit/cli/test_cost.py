@@ -46,23 +46,27 @@ def test_ten_thousand_open_connections_cost_what_the_price_list_says() -> None:
 def test_a_silent_connection_sends_a_keepalive_and_a_ping_by_turns() -> None:
     given = Inputs(users=1000, hours=24, notifications=0, reconnects=0, token_minutes=1e6)
     counts = volumes(given)
-    sent = counts.minutes / KEEPALIVE.minutes
-    assert counts.connects < 0.1 * sent  # each begins a new silence
-    assert counts.keepalives == counts.pings == pytest.approx(sent / 2, rel=0.05)
+    turns = counts.minutes / KEEPALIVE.ping_minutes
+    assert counts.connects < 0.2 * turns  # each begins a new silence
+    assert counts.keepalives == pytest.approx(turns, rel=0.1)
+    assert counts.pings == pytest.approx(turns, rel=0.1)
     assert amount(given, "keepalives") == pytest.approx(counts.keepalives / 1e6)
     assert amount(given, "pings and pongs") == pytest.approx(2 * counts.pings / 1e6)
 
 
-def test_every_frame_postpones_the_keepalive() -> None:
+def test_every_event_postpones_the_keepalive_and_the_ping() -> None:
     rng = Random(1)
     given = Inputs(users=1, hours=24, notifications=7200, online=1, reconnects=0, token_minutes=1e6)
-    counts, at, kept = volumes(given), 0.0, 0
+    counts, at, keepalives, pings = volumes(given), 0.0, 0, 0
     rate = (counts.posts + counts.connects) / counts.minutes
     while at < 100 * counts.minutes:
         pause = rng.expovariate(rate)
-        kept += int(pause / KEEPALIVE.minutes)
+        turns, left = divmod(pause, KEEPALIVE.ping_minutes)
+        pings += int(turns)
+        keepalives += int(turns) + (left > KEEPALIVE.minutes)
         at += pause
-    assert counts.keepalives + counts.pings == pytest.approx(kept / 100, rel=0.02)
+    assert counts.keepalives == pytest.approx(keepalives / 100, rel=0.02)
+    assert counts.pings == pytest.approx(pings / 100, rel=0.02)
 
 
 def test_a_reconnect_makes_the_connection_young_again() -> None:
@@ -71,8 +75,14 @@ def test_a_reconnect_makes_the_connection_young_again() -> None:
     ages = [min(rng.expovariate(1 / 60), 0.95 * 110) for _ in range(100_000)]
     counts = volumes(given)
     assert counts.connects == pytest.approx(counts.minutes * len(ages) / sum(ages), rel=0.01)
-    renewed = sum(age > 0.8 * 60 for age in ages) / len(ages)
+    renewed = sum(age > 57 for age in ages) / len(ages)
     assert counts.auths == pytest.approx(renewed * counts.connects, rel=0.01)
+
+
+def test_a_short_token_is_renewed_as_often_as_its_connection_needs_it() -> None:
+    counts = volumes(Inputs(reconnects=0, token_minutes=15))
+    # at 12, 24, …, 96 minutes: the token of the last renewal outlives the connection
+    assert counts.auths == pytest.approx(8 * counts.connects)
 
 
 def test_a_token_that_outlives_its_connection_is_not_renewed() -> None:
