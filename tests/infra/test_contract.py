@@ -204,7 +204,7 @@ def test_routes(chalice: dict[str, Resources], plan: Resources) -> None:
     deployed = {
         resource["route_key"]
         for address, resource in plan.items()
-        if address.startswith("module.websocket.aws_apigatewayv2_route.this")
+        if address.startswith("module.websocket.aws_apigatewayv2_route.")
     }
     assert registered == {"$connect", "$default", "$disconnect"}
     assert deployed == registered | {"keepalive"}, "API Gateway accepts keepalives itself"
