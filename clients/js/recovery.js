@@ -1,5 +1,6 @@
 /**
- * @import { Frame, Hole, Platform } from './types.js'
+ * @import { Platform } from './types.js'
+ * @import { Frame, Hole } from './internal.js'
  * @import { Cursor } from './cursor.js'
  */
 

@@ -1,4 +1,7 @@
-/** @import { Frame, Platform } from './types.js' */
+/**
+ * @import { Platform } from './types.js'
+ * @import { Frame } from './internal.js'
+ */
 
 import { Backoff } from "./backoff.js";
 
