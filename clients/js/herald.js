@@ -90,12 +90,20 @@ export class Herald {
     this.#link = new Link({ platform, options: { url, token }, owner: this.#owner() });
   }
 
-  /** The state of the connection and its reason; the same object until it changes. */
+  /**
+   * The state of the connection and its reason; the same object until it changes.
+   *
+   * @returns {ConnectionState}
+   */
   get connection() {
     return this.#link.state;
   }
 
-  /** The stream's epoch and the contiguous offset handled so far; null before the first welcome. */
+  /**
+   * The stream's epoch and the contiguous offset handled so far; null before the first welcome.
+   *
+   * @returns {StreamPosition | null}
+   */
   get position() {
     return this.#stream.position;
   }
