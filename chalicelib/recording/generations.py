@@ -204,6 +204,7 @@ def _record_progress(
         FROM {tables.generations} WHERE {_row(source)}
         """,
         source._asdict() | {"progress": columns.progress(progress), "seconds": PROGRESS_SECONDS},
+        durable=False,  # progress may be lost
     )
     row = cursor.fetchone()
     return _of_progress(row, progress, stage) if row else Recorded(Outcome.UNMATCHED)
