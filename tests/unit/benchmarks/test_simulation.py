@@ -328,7 +328,7 @@ def test_the_capacity_of_an_account_is_documented() -> None:
     text = " ".join(simulation.DOCUMENT.read_text().split())
     for users in carried:
         assert f"{round(users, -4):,.0f}" in text
-    assert f"one every {round(1 / other_requests, -1):.0f} seconds" in text
+    assert f"one request every {round(1 / other_requests, -1):.0f} seconds" in text
 
 
 def test_the_documented_plots_match_the_simulation() -> None:
