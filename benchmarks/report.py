@@ -140,7 +140,11 @@ def _of_the_door(median: Callable[[str, str], float]) -> dict[str, float]:
 def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str) -> str:
     """Return all results as Markdown."""
     parts = [f"Measured on {machine}.\n"]
-    parts.append("Each value is the median of all rounds; minimum and maximum in parentheses.\n")
+    parts.append(
+        "Each value is the median of all rounds, with the minimum and maximum in parentheses."
+        ' "Typical" and "naive" mean an implementation with boto3 and pydantic, and "bare"'
+        " means Python without any imports.\n"
+    )
     parts.append(
         _table(
             ["ratio", "measured", "target", "result"],
@@ -197,9 +201,10 @@ def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str)
         )
         trips, distant = (found["door"][name] for name in ("round_trips", "distant_result"))
         parts.append(
-            f"If a query takes {spread(trips, 'query_ms')} ms and a publish"
-            f" {spread(trips, 'publish_ms')} ms, a result takes {spread(distant, 'wall_ms')} ms:"
-            f" its three queries and one publish take {spread(trips, 'sum_ms')} ms.\n"
+            f"A query takes {spread(trips, 'query_ms')} ms and a publish"
+            f" {spread(trips, 'publish_ms')} ms. The three queries and the publish of a result"
+            f" take {spread(trips, 'sum_ms')} ms, and the whole handler takes"
+            f" {spread(distant, 'wall_ms')} ms.\n"
         )
     if "imports" in found:
         parts.append("## Imports at startup\n")
