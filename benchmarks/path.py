@@ -30,6 +30,7 @@ from standardwebhooks import Webhook
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks import BUILD
+from chalicelib.protocol.events import PROGRESS
 from chalicelib.recording import generation_events
 from local import tokens
 from tooling import stack_env
@@ -51,6 +52,7 @@ class Clients:
         self.users = [f"bench-{uuid.uuid4().hex[:10]}" for _ in range(CLIENTS)]
         self.connections: list[str] = []
         self.received: dict[str, float] = {}
+        self.progress = 0  # events of progress that have arrived
         self._arrived = asyncio.Event()
 
     async def open(self, stack: AsyncExitStack) -> None:
@@ -79,12 +81,20 @@ class Clients:
             await asyncio.wait_for(self._arrived.wait(), left)
         return [self.received[event_id] for event_id in ids]
 
+    async def more_progress(self, than: int) -> None:
+        """Wait until more than a number of progress events have arrived."""
+        async with asyncio.timeout(PATIENCE):
+            while self.progress <= than:
+                self._arrived.clear()
+                await self._arrived.wait()
+
     async def _listen(self, client: ClientConnection) -> None:
         async for text in client:
             now = time.time()
             frame = json.loads(text)
             for item in frame.get("items", [frame]):
                 event_id = item["event"]["id"] if "event" in item else item.get("id")
+                self.progress += item.get("event", {}).get("type") == PROGRESS
                 if event_id:
                     self.received.setdefault(event_id, now)
             self._arrived.set()

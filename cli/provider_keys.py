@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -169,16 +167,7 @@ def checked(kind: str, value: str) -> str:
         raise CommandError(
             f"A signing secret has at least {SHORTEST_SECRET} printable characters, without spaces."
         )
-    if value.startswith(secret_values.PREFIX):
-        _check_base64(value)
     return value
-
-
-def _check_base64(value: str) -> None:
-    try:
-        base64.b64decode(value.removeprefix(secret_values.PREFIX))
-    except (binascii.Error, ValueError) as exc:
-        raise CommandError(f"The secret is not base64 after {secret_values.PREFIX}.") from exc
 
 
 def check_configured(name: str, entry: dict[str, Any]) -> None:

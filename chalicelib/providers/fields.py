@@ -130,6 +130,8 @@ def number(value: object) -> float | None:
 
 def whole(value: object, most: int = 2**53) -> int | None:
     """Return a whole number from 1 to `most`."""
+    if type(value) is int:  # not bool
+        return value if 1 <= value <= most else None
     found = number(value)
     return int(found) if found is not None and found.is_integer() and 1 <= found <= most else None
 

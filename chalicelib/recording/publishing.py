@@ -113,10 +113,17 @@ def message_attributes(event: str) -> dict[str, str]:
     """Return an event's SNS attributes, without its owner: SNS does not encrypt attributes.
 
     The type comes before all text from outside in an event, so the event need not be parsed.
+
+    Raises
+    ------
+    PublishFailed
+        The text is not an event of Herald's. It blames the request.
     """
     found = _TYPE.search(event)
-    assert found is not None, "not an event of Herald's"
-    return _ATTRIBUTES[found[1]]
+    attributes = _ATTRIBUTES.get(found[1]) if found else None
+    if attributes is None:
+        raise PublishFailed("NotAnEvent", blames_request=True)
+    return attributes
 
 
 def _failed(exc: ServiceError) -> PublishFailed:
