@@ -13,7 +13,7 @@ import pytest
 from chalicelib import metrics, settings
 from chalicelib.telemetry import NAMESPACE
 from cli.cost.bill import ALARM_METRICS
-from tests.infra.conftest import REGION, Terraform, copy_of_infra
+from tests.infra.running import REGION, Terraform, copy_of_infra
 from tooling import ROOT, package
 
 if TYPE_CHECKING:

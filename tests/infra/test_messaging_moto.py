@@ -11,7 +11,7 @@ import pytest
 from moto.sqs.models import Queue
 from pytest_terraform import terraform, tf
 
-from tests.infra.conftest import REGION, Terraform, copy_of_infra
+from tests.infra.running import REGION, Terraform, copy_of_infra
 from tooling import ROOT
 from tooling import terraform as own
 
