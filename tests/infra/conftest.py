@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.infra.background import RUNS, Runs, Run
+from tests.infra.background import RUNS, Run, Runs
 from tests.infra.running import REGION, Terraform, copy_of_infra
 
 if TYPE_CHECKING:
