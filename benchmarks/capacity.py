@@ -45,6 +45,7 @@ class Settings:
 
 
 BATCH = 10  # deliver_batch_size
+PROGRESS_COPIES = 2  # progress_maximum_concurrency; progress itself is not modelled
 
 NAMES = {
     "callback_rate_limit": "webhooks (`callback_rate_limit`, `callback_burst_limit`)",
@@ -179,7 +180,8 @@ def raised(
     }
     settings = replace(settings, **changes)
     # Terraform rejects settings that allow more posts than the account's request quota.
-    posts = settings.deliver_maximum_concurrency * settings.posts_per_second
+    copies = settings.deliver_maximum_concurrency + PROGRESS_COPIES
+    posts = copies * settings.posts_per_second
     if posts > settings.api_gateway_requests_per_second:
         settings = replace(settings, api_gateway_requests_per_second=rounded(posts))
     return settings

@@ -207,14 +207,25 @@ variable "deliver_maximum_concurrency" {
   }
 }
 
+variable "progress_maximum_concurrency" {
+  type        = number
+  description = "Maximum number of deliver invocations at a time for progress; they do not count against deliver_maximum_concurrency."
+  default     = 2
+
+  validation {
+    condition     = var.progress_maximum_concurrency >= 2 && var.progress_maximum_concurrency <= 1000
+    error_message = "Lambda accepts 2 to 1000 for a queue."
+  }
+}
+
 variable "posts_per_second" {
   type        = number
   description = "Maximum number of posts to clients per second in one execution environment of deliver."
   default     = 500
 
   validation {
-    condition     = var.posts_per_second >= 1 && var.posts_per_second * var.deliver_maximum_concurrency <= var.api_gateway_requests_per_second
-    error_message = "posts_per_second × deliver_maximum_concurrency exceeds api_gateway_requests_per_second: reduce one of the two, or increase the quota."
+    condition     = var.posts_per_second >= 1 && var.posts_per_second * (var.deliver_maximum_concurrency + var.progress_maximum_concurrency) <= var.api_gateway_requests_per_second
+    error_message = "posts_per_second × (deliver_maximum_concurrency + progress_maximum_concurrency) exceeds api_gateway_requests_per_second: reduce one of them, or increase the quota."
   }
 }
 

@@ -266,9 +266,15 @@ def test_a_secret_without_a_value_has_no_version(api: Api) -> None:
     assert list(stages.values()) == [["AWSCURRENT"]]
 
 
-def comes_back(api: Api, answer: str) -> bool:
+def test_a_mapping_waits_for_a_full_batch(api: Api) -> None:
+    answer = "None if len(event['Records']) == 3 else 'three messages were expected'"
+    assert not comes_back(api, answer, messages=3, window=1)
+    assert comes_back(api, answer, messages=3)
+
+
+def comes_back(api: Api, answer: str, *, messages: int = 1, window: int = 0) -> bool:
     """Whether a message stays in the queue, and so becomes a dead letter, if `consume` returns
-    `answer` for it.
+    `answer` for it. `window` is the mapping's batching window in seconds.
     """
     sqs, functions = api.emulator.client("sqs"), api.emulator.client("lambda")
     name = f"q{time.monotonic_ns()}"
@@ -280,9 +286,11 @@ def comes_back(api: Api, answer: str) -> bool:
         EventSourceArn=_arn(sqs, queue),
         FunctionName="consume",
         FunctionResponseTypes=["ReportBatchItemFailures"],
+        MaximumBatchingWindowInSeconds=window,
     )
     try:
-        sqs.send_message(QueueUrl=queue, MessageBody=answer)
+        for _ in range(messages):
+            sqs.send_message(QueueUrl=queue, MessageBody=answer)
         deadline = time.monotonic() + 20
         # The dead-letter queue is counted last. Otherwise a message that moves between the counts
         # would be missed.
