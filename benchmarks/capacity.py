@@ -45,7 +45,6 @@ class Settings:
 
 
 BATCH = 10  # deliver_batch_size
-PROGRESS_COPIES = 2  # progress_maximum_concurrency; progress itself is not modelled
 
 NAMES = {
     "callback_rate_limit": "webhooks (`callback_rate_limit`, `callback_burst_limit`)",
@@ -180,11 +179,16 @@ def raised(
     }
     settings = replace(settings, **changes)
     # Terraform rejects settings that allow more posts than the account's request quota.
-    copies = settings.deliver_maximum_concurrency + PROGRESS_COPIES
-    posts = copies * settings.posts_per_second
+    posts = copies_of_deliver(settings) * settings.posts_per_second
     if posts > settings.api_gateway_requests_per_second:
         settings = replace(settings, api_gateway_requests_per_second=rounded(posts))
     return settings
+
+
+def copies_of_deliver(settings: Settings) -> float:
+    """Return the most copies of `deliver`, with those for progress, which is not modelled."""
+    events = settings.deliver_maximum_concurrency
+    return events + max(2, math.ceil(events / 5))
 
 
 def rounded(number: float) -> float:

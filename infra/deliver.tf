@@ -31,7 +31,7 @@ module "deliver" {
     progress = {
       arn                 = module.messaging.progress_queue_arn
       batch_size          = var.deliver_batch_size
-      maximum_concurrency = var.progress_maximum_concurrency
+      maximum_concurrency = local.progress_concurrency
       batching_seconds    = 1
     }
   }

@@ -198,22 +198,11 @@ variable "deliver_batch_size" {
 
 variable "deliver_maximum_concurrency" {
   type        = number
-  description = "Maximum number of deliver invocations at a time; further messages wait in the queue."
+  description = "Maximum number of deliver invocations at a time, and a fifth as many for progress; further messages wait in the queues."
   default     = 10
 
   validation {
     condition     = var.deliver_maximum_concurrency >= 2 && var.deliver_maximum_concurrency <= 1000
-    error_message = "Lambda accepts 2 to 1000 for a queue."
-  }
-}
-
-variable "progress_maximum_concurrency" {
-  type        = number
-  description = "Maximum number of deliver invocations at a time for progress; they do not count against deliver_maximum_concurrency."
-  default     = 2
-
-  validation {
-    condition     = var.progress_maximum_concurrency >= 2 && var.progress_maximum_concurrency <= 1000
     error_message = "Lambda accepts 2 to 1000 for a queue."
   }
 }
@@ -224,8 +213,8 @@ variable "posts_per_second" {
   default     = 500
 
   validation {
-    condition     = var.posts_per_second >= 1 && var.posts_per_second * (var.deliver_maximum_concurrency + var.progress_maximum_concurrency) <= var.api_gateway_requests_per_second
-    error_message = "posts_per_second × (deliver_maximum_concurrency + progress_maximum_concurrency) exceeds api_gateway_requests_per_second: reduce one of them, or increase the quota."
+    condition     = var.posts_per_second >= 1 && var.posts_per_second * local.deliver_concurrency <= var.api_gateway_requests_per_second
+    error_message = "posts_per_second × 1.2 × deliver_maximum_concurrency exceeds api_gateway_requests_per_second: reduce one of the two, or increase the quota."
   }
 }
 

@@ -366,9 +366,8 @@ run "posts_stay_within_the_quota" {
   command = plan
 
   variables {
-    deliver_maximum_concurrency  = 90
-    progress_maximum_concurrency = 10
-    posts_per_second             = 101
+    deliver_maximum_concurrency = 100
+    posts_per_second            = 84 # with the 20 copies for progress, 10,080
   }
 
   expect_failures = [var.posts_per_second]

@@ -97,7 +97,7 @@ locals {
         comparison = "GreaterThanOrEqualToThreshold"
         threshold  = var.deliver_maximum_concurrency
         minutes    = 5
-        action     = "deliver runs at its maximum concurrency: raise deliver_maximum_concurrency or progress_maximum_concurrency, within API Gateway's quota."
+        action     = "deliver runs at its maximum concurrency: raise deliver_maximum_concurrency, within API Gateway's quota."
       }
       relay-stopped = {
         function   = var.functions.relay.name

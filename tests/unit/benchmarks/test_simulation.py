@@ -18,11 +18,11 @@ import pytest
 from benchmarks import plots, reconnects, scenarios, simulation
 from benchmarks.capacity import (
     BATCH,
-    PROGRESS_COPIES,
     SPREAD,
     Settings,
     Workload,
     burst,
+    copies_of_deliver,
     raised,
     rounded,
     use,
@@ -243,7 +243,6 @@ def test_the_defaults_match_terraform() -> None:
     assert found["callback_burst_limit"] == usual.callback_burst
     assert found["websocket_burst_limit"] == usual.websocket_burst
     assert found["deliver_batch_size"] == BATCH
-    assert found["progress_maximum_concurrency"] == PROGRESS_COPIES
 
 
 def test_the_delays_match_the_client() -> None:
@@ -271,8 +270,7 @@ def test_raised_settings_have_headroom_and_are_valid(users: int) -> None:
     load = Workload(users)
     settings = scenarios.better(load)
     assert max(use(load, settings, scenarios.batch_seconds()).values()) <= 0.7 + 1e-9
-    copies = settings.deliver_maximum_concurrency + PROGRESS_COPIES
-    posts = copies * settings.posts_per_second
+    posts = copies_of_deliver(settings) * settings.posts_per_second
     assert posts <= settings.api_gateway_requests_per_second
     assert settings.deliver_maximum_concurrency <= 1000
     back = storm(load, settings).seconds_until(0.999)
