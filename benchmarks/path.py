@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 CLIENTS = 20
 PATIENCE = 60.0
 EPOCH = "0197e3f0-6c1e-7d53-8a44-2f0c5c0f7a11"
+ATTRIBUTES = {  # as `callback` sets them
+    name: {"DataType": "String", "StringValue": value}
+    for name, value in (("type", "herald.generation.complete"), ("status", "COMPLETE"))
+}
 
 
 class Clients:
@@ -167,8 +171,13 @@ class Aws:
 
     def _scaling_of_deliver(self, functions: Any) -> Any:
         name = f"herald-{self._env['HERALD_STAGE']}-deliver"
-        [mapping] = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
-        return mapping["ScalingConfig"]
+        mappings = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+        [scaling] = [
+            mapping["ScalingConfig"]
+            for mapping in mappings
+            if not mapping["MaximumBatchingWindowInSeconds"]  # only progress waits for a batch
+        ]
+        return scaling
 
     def remove_minimal(self) -> None:
         functions = self._client("lambda")
@@ -248,7 +257,9 @@ async def singles(aws: Aws, path: Route, clients: Clients, numbers: range) -> li
     taken = []
     for event_id, text in path.batch(clients, numbers):
         began = time.time()
-        await asyncio.to_thread(aws.sns.publish, TopicArn=path.topic, Message=text)
+        await asyncio.to_thread(
+            aws.sns.publish, TopicArn=path.topic, Message=text, MessageAttributes=ATTRIBUTES
+        )
         taken.append((await clients.all_of({event_id}))[0] - began)
     return taken
 
@@ -261,7 +272,7 @@ async def burst(aws: Aws, path: Route, clients: Clients, numbers: range) -> floa
     def publish() -> None:
         for start in range(0, len(batch), 10):
             entries = [
-                {"Id": str(index), "Message": text}
+                {"Id": str(index), "Message": text, "MessageAttributes": ATTRIBUTES}
                 for index, (_, text) in enumerate(batch[start : start + 10])
             ]
             aws.sns.publish_batch(TopicArn=path.topic, PublishBatchRequestEntries=entries)

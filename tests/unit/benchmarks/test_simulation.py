@@ -16,7 +16,17 @@ import hcl2
 import pytest
 
 from benchmarks import plots, reconnects, scenarios, simulation
-from benchmarks.capacity import BATCH, SPREAD, Settings, Workload, burst, raised, rounded, use
+from benchmarks.capacity import (
+    BATCH,
+    SPREAD,
+    Settings,
+    Workload,
+    burst,
+    copies_of_deliver,
+    raised,
+    rounded,
+    use,
+)
 from benchmarks.delivery_model import NEVER, Bucket, Path, Simulation, percentile, poisson
 from benchmarks.reconnects import storm
 from cli.cost.report import markdown
@@ -260,7 +270,7 @@ def test_raised_settings_have_headroom_and_are_valid(users: int) -> None:
     load = Workload(users)
     settings = scenarios.better(load)
     assert max(use(load, settings, scenarios.batch_seconds()).values()) <= 0.7 + 1e-9
-    posts = settings.deliver_maximum_concurrency * settings.posts_per_second
+    posts = copies_of_deliver(settings) * settings.posts_per_second
     assert posts <= settings.api_gateway_requests_per_second
     assert settings.deliver_maximum_concurrency <= 1000
     back = storm(load, settings).seconds_until(0.999)
