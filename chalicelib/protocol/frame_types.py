@@ -15,6 +15,12 @@ Milliseconds = Annotated[int, Field(ge=0)]
 Reconnect = Literal["now", "backoff", "never"]
 
 
+AnswerToHello = Annotated[FrameId, Field(json_schema_extra={"x-answers": ["hello"]})]
+AnswerToPing = Annotated[FrameId, Field(json_schema_extra={"x-answers": ["ping"]})]
+AnswerToAuth = Annotated[FrameId, Field(json_schema_extra={"x-answers": ["auth"]})]
+EndOfReplay = Annotated[FrameId, Field(json_schema_extra={"x-answers": ["hello", "history"]})]
+
+
 class Stream(TypedDict):
     """The end of the user's stream."""
 
@@ -29,7 +35,7 @@ class Welcome(TypedDict):
 
     type: Literal["welcome"]
     """The frame's type."""
-    re: FrameId
+    re: AnswerToHello
     """The `id` of the frame that is answered."""
     connection: str
     """The connection's id, as in Herald's logs."""
@@ -62,7 +68,7 @@ class EventFrame(TypedDict):
     """The event's number in the user's stream; null like the epoch."""
     replayed: bool
     """Whether the event answers `hello` or `history`."""
-    event: Envelope
+    event: Annotated[Envelope, Field(json_schema_extra={"required": ["userid"]})]
     """The event, exactly as it was published."""
 
 
@@ -80,7 +86,7 @@ class CaughtUp(TypedDict):
 
     type: Literal["caught_up"]
     """The frame's type."""
-    re: FrameId
+    re: EndOfReplay
     """The `id` of the `hello` or `history` that is answered."""
     offset: Offset
     """The highest offset that was replayed."""
@@ -100,7 +106,7 @@ class Gap(TypedDict):
 
     type: Literal["gap"]
     """The frame's type."""
-    re: FrameId
+    re: EndOfReplay
     """The `id` of the `hello` or `history` that is answered."""
     requested: Requested
     """The cursor in that frame."""
@@ -119,7 +125,7 @@ class Pong(TypedDict):
 
     type: Literal["pong"]
     """The frame's type."""
-    re: FrameId
+    re: AnswerToPing
     """The `id` of the `ping`."""
     epoch: Epoch | None
     """The stream's current numbering."""
@@ -132,7 +138,7 @@ class AuthOk(TypedDict):
 
     type: Literal["auth_ok"]
     """The frame's type."""
-    re: FrameId
+    re: AnswerToAuth
     """The `id` of the `auth`."""
     token_ms: Milliseconds
     """How long the new token remains valid."""
