@@ -9,7 +9,6 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field, JsonValue, with_config
 from typing_extensions import TypedDict
 
-from chalicelib.protocol.event_types import Time, Uuid
 from chalicelib.providers.details import (
     MAX_CODE_CHARACTERS,
     MAX_MESSAGE_CHARACTERS,
@@ -18,6 +17,8 @@ from chalicelib.providers.details import (
 )
 from chalicelib.providers.fields import MAX_OUTPUTS, MAX_URL
 
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 Pixels = Annotated[int, Field(ge=1, le=MAX_PIXELS)]
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARACTERS)]
 WebUrl = Annotated[str, Field(pattern="^https?://[A-Za-z0-9]", max_length=MAX_URL)]
