@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tooling.contracts import __main__ as contracts_command
 from tooling.contracts import files
 from tooling.contracts.compatibility import breaks
 
@@ -53,6 +54,19 @@ def test_the_code_does_not_break_the_released_contracts(contracts: dict[str, Sch
     released = files.read(files.RELEASED)
     assert set(released) == set(contracts)
     assert breaks(released, contracts) == []
+
+
+def test_make_contracts_fails_and_names_the_break(
+    contracts: dict[str, Schema],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    changed = Changed(contracts)
+    changed.fields("Welcome").pop("ping_ms")
+    monkeypatch.setattr(files, "contracts", lambda: changed.contracts)
+    monkeypatch.setattr(files, "texts", lambda contracts: {})
+    assert contracts_command.main([]) == 1
+    assert "welcome.ping_ms: removed" in capsys.readouterr().err
 
 
 NULL = ["string", "null"]
