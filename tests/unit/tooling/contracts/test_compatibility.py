@@ -194,8 +194,8 @@ COMPATIBLE: dict[str, Plant] = {
         battery={"type": "integer"}
     ),
     "a new field of a server frame": lambda new: (
-        new.fields("Welcome").update(keepalive_ms={"type": "integer"}),
-        new.required("Welcome").append("keepalive_ms"),
+        new.fields("Welcome").update(session_ms={"type": "integer"}),
+        new.required("Welcome").append("session_ms"),
     ),
     "a new code": lambda new: new.field("Error", "code")["enum"].append(4199),
     "a new event type": lambda new: new.field("Envelope", "type")["enum"].append("herald.x"),
