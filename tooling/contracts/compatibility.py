@@ -58,6 +58,7 @@ def _asyncapi(old: Schema, new: Schema) -> Iterator[str]:
 
 
 def _openapi(old: Schema, new: Schema) -> Iterator[str]:
+    received, sent = _Comparison(old, new, "received"), _Comparison(old, new, "sent")
     for path, item in old["paths"].items():
         for method, operation in item.items():
             where = f"{method.upper()} {path}"
@@ -67,18 +68,20 @@ def _openapi(old: Schema, new: Schema) -> Iterator[str]:
                 continue
             if _proofs(operation) - _proofs(changed):
                 yield f"{where}: an accepted proof was removed"
-            for status in operation["responses"].keys() - changed["responses"].keys():
-                yield f"{where}: the answer {status} was removed"
-    for group, direction in (("requestBodies", "sent"), ("responses", "received")):
-        comparison = _Comparison(old, new, direction)  # type: ignore[arg-type]
-        for name, part in old["components"][group].items():
-            changed = new["components"][group].get(name)
-            if changed is None:
-                yield f"{name}: removed"
-            elif "content" in part:
-                kind = "application/json"
-                schemas = (part["content"][kind]["schema"], changed["content"][kind]["schema"])
-                yield from comparison.of(*schemas, name)
+            yield from _bodies(received, operation["responses"], changed["responses"], where)
+    before, after = old["components"], new["components"]
+    yield from _bodies(sent, before["requestBodies"], after["requestBodies"], "body")
+    yield from _bodies(received, before["responses"], after["responses"], "answer")
+
+
+def _bodies(comparison: _Comparison, old: Schema, new: Schema, where: str) -> Iterator[str]:
+    """Compare request bodies by provider, or answers by status. References are compared once."""
+    for name, part in old.items():
+        if name not in new:
+            yield f"{where} {name}: removed"
+        elif "content" in part:
+            before, after = (each["content"]["application/json"] for each in (part, new[name]))
+            yield from comparison.of(before["schema"], after["schema"], f"{where} {name}")
 
 
 def _proofs(operation: Schema) -> set[tuple[str, ...]]:

@@ -12,7 +12,7 @@ from chalicelib.providers import payload_types, registry
 from chalicelib.providers.report import ErrorCode, Kind
 from chalicelib.recording.generations import Outcome
 from chalicelib.recording.webhooks import OWN
-from tooling.contracts import schemas
+from tooling.contracts import links, schemas
 from tooling.contracts.doors import BEARER, PATHS, Door, adapter, documentation, doors, title
 from tooling.contracts.frames import OPEN
 from tooling.providers import samples
@@ -72,7 +72,7 @@ def document(version: str) -> Schema:
         "tags": [_tag(name) for name in names if doors(name)] + [{"name": "outputs"}],
         "paths": {
             **{path: value for name in names for path, value in _callbacks(name)},
-            "/outputs/{generation}/{index}/{signature}": {"get": _link()},
+            links.PATH: {"get": links.operation()},
         },
         "components": {
             "schemas": _schemas(),
@@ -119,29 +119,6 @@ def _callback(name: str, door: Door) -> Schema:
     return operation
 
 
-def _link() -> Schema:
-    names = ("generation", "index", "signature")
-    location = {"schema": {"type": "string", "format": "uri"}, "description": "Where the file is."}
-    return {
-        "operationId": "output",
-        "summary": "A kept output of a generation",
-        "description": "The address is in `imageUrl` and `outputs[].url` of an event, if the"
-        " deployment keeps outputs. It needs no credential: the signature is in the path.",
-        "tags": ["outputs"],
-        "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in names],
-        "responses": {
-            "302": {
-                "description": "The file: Herald's copy, or the provider's file until the copy is"
-                " made. The location is valid for a short time, so keep the link instead.",
-                "headers": {"Location": location},
-            },
-            "404": {"description": "There is no such output, or the signature is wrong."},
-            "410": {"description": "The file is no longer kept."},
-        },
-        "security": [],
-    }
-
-
 def _body(name: str) -> Schema:
     if name == OWN:
         schema = {"$ref": "#/components/schemas/OwnReport"}
@@ -168,8 +145,7 @@ def _schemas() -> Schema:
     found["ReportedOutput"]["properties"]["kind"]["enum"] = [kind.value for kind in Kind]
     code = found["ReportedError"]["properties"]["code"]
     code["examples"] = [each.value for each in ErrorCode]
-    found["Recorded"] = _recorded()
-    found["Refusal"] = _refusal()
+    found |= {"Recorded": _recorded(), "Refusal": _refusal(), **links.SCHEMAS}
     return dict(sorted(found.items()))
 
 
@@ -208,8 +184,9 @@ def _recorded() -> Schema:
 
 def _refusal() -> Schema:
     codes = [code for found, _ in REFUSALS.values() for code in found]
+    codes += links.CODES
     return {
-        "description": "Why nothing was recorded.",
+        "description": "Why the request was refused.",
         "type": "object",
         "properties": {
             "error": {"type": "string", "enum": codes, OPEN: True, "description": "The reason."},
@@ -227,8 +204,7 @@ def _parameters() -> Schema:
             {"type": "string"},
             "The capability: base64url(HMAC-SHA256(key, `<provider>/<generation id>`)).",
         ),
-        "index": ({"type": "integer", "minimum": 0}, "The output's place in `outputs`, from 0."),
-        "signature": ({"type": "string"}, "Herald's signature of the link."),
+        **links.PARAMETERS,
     }
     return {
         name: {"name": name, "in": "path", "required": True, "schema": schema, "description": text}

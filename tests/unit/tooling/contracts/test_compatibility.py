@@ -164,11 +164,15 @@ BREAKING: dict[str, tuple[Plant, str]] = {
     ),
     "an answer is removed": (
         lambda new: new.http["paths"]["/callbacks/fal"]["post"]["responses"].pop("503"),
-        "POST /callbacks/fal: the answer 503 was removed",
+        "POST /callbacks/fal 503: removed",
     ),
     "a payload's field is removed": (
         lambda new: new.fields("CompleteReport").pop("coreModel"),
-        "generations(2).coreModel: removed",
+        "body generations(2).coreModel: removed",
+    ),
+    "a field of a link's answer is removed": (
+        lambda new: new.fields("KeptOutput").pop("kept"),
+        "GET /outputs/{generation}/{index}/{signature} 200.kept: removed",
     ),
     "a column is removed": (
         lambda new: new.row["properties"].pop("provider_id"),

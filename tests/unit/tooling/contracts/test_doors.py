@@ -21,6 +21,7 @@ from tests.unit.providers import samples
 from tests.unit.providers.samples import FIXTURES, GENERATION, SIGNING_KEYS
 from tests.unit.recording import door as front
 from tests.unit.recording.test_webhooks import SUCCESS
+from tooling.contracts import links
 from tooling.contracts.doors import PATHS, Door, doors
 from tooling.providers import keys, signing
 
@@ -42,6 +43,8 @@ REPORTS: dict[str, dict[str, Any]] = {
 def test_the_paths_are_the_routes_of_the_api() -> None:
     routes = re.findall(r'(?m)^ +(\w+) += "(/\{provider\}[^"]*)"', API.read_text())
     assert {name: f"/callbacks{path}" for name, path in routes} == PATHS
+    others = re.findall(r'"GET \$\{[\w.]+\}([^"]*)"', API.read_text())
+    assert [path for path in others if f"/outputs{path}" != links.PATH] == []
 
 
 # --- proofs ---
