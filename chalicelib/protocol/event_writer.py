@@ -12,7 +12,7 @@ from chalicelib.protocol.events import MAX_EVENT_BYTES, MAX_PROGRESS_BYTES, TYPE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chalicelib.protocol.events import Envelope, EventData
+    from chalicelib.protocol.event_types import Envelope, EventData
 
 _IDS = bytes.fromhex("6f1c43c35bb65c0c9a430d8b0a0d9d11")  # Herald's UUID namespace
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 BATCH = 8
 ALERT_SECONDS = 3.0
 _TYPE = re.compile('"type":"([^"]*)"')
-_ATTRIBUTES = {kind: {"type": kind, "status": status} for status, kind in TYPES.items()}
+_ATTRIBUTES: dict[str, dict[str, str]] = {
+    kind: {"type": kind, "status": status} for status, kind in TYPES.items()
+}
 
 
 class Publisher:
