@@ -14,6 +14,7 @@ from chalicelib import settings, telemetry
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from chalicelib.aws.functions import Function
     from chalicelib.aws.secrets import Secrets
     from chalicelib.aws.service import Service
     from chalicelib.delivery.deliver import Deliver
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.recording.callback import Callback
     from chalicelib.recording.database import Database
     from chalicelib.recording.publishing import Publisher
+    from chalicelib.recording.reconcile import Reconcile
     from chalicelib.recording.relay import Relay
     from chalicelib.sessions.authorize import Authorizer
     from chalicelib.sessions.connecting import Connect, Disconnect
@@ -78,6 +80,7 @@ class Runtime:
                 keys,
             ),
             Recorder(config.stage, self._database(config), self._publisher(config)),
+            self._function(config.reconcile_function),
         )
 
     @cached_property
@@ -91,6 +94,31 @@ class Runtime:
             self._database(config),
             self._publisher(config),
             config.outbox_retention_days,
+        )
+
+    @cached_property
+    def reconcile(self) -> Reconcile:
+        """The function that looks generations up at their providers."""
+        from chalicelib.recording.ending import Ending
+        from chalicelib.recording.lookups import Lookups
+        from chalicelib.recording.provider_apis import ProviderApis, addresses
+        from chalicelib.recording.reconcile import Reconcile
+        from chalicelib.recording.recorder import Recorder
+
+        config = self._load(settings.Reconcile)
+        database, publisher = self._database(config), self._publisher(config)
+        apis = ProviderApis(
+            self._engine,
+            partial(self._secrets.get, config.providers_secret_arn, ""),
+            addresses(config.provider_apis),
+        )
+        recorder = Recorder(config.stage, database, publisher)
+        return Reconcile(
+            database,
+            Ending(config.stage, database, publisher),
+            apis,
+            Lookups(database, recorder, apis, None),
+            config.generation_deadline_seconds,
         )
 
     @cached_property
@@ -169,6 +197,7 @@ class Runtime:
             ReplayBudgets(self._dynamodb, config.connections_table),
             Inbox(self._dynamodb, config.inbox_table, config.inbox_retention_days),
             self._tokens(config),
+            self._function(config.reconcile_function),
         )
 
     # --- shared collaborators ---
@@ -214,6 +243,11 @@ class Runtime:
 
         sns = Sns(self._engine, self._environ)
         return Publisher(sns, config.topic_arn, config.error_topic_arn)
+
+    def _function(self, name: str) -> Function:
+        from chalicelib.aws.functions import Function
+
+        return Function(self._engine, self._environ, name)
 
     def _public_keys(self, url: str) -> bytes:
         from chalicelib.recording.public_keys import PROVIDER

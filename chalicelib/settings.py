@@ -46,6 +46,7 @@ class Callback(Recording):
     """Receives webhooks."""
 
     providers_secret_arn: str
+    reconcile_function: str
     webhook_secret_arn: str
 
 
@@ -53,6 +54,14 @@ class Relay(Recording):
     """Publishes the outbox."""
 
     outbox_retention_days: int
+
+
+class Reconcile(Recording):
+    """Looks generations up at their providers."""
+
+    generation_deadline_seconds: int  # 0 for none
+    provider_apis: str  # JSON: other addresses of providers' APIs; empty for none
+    providers_secret_arn: str
 
 
 class Deliver(Common):
@@ -94,6 +103,7 @@ class Message(Jwt):
     inbox_table: str
     inbox_retention_days: int
     management_endpoint: str
+    reconcile_function: str
 
 
 FUNCTIONS: dict[str, type[Common]] = {  # by handler name
@@ -103,12 +113,16 @@ FUNCTIONS: dict[str, type[Common]] = {  # by handler name
     "deliver": Deliver,
     "disconnect": Disconnect,
     "message": Message,
+    "reconcile": Reconcile,
     "relay": Relay,
 }
 
 S = TypeVar("S", bound=Common)
 
-_MAY_BE_EMPTY = {"allowed_origins", "jwt_jwks_url", "jwt_secret_arn", "log_level"}
+_MAY_BE_EMPTY = {
+    *("allowed_origins", "jwt_jwks_url", "jwt_secret_arn", "log_level"),
+    "provider_apis",
+}
 
 
 def load(kind: type[S], environ: Mapping[str, str]) -> S:

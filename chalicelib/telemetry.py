@@ -42,21 +42,25 @@ def error(message: str, **fields: object) -> None:
 
 
 def emit(
-    values: Mapping[Metric, float | list[float]], properties: Mapping[str, object] | None = None
+    values: Mapping[Metric, float | list[float]],
+    properties: Mapping[str, object] | None = None,
+    provider: str | None = None,
 ) -> None:
     """Emit metrics in one line. A list of numbers is a distribution, from which CloudWatch computes
-    percentiles.
+    percentiles. With a provider, each metric also exists for that provider alone.
     """
+    dimensions = [["Stage"]] if provider is None else [["Stage"], ["Stage", "Provider"]]
     definitions = [{"Name": metric.name, "Unit": metric.unit} for metric in values]
     _write(
         {
             "_aws": {
                 "Timestamp": int(time.time() * 1000),
                 "CloudWatchMetrics": [
-                    {"Namespace": NAMESPACE, "Dimensions": [["Stage"]], "Metrics": definitions}
+                    {"Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": definitions}
                 ],
             },
             "Stage": _stage,
+            **({} if provider is None else {"Provider": provider}),
             **(properties or {}),
             **{
                 metric.name: value[:LONGEST_DISTRIBUTION] if isinstance(value, list) else value

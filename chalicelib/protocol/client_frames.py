@@ -84,7 +84,15 @@ class Auth(TypedDict):
     """A JWT of the same user."""
 
 
-ClientFrame = Hello | Ping | History | Auth
+class Cancel(TypedDict):
+    """Asks to cancel one of the user's own generations."""
+
+    action: Literal["cancel"]
+    id: FrameId
+    generation: UUID
+
+
+ClientFrame = Hello | Ping | History | Auth | Cancel
 
 _OFFSET: Schema = {"type": "int", "strict": True, "ge": 0, "le": MAX_OFFSET}
 _EPOCH: Schema = {"type": "uuid"}
@@ -137,6 +145,7 @@ SCHEMA: Schema = {
         "auth": _frame(
             "auth", token={"type": "str", "min_length": 1, "max_length": MAX_TOKEN_CHARACTERS}
         ),
+        "cancel": _frame("cancel", generation={"type": "uuid"}),
     },
 }
 
