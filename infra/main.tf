@@ -1,5 +1,5 @@
 # The resources that all functions use. Each function has its own file: callback.tf, relay.tf,
-# deliver.tf, authorize.tf, connect.tf, message.tf and disconnect.tf.
+# reconcile.tf, deliver.tf, authorize.tf, connect.tf, message.tf and disconnect.tf.
 
 module "keys" {
   source = "./modules/keys"
@@ -103,6 +103,15 @@ module "relay_schedule" {
   function_arn        = module.relay.arn
 }
 
+module "reconcile_schedule" {
+  source = "./modules/schedule"
+
+  name                = "${local.name}-reconcile"
+  description         = "Looks generations up at their providers, and ends those past their deadline"
+  schedule_expression = "rate(1 minute)"
+  function_arn        = module.reconcile.arn
+}
+
 module "alarms" {
   source = "./modules/alarms"
 
@@ -123,6 +132,7 @@ module "alarms" {
     for handler, size in var.sizes : handler => { name = "${local.name}-${handler}", timeout = size.timeout }
   }
   deliver_maximum_concurrency = local.deliver_concurrency
+  alarm_providers             = var.alarm_providers
   tables = {
     api-keys    = { name = module.storage.api_keys_table_name, operations = ["GetItem"] }
     connections = { name = module.storage.connections_table_name, operations = ["BatchGetItem", "GetItem", "UpdateItem"] }

@@ -81,6 +81,7 @@ variable "sizes" {
     deliver    = optional(object({ memory_size = optional(number, 1769), timeout = optional(number, 20), reserved_concurrency = optional(number) }), {})
     disconnect = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
     message    = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 15), reserved_concurrency = optional(number) }), {})
+    reconcile  = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 58), reserved_concurrency = optional(number) }), {})
     relay      = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 50), reserved_concurrency = optional(number) }), {})
   })
   description = "Memory in MB (one full core at 1769), timeout in seconds and reserved concurrency (null for none) of each function."
@@ -96,6 +97,11 @@ variable "sizes" {
   validation {
     condition     = var.sizes.relay.timeout < 60
     error_message = "The relay runs every minute: use a timeout of less than 60 seconds."
+  }
+
+  validation {
+    condition     = var.sizes.reconcile.timeout >= 30 && var.sizes.reconcile.timeout < 60
+    error_message = "reconcile runs every minute, and a look-up can take 20 seconds: use a timeout of 30 to 59 seconds."
   }
 }
 
@@ -157,13 +163,13 @@ variable "database_schema" {
 
 variable "vpc_subnet_ids" {
   type        = list(string)
-  description = "Subnets from which callback and relay reach a private database; leave empty to run them outside any VPC."
+  description = "Subnets from which callback, relay and reconcile reach a private database; leave empty to run them outside any VPC. reconcile reaches the providers only if the subnets have NAT."
   default     = []
 }
 
 variable "vpc_security_group_ids" {
   type        = list(string)
-  description = "Security groups of callback and relay in the VPC."
+  description = "Security groups of callback, relay and reconcile in the VPC."
   default     = []
 
   validation {

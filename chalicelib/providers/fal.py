@@ -88,9 +88,10 @@ def poll(job: Job, api: Api) -> list[Report]:
     """
     path = _path(job, api)
     state = api.get(f"{path}/status")
-    if state.get("status") in _STATES:
-        return [Report(_STATES[str(state["status"])], job.provider_id)]
-    if state.get("status") != "COMPLETED":
+    status = str(state.get("status"))
+    if status in _STATES:
+        return [Report(_STATES[status], job.provider_id)]
+    if status != "COMPLETED":
         return []
     failed = state.get("error") is not None
     answer = api.ask(api.call(path), *(_ANY if failed else _REFUSED))

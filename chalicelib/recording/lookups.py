@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from chalicelib.recording.watching import Due
 
 FAILURE_SECONDS = 60.0  # without Retry-After, until a provider that fails is asked again
+RECORD_SECONDS = 9.0  # after the provider's answer, to record and publish it
 KEY_SECONDS = 300.0  # the same, after it refused the key
 
 
@@ -76,7 +77,7 @@ class Lookups:
         job = Job(group.provider_id, group.model)
         failure: LookupFailed | None = None
         try:
-            api = self._apis.api(provider, deadline=deadline)
+            api = self._apis.api(provider, deadline=deadline - RECORD_SECONDS)
             for report in provider.polling.poll(job, api):
                 for row in self._rows_of(report, group, left, deadline):
                     recorded += self._record(report, row, deadline)

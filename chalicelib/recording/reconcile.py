@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from chalicelib.recording.provider_apis import Known, ProviderApis
 
 ROWS = 20  # of one provider in one claim
-MARGIN_SECONDS = 12.0  # at the end of a run, in which no look-up begins
+MARGIN_SECONDS = 15.0  # at the end of a run, in which no look-up begins
 CANCEL_SECONDS = 5.0  # for the provider's answer
+SHORTEST_WAIT_SECONDS = 1.0  # a due row may be locked, or its provider paused
 POSTPONE_SECONDS = 5.0  # of rows that were claimed but not looked up
 
 
@@ -169,7 +170,7 @@ class Reconcile:
         )
         if seconds is None or time.monotonic() + seconds + MARGIN_SECONDS > deadline:
             return False
-        self._sleep(max(seconds, 0.1))
+        self._sleep(max(seconds, SHORTEST_WAIT_SECONDS))
         return True
 
     def _expire(self, deadline: float) -> int:

@@ -75,6 +75,10 @@ override_module {
 }
 
 override_module {
+  target = module.reconcile_schedule
+}
+
+override_module {
   target = module.alarms
 }
 
@@ -101,6 +105,7 @@ run "rights_and_addresses" {
         deliver    = module.deliver.policy
         disconnect = module.disconnect.policy
         message    = module.message.policy
+        reconcile  = module.reconcile.policy
         relay      = module.relay.policy
         } : name => toset(flatten([
           for statement in jsondecode(replace(document, "arn:aws:test:eu-central-1:123456789012:", "")).Statement : [
@@ -118,6 +123,7 @@ run "rights_and_addresses" {
         "Allow kms:Decrypt key/messaging sns.eu-central-1.amazonaws.com",
         "Allow kms:Decrypt key/storage secretsmanager.eu-central-1.amazonaws.com",
         "Allow kms:GenerateDataKey key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow lambda:InvokeFunction arn:aws:lambda:eu-central-1:123456789012:function:herald-test-reconcile",
         "Allow secretsmanager:GetSecretValue secret/database",
         "Allow secretsmanager:GetSecretValue secret/providers",
         "Allow secretsmanager:GetSecretValue secret/webhook",
@@ -156,7 +162,17 @@ run "rights_and_addresses" {
         "Allow execute-api:ManageConnections api/test/DELETE/@connections/*",
         "Allow execute-api:ManageConnections api/test/POST/@connections/*",
         "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com secretsmanager.eu-central-1.amazonaws.com",
+        "Allow lambda:InvokeFunction arn:aws:lambda:eu-central-1:123456789012:function:herald-test-reconcile",
         "Allow secretsmanager:GetSecretValue secret/jwt",
+      ])
+      reconcile = toset([
+        "Allow kms:Decrypt key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/storage secretsmanager.eu-central-1.amazonaws.com",
+        "Allow kms:GenerateDataKey key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow secretsmanager:GetSecretValue secret/database",
+        "Allow secretsmanager:GetSecretValue secret/providers",
+        "Allow sns:Publish topic/error-notifications",
+        "Allow sns:Publish topic/generation-complete",
       ])
       relay = toset([
         "Allow kms:Decrypt key/messaging sns.eu-central-1.amazonaws.com",
@@ -381,6 +397,46 @@ run "relay_times_out_before_the_next_run" {
   }
 
   expect_failures = [var.sizes]
+}
+
+run "reconcile_times_out_before_the_next_run" {
+  command = plan
+
+  variables {
+    sizes = { reconcile = { timeout = 60 } }
+  }
+
+  expect_failures = [var.sizes]
+}
+
+run "a_deadline_of_a_few_seconds_is_refused" {
+  command = plan
+
+  variables {
+    generation_deadline_seconds = 30
+  }
+
+  expect_failures = [var.generation_deadline_seconds]
+}
+
+run "a_providers_api_needs_https" {
+  command = plan
+
+  variables {
+    provider_apis = { bfl = "http://api.eu.bfl.ai" }
+  }
+
+  expect_failures = [var.provider_apis]
+}
+
+run "an_alarm_needs_a_providers_name" {
+  command = plan
+
+  variables {
+    alarm_providers = ["Replicate"]
+  }
+
+  expect_failures = [var.alarm_providers]
 }
 
 run "jwks_needs_a_key_pair" {

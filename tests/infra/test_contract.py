@@ -121,7 +121,7 @@ def test_handlers(chalice: dict[str, Resources], plan: Resources) -> None:
         for name, function in chalice["aws_lambda_function"].items()
     }
     assert {name: function["handler"] for name, function in functions(plan)} == registered
-    assert len(registered) == 7
+    assert len(registered) == 8
 
 
 def test_names(plan: Resources) -> None:
@@ -213,10 +213,13 @@ def test_visibility_is_six_timeouts(plan: Resources) -> None:
     assert queue["visibility_timeout_seconds"] == 6 * timeout
 
 
-def test_schedule(chalice: dict[str, Resources], plan: Resources) -> None:
-    [registered] = chalice["aws_cloudwatch_event_rule"].values()
-    deployed = plan["module.relay_schedule.aws_cloudwatch_event_rule.this"]
-    assert deployed["schedule_expression"] == registered["schedule_expression"]
+def test_schedules(chalice: dict[str, Resources], plan: Resources) -> None:
+    registered = chalice["aws_cloudwatch_event_rule"]
+    assert len(registered) == 2
+    for name, rule in registered.items():
+        handler = name.partition("-")[0]
+        deployed = plan[f"module.{handler}_schedule.aws_cloudwatch_event_rule.this"]
+        assert deployed["schedule_expression"] == rule["schedule_expression"], name
 
 
 def test_routes(chalice: dict[str, Resources], plan: Resources) -> None:

@@ -20,7 +20,16 @@ pytestmark = pytest.mark.infra
 
 Document = dict[str, Any]
 
-FUNCTIONS = ["authorize", "callback", "connect", "deliver", "disconnect", "message", "relay"]
+FUNCTIONS = [
+    "authorize",
+    "callback",
+    "connect",
+    "deliver",
+    "disconnect",
+    "message",
+    "reconcile",
+    "relay",
+]
 ACCOUNT = "123456789012"  # moto's
 _AT = f"{REGION}:{ACCOUNT}"
 _KEY = f"arn:aws:kms:{_AT}:key/0f7d3c1e-8a4b-4f27-9d55-3a1b2c4d5e6f"
@@ -171,6 +180,7 @@ def test_no_policy_has_a_known_mistake(rendered: dict[str, Document]) -> None:
     logs = {"MISMATCHED_TYPE", "RESOURCE_MISMATCH", "UNKNOWN_CONDITION_FOR_ACTION"}
     assert {name: set(map(kind, findings)) for name, findings in found.items()} == {
         "module.callback.aws_iam_role_policy.runtime": in_vpc,
+        "module.reconcile.aws_iam_role_policy.runtime": in_vpc,
         "module.relay.aws_iam_role_policy.runtime": in_vpc,
         'module.keys.aws_kms_key.this["logs"]': logs,
     }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ACCOUNT = "herald-local"
 HMAC_OPTIONS = {"header": "X-Signature", "prefix": "sha256="}
-_STANDARD = ("generations", "kling", "replicate")
+_STANDARD = ("gemini", "generations", "kling", "openai", "replicate")
 _CAPABILITY = ("bfl", "comfydeploy", "luma", "runpod")
 
 

@@ -56,6 +56,13 @@ locals {
       ]
     },
     {
+      title = "Look-ups and overdue generations"
+      metrics = [
+        for metric in ["Lookups", "LookupFailures", "ResultsReconciled", "GenerationsOverdue", "GenerationsTimedOut"] :
+        ["Herald", metric, "Stage", var.stage, { stat = metric == "GenerationsOverdue" ? "Maximum" : "Sum" }]
+      ]
+    },
+    {
       title   = "Function errors"
       metrics = [for function in var.functions : ["AWS/Lambda", "Errors", "FunctionName", function.name, { stat = "Sum" }]]
     },

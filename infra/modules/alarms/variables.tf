@@ -43,9 +43,14 @@ variable "functions" {
   description = "Name and timeout in seconds of each function, by its handler's name."
 
   validation {
-    condition     = alltrue([for handler in ["authorize", "deliver", "relay"] : contains(keys(var.functions), handler)])
-    error_message = "Include authorize, deliver and relay, which have alarms of their own."
+    condition     = alltrue([for handler in ["authorize", "deliver", "reconcile", "relay"] : contains(keys(var.functions), handler)])
+    error_message = "Include authorize, deliver, reconcile and relay, which have alarms of their own."
   }
+}
+
+variable "alarm_providers" {
+  type        = set(string)
+  description = "Providers that have an alarm of their own on overdue generations."
 }
 
 variable "deliver_maximum_concurrency" {

@@ -22,8 +22,10 @@ variables {
   functions = {
     authorize = { name = "herald-test-authorize", timeout = 10 }
     deliver   = { name = "herald-test-deliver", timeout = 20 }
+    reconcile = { name = "herald-test-reconcile", timeout = 58 }
     relay     = { name = "herald-test-relay", timeout = 50 }
   }
+  alarm_providers             = ["replicate"]
   deliver_maximum_concurrency = 10
   tables = {
     inbox = { name = "herald-test-inbox", operations = ["PutItem", "Query"] }
@@ -63,9 +65,12 @@ run "alarms" {
       "Herald ConnectionsRefused"                         = "Stage"
       "Herald DatabaseFailures"                           = "Stage"
       "Herald DeliveryLatencyMs"                          = "Stage"
+      "Herald FilesNotStored"                             = "Stage"
       "Herald Gaps"                                       = "Stage"
+      "Herald GenerationsOverdue"                         = "Stage, Provider Stage"
       "Herald InboxFailures"                              = "Stage"
       "Herald InvalidMessages"                            = "Stage"
+      "Herald LookupFailures"                             = "Stage"
       "Herald OutboxOldestSeconds"                        = "Stage"
       "Herald PostsForbidden"                             = "Stage"
       "Herald PostsRetryable"                             = "Stage"
@@ -98,7 +103,8 @@ run "alarms" {
       for alarm in aws_cloudwatch_metric_alarm.metric : alltrue([
         for name, value in alarm.dimensions : contains({
           ApiId        = ["callbackapi", "websocketapi"]
-          FunctionName = ["herald-test-authorize", "herald-test-deliver", "herald-test-relay"]
+          FunctionName = ["herald-test-authorize", "herald-test-deliver", "herald-test-reconcile", "herald-test-relay"]
+          Provider     = ["replicate"]
           QueueName    = ["generation-complete-queue", "generation-complete-queue-dlq", "generation-complete-subscription-dlq"]
           Stage        = lookup(alarm.dimensions, "ApiId", "") == "callbackapi" ? ["$default"] : ["test"]
           TopicName    = ["error-notifications", "generation-complete"]
@@ -134,8 +140,8 @@ run "alarms" {
   assert {
     condition = [
       for key, alarm in aws_cloudwatch_metric_alarm.metric : key if alarm.treat_missing_data != "notBreaching"
-    ] == ["relay-stopped"]
-    error_message = "Missing data must raise the alarm only for the relay, which runs every minute."
+    ] == ["reconcile-stopped", "relay-stopped"]
+    error_message = "Missing data must raise the alarm only for reconcile and the relay, which run every minute."
   }
 
   assert {
