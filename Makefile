@@ -18,6 +18,8 @@ ifdef AWS_REGION
 export AWS_DEFAULT_REGION := $(AWS_REGION)
 endif
 
+STACK_OPTIONS = $(if $(PROVIDER_APIS),--provider-apis '$(PROVIDER_APIS)')
+
 .PHONY: help
 help: ## Print this help
 	@awk 'BEGIN {FS = ":.*## "} /^##@ / {printf "\n%s\n", substr($$0, 5)} \
@@ -26,10 +28,10 @@ help: ## Print this help
 ##@ Run Herald on this machine
 .PHONY: demo up down status token
 demo: setup ## Start the stack, send one generation through it, run until Ctrl-C (ONCE=1: exit after one)
-	@$(STACK) demo $(if $(filter-out 0,$(ONCE)),--once)
+	@$(STACK) demo $(if $(filter-out 0,$(ONCE)),--once) $(STACK_OPTIONS)
 
-up: setup ## Start the stack in the background; writes its addresses to build/local/stack.env
-	@$(STACK) up
+up: setup ## Start the stack in the background; writes its addresses to build/local/stack.env (PROVIDER_APIS=apis.json: stand-ins of APIs)
+	@$(STACK) up $(STACK_OPTIONS)
 
 down: setup ## Stop the stack and delete its data
 	@$(STACK) down

@@ -38,10 +38,20 @@ def choose(
     context.obj = stack
 
 
+ProviderApis = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help='Other addresses of providers\' APIs as JSON: {"replicate": "http://127.0.0.1:8082"}.',
+        show_default=False,
+    ),
+]
+
+
 @app.command()
-def up(context: typer.Context) -> int:
+def up(context: typer.Context, provider_apis: ProviderApis = None) -> int:
     """Start the stack in the background, or bring it up to date."""
-    herald = _stack(context.obj)
+    herald = _stack(context.obj, provider_apis)
     started = herald.up()
     print("The stack is up." if started else "The stack is running and up to date.")
     _print_addresses(herald)
@@ -70,11 +80,12 @@ def demo(
     once: Annotated[
         bool, typer.Option("--once", help="Exit after the first notification.")
     ] = False,
+    provider_apis: ProviderApis = None,
 ) -> int:
     """Start the stack, send one generation through it, and stay up until Ctrl-C."""
     from local.demo import deliver_one
 
-    herald = _stack(context.obj)
+    herald = _stack(context.obj, provider_apis)
     started = herald.up(owned=True)
     try:
         environment = herald.environment()
@@ -144,10 +155,11 @@ def logs(
     os.execvp("tail", ["tail", *options, *map(str, files)])  # noqa: S606
 
 
-def _stack(directory: Path) -> "Stack":
-    from local.stack import Stack
+def _stack(directory: Path, provider_apis: Path | None = None) -> "Stack":
+    from local.stack import Stack, read_provider_apis
 
-    return Stack(directory)
+    apis = None if provider_apis is None else read_provider_apis(provider_apis)
+    return Stack(directory, provider_apis=apis)
 
 
 def _wait(herald: "Stack") -> int:

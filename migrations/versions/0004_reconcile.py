@@ -7,8 +7,8 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    # `checks` counts look-ups. It stays NULL in rows of earlier versions, which are not watched: the
-    # default is set afterwards, so that only new rows get it. `next_check_at` is NULL until
+    # `checks` counts look-ups. It stays NULL in rows of earlier versions, which are not watched:
+    # the default is set afterwards, so that only new rows get it. `next_check_at` is NULL until
     # `reconcile` first sees the row. `deadline_at` may be set by the integrator. `provisional` is
     # true after Herald's own timeout or cancellation, until a result supersedes it.
     op.execute(

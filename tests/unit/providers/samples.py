@@ -136,7 +136,8 @@ def seen(report: Report) -> dict[str, Any]:
         "generation_id": report.generation_id,
         "model": report.model,
         "urls": [output.url for output in report.outputs],
-        "kinds": [output.kind.value for output in (*report.outputs, *report.files)],
+        "kinds": [output.kind.value for output in report.outputs]
+        + [file.kind.value for file in report.files],
         "contents": [len(file.content) for file in report.files if file.content],
         "calls": [file.call.url for file in report.files if file.call],
         "thin": report.thin or None,

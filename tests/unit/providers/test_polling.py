@@ -148,7 +148,8 @@ def test_no_answer_makes_anything_but_reports_nothing_or_a_retry(
         if isinstance(body, dict) and body:
             target, name = data.draw(st.sampled_from(list(places(body))))
             target[name] = data.draw(JSON)
-        return found._replace(body=body).answer
+        answer: Answer = found._replace(body=body).answer
+        return answer
 
     try:
         reports = poll(lookup, send)
