@@ -120,6 +120,11 @@ def test_each_metric_is_emitted_where_the_registry_says() -> None:
         "deliver": ["delivery/deliver.py", "delivery/posting.py"],
         "message": ["sessions/messages.py", "sessions/replay.py"],
         "relay": ["recording/relay.py"],
+        "reconcile": [
+            "recording/lookups.py",
+            "recording/publishing.py",
+            "recording/reconcile.py",
+        ],
     }
     constants = {
         value: name
@@ -222,6 +227,7 @@ def test_the_table_of_rights_matches_the_policies() -> None:
         "deliver",
         "disconnect",
         "message",
+        "reconcile",
         "relay",
     ):
         file = hcl2.loads((ROOT / "infra" / f"{function}.tf").read_text())
@@ -275,6 +281,7 @@ SERVER: dict[str, Callable[[Frame], str]] = {
     "caught_up": lambda frame: server_frames.caught_up(frame["re"], frame["offset"]),
     "gap": _gap,
     "pong": lambda frame: server_frames.pong(frame["re"], epoch=frame["epoch"], head=frame["head"]),
+    "cancel_ok": lambda frame: server_frames.cancel_ok(frame["re"], frame["generation"]),
     "auth_ok": lambda frame: server_frames.auth_ok(frame["re"], frame["token_ms"]),
     "error": lambda frame: server_frames.error(
         frame["re"], CODES[frame["code"]], frame["message"], frame["retry_after_ms"]
@@ -284,7 +291,13 @@ SERVER: dict[str, Callable[[Frame], str]] = {
 
 
 def test_every_frame_has_an_example() -> None:
-    assert {frame["action"] for frame in FROM_CLIENTS} == {"hello", "ping", "history", "auth"}
+    assert {frame["action"] for frame in FROM_CLIENTS} == {
+        "hello",
+        "ping",
+        "history",
+        "auth",
+        "cancel",
+    }
     here = server_frames.__name__
     makers = {
         name
