@@ -88,8 +88,11 @@ class Cancel(TypedDict):
     """Asks to cancel one of the user's own generations."""
 
     action: Literal["cancel"]
+    """The frame's type."""
     id: FrameId
+    """Repeated as `re` in the answer."""
     generation: UUID
+    """The generation's id."""
 
 
 ClientFrame = Hello | Ping | History | Auth | Cancel

@@ -14,10 +14,10 @@ from chalicelib.recording.generations import Source
 from chalicelib.recording.recorder import publish_and_mark
 
 if TYPE_CHECKING:
+    from chalicelib.protocol.event_types import ErrorDetail
     from chalicelib.recording.database import Cursor, Database
     from chalicelib.recording.generations import Recorded
     from chalicelib.recording.publishing import Publisher
-    from chalicelib.protocol.event_types import ErrorDetail
 
 _MESSAGES = {
     ErrorCode.TIMEOUT: "The generation did not end in time.",
