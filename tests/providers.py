@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PROVIDERS = (
-    *("bfl", "comfydeploy", "fal", "gemini", "generations", "hmac", "ideogram", "kling"),
-    *("leonardo", "luma", "openai", "replicate", "runpod", "wavespeed"),
+    *("bfl", "comfydeploy", "fal", "generations", "hmac", "ideogram", "kling"),
+    *("leonardo", "luma", "replicate", "runpod", "wavespeed"),
 )
 
 

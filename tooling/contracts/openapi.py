@@ -155,7 +155,7 @@ def _status(kind: type) -> str:
 
 
 def _recorded() -> Schema:
-    outcomes = [outcome.value for outcome in Outcome] + ["ignored"]
+    outcomes = [outcome.value for outcome in Outcome] + ["accepted", "ignored"]
     return {
         "description": "What the report changed.",
         "type": "object",
