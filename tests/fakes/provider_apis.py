@@ -48,6 +48,7 @@ class ProviderApis:
     def __init__(self) -> None:
         self.jobs: dict[tuple[str, str], Known] = {}
         self.refusals: dict[str, Refusal] = {}  # by provider
+        self.fixed: dict[tuple[str, str], Any] = {}  # answers, by provider and path
         self.asked: list[tuple[str, str, str]] = []  # provider, method and path
         self.canceled: list[tuple[str, str]] = []
         apis = self
@@ -103,19 +104,17 @@ class ProviderApis:
             return refusal.status, {**kind, **waiting}, b"{}"
         if not any(KEY in value for value in headers.values()):
             return 401, kind, b'{"detail": "Unauthorized"}'
+        if (fixed := self.fixed.get((provider, f"/{rest}"))) is not None:
+            return 200, kind, fixed if isinstance(fixed, bytes) else json.dumps(fixed).encode()
         for pattern, answer in ROUTES[provider]:
             if found := re.fullmatch(pattern, f"/{rest}"):
                 job_id = found["id"]
                 if method != "GET":
                     self.canceled.append((provider, job_id))
-                    return 202, kind, b"{}"
                 if known := self.jobs.get((provider, job_id)):
                     status, body = answer(known, job_id)
-                    return (
-                        status,
-                        kind,
-                        body if isinstance(body, bytes) else json.dumps(body).encode(),
-                    )
+                    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+                    return status if method == "GET" else 202, kind, text
         return 404, kind, b'{"detail": "Not found"}'
 
 
@@ -141,6 +140,11 @@ def _as_webhook(provider: str, running: Body) -> Callable[[Known, str], tuple[in
         return 200, running if body is None else json.loads(body)
 
     return answer
+
+
+def _replicate(known: Known, job_id: str) -> tuple[int, Body]:
+    status, found = _as_webhook("replicate", {})(known, job_id)
+    return status, {**found, "version": "hidden", "input": {"prompt": "p"}, "metrics": {}}
 
 
 def _bfl(known: Known, job_id: str) -> tuple[int, Body]:
@@ -249,14 +253,17 @@ ROUTES: dict[str, list[tuple[str, Callable[[Known, str], tuple[int, Any]]]]] = {
         (r"/[^/]+/[^/]+/requests/(?P<id>[^/]+)/(status|cancel)", _fal_status),
         (r"/[^/]+/[^/]+/requests/(?P<id>[^/]+)", _fal_result),
     ],
-    "gemini": [(r"/v1beta/(models/[^/]+/)?operations/(?P<id>[^/]+)", _gemini)],
+    "gemini": [
+        (r"/v1beta/(models/[^/]+/)?operations/(?P<id>[^/]+)", _gemini),
+        (r"/v1beta/files/(?P<id>[^/]+):download\?alt=media", lambda known, job_id: (200, MP4)),
+    ],
     "ideogram": [(r"/v1/generations/(?P<id>[^/]+)", _ideogram)],
     "kling": [(r"/v1/videos/text2video/(?P<id>[^/]+)", _kling)],
     "leonardo": [(r"/api/rest/v1/generations/(?P<id>[^/]+)", _leonardo)],
     "luma": [(r"/dream-machine/v1/generations/(?P<id>[^/]+)", _as_webhook("luma", {}))],
     "openai": [(r"/v1/responses/(?P<id>[^/]+)", _openai)],
     "replicate": [
-        (r"/v1/predictions/(?P<id>[^/]+)(/cancel)?", _as_webhook("replicate", {})),
+        (r"/v1/predictions/(?P<id>[^/]+)(/cancel)?", _replicate),
     ],
     "runpod": [
         (

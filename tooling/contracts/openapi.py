@@ -164,7 +164,8 @@ def _recorded() -> Schema:
                 "type": "string",
                 "enum": outcomes,
                 OPEN: True,
-                "description": "`recorded` for a result, `progress` for progress. Otherwise,"
+                "description": "`recorded` for a result, `progress` for progress, `accepted` for a"
+                " webhook whose result Herald looks up. Otherwise,"
                 " nothing was changed.",
             },
             "generationId": {

@@ -199,6 +199,7 @@ def world(
         monkeypatch.setenv(name, "test")
     stand_ins.jobs.clear()
     stand_ins.refusals.clear()
+    stand_ins.fixed.clear()
     stand_ins.asked.clear()
     stand_ins.canceled.clear()
     connection = psycopg2.connect(own_database, cursor_factory=RealDictCursor)
@@ -290,29 +291,14 @@ def test_all_requests_of_a_batch_are_answered_by_one_look_up(world: World) -> No
     for generation_id in (first, second):
         world.insert("openai", f"batch_5/{generation_id}", id=generation_id)
     line = {"custom_id": first, "response": {"body": {"data": [{"b64_json": "aGVsbG8="}]}}}
-    answers = {
-        "/v1/batches/batch_5": {"id": "batch_5", "status": "completed", "output_file_id": "f1"},
-        "/v1/files/f1/content": line,
-    }
-    original = provider_apis.ROUTES["openai"]
-    provider_apis.ROUTES["openai"] = [
-        (path.replace(path.split("/")[3], f"(?P<id>{path.split('/')[3]})", 1), _fixed(body))
-        for path, body in answers.items()
-    ]
-    try:
-        world.apis.put("openai", "batch_5", "succeeded")
-        world.apis.put("openai", "f1", "succeeded")
-        assert world.run()["recorded"] == 2
-    finally:
-        provider_apis.ROUTES["openai"] = original
+    batch = {"id": "batch_5", "status": "completed", "output_file_id": "f1"}
+    world.apis.fixed["openai", "/v1/batches/batch_5"] = batch
+    world.apis.fixed["openai", "/v1/files/f1/content"] = line
+    assert world.run()["recorded"] == 2
     assert len(world.apis.asked) == 2  # the batch and its file
     found = {each["subject"]: each["data"] for each in world.events()}
     assert found[first]["status"] == "COMPLETE"
     assert found[second]["error"]["code"] == "incomplete"
-
-
-def _fixed(body: Any) -> Any:
-    return lambda known, job_id: (200, body)
 
 
 # --- the pace ---
@@ -693,18 +679,11 @@ def test_a_thin_event_is_accepted_although_the_function_cannot_be_invoked(world:
 def test_a_thin_event_finds_its_generation_by_the_metadata(world: World) -> None:
     generation_id = world.insert("openai", None)
     world.apis.put("openai", "resp_1", "succeeded")
-    original = provider_apis.ROUTES["openai"]
-
-    def named(known: Any, job_id: str) -> tuple[int, Any]:
-        status, body = original[0][1](known, job_id)
-        return status, {**body, "metadata": {"generation_id": generation_id}}
-
-    provider_apis.ROUTES["openai"] = [(original[0][0], named)]
-    try:
-        event = json.loads(reconcile_events.resolve("openai", "resp_1"))
-        assert world.reconcile().handle(event, Context(57))["recorded"] == 1
-    finally:
-        provider_apis.ROUTES["openai"] = original
+    status, _, body = world.apis.handle("GET", "/openai/v1/responses/resp_1", {"key": KEY})
+    named = {**json.loads(body), "metadata": {"generation_id": generation_id}}
+    world.apis.fixed["openai", "/v1/responses/resp_1"] = named
+    event = json.loads(reconcile_events.resolve("openai", "resp_1"))
+    assert (status, world.reconcile().handle(event, Context(57))["recorded"]) == (200, 1)
     assert world.row(generation_id)["status"] == "COMPLETE"
 
 
