@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 TABLES = ("generations", "outbox", "streams", "webhook_receipts")  # of the first version
-ALL = sorted([*TABLES, "unmatched_reports", "herald_migrations"])
+ALL = sorted([*TABLES, "polling", "unmatched_reports", "herald_migrations"])
 GENERATION = "00000000-0000-4000-8000-000000000001"
 
 
