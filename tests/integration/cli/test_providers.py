@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from chalicelib.providers.delivery import Keys
 from chalicelib.providers import configuration, registry
+from chalicelib.providers.delivery import Keys
 from chalicelib.providers.verifiers import capability
 from cli.provider_keys import NEEDS
 from tests.command_line import herald
