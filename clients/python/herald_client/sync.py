@@ -56,7 +56,9 @@ class Herald(Client):
         """
         while not isinstance(item := self._take(timeout), Event):
             try:
-                if inspect.isawaitable(self._core.call(item)):
+                result = self._core.call(item)
+                if inspect.iscoroutine(result):
+                    result.close()
                     raise TypeError("load and on_progress must be plain functions here")
             except BaseException:
                 self._call(self._core.return_item)
