@@ -7,9 +7,10 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from herald_client.backoff import Backoff
 from herald_client.codes import BAD_FRAME, RATE_LIMITED, Ending, by_status, closing, refusal
 from herald_client.errors import Refused
+from herald_client.keepalive import Keepalive
+from herald_client.renewal import Renewal
 from herald_client.timers import Timers
 
 if TYPE_CHECKING:
@@ -19,11 +20,9 @@ if TYPE_CHECKING:
     from herald_client.platform import Platform, Socket, Timer
 
 _ANSWER_SECONDS = 10.0
-_PING_TRIES = 2
 _PING_AGAIN_SECONDS = 20.0
-_AUTH_RETRY_SECONDS = (1.0, 60.0)
-_AUTH_AT = 0.8  # of the token's lifetime
 _ROTATION_SPREAD = 0.1
+_LEAST_PAUSE_SECONDS = 1.0
 
 
 class Owner(Protocol):
@@ -67,9 +66,13 @@ class Connection:
         self._heard_at = 0.0
         self._last_id = 0
         self._hello_id = 0
+        self._hello_at = 0.0
         self._requests: dict[int, _Request] = {}
         self._timers = Timers(platform.clock)
-        self._auth_backoff = Backoff(*_AUTH_RETRY_SECONDS, platform.random)
+        self._keepalive = Keepalive(
+            platform, lambda: self._send({"action": "keepalive"}), self.ping
+        )
+        self._renewal = Renewal(platform, lambda: self._spawn(self._renew()))
         self._outgoing: asyncio.Queue[str] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._expect_progress()
@@ -96,8 +99,11 @@ class Connection:
         if not self.welcomed or self._ended:
             return
         asked_at = self._platform.clock.monotonic()
+        self._keepalive.pinged()
 
         def answered(answer: Frame | None) -> None:
+            if answer and answer["type"] == "pong":
+                self._keepalive.proven(asked_at)
             if answer or self._heard_at > asked_at:
                 return
             if tries == 1:
@@ -107,6 +113,10 @@ class Connection:
             self._timers.start("ping again", again, lambda: self.ping(tries - 1))
 
         self.request("ping", self._owner.position() or {}, answered)
+
+    def current(self) -> None:
+        """Record that the newest event of the stream arrived: no earlier one is lost unnoticed."""
+        self._keepalive.proven(self._platform.clock.monotonic())
 
     def end(self, ending: Ending) -> None:
         """Close the connection and tell the owner, once."""
@@ -120,6 +130,8 @@ class Connection:
             return
         self._ended = True
         self._timers.stop_all()
+        self._keepalive.stop()
+        self._renewal.stop()
         for request in self._requests.values():
             request.timer.cancel()
         self._requests.clear()
@@ -137,7 +149,7 @@ class Connection:
         except Refused as exc:
             self.end(by_status(exc.status))
             return
-        except OSError as exc:
+        except Exception as exc:
             self.end(Ending("backoff", f"cannot connect: {exc}"))
             return
         self._spawn(self._write(socket))
@@ -165,11 +177,13 @@ class Connection:
 
     def _send(self, frame: Mapping[str, Any]) -> None:
         self._outgoing.put_nowait(json.dumps(frame))
+        self._keepalive.active()
 
     def _hello(self) -> None:
         self._expect_progress()
         resume = self._owner.position()
         self._settled = resume is None
+        self._hello_at = self._platform.clock.monotonic()
 
         def answered(answer: Frame | None) -> None:
             # Without an answer, the progress timer ends the connection.
@@ -189,8 +203,9 @@ class Connection:
 
     def _hello_later(self, seconds: float) -> None:
         """Repeat hello on this connection, which receives live events in the meantime."""
-        self._timers.start("hello", seconds, self._hello)
-        self._expect_progress(seconds)
+        wait = max(_LEAST_PAUSE_SECONDS, seconds)
+        self._timers.start("hello", wait, self._hello)
+        self._expect_progress(wait)
 
     def _receive(self, text: str | bytes) -> None:
         try:
@@ -198,6 +213,7 @@ class Connection:
         except ValueError:
             frame = None
         self._heard_at = self._platform.clock.monotonic()
+        self._keepalive.active()
         if not isinstance(frame, dict) or not isinstance(frame.get("type"), str):
             # When a route fails, API Gateway sends its own message, which has no type.
             if not self.welcomed:
@@ -231,40 +247,21 @@ class Connection:
         self.welcomed = True
         if frame["recovered"] and not frame["replaying"]:
             self._settled = True
-        self._timers.every("ping", _seconds(frame["ping_ms"]), lambda: self.ping(_PING_TRIES))
-        if keepalive := frame.get("keepalive_ms"):
-            self._timers.every(
-                "keepalive", _seconds(keepalive), lambda: self._send({"action": "keepalive"})
-            )
+        self._keepalive.start(frame, self._hello_at)
         # Random lifetimes, because clients that reconnected together after an outage must not all
         # reconnect together again two hours later.
         lifetime = _seconds(frame["lifetime_ms"]) * (1 - _ROTATION_SPREAD * self._platform.random())
         self._timers.start("lifetime", lifetime, lambda: self._owner.rotate(self))
-        self._renew_token(frame.get("token_ms"))
-
-    def _renew_token(self, lifetime_ms: int | None) -> None:
-        if lifetime_ms:
-            self._renew_after(_seconds(lifetime_ms) * _AUTH_AT)
-
-    def _renew_after(self, seconds: float) -> None:
-        self._timers.start("token", seconds, lambda: self._spawn(self._renew()))
+        self._renewal.start(frame.get("token_ms"), lifetime)
 
     async def _renew(self) -> None:
         try:
             token = await self._owner.fresh_token()
         except Exception:  # the owner has reported it; the next attempt may succeed
-            self._renew_after(self._auth_backoff.next())
+            self._renewal.answered(None)
             return
         if token is not None:
-            self.request("auth", {"token": token}, self._renewed)
-
-    def _renewed(self, answer: Frame | None) -> None:
-        if answer and answer["type"] == "auth_ok":
-            self._auth_backoff.reset()
-            self._renew_token(answer["token_ms"])
-            return
-        at_least = _seconds(answer.get("retry_after_ms", 0)) if answer else 0.0
-        self._renew_after(max(at_least, self._auth_backoff.next()))
+            self.request("auth", {"token": token}, self._renewal.answered)
 
     def _answer(self, number: Any, frame: Frame | None) -> None:
         request = self._requests.pop(number, None) if isinstance(number, int) else None

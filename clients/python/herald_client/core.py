@@ -111,6 +111,10 @@ class Core:
         _log.warning("%s: %s", problem.name, problem.message)
         _emit(self._handlers.on_problem, problem)
 
+    def on_recovered(self) -> None:
+        """Events are rarely lost alone: later ones may be missing, too."""
+        self.link.ping()
+
     def on_gap(self, gap: Gap) -> None:
         _emit(self._handlers.on_gap, gap)
         self._request_load("gap")

@@ -151,7 +151,8 @@ class Problem:
     """Something went wrong, and the client goes on.
 
     `name` is the name of the code that Herald sent, or `disconnected`, `refused` (by an HTTP
-    status), `token_failed` or `position_not_stored`. `code` is Herald's code or the HTTP status.
+    status), `token_failed`, `position_not_read` or
+    `position_not_stored`. `code` is Herald's code or the HTTP status.
     """
 
     name: str

@@ -69,6 +69,11 @@ class Link:
         elif self._timer is not None and self._now() >= self._not_before:
             self.connect()
 
+    def ping(self) -> None:
+        """Ask for the stream's head."""
+        if self._current:
+            self._current.ping()
+
     def request(
         self, action: str, fields: Mapping[str, Any], answered: Callable[[Frame | None], None]
     ) -> None:
@@ -164,7 +169,7 @@ class Link:
 
     def received(self, connection: Connection, frame: Frame) -> None:
         if frame["type"] != "error":
-            self.stream.receive(frame, connection.ping)
+            self.stream.receive(frame, connection)
             return
         self._listener.on_problem(Problem(frame["name"], frame["message"], frame["code"]))
         # An event could not be stored, so no replay contains it.

@@ -30,7 +30,8 @@ class Recovery:
     """Requests each hole of a cursor when it is due, with backoff, and skips it after ten minutes.
 
     Only one request is open at a time. An empty response is not an error, because the missing event
-    may not be delivered yet. While `blocked`, nothing is requested.
+    may not be delivered yet. While `blocked`, nothing is requested. `recovered` is called once all
+    requested events have arrived.
     """
 
     def __init__(
@@ -38,22 +39,25 @@ class Recovery:
         cursor: Cursor,
         platform: Platform,
         ask: Ask,
+        recovered: Callable[[], None],
         stepped_over: Callable[[list[Range]], None],
         blocked: Callable[[], bool],
     ) -> None:
         self._cursor = cursor
         self._platform = platform
         self._ask = ask
+        self._recovered = recovered
         self._stepped_over = stepped_over
         self._blocked = blocked
         self._timer: Timer | None = None
         self._asking = False
+        self._asked = False  # whether a hole was requested since the last time without holes
         self._running = False
         self._not_before = 0.0  # the server asked the client to wait until then
 
     def start(self) -> None:
         """Begin: a connection is ready for requests."""
-        self._running, self._asking = True, False
+        self._running, self._asking, self._asked = True, False, False
         self.update()
 
     def stop(self) -> None:
@@ -64,12 +68,22 @@ class Recovery:
         """Set the timer for the hole that is due first. Call this when the cursor has changed."""
         self._disarm()
         holes = self._cursor.holes
-        if not self._running or self._asking or not holes or self._blocked():
+        if not self._running or self._asking:
+            return
+        if not holes:
+            self._finish()
+            return
+        if self._blocked():
             return
         due = min(min(hole.due, hole.since + GIVE_UP_SECONDS) for hole in holes)
         clock = self._platform.clock
         wait = max(0.0, max(due, self._not_before) - clock.monotonic())
         self._timer = clock.call_later(wait, self._tick)
+
+    def _finish(self) -> None:
+        if self._asked:
+            self._asked = False
+            self._recovered()
 
     def _tick(self) -> None:
         self._timer = None
@@ -84,7 +98,7 @@ class Recovery:
             if hole.span.first == last + 1:  # its neighbor
                 last = hole.span.last
         last = min(last, first + _MOST_EVENTS - 1)
-        self._asking = True
+        self._asking = self._asked = True
         self._ask(first - 1, last - first + 1, lambda answer: self._answered(first, last, answer))
 
     def _answered(self, first: int, last: int, answer: Frame | None) -> None:

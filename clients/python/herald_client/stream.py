@@ -10,7 +10,7 @@ from herald_client.recovery import Ask, Recovery
 from herald_client.running import Running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from herald_client.events import Frame
     from herald_client.inbox import Inbox
@@ -18,9 +18,20 @@ if TYPE_CHECKING:
     from herald_client.position import Position
 
 
+class Source(Protocol):
+    """The connection on which a frame arrived."""
+
+    def ping(self) -> None:
+        """Request the stream's head."""
+
+    def current(self) -> None:
+        """Record that the newest event has arrived."""
+
+
 class Listener(Protocol):
     """What the stream reports."""
 
+    def on_recovered(self) -> None: ...
     def on_gap(self, gap: Gap) -> None: ...
     def on_problem(self, problem: Problem) -> None: ...
 
@@ -40,7 +51,12 @@ class Stream:
         self._finished = RecentIds()  # generations whose result has arrived
         self._running = Running()
         self._recovery = Recovery(
-            self._cursor, platform, ask, self._stepped_over, lambda: inbox.full
+            self._cursor,
+            platform,
+            ask,
+            listener.on_recovered,
+            self._stepped_over,
+            lambda: inbox.full,
         )
 
     def open(self, owner: str, *, from_start: bool) -> None:
@@ -50,7 +66,12 @@ class Stream:
         oldest event that is still stored.
         """
         self._cursor.forget()
-        if stored := self._store.read(owner):
+        try:
+            stored = self._store.read(owner)
+        except OSError as exc:
+            self._listener.on_problem(Problem("position_not_read", str(exc), cause=exc))
+            stored = None
+        if stored:
             self._cursor.restore(stored, self._clock.monotonic())
         elif from_start:
             self._cursor.adopt(None, 0, self._clock.monotonic())
@@ -86,14 +107,14 @@ class Stream:
         """Record that the application has handled an item of the inbox."""
         self._moved()
 
-    def receive(self, frame: Frame, ping: Callable[[], None]) -> None:
-        """Process a frame; `ping` requests the head on the connection on which it arrived."""
+    def receive(self, frame: Frame, source: Source) -> None:
+        """Process a frame."""
         match frame["type"]:
             case "event":
-                self._deliver(frame, ping)
+                self._deliver(frame, source)
             case "events":
                 for item in frame["items"]:
-                    self._deliver(item, ping)
+                    self._deliver(item, source)
             case "welcome":
                 self._begin(frame["stream"]["epoch"], frame["stream"]["head"])
             case "pong":
@@ -102,7 +123,7 @@ class Stream:
                 requested = frame.get("requested") or {}
                 self._continue(Gap(frame["reason"], frame["epoch"], frame["head"], requested))
 
-    def _deliver(self, frame: Frame, ping: Callable[[], None]) -> None:
+    def _deliver(self, frame: Frame, source: Source) -> None:
         epoch, offset = frame["epoch"], frame["offset"]
         generation, kind = frame["event"]["subject"], frame["event"].get("type")
         if epoch is None or offset is None:
@@ -126,10 +147,13 @@ class Stream:
         self._finished.add(generation)
         self._running.finish(generation)
         self._pass_on(frame)
+        newest = place == "new" and offset > self._cursor.highest
         self._cursor.receive(epoch, offset, now)
         self._moved()
+        if newest and not frame.get("replayed"):
+            source.current()
         if place == "newer_epoch":
-            ping()
+            source.ping()
 
     def _pass_on(self, frame: Frame) -> None:
         if self._seen.add(frame["event"]["id"]):

@@ -27,15 +27,6 @@ class Timers:
         self.stop(name)
         self._timers[name] = self._clock.call_later(max(0.0, seconds), run)
 
-    def every(self, name: str, seconds: float, action: Callable[[], None]) -> None:
-        """Run `action` every `seconds`."""
-
-        def run() -> None:
-            self.every(name, seconds, action)
-            action()
-
-        self.start(name, seconds, run)
-
     def running(self, name: str) -> bool:
         return name in self._timers
 

@@ -93,17 +93,28 @@ class Reader:
         self.log.append("gap")
 
 
-async def answering(reader: Reader, peer: Peer, seconds: float) -> None:
-    """Let time pass while the server answers pings and history requests, without any event."""
+async def answering(
+    reader: Reader, peer: Peer, seconds: float, head: int | None = None
+) -> list[tuple[str, float]]:
+    """Let time pass while the server answers pings and history requests, without any event.
+
+    `head` is the stream's head; by default, nothing is missing. Returns what the client sent, and
+    when.
+    """
+    before = len(peer.sent)
     answered: set[int] = set()
+    sent: list[tuple[str, float]] = []
     clock = reader.world.clock
     end = clock.now + seconds
     while (rest := end - clock.now) > 0:
         await clock.advance(min(rest, *(max(0.0, each.at - clock.now) for each in clock.pending)))
-        for frame in [each for each in peer.sent if each["id"] not in answered]:
+        new = peer.sent[before + len(sent) :]
+        sent += [(frame["action"], clock.now) for frame in new]
+        for frame in [each for each in peer.sent if each.get("id", 0) not in {0, *answered}]:
             answered.add(frame["id"])
             if frame["action"] == "ping":
-                place = {"epoch": frame.get("epoch"), "head": frame["offset"]}
+                place = {"epoch": frame.get("epoch"), "head": head or frame["offset"]}
                 await peer.say({"type": "pong", "re": frame["id"], **place})
             if frame["action"] == "history":
                 await peer.say({"type": "caught_up", "re": frame["id"], "offset": frame["since"]})
+    return sent

@@ -280,18 +280,6 @@ async def test_any_frame_answers_a_ping_so_throttling_does_not_close_the_connect
 
 
 @asynchronous
-async def test_keepalives_are_sent_only_if_the_welcome_asks_for_them() -> None:
-    async with Reader() as reader:
-        peer = await reader.live(keepalive_ms=60_000)
-        await reader.world.clock.advance(269)
-        assert peer.got("keepalive") == [{"action": "keepalive"}] * 4
-        await peer.lose()
-        again = await reader.live()
-        await reader.world.clock.advance(269)
-        assert again.got("keepalive") == []
-
-
-@asynchronous
 async def test_check_pings_a_connection_and_otherwise_reconnects_at_once() -> None:
     async with Reader() as reader:
         reader.world.random = 0.999999
