@@ -47,6 +47,7 @@ class Stream:
         self._store = position
         self._listener = listener
         self._cursor = Cursor()
+        self._written = True  # whether the last attempt to store the position succeeded
         self._seen = RecentIds()
         self._finished = RecentIds()  # generations whose result has arrived
         self._running = Running()
@@ -211,6 +212,9 @@ class Stream:
             return
         try:
             self._store.write(snapshot)
+            self._written = True
         except OSError as exc:
             # The position in memory stays correct. A restart replays more than necessary.
-            self._listener.on_problem(Problem("position_not_stored", str(exc), cause=exc))
+            if self._written:
+                self._listener.on_problem(Problem("position_not_stored", str(exc), cause=exc))
+            self._written = False

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Self
 
+from chalicelib.protocol import client_frames
 from herald_client import Closed, Event, Gap, Herald, Problem, Progress
 from herald_client.testing import Peer, World, settle
 
@@ -59,6 +61,9 @@ class Reader:
         self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
+        for frame in (frame for peer in self.world.peers for frame in peer.sent):
+            if frame["action"] != "keepalive":  # API Gateway accepts it
+                client_frames.parse(json.dumps(frame))
 
     async def live(self, head: int = 0, **welcome: Any) -> Peer:
         """Wait for the client's connection, and answer its hello."""
