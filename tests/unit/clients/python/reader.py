@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from chalicelib.protocol import client_frames
 from herald_client import Closed, Event, Gap, Herald, Problem, Progress
-from herald_client.testing import Peer, World, settle
+from herald_client.testing import EPOCH, Peer, World, event, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    from herald_client.events import Frame
 
 URL = "wss://herald.example/test"
 
@@ -76,13 +78,13 @@ class Reader:
 
     @property
     def ids(self) -> list[str]:
-        return [event.id for event in self.events]
+        return [each.id for each in self.events]
 
     async def _iterate(self) -> None:
         try:
-            async for event in self.herald:
-                self.events.append(event)
-                self.log.append(event.id)
+            async for each in self.herald:
+                self.events.append(each)
+                self.log.append(each.id)
         except Closed as exc:
             self.ending = exc
 
@@ -123,3 +125,21 @@ async def answering(
             if frame["action"] == "history":
                 await peer.say({"type": "caught_up", "re": frame["id"], "offset": frame["since"]})
     return sent
+
+
+def replay(*offsets: int) -> Frame:
+    """Return the frame of a replay."""
+    return {"type": "events", "items": [event(offset, replayed=True) for offset in offsets]}
+
+
+def asked(peer: Peer) -> tuple[int, int]:
+    """Return `since` and `limit` of the client's last history request."""
+    frame = peer.last("history")
+    return frame["since"], frame["limit"]
+
+
+async def ponged(reader: Reader, peer: Peer, head: int, epoch: str | None = EPOCH) -> None:
+    """Wait for a ping and answer it."""
+    await reader.world.clock.advance(270)
+    await peer.say({"type": "pong", "re": peer.last("ping")["id"], "epoch": epoch, "head": head})
+    await reader.world.clock.advance(0)

@@ -70,16 +70,21 @@ def test_a_close_with_never_is_raised_after_the_last_event_and_connect_tries_aga
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(("code", "reconnects"), [(4003, False), (4101, True), (4201, True)])
+@pytest.mark.parametrize(
+    ("code", "connections"), [(4003, [1, 1]), (4101, [1, 2]), (4201, [2, 2]), (4300, [1, 2])]
+)
 def test_without_a_reconnect_field_the_range_of_the_code_decides(
-    code: int, reconnects: bool
+    code: int, connections: list[int]
 ) -> None:
     async def scenario() -> None:
         async with Reader() as reader:
             peer = await reader.live()
             await peer.say({"type": "close", "code": code})
-            await reader.world.clock.advance(20)
-            assert (len(reader.world.peers) > 1) == reconnects
+            found = []
+            for seconds in (0, 2):
+                await reader.world.clock.advance(seconds)
+                found.append(len(reader.world.peers))
+            assert found == connections
 
     asyncio.run(scenario())
 
