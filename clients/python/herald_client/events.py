@@ -23,7 +23,7 @@ class Failure(TypedDict):
 
     code: str
     message: str
-    providerCode: NotRequired[str | None]
+    providerCode: NotRequired[str]
 
 
 class Output(TypedDict):

@@ -1,13 +1,18 @@
-"""The client understands every frame of docs/protocol.md, and its types name every field."""
+"""The client understands every frame of the protocol, and its types are those of the contracts."""
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 import re
-from typing import Any
+from typing import Any, Literal, NotRequired, get_origin, get_type_hints
+
+import pytest
 
 from herald_client import COMPLETE, Data, Failure, Output, ProgressData
 from herald_client.events import PROGRESS
+from herald_client.server.models import Generation
 from tests.unit.clients.python.reader import Reader, asynchronous
 from tooling import ROOT
 
@@ -42,12 +47,43 @@ async def test_every_event_of_the_protocol_reaches_the_application() -> None:
                 assert event.time.utcoffset() is not None
 
 
-def test_the_types_name_every_field_of_the_events() -> None:
-    for item in EVENTS:
-        data: dict[str, Any] = item["event"]["data"]
-        progress = item["event"]["type"] == PROGRESS
-        names = {*Data.__annotations__, *(ProgressData.__annotations__ if progress else ())}
-        assert data.keys() <= names
-        assert data.get("error", {}).keys() <= Failure.__annotations__.keys()
-        for output in data.get("outputs", []):
-            assert output.keys() == Output.__annotations__.keys()
+def python_type(schema: dict[str, Any]) -> Any:
+    """Return the Python type of a property of the contract."""
+    if "$ref" in schema:
+        return {"ErrorDetail": Failure}[schema["$ref"].rpartition("/")[2]]
+    if schema["type"] == "array":
+        assert schema["items"] == {"$ref": "#/definitions/Output"}
+        return list[Output]
+    if "enum" in schema and not schema.get("x-extensible"):
+        return Literal[tuple(schema["enum"])]
+    kinds = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    names = {"string": str, "integer": int, "number": float, "boolean": bool, "null": None}
+    return functools.reduce(operator.or_, (names[kind] for kind in kinds))
+
+
+@pytest.mark.parametrize(
+    ("name", "types"),
+    [("EventData", [Data, ProgressData]), ("ErrorDetail", [Failure]), ("Output", [Output])],
+)
+def test_the_types_are_those_of_the_contract(name: str, types: list[Any]) -> None:
+    contract = json.loads((ROOT / "contracts/event.schema.json").read_text())["definitions"][name]
+    found: dict[str, Any] = {}
+    for each in types:
+        found |= get_type_hints(each)
+    assert found == {key: python_type(each) for key, each in contract["properties"].items()}
+    marked = get_type_hints(types[0], include_extras=True).items()
+    required = {key for key, each in marked if get_origin(each) is not NotRequired}
+    assert required == set(contract["required"])
+
+
+def test_the_model_has_the_columns_of_the_contract() -> None:
+    contract = json.loads((ROOT / "contracts/row.schema.json").read_text())
+    columns = {column.name: column for column in Generation.__table__.columns}
+    assert columns.keys() == contract["properties"].keys()
+    for name, schema in contract["properties"].items():
+        nullable = "null" in schema.get(
+            "type", [each.get("type") for each in schema.get("anyOf", [])]
+        )
+        assert columns[name].nullable == nullable, name
+    given = {name for name, column in columns.items() if column.nullable or column.server_default}
+    assert columns.keys() - given == set(contract["required"])
