@@ -137,7 +137,7 @@ async def test_once_its_missing_events_have_arrived_the_client_checks_for_later_
         (900, 6_600, 720),
         (3_600, 6_600, 3_420),
         (6_300, 6_600, 6_120),
-        (7_200, 6_600, None),
+        (6_700, 6_600, None),
         (86_400, 6_600, None),
     ],
 )
