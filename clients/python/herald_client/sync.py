@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Self
 
 from herald_client.client import Client
+from herald_client.errors import HeraldError
 from herald_client.events import Event
 
 if TYPE_CHECKING:
@@ -36,10 +37,13 @@ class Herald(Client):
     """
 
     _token_in_thread = True
+    _loop: asyncio.AbstractEventLoop | None = None  # set inside the `with` block
 
     @property
     def position(self) -> Mapping[str, Any] | None:
         """As in the asynchronous client."""
+        if self._loop is None:
+            return super().position
         return self._call(lambda: super(Herald, self).position)
 
     def get(self, timeout: float | None = None) -> Event:
@@ -49,6 +53,8 @@ class Herald(Client):
         ------
         TimeoutError
             No event arrived within `timeout` seconds. No event is lost.
+        HeraldError
+            The client is not in its `with` block.
         Closed
             As in the iteration of the asynchronous client.
         StopAsyncIteration
@@ -70,8 +76,8 @@ class Herald(Client):
         self._call(self._core.link.check)
 
     def __enter__(self) -> Self:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="herald", daemon=True)
+        self._loop = loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=loop.run_forever, name="herald", daemon=True)
         self._thread.start()
         self._call(self._core.connect)
         return self
@@ -85,9 +91,11 @@ class Herald(Client):
         if error is None:
             self._call(self._core.handled)
         self._await(self._core.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        loop, self._loop = self._loop, None
+        if loop:
+            loop.call_soon_threadsafe(loop.stop)
+            self._thread.join()
+            loop.close()
 
     def __iter__(self) -> Self:
         return self
@@ -114,6 +122,9 @@ class Herald(Client):
         return self._await(call())
 
     def _await(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop is None:
+            work.close()
+            raise HeraldError("Use the client in a `with` block.")
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()

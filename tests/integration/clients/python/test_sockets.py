@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from herald_client import Closed, FileStore, Herald, Platform, Refused, sync
+from herald_client import Closed, FileStore, Herald, HeraldError, Platform, Refused, sync
 from herald_client.transport import connect
 from tests.integration.clients.python.scripted import (
     EPOCH,
@@ -94,6 +94,9 @@ def test_the_synchronous_client_waits_no_longer_than_the_timeout() -> None:
         with pytest.raises(TimeoutError):
             herald.get(timeout=0.01)
         assert herald.state in ("connecting", "catching_up")
+    assert herald.position is None
+    with pytest.raises(HeraldError, match="with"):
+        herald.get()
 
 
 def test_after_its_block_the_synchronous_client_has_stored_its_position_and_no_thread(
