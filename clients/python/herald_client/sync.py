@@ -75,6 +75,10 @@ class Herald(Client):
         """Check the connection at once: call this when the network or the machine is back."""
         self._call(self._core.link.check)
 
+    def close(self) -> None:
+        """Close the connection, from any thread. The iteration ends after the events that arrived."""
+        self._await(self._core.close())
+
     def __enter__(self) -> Self:
         self._loop = loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=loop.run_forever, name="herald", daemon=True)
@@ -90,7 +94,7 @@ class Herald(Client):
     ) -> None:
         if error is None:
             self._call(self._core.handled)
-        self._await(self._core.close())
+        self.close()
         loop, self._loop = self._loop, None
         if loop:
             loop.call_soon_threadsafe(loop.stop)

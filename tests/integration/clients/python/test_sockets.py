@@ -112,6 +112,28 @@ def test_after_its_block_the_synchronous_client_has_stored_its_position_and_no_t
     assert server.hellos == [{"offset": 0}, {"epoch": EPOCH, "offset": 1}]
 
 
+def test_another_thread_can_end_the_iteration() -> None:
+    found: list[int | None] = []
+    first = threading.Event()
+
+    def iterate() -> None:
+        for event in herald:
+            found.append(event.offset)
+            first.set()
+
+    with (
+        Scripted([welcome(0), result(1)]) as server,
+        sync.Herald(server.url, api_key="k") as herald,
+    ):
+        thread = threading.Thread(target=iterate)
+        thread.start()
+        assert first.wait(10)
+        herald.close()
+        thread.join(10)
+        assert not thread.is_alive()
+    assert found == [1]
+
+
 def test_an_exception_of_load_is_raised_and_the_load_repeated() -> None:
     loads: list[str] = []
 
