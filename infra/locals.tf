@@ -27,8 +27,9 @@ locals {
   function = {
     name_prefix = local.name
     environment = {
-      HERALD_LOG_LEVEL = var.log_level
-      HERALD_STAGE     = var.stage
+      HERALD_LOG_LEVEL          = var.log_level
+      HERALD_LOG_SAMPLE_PERCENT = var.log_sample_percent
+      HERALD_STAGE              = var.stage
     }
     environment_overrides = var.extra_environment
     keys = {

@@ -132,6 +132,17 @@ variable "log_level" {
   }
 }
 
+variable "log_sample_percent" {
+  type        = number
+  description = "Share of generations, in percent, whose whole path is logged as at DEBUG, whatever log_level is."
+  default     = 0
+
+  validation {
+    condition     = var.log_sample_percent >= 0 && var.log_sample_percent <= 100 && floor(var.log_sample_percent) == var.log_sample_percent
+    error_message = "Use a whole number from 0 to 100."
+  }
+}
+
 variable "extra_environment" {
   type        = map(string)
   description = "Environment variables of every function, for example AWS_ENDPOINT_URL_SNS for a VPC endpoint; they override Herald's own variables."
@@ -243,6 +254,12 @@ variable "outbox_retention_days" {
   validation {
     condition     = var.outbox_retention_days >= 1 && floor(var.outbox_retention_days) == var.outbox_retention_days
     error_message = "Use a whole number of days, at least 1."
+  }
+
+  # The relay adds the head of a silent stream to the inbox when it deletes the last event from the outbox.
+  validation {
+    condition     = var.outbox_retention_days <= var.inbox_retention_days
+    error_message = "outbox_retention_days must not exceed inbox_retention_days: a stream's head is stored before its last event expires in the inbox."
   }
 }
 
