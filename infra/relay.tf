@@ -16,7 +16,7 @@ module "relay" {
 
   environment = {
     HERALD_DATABASE_SCHEMA       = var.database_schema
-    HERALD_DATABASE_SECRET_ARN   = module.storage.database_secret_arn
+    HERALD_DATABASE_SECRET_ARN   = module.storage.secrets.database
     HERALD_ERROR_TOPIC_ARN       = module.messaging.error_topic_arn
     HERALD_INBOX_TABLE           = module.storage.inbox_table_name
     HERALD_OUTBOX_RETENTION_DAYS = var.outbox_retention_days

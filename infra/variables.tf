@@ -49,7 +49,24 @@ variable "tags" {
   default     = {}
 }
 
+variable "lean" {
+  type        = bool
+  description = "For small stages: one KMS key and one secret for all purposes, no dashboard, fewer alarms, no backups of the inbox."
+  default     = false
+}
+
 # Functions
+
+variable "architecture" {
+  type        = string
+  description = "Processors of the functions, for which the package was built: arm64 or x86_64."
+  default     = "arm64"
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "Allowed values: arm64, x86_64."
+  }
+}
 
 variable "package_path" {
   type        = string
