@@ -78,7 +78,7 @@ class Notification(NamedTuple):
     queue_sends: int = 1  # by SNS
     queue_calls_of_a_batch: int = 2  # receive and delete, by Lambda
     rows: int = 1  # of the inbox: the event, which is also the head of its stream
-    item_overhead: int = 106  # bytes of keys, names and expiry
+    item_overhead: int = 125  # bytes of keys, names and expiry
     frame_overhead: int = 101  # bytes of the frame around an event
 
 

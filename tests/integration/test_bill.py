@@ -7,7 +7,6 @@ recorded.
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import jwt
@@ -46,7 +45,7 @@ def _operation(request: Request) -> str:
 
 
 @pytest.fixture
-def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     found, submit = Recorder(), Engine.submit
 
     def recorded(engine: Engine, request: Request, then: Any) -> None:
@@ -54,7 +53,7 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
         submit(engine, request, then)
 
     monkeypatch.setattr(Engine, "submit", recorded)
-    yield found
+    return found
 
 
 def token() -> str:
