@@ -32,7 +32,7 @@ locals {
       HERALD_STAGE              = var.stage
     }
     environment_overrides = var.extra_environment
-    architecture          = var.architecture
+    architecture          = coalesce(var.architecture, var.lambda_runtime == "python3.11" ? "x86_64" : "arm64")
     keys = {
       logs      = module.keys.logs_key_arn
       messaging = module.keys.messaging_key_arn

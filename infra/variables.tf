@@ -59,11 +59,11 @@ variable "lean" {
 
 variable "architecture" {
   type        = string
-  description = "Processors of the functions, for which the package was built: arm64 or x86_64."
-  default     = "arm64"
+  description = "Processors of the functions, for which the package was built: arm64 or x86_64. null means arm64, or x86_64 with python3.11, for which a dependency has no arm64 wheel."
+  default     = null
 
   validation {
-    condition     = contains(["arm64", "x86_64"], var.architecture)
+    condition     = var.architecture == null || contains(["arm64", "x86_64"], coalesce(var.architecture, "arm64"))
     error_message = "Allowed values: arm64, x86_64."
   }
 }
@@ -71,7 +71,7 @@ variable "architecture" {
 variable "package_path" {
   type        = string
   description = "Path of the deployment package, relative to this folder."
-  default     = "../build/package/deployment.zip"
+  default     = "../build/package/arm64/deployment.zip"
 
   validation {
     condition     = fileexists(var.package_path)

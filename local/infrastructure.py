@@ -88,6 +88,7 @@ def apply(
         "aws_account_id": ACCOUNT,
         "aws_region": REGION,
         "lambda_runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
+        "architecture": package.HOST,
         "package_path": str(package.ARCHIVE),
         **variables,
     }

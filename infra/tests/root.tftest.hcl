@@ -331,6 +331,11 @@ run "python_3_11" {
   variables {
     lambda_runtime = "python3.11"
   }
+
+  assert {
+    condition     = local.function.architecture == "x86_64"
+    error_message = "psycopg2 has no arm64 wheel for python3.11."
+  }
 }
 
 run "python_3_12" {
@@ -346,6 +351,11 @@ run "python_3_13" {
 
   variables {
     lambda_runtime = "python3.13"
+  }
+
+  assert {
+    condition     = local.function.architecture == "arm64"
+    error_message = "By default, functions run on arm64, which costs less."
   }
 }
 

@@ -18,6 +18,7 @@ from cli.cost.quantities import (
     Deployment,
 )
 from tests.infra.conftest import Resources, Terraform, planned
+from tooling import package
 
 pytestmark = pytest.mark.infra
 
@@ -65,7 +66,7 @@ def test_functions_have_the_billed_memory_and_processors(plan: Resources) -> Non
     }
     assert {name: each["memory_size"] for name, each in functions.items()} == MEMORY
     for name, each in functions.items():
-        assert each["architectures"] == [Inputs().architecture], name
+        assert each["architectures"] == [package.DEFAULT], name
         assert each["logging_config"][0]["system_log_level"] == "WARN", name
         assert each["tracing_config"][0]["mode"] == "PassThrough", name
 

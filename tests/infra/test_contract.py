@@ -36,7 +36,7 @@ WEBSOCKET_NAMES = {
 def chalice() -> dict[str, Resources]:
     """Return the resources in Chalice's own Terraform: type → name → attributes."""
     package.build()
-    generated = json.loads((package.PACKAGE / "chalice.tf.json").read_text())
+    generated = json.loads(package.ARCHIVE.with_name("chalice.tf.json").read_text())
     resources: dict[str, Resources] = generated["resource"]
     return resources
 
