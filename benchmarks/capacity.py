@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from chalicelib.protocol.server_frames import LIFETIME_MS
-from cli.cost.quantities import KEEPALIVE
+from cli.cost.quantities import KEEPALIVE, NOTIFICATION
 
 # clients replace a connection in the last tenth of its lifetime, on average in the middle of it
 SPREAD = 0.1
@@ -157,7 +157,7 @@ def needs(rates: Rates, settings: Settings, batch_seconds: float) -> dict[str, f
         "new_connections_per_second": connects,
         "lambda_concurrency": callbacks + copies + sessions + pings * BUSY.ping,
         "sns_publishes_per_second": events,
-        "table_writes_per_second": 2 * events,
+        "table_writes_per_second": NOTIFICATION.rows * events,
         "table_reads_per_second": 3 * connects + pings,
         "database_connections": callbacks,
     }

@@ -111,7 +111,7 @@ ACCESS_VALUES = {
     "$context.responseLatency": "35",
     "$context.status": "200",
 }
-HTTP_ACCESS_LINE, WEBSOCKET_ACCESS_LINE = 133, 141
+HTTP_ACCESS_LINE, WEBSOCKET_ACCESS_LINE = 83, 141
 
 # --- a deployment ---
 

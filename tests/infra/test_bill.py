@@ -74,7 +74,7 @@ def test_functions_have_the_billed_memory_and_processors(plan: Resources) -> Non
 @pytest.mark.parametrize(
     ("module", "route", "billed"),
     [
-        ("callback_api", "POST /callbacks/{provider}/{generation}", HTTP_ACCESS_LINE),
+        ("callback_api", "", HTTP_ACCESS_LINE),
         ("websocket", "$disconnect", WEBSOCKET_ACCESS_LINE),
     ],
 )

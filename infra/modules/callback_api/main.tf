@@ -53,7 +53,6 @@ resource "aws_apigatewayv2_stage" "this" {
       id     = "$context.requestId"
       ip     = "$context.identity.sourceIp"
       ms     = "$context.responseLatency"
-      route  = "$context.routeKey"
       status = "$context.status"
     })
   }

@@ -19,7 +19,7 @@ from benchmarks import plots, reconnects, scenarios, simulation
 from benchmarks.capacity import BATCH, SPREAD, Settings, Workload, burst, raised, rounded, use
 from benchmarks.delivery_model import NEVER, Bucket, Path, Simulation, percentile, poisson
 from benchmarks.reconnects import storm
-from cli.cost.report import markdown
+from cli.cost.report import markdown, memory_table
 
 ROOT = File(__file__).parents[3]
 
@@ -317,6 +317,7 @@ def test_the_other_documented_tables_match_the_simulation() -> None:
     assert table("raise") == simulation.raise_table(simulation.SIZES).splitlines()
     assert table("storms") == simulation.storm_table(simulation.SIZES).splitlines()
     assert table("cost") == markdown(simulation.SIZES).splitlines()
+    assert table("memory") == memory_table().splitlines()
 
 
 def test_the_capacity_of_an_account_is_documented() -> None:
