@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,11 +14,15 @@ from cli.cost.quantities import (
     FULL,
     HTTP_ACCESS_LINE,
     LEAN,
+    QUEUES,
     WEBSOCKET_ACCESS_LINE,
     Deployment,
 )
-from tests.infra.conftest import Resources, Terraform, planned
+from tests.infra.conftest import Resources, planned
 from tooling import package
+
+if TYPE_CHECKING:
+    from tests.infra.running import Terraform
 
 pytestmark = pytest.mark.infra
 
@@ -94,6 +98,10 @@ def test_a_queue_asks_for_data_keys_as_often_as_billed(plan: Resources) -> None:
     queue = plan["module.messaging.aws_sqs_queue.generation_complete"]
     assert queue["kms_data_key_reuse_period_seconds"] == 60 * DATA_KEY_MINUTES
     assert queue["receive_wait_time_seconds"] == 20
+
+
+def test_the_polls_of_every_queue_are_billed(plan: Resources) -> None:
+    assert len(of_type(plan, "aws_lambda_event_source_mapping")) == QUEUES
 
 
 def test_a_stage_keeps_events_and_logs_as_long_as_billed(plan: Resources) -> None:

@@ -24,7 +24,8 @@ locals {
         minutes    = 2
         action     = "DynamoDB throttles ${table}: look for one very active user, then check the limits of the table and the account."
         metrics = {
-          for metric in ["ReadThrottleEvents", "WriteThrottleEvents"] : lower(metric) => {
+          # Throttled reads delay replays and deliveries, which websocket-latency and queue-age report.
+          for metric in ["WriteThrottleEvents"] : lower(metric) => {
             namespace = "AWS/DynamoDB", metric = metric, dimensions = { TableName = table }
           }
         }

@@ -75,7 +75,6 @@ run "alarms" {
         ]) : "${metric.namespace} ${metric.metric_name}" => join(" ", keys(metric.dimensions))...
       } : metric => join(", ", distinct(dimensions))
       } == {
-      "AWS/DynamoDB ReadThrottleEvents"  = "TableName"
       "AWS/DynamoDB WriteThrottleEvents" = "TableName"
       "AWS/Lambda Errors"                = "FunctionName"
       "AWS/Lambda Invocations"           = "FunctionName"
