@@ -64,7 +64,9 @@ class Keepalive(TypedDict):
     """Postpones API Gateway's idle timeout. API Gateway itself accepts it, and nobody answers."""
 
     action: Literal["keepalive"]
+    """The frame's type."""
     id: FrameId
+    """Repeated in no answer: there is none."""
 
 
 class History(TypedDict):
