@@ -4,14 +4,12 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn, parse_dsn
-from psycopg2.extras import RealDictCursor
 
 from chalicelib.errors import DatabaseUnavailable, HeadsNotKept, PublishFailed
 from chalicelib.protocol import events
@@ -21,46 +19,16 @@ from chalicelib.recording.generations import Outcome, Recorded, Source
 from chalicelib.recording.publishing import BATCH
 from chalicelib.recording.rows import OutboxRow
 from tests.builders import report_of
+from tests.integration.recording.conftest import Pending
 from tests.integration.recording.round_trips import counted
 
 pytestmark = pytest.mark.integration
 
-Pending = Callable[..., str]
 UNMATCHED = Recorded(Outcome.UNMATCHED)
 
 
 def soon() -> float:
     return time.monotonic() + 30
-
-
-@pytest.fixture
-def database(reached: str) -> Iterator[Database]:
-    found = Database(lambda: reached)
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def admin(fresh_database: str) -> Iterator[Any]:
-    """A second connection, to inspect and modify rows."""
-    connection = psycopg2.connect(fresh_database, cursor_factory=RealDictCursor)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        yield cursor
-    connection.close()
-
-
-@pytest.fixture
-def pending(admin: Any) -> Pending:
-    def insert(user_id: str = "alice", prompt: str = "a lighthouse") -> str:
-        generation_id = str(uuid.uuid4())
-        admin.execute(
-            "INSERT INTO herald.generations (id, user_id, prompt) VALUES (%s, %s, %s)",
-            (generation_id, user_id, prompt),
-        )
-        return generation_id
-
-    return insert
 
 
 def complete(generation_id: str) -> Any:
