@@ -82,8 +82,8 @@ pr: test rehearsal ## Run exactly what CI runs: all tests, with the rehearsal
 
 ##@ Build and deploy
 .PHONY: package migrate plan deploy smoke rollback destroy
-package: setup ## Build build/package/deployment.zip with Chalice (deterministic)
-	@$(PYTHON) -m tooling.package
+package: setup ## Build the package for ARCHITECTURE=arm64 or x86_64 with Chalice (deterministic)
+	@$(PYTHON) -m tooling.package $(ARCHITECTURE)
 
 migrate: setup ## Migrate the database in HERALD_DATABASE_URL, or else that of STAGE=…
 	@$(HERALD) migrate $(ARGS)
