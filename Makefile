@@ -116,17 +116,22 @@ cost: setup ## Compute the monthly cost (USERS=… NOTIFICATIONS=…)
 	@$(HERALD) cost $(if $(USERS),--users $(USERS)) $(if $(NOTIFICATIONS),--notifications $(NOTIFICATIONS)) $(ARGS)
 
 ##@ Environment
-.PHONY: setup test-tools lock clean
+.PHONY: setup test-tools contracts lock clean
 setup: ## Create the Python environment with the pinned packages (all targets do this)
 	@tooling/setup.sh dev
 
 test-tools: setup
-	@tooling/setup.sh emulator chromium nodejs pgbouncer
+	@tooling/setup.sh emulator chromium nodejs pgbouncer node-packages
 
-lock: setup ## Resolve requirements/*.in into the pinned requirements/*.txt
+contracts: setup ## Generate contracts/ and docs/reference.md from the code (ARGS=--release: keep them as the release's)
+	@$(PYTHON) -m tooling.contracts $(ARGS)
+
+lock: setup ## Resolve requirements/*.in and node/package.json into pinned versions
 	@cd requirements && for name in uv runtime dev emulator policies terraform postgres bench; do \
 	  ../.venv/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header $(ARGS) $$name.in -o $$name.txt || exit 1; done
+	@cd requirements/node && npm install --package-lock-only --ignore-scripts --no-audit --no-fund \
+	  --omit-lockfile-registry-resolved
 
 clean: ## Stop all stacks and remove all build results and environments
 	@if [ -x $(PYTHON) ]; then $(STACK) down --all; fi

@@ -186,10 +186,16 @@ def raised(
     }
     settings = replace(settings, **changes)
     # Terraform rejects settings that allow more posts than the account's request quota.
-    posts = settings.deliver_maximum_concurrency * settings.posts_per_second
+    posts = copies_of_deliver(settings) * settings.posts_per_second
     if posts > settings.api_gateway_requests_per_second:
         settings = replace(settings, api_gateway_requests_per_second=rounded(posts))
     return settings
+
+
+def copies_of_deliver(settings: Settings) -> float:
+    """Return the most copies of `deliver`, with those for progress, which is not modelled."""
+    events = settings.deliver_maximum_concurrency
+    return events + max(2, math.ceil(events / 5))
 
 
 def rounded(number: float) -> float:

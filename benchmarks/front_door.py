@@ -49,6 +49,7 @@ def _round(
         ("herald_progress", ["callback", "herald", "progress", str(ours)], quick),
         ("deliver_result", ["handler", "herald", "1", str(ours)], quick),
         ("deliver_progress", ["handler", "herald", "progress", str(ours)], quick),
+        ("deliver_progress1", ["handler", "herald", "progress1", str(ours)], quick),
         ("round_trips", ["callback", "round_trips", "-", "40"], distant),
         ("distant_result", ["callback", "herald", "result", "40"], distant),
     ]

@@ -15,6 +15,7 @@ from chalicelib.metrics import Metric
 NAMESPACE = "Herald"
 LONGEST_DISTRIBUTION = 100  # the maximum number of values of a metric in one line
 _LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
+_encode = json.JSONEncoder(default=str, separators=(",", ":")).encode
 _stage = ""
 _level = _LEVELS["INFO"]
 
@@ -71,5 +72,5 @@ def _log(level: str, message: str, fields: Mapping[str, object]) -> None:
 
 
 def _write(entry: Mapping[str, object]) -> None:
-    sys.stdout.write(json.dumps(entry, default=str, separators=(",", ":")) + "\n")
+    sys.stdout.write(_encode(entry) + "\n")
     sys.stdout.flush()

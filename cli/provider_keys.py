@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import secrets
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,8 +24,9 @@ SHORTEST_SECRET = 16  # characters
 class Need(NamedTuple):
     """The key that a provider's adapter needs.
 
-    `kind` is `standard` (whsec_…), `secret` (any text), `capability` (a key that we draw),
-    `account` (our account's id) or `iam` (none). `source` says where the operator finds the key.
+    `kind` is `standard` (whsec_…), `secret` (any text), `capability` (a key that Herald
+    generates), `account` (the id of our account) or `iam` (none). `source` says where the operator
+    finds the key.
     """
 
     kind: str
@@ -35,22 +34,22 @@ class Need(NamedTuple):
     or_capability: bool = False
 
 
-_DRAWN = "Herald draws the key."
+_GENERATED = "Herald generates the key."
 NEEDS = {
-    "bfl": Need("capability", _DRAWN),
-    "comfydeploy": Need("capability", _DRAWN),
+    "bfl": Need("capability", _GENERATED),
+    "comfydeploy": Need("capability", _GENERATED),
     "fal": Need("account", "Your user id at fal: see your account's settings."),
     "generations": Need("standard", "Your own generator signs with it: use --generate."),
     "hmac": Need("secret", "The signing secret of the service's webhooks."),
     "ideogram": Need("account", "Your user id at Ideogram: see your account's settings."),
     "kling": Need("standard", "The signing secret in Kling's console.", or_capability=True),
     "leonardo": Need("secret", "The callback key that you chose when you created the API key."),
-    "luma": Need("capability", _DRAWN),
+    "luma": Need("capability", _GENERATED),
     "replicate": Need(
         "standard",
         "GET https://api.replicate.com/v1/webhooks/default/secret, with your API token.",
     ),
-    "runpod": Need("capability", _DRAWN),
+    "runpod": Need("capability", _GENERATED),
     "sagemaker": Need("iam", "SNS invokes callback: set sagemaker_topic_arns in the tfvars."),
     "wavespeed": Need("secret", "The webhook secret in WaveSpeed's settings.", or_capability=True),
 }
@@ -152,7 +151,7 @@ def need(name: str, adapter: str | None = None) -> Need:
     return NEEDS[adapter or name]
 
 
-def drawn(kind: str) -> str:
+def generated(kind: str) -> str:
     """Return a new random key of a kind."""
     if kind == "standard":
         return secret_values.generated("webhook")
@@ -168,16 +167,7 @@ def checked(kind: str, value: str) -> str:
         raise CommandError(
             f"A signing secret has at least {SHORTEST_SECRET} printable characters, without spaces."
         )
-    if value.startswith(secret_values.PREFIX):
-        _check_base64(value)
     return value
-
-
-def _check_base64(value: str) -> None:
-    try:
-        base64.b64decode(value.removeprefix(secret_values.PREFIX))
-    except (binascii.Error, ValueError) as exc:
-        raise CommandError(f"The secret is not base64 after {secret_values.PREFIX}.") from exc
 
 
 def check_configured(name: str, entry: dict[str, Any]) -> None:

@@ -13,6 +13,10 @@ locals {
   # do not need an entry in that policy.
   access_log_prefix = "/aws/vendedlogs/${local.name}-"
 
+  # Copies of deliver: those for progress, and all of them.
+  progress_concurrency = max(2, ceil(var.deliver_maximum_concurrency / 5))
+  deliver_concurrency  = var.deliver_maximum_concurrency + local.progress_concurrency
+
   # The URLs use the domains' names from the variables, because the functions are created before the APIs' domains.
   callback_endpoint   = coalesce(var.callback_endpoint, try("https://${var.callback_domain.name}", null), "https://${module.callback_api.api_id}.${local.api_domain}")
   management_endpoint = coalesce(var.management_endpoint, try("https://${var.websocket_domain.name}", null), "https://${module.websocket.api_id}.${local.api_domain}/${var.stage}")

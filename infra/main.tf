@@ -122,7 +122,7 @@ module "alarms" {
   functions = {
     for handler, size in var.sizes : handler => { name = "${local.name}-${handler}", timeout = size.timeout }
   }
-  deliver_maximum_concurrency = var.deliver_maximum_concurrency
+  deliver_maximum_concurrency = local.deliver_concurrency
   tables = {
     api-keys    = { name = module.storage.api_keys_table_name, operations = ["GetItem"] }
     connections = { name = module.storage.connections_table_name, operations = ["BatchGetItem", "GetItem", "UpdateItem"] }

@@ -198,7 +198,7 @@ variable "deliver_batch_size" {
 
 variable "deliver_maximum_concurrency" {
   type        = number
-  description = "Maximum number of deliver invocations at a time; further messages wait in the queue."
+  description = "Maximum number of deliver invocations at a time, and a fifth as many for progress; further messages wait in the queues."
   default     = 10
 
   validation {
@@ -213,8 +213,8 @@ variable "posts_per_second" {
   default     = 500
 
   validation {
-    condition     = var.posts_per_second >= 1 && var.posts_per_second * var.deliver_maximum_concurrency <= var.api_gateway_requests_per_second
-    error_message = "posts_per_second × deliver_maximum_concurrency exceeds api_gateway_requests_per_second: reduce one of the two, or increase the quota."
+    condition     = var.posts_per_second >= 1 && var.posts_per_second * local.deliver_concurrency <= var.api_gateway_requests_per_second
+    error_message = "posts_per_second × 1.2 × deliver_maximum_concurrency exceeds api_gateway_requests_per_second: reduce one of the two, or increase the quota."
   }
 }
 

@@ -57,22 +57,57 @@ def ensure(name: str) -> Path:
     """
     environment = ENVIRONMENTS[name]
     requirements = ROOT / "requirements" / f"{name}.txt"
-    wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
+    log = LOGS / f"setup-{name}.log"
+
+    def install() -> None:
+        run_logged([sys.executable, "-m", "venv", "--clear", str(environment.directory)], log)
+        _install(environment.python, requirements, log)
+
+    _once(
+        environment, environment.python, requirements.read_bytes() + sys.version.encode(), install
+    )
+    return environment.python
+
+
+def ensure_node_packages() -> Path:
+    """Install the pinned npm packages if they are missing or have changed; return `node_modules`.
+
+    Raises
+    ------
+    SetupError
+        npm is missing, or the packages cannot be installed.
+    """
+    pins = ROOT / "requirements" / "node"
+    environment = Environment(ROOT / ".venv-node", "npm packages", "first time, ~15 s")
+    packages = environment.directory / "node_modules"
+    npm = ensure_program("npm", find_npm)
+
+    def install() -> None:
+        shutil.rmtree(environment.directory, ignore_errors=True)
+        shutil.copytree(pins, environment.directory)
+        options = ["--ignore-scripts", "--no-audit", "--no-fund"]
+        command = [str(npm), "ci", "--prefix", str(environment.directory), *options]
+        run_logged(command, LOGS / "setup-node.log")
+
+    _once(environment, packages, (pins / "package-lock.json").read_bytes(), install)
+    return packages
+
+
+def _once(environment: Environment, made: Path, pins: bytes, install: Callable[[], None]) -> None:
+    """Install an environment, unless it was made with the same pins and `made` exists."""
+    wanted = hashlib.sha256(pins).hexdigest()
     stamp = environment.directory / ".stamp"
     BUILD.mkdir(exist_ok=True)
     with (BUILD / "setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if stamp.is_file() and stamp.read_text() == wanted and environment.python.exists():
+        if stamp.is_file() and stamp.read_text() == wanted and made.exists():
             stamp.touch()  # ./herald compares this time with that of the requirements file
-            return environment.python
+            return
         with Step(environment.title, environment.hint) as step:
-            log = LOGS / f"setup-{name}.log"
-            run_logged([sys.executable, "-m", "venv", "--clear", str(environment.directory)], log)
-            _install(environment.python, requirements, log)
+            install()
             # The stamp is written last, so that an interrupted installation starts again.
             stamp.write_text(wanted)
             step.done(environment.directory.name)
-    return environment.python
 
 
 def _install(python: Path, requirements: Path, log: Path) -> None:
@@ -121,6 +156,12 @@ def find_node() -> Path | None:
     return Path(found) if found else None
 
 
+def find_npm() -> Path | None:
+    """Find npm, which Debian installs apart from Node.js."""
+    found = shutil.which("npm")
+    return Path(found) if found else None
+
+
 def find_pgbouncer() -> Path | None:
     """Find PgBouncer, for the database tests. Debian installs it outside the PATH of most users."""
     found = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
@@ -150,6 +191,7 @@ def ensure_program(package: str, find: Callable[[], Path | None]) -> Path:
 
 
 _PROGRAMS = {"chromium": find_chromium, "nodejs": find_node, "pgbouncer": find_pgbouncer}
+_NODE_PACKAGES = "node-packages"
 
 
 def main(names: Sequence[str]) -> int:
@@ -158,6 +200,8 @@ def main(names: Sequence[str]) -> int:
         for name in names:
             if name in _PROGRAMS:
                 ensure_program(name, _PROGRAMS[name])
+            elif name == _NODE_PACKAGES:
+                ensure_node_packages()
             else:
                 ensure(name)
     except SetupError as error:

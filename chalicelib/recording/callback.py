@@ -75,6 +75,7 @@ class Callback:
         source = _source(received, report)
         _report_repairs(source.generation_id, report.repaired)
         if source.generation_id is None and source.provider_id is None:
+            telemetry.emit({metrics.REPORTS_IGNORED: 1})
             return _ignored()
         may_wait = received.generation_id is None and received.provider != OWN
         try:

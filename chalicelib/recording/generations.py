@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from chalicelib.protocol.event_writer import event_id
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from chalicelib.recording.columns import Result
     from chalicelib.recording.database import Cursor
     from chalicelib.recording.rows import Ended
+    from chalicelib.recording.tables import Tables
 
 PROGRESS_SECONDS = 1.0  # between two reports of progress that are kept
 
@@ -126,7 +128,7 @@ def _row(source: Source) -> str:
     return f"{found} AND (provider = %(provider)s) IS NOT FALSE"
 
 
-def _provider(cursor: Cursor) -> str:
+def _provider(tables: Tables) -> str:
     """Return the assignments that keep the provider and its id.
 
     An id that another row has is not kept: it must not cost the result.
@@ -134,24 +136,28 @@ def _provider(cursor: Cursor) -> str:
     return f"""
         provider = coalesce(provider, %(provider)s),
         provider_id = coalesce(provider_id, CASE WHEN NOT EXISTS (
-            SELECT FROM {cursor.tables.generations}
+            SELECT FROM {tables.generations}
             WHERE provider = %(provider)s AND provider_id = %(provider_id)s
         ) THEN %(provider_id)s END)
         """
 
 
 def _end(cursor: Cursor, result: Result, source: Source) -> Ended | None:
-    """Lock and update a PENDING generation, and take the next offset; None if it is not PENDING.
+    """Lock and update a PENDING generation, and take the next offset; None if it is not PENDING."""
+    values = {**result._asdict(), **source._asdict()}
+    values["error"] = json.dumps(result.error) if result.error else None
+    values["outputs"] = json.dumps(result.outputs) if result.outputs else None
+    cursor.execute(_end_statement(cursor.tables, _row(source)), values)
+    return cast("Ended | None", cursor.fetchone())
+
+
+@cache
+def _end_statement(tables: Tables, row: str) -> str:
+    """Return the statement of `_end`.
 
     The UPDATE waits for other transactions and then checks the status again (READ COMMITTED).
     """
-    values = result._asdict() | {
-        "error": json.dumps(result.error) if result.error else None,
-        "outputs": json.dumps(result.outputs) if result.outputs else None,
-    }
-    tables = cursor.tables
-    cursor.execute(
-        f"""
+    return f"""
         WITH ended AS (
             UPDATE {tables.generations}
             SET status = %(status)s, image_url = %(image_url)s,
@@ -159,8 +165,8 @@ def _end(cursor: Cursor, result: Result, source: Source) -> Ended | None:
                 image_width = coalesce(%(image_width)s, image_width),
                 core_model = coalesce(%(core_model)s, core_model), error = %(error)s,
                 outputs = %(outputs)s, progress = NULL, progress_at = NULL,
-                version = version + 1, updated_at = clock_timestamp(), {_provider(cursor)}
-            WHERE {_row(source)} AND status = 'PENDING'
+                version = version + 1, updated_at = clock_timestamp(), {_provider(tables)}
+            WHERE {row} AND status = 'PENDING'
             RETURNING id, user_id, status, prompt, image_url, image_height, image_width, core_model,
                 error, version, created_at, updated_at
         ), place AS (
@@ -174,22 +180,32 @@ def _end(cursor: Cursor, result: Result, source: Source) -> Ended | None:
             ON CONFLICT DO NOTHING
         )
         SELECT * FROM ended, place
-        """,
-        values | source._asdict(),
-    )
-    return cast("Ended | None", cursor.fetchone())
+        """
 
 
 def _record_progress(
     cursor: Cursor, progress: Progress | None, source: Source, stage: str
 ) -> Recorded:
-    tables = cursor.tables
     cursor.execute_and_commit(
-        f"""
+        _progress_statement(cursor.tables, _row(source)),
+        {
+            **source._asdict(),
+            "progress": columns.progress(progress),
+            "seconds": PROGRESS_SECONDS,
+        },
+        durable=False,  # progress may be lost
+    )
+    row = cursor.fetchone()
+    return _of_progress(row, progress, stage) if row else Recorded(Outcome.UNMATCHED)
+
+
+@cache
+def _progress_statement(tables: Tables, row: str) -> str:
+    return f"""
         WITH kept AS (
             UPDATE {tables.generations}
-            SET progress = %(progress)s, progress_at = clock_timestamp(), {_provider(cursor)}
-            WHERE {_row(source)} AND status = 'PENDING'
+            SET progress = %(progress)s, progress_at = clock_timestamp(), {_provider(tables)}
+            WHERE {row} AND status = 'PENDING'
               AND (progress_at <= clock_timestamp() - make_interval(secs => %(seconds)s))
                   IS NOT FALSE
               AND NOT EXISTS (SELECT FROM {tables.webhook_receipts} WHERE id = %(delivery_id)s)
@@ -201,12 +217,8 @@ def _record_progress(
         )
         SELECT id::text, status, user_id, (SELECT progress_at FROM kept) AS kept_at,
             EXISTS (SELECT FROM {tables.webhook_receipts} WHERE id = %(delivery_id)s) AS seen
-        FROM {tables.generations} WHERE {_row(source)}
-        """,
-        source._asdict() | {"progress": columns.progress(progress), "seconds": PROGRESS_SECONDS},
-    )
-    row = cursor.fetchone()
-    return _of_progress(row, progress, stage) if row else Recorded(Outcome.UNMATCHED)
+        FROM {tables.generations} WHERE {row}
+        """
 
 
 def _of_progress(row: Mapping[str, Any], progress: Progress | None, stage: str) -> Recorded:

@@ -36,10 +36,14 @@ def unpublished(cursor: Cursor, event_id: str) -> str | None:
 
 
 def mark_published(cursor: Cursor, event_ids: Sequence[str]) -> None:
-    """Record that SNS has these events, and commit."""
+    """Record that SNS has these events, and commit.
+
+    If PostgreSQL forgets it, the relay publishes the events again, under the same ids.
+    """
     cursor.execute_and_commit(
         f"UPDATE {cursor.tables.outbox} SET published_at = now() WHERE id = ANY(%s::uuid[])",
         (list(event_ids),),
+        durable=False,
     )
 
 

@@ -27,7 +27,7 @@ from cli.options import Json, Which, Yes
 HELP = "The generation providers that may call this deployment, and their keys."
 
 Name = Annotated[str, typer.Argument(help="Its name in the callback address.", show_default=False)]
-Show = Annotated[bool, typer.Option("--print", help="Print a key that Herald has drawn.")]
+Show = Annotated[bool, typer.Option("--print", help="Print the key that Herald generated.")]
 
 
 @command("""
@@ -100,11 +100,11 @@ def set_provider(
     """Set a provider's key and options. They replace the current ones.
 
     A signing secret is read from stdin; on a terminal, the command asks for it without echoing the
-    input. A key of capabilities is drawn once and then kept, unless --generate replaces it. Your
+    input. A capability key is generated once and then kept, unless --generate replaces it. Your
     application needs it to compute callback addresses: print it with --print.
 
-    --json prints {"provider", "proof", "active", "value"}: "value" is the drawn key with --print,
-    else null.
+    --json prints {"provider", "proof", "active", "value"}: "value" is the generated key with
+    --print, else null.
     """
     from cli import provider_keys
 
@@ -126,8 +126,8 @@ def set_provider(
     provider_keys.check_configured(name, entry)
     keys.entries[name] = entry
     keys.write()
-    drawn = values[0] if show and (generate or kind == "capability") else None
-    return _report(herald.title, name, kind, len(values), drawn, json=json)
+    generated = values[0] if show and (generate or kind == "capability") else None
+    return _report(herald.title, name, kind, len(values), generated, json=json)
 
 
 @command("""
@@ -137,13 +137,13 @@ def set_provider(
 def rotate(
     which: Which,
     name: Name,
-    generate: Annotated[bool, typer.Option("--generate", help="Draw the new secret.")] = False,
+    generate: Annotated[bool, typer.Option("--generate", help="Generate the new secret.")] = False,
     show: Show = False,
     json: Json = False,
 ) -> int:
     """Add a new key in front of a provider's current one. Both are valid until `provider retire`.
 
-    A signing secret is read from stdin, and a key of capabilities is drawn. Addresses that were
+    A signing secret is read from stdin, and a capability key is generated. Addresses that were
     computed with the current key stay valid.
 
     --json prints the same as `provider set`.
@@ -164,8 +164,8 @@ def rotate(
         raise CommandError("This key is already valid.")
     keys.entries[name][field] = [value, current[0]]
     keys.write()
-    drawn = value if show and (generate or kind == "capability") else None
-    return _report(herald.title, name, kind, 2, drawn, json=json)
+    generated = value if show and (generate or kind == "capability") else None
+    return _report(herald.title, name, kind, 2, generated, json=json)
 
 
 @command("./herald provider retire replicate --stage prod")
@@ -253,7 +253,7 @@ def _value(need: Any, kind: str, name: str, *, account: str, generate: bool) -> 
     if account:
         raise typer.BadParameter(f"{name} does not need it.", param_hint="--account")
     if kind == "capability" or generate:
-        return provider_keys.drawn(kind)
+        return provider_keys.generated(kind)
     if not sys.stdin.isatty():
         return provider_keys.checked(kind, sys.stdin.read())
     note(need.source)

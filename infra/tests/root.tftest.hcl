@@ -23,9 +23,10 @@ override_module {
 override_module {
   target = module.messaging
   outputs = {
-    error_topic_arn = "arn:aws:test:eu-central-1:123456789012:topic/error-notifications"
-    queue_arn       = "arn:aws:test:eu-central-1:123456789012:queue/generation-complete-queue"
-    topic_arn       = "arn:aws:test:eu-central-1:123456789012:topic/generation-complete"
+    error_topic_arn    = "arn:aws:test:eu-central-1:123456789012:topic/error-notifications"
+    progress_queue_arn = "arn:aws:test:eu-central-1:123456789012:queue/generation-complete-progress-queue"
+    queue_arn          = "arn:aws:test:eu-central-1:123456789012:queue/generation-complete-queue"
+    topic_arn          = "arn:aws:test:eu-central-1:123456789012:topic/generation-complete"
   }
 }
 
@@ -137,8 +138,11 @@ run "rights_and_addresses" {
         "Allow execute-api:ManageConnections api/test/POST/@connections/*",
         "Allow kms:Decrypt key/messaging sqs.eu-central-1.amazonaws.com",
         "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com",
+        "Allow sqs:DeleteMessage queue/generation-complete-progress-queue",
         "Allow sqs:DeleteMessage queue/generation-complete-queue",
+        "Allow sqs:GetQueueAttributes queue/generation-complete-progress-queue",
         "Allow sqs:GetQueueAttributes queue/generation-complete-queue",
+        "Allow sqs:ReceiveMessage queue/generation-complete-progress-queue",
         "Allow sqs:ReceiveMessage queue/generation-complete-queue",
       ])
       disconnect = toset([
@@ -363,7 +367,7 @@ run "posts_stay_within_the_quota" {
 
   variables {
     deliver_maximum_concurrency = 100
-    posts_per_second            = 101
+    posts_per_second            = 84 # with the 20 copies for progress, 10,080
   }
 
   expect_failures = [var.posts_per_second]

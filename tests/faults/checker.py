@@ -84,6 +84,7 @@ def check(history: History) -> Verdict:
         *_streams(facts),
         *_left_over(facts),
         *_dead_letters(facts),
+        *_frames(facts),
     ]
     frames = Counter((op.process, op.data["event"]) for op in history.of("received"))
     faults = Counter(
@@ -233,6 +234,12 @@ def _left_over(facts: _Facts) -> Iterator[Violation]:
             yield Violation("queue not empty", f"{op.data['queue']}: {op.data['messages']}")
     if not any(True for _ in facts.history.of("settled")):
         yield Violation("did not settle", "all faults were removed, but the system did not settle")
+
+
+def _frames(facts: _Facts) -> Iterator[Violation]:
+    """Every frame of both sides is one that the contract allows."""
+    for op in facts.history.of("violation"):
+        yield Violation("frame outside the contract", f"{op.data['sender']}: {op.data['error']}")
 
 
 def _dead_letters(facts: _Facts) -> Iterator[Violation]:

@@ -31,6 +31,7 @@ class History:
     running       provider   generation, status: a report of progress
     progress      a client   generation, owner, offset: an event of progress
     dropped       a client   the same, after the generation's result
+    violation     a client   sender, error: a frame that the contract does not allow
     gap           a client   epoch, after, head, reason; as reported to the application
     client        campaign   client, user
     fault         nemesis    fault, phase ("begin", "end"), error if it could not be injected

@@ -179,6 +179,10 @@ PLANTED = {
         without("dead"),
         "poison that is not in the dead-letter queue: no event",
     ),
+    "a frame without its type": (
+        plus("bob/1", "violation", sender="server", error="$: 'type' is a required property"),
+        "frame outside the contract: server: $: 'type' is a required property",
+    ),
     "never settled": (without("settled"), "did not settle"),
 }
 

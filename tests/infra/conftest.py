@@ -1,63 +1,40 @@
-"""Run Terraform on copies of infra/, offline if there is a provider mirror."""
+"""Fixtures of the Terraform tests."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tooling import ROOT, terraform
+from tests.infra.background import RUNS, Run, Runs
+from tests.infra.running import REGION, Terraform, copy_of_infra
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
-    from pathlib import Path
-
-REGION = "eu-central-1"
 
 
-class Terraform:
-    """The terraform command in a directory, without AWS credentials of the user."""
-
-    def __init__(self, directory: Path, **variables: str) -> None:
-        self.directory = directory
-        own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        self.environment = terraform.environment({**own, **variables})
-
-    def at(self, directory: str) -> Terraform:
-        """Return the same command for a subdirectory."""
-        other = Terraform(self.directory / directory)
-        other.environment = self.environment
-        return other
-
-    def init(self) -> Terraform:
-        terraform.init(self.directory, self.environment, "-backend=false")
-        return self
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(terraform.find_terraform()), *arguments],
-            cwd=self.directory,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def output(self, *arguments: str) -> str:
-        """Run the command, which must succeed, and return its standard output."""
-        result = self.run(*arguments)
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout
+def pytest_collection_finish(session: pytest.Session) -> None:
+    wanted: list[Run] = [
+        cast("Run", item.callspec.params["tested"])
+        for item in session.items
+        if isinstance(item, pytest.Function) and "tested" in item.fixturenames
+    ]
+    if wanted and not session.config.option.collectonly:
+        session.config.stash[RUNS] = Runs(wanted)
 
 
-def copy_of_infra(target: Path) -> Path:
-    """Copy infra/, its lock file included, without the files that Terraform created in it."""
-    ignored = shutil.ignore_patterns(".terraform", "*.tfstate*", "*_override.tf")
-    return shutil.copytree(ROOT / "infra", target, ignore=ignored)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if RUNS in config.stash:
+        config.stash[RUNS].close()
+
+
+@pytest.fixture
+def tested(request: pytest.FixtureRequest) -> subprocess.CompletedProcess[str]:
+    """Return the result of `terraform test`, which began in the background."""
+    wanted: Run = request.param
+    return request.config.stash[RUNS].result(wanted)
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,10 @@ import pytest
 
 from chalicelib import metrics, settings
 from chalicelib.protocol import client_frames
+from chalicelib.protocol.events import PROGRESS
 from chalicelib.telemetry import NAMESPACE
 from cli.cost.quantities import FULL, KEEPALIVE
-from tests.infra.conftest import REGION, Terraform, copy_of_infra
+from tests.infra.running import REGION, Terraform, copy_of_infra
 from tooling import ROOT, package
 
 if TYPE_CHECKING:
@@ -182,9 +183,30 @@ def test_a_role_has_the_path_and_boundary_of_the_stage(plan: Resources) -> None:
 
 def test_batch_size(chalice: dict[str, Resources], plan: Resources) -> None:
     [registered] = chalice["aws_lambda_event_source_mapping"].values()
-    deployed = plan['module.deliver.aws_lambda_event_source_mapping.queue["this"]']
-    assert deployed["batch_size"] == registered["batch_size"]
-    assert deployed["scaling_config"] == [{"maximum_concurrency": 7}]
+    for queue, copies in (("events", 7), ("progress", 2)):
+        deployed = plan[f'module.deliver.aws_lambda_event_source_mapping.queue["{queue}"]']
+        assert deployed["batch_size"] == registered["batch_size"]
+        assert deployed["scaling_config"] == [{"maximum_concurrency": copies}]
+
+
+def test_only_progress_waits_for_a_batch(plan: Resources) -> None:
+    mapping = "module.deliver.aws_lambda_event_source_mapping.queue"
+    window = "maximum_batching_window_in_seconds"
+    assert not plan[f'{mapping}["events"]'][window]
+    assert plan[f'{mapping}["progress"]'][window] == 1
+
+
+def test_the_queues_are_selected_by_the_type_of_progress(plan: Resources) -> None:
+    policies = {
+        name: json.loads(
+            plan[f"module.messaging.aws_sns_topic_subscription.{name}"]["filter_policy"]
+        )
+        for name in ("progress", "queue")
+    }
+    assert policies == {
+        "progress": {"type": [PROGRESS]},
+        "queue": {"type": [{"anything-but": [PROGRESS]}]},
+    }
 
 
 def test_visibility_is_six_timeouts(plan: Resources) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.infra.conftest import REGION, Terraform, copy_of_infra
+from tests.infra.running import REGION, Terraform, copy_of_infra
 from tests.wire import policy as deploy_policy
 from tooling import ROOT, environments
 
@@ -30,6 +30,7 @@ _ARNS = {
     "keys": {f"{key}_key_arn": _KEY for key in ("environment", "logs", "messaging", "storage")},
     "messaging": {
         "error_topic_arn": f"arn:aws:sns:{_AT}:error-notifications",
+        "progress_queue_arn": f"arn:aws:sqs:{_AT}:generation-complete-progress-queue",
         "queue_arn": f"arn:aws:sqs:{_AT}:generation-complete-queue",
         "topic_arn": f"arn:aws:sns:{_AT}:generation-complete",
     },
@@ -153,7 +154,7 @@ def linted(documents: dict[str, Document]) -> dict[str, list[str]]:
 
 
 def test_no_policy_has_a_known_mistake(rendered: dict[str, Document]) -> None:
-    assert len(rendered) == 7 + 2 * 7 + 4 + 2 + 3, "roles, their policies, keys, topics, queues"
+    assert len(rendered) == 7 + 2 * 7 + 4 + 2 + 4, "roles, their policies, keys, topics, queues"
     documents = {name: prepared(name, document) for name, document in rendered.items()}
     found = linted({name: each for name, each in documents.items() if each["Statement"]})
     # Lambda checks for these actions without a resource: modules/function/policies.tf.

@@ -12,7 +12,7 @@ import hcl2
 import pytest
 
 from chalicelib import metrics
-from chalicelib.protocol import client_frames, events, server_frames
+from chalicelib.protocol import client_frames, events, frame_types, server_frames
 from chalicelib.providers.report import Kind
 from chalicelib.recording import generation_events
 
@@ -173,7 +173,7 @@ def test_every_terraform_variable_named_exists() -> None:
     known |= set(
         re.findall(r"\w+", (ROOT / "migrations/versions/0001_first_tables.py").read_text())
     )
-    known |= set(get_args(server_frames.GapReason))
+    known |= set(get_args(frame_types.GapReason))
     for text in (OPERATIONS, SECURITY):
         named = {span for span in spans(text) if re.fullmatch(r"[a-z]+(_[a-z]+)+", span)}
         assert named <= known
@@ -367,4 +367,4 @@ def test_the_codes_match_the_server() -> None:
 
 def test_the_gap_reasons_match_the_server() -> None:
     rows = re.findall(r"(?m)^\| `(\w+)` \|", section(PROTOCOL, "Server frames"))
-    assert rows == ["reason", *get_args(server_frames.GapReason)]
+    assert rows == ["reason", *get_args(frame_types.GapReason)]

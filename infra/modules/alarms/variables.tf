@@ -50,7 +50,7 @@ variable "functions" {
 
 variable "deliver_maximum_concurrency" {
   type        = number
-  description = "Maximum number of deliver invocations at a time."
+  description = "Maximum number of deliver invocations at a time, for all of its queues."
 }
 
 variable "tables" {

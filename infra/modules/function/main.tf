@@ -103,12 +103,13 @@ resource "aws_lambda_permission" "this" {
 }
 
 resource "aws_lambda_event_source_mapping" "queue" {
-  for_each = var.queue == null ? {} : { this = var.queue }
+  for_each = var.queues
 
-  batch_size              = each.value.batch_size
-  event_source_arn        = each.value.arn
-  function_name           = aws_lambda_function.this.arn
-  function_response_types = ["ReportBatchItemFailures"]
+  batch_size                         = each.value.batch_size
+  event_source_arn                   = each.value.arn
+  function_name                      = aws_lambda_function.this.arn
+  function_response_types            = ["ReportBatchItemFailures"]
+  maximum_batching_window_in_seconds = each.value.batching_seconds
 
   scaling_config {
     maximum_concurrency = each.value.maximum_concurrency

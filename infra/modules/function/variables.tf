@@ -62,8 +62,8 @@ variable "size" {
   }
 
   validation {
-    condition     = coalesce(var.size.reserved_concurrency, 1000) >= max(1, try(var.queue.maximum_concurrency, 1))
-    error_message = "Reserve at least 1, and for a function with a queue at least its maximum_concurrency. Otherwise, Lambda throttles the queue, and its messages become dead letters."
+    condition     = coalesce(var.size.reserved_concurrency, 1000) >= max(1, sum(concat([0], values(var.queues)[*].maximum_concurrency)))
+    error_message = "Reserve at least 1, and for a function with queues at least the sum of their maximum_concurrency. Otherwise, Lambda throttles the queue, and its messages become dead letters."
   }
 
   validation {
@@ -119,14 +119,15 @@ variable "invokers" {
   default     = {}
 }
 
-variable "queue" {
-  type = object({
+variable "queues" {
+  type = map(object({
     arn                 = string
     batch_size          = number
     maximum_concurrency = number
-  })
-  description = "Queue whose messages the function receives; null for none."
-  default     = null
+    batching_seconds    = optional(number, 0)
+  }))
+  description = "Queues whose messages the function receives. Lambda waits up to batching_seconds for a batch to fill."
+  default     = {}
 }
 
 variable "vpc_subnet_ids" {

@@ -79,7 +79,7 @@ def test_a_signing_secret_is_stored_and_not_shown(run: Any, manager: Any) -> Non
     assert re.search(r"replicate\s*│\s*yes\s*│\s*standard\s*│\s*1", listed.output)
 
 
-def test_a_key_of_capabilities_is_drawn_and_makes_addresses(run: Any, manager: Any) -> None:
+def test_a_capability_key_is_generated_and_makes_addresses(run: Any, manager: Any) -> None:
     set_ = run("provider", "set", "runpod", "--option", "outputs=output.images", "--print")
     key = set_.stdout.strip()
     assert stored(manager)["runpod"].keys.token_keys == (key,)

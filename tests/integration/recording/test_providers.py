@@ -230,6 +230,14 @@ def test_what_is_not_understood_is_accepted_and_changes_nothing(world: World) ->
     assert world.rows()[0]["status"] == "PENDING"
 
 
+def test_a_report_without_any_id_is_ignored_and_counted(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = json.dumps({"status": "completed", "outputs": ["https://x/1.png"]}).encode()
+    assert world.send(account_level(signed("wavespeed", body))) == (200, {"outcome": "ignored"})
+    assert '"ReportsIgnored":1' in capsys.readouterr().out
+
+
 def test_an_event_of_sns_is_a_report_of_sagemaker(world: World) -> None:
     world.insert()
     message = {

@@ -17,6 +17,13 @@ def test_attributes_do_not_reveal_the_owner() -> None:
     assert message_attributes(build()) == wanted
 
 
+@pytest.mark.parametrize("text", ["", "{}", '{"type":"other"}'])
+def test_other_text_has_no_attributes(text: str) -> None:
+    with pytest.raises(PublishFailed) as refused:
+        message_attributes(text)
+    assert refused.value.blames_request
+
+
 class Sns:
     """A fake of SNS that refuses every batch with a certain id, with an error code."""
 

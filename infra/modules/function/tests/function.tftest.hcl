@@ -138,10 +138,18 @@ run "what_running_takes" {
 
 run "with_everything" {
   variables {
-    queue = {
-      arn                 = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-queue"
-      batch_size          = 10
-      maximum_concurrency = 7
+    queues = {
+      events = {
+        arn                 = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-queue"
+        batch_size          = 10
+        maximum_concurrency = 7
+      }
+      slow = {
+        arn                 = "arn:aws:sqs:eu-central-1:123456789012:slow-queue"
+        batch_size          = 5
+        maximum_concurrency = 2
+        batching_seconds    = 1
+      }
     }
     invokers = {
       websocket = {
@@ -151,7 +159,7 @@ run "with_everything" {
     }
     vpc_subnet_ids         = ["subnet-1"]
     vpc_security_group_ids = ["sg-1"]
-    size                   = { memory_size = 512, timeout = 10, reserved_concurrency = 8 }
+    size                   = { memory_size = 512, timeout = 10, reserved_concurrency = 9 }
     shared = merge(var.shared, {
       role    = { path = "/herald/", permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary" }
       tracing = true
@@ -164,7 +172,7 @@ run "with_everything" {
   }
 
   assert {
-    condition     = aws_lambda_function.this.reserved_concurrent_executions == 8
+    condition     = aws_lambda_function.this.reserved_concurrent_executions == 9
     error_message = "The function must have the given reserved concurrency."
   }
 
@@ -174,18 +182,18 @@ run "with_everything" {
   }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.queue["this"].function_response_types == toset(["ReportBatchItemFailures"])
+    condition     = alltrue([for mapping in aws_lambda_event_source_mapping.queue : mapping.function_response_types == toset(["ReportBatchItemFailures"])])
     error_message = "An invalid message must not make its whole batch fail: set ReportBatchItemFailures."
   }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.queue["this"].scaling_config[0].maximum_concurrency == 7
-    error_message = "The queue must be limited to maximum_concurrency."
+    condition     = { for name, mapping in aws_lambda_event_source_mapping.queue : name => mapping.scaling_config[0].maximum_concurrency } == { events = 7, slow = 2 }
+    error_message = "Each queue must be limited to its maximum_concurrency."
   }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.queue["this"].batch_size == 10
-    error_message = "The batch size must be passed on."
+    condition     = { for name, mapping in aws_lambda_event_source_mapping.queue : name => [mapping.batch_size, mapping.maximum_batching_window_in_seconds] } == { events = [10, 0], slow = [5, 1] }
+    error_message = "The batch size and the batching window must be passed on; by default, Lambda must not wait for a batch to fill."
   }
 
   assert {
@@ -315,10 +323,17 @@ run "a_queue_is_not_throttled" {
 
   variables {
     size = { memory_size = 512, timeout = 10, reserved_concurrency = 6 }
-    queue = {
-      arn                 = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-queue"
-      batch_size          = 10
-      maximum_concurrency = 7
+    queues = {
+      events = {
+        arn                 = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-queue"
+        batch_size          = 10
+        maximum_concurrency = 5
+      }
+      slow = {
+        arn                 = "arn:aws:sqs:eu-central-1:123456789012:slow-queue"
+        batch_size          = 10
+        maximum_concurrency = 2
+      }
     }
   }
 
