@@ -76,10 +76,7 @@ class Herald(Client):
         self._call(self._core.link.check)
 
     def close(self) -> None:
-        """Close the connection, from any thread.
-
-        The iteration ends after the events that have arrived.
-        """
+        """Close the connection, from any thread. The iteration ends after what has arrived."""
         self._await(self._core.close())
 
     def __enter__(self) -> Self:
