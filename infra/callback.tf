@@ -15,12 +15,12 @@ module "callback" {
 
   environment = {
     HERALD_DATABASE_SCHEMA      = var.database_schema
-    HERALD_DATABASE_SECRET_ARN  = module.storage.database_secret_arn
+    HERALD_DATABASE_SECRET_ARN  = module.storage.secrets.database
     HERALD_ERROR_TOPIC_ARN      = module.messaging.error_topic_arn
-    HERALD_PROVIDERS_SECRET_ARN = module.storage.providers_secret_arn
+    HERALD_PROVIDERS_SECRET_ARN = module.storage.secrets.providers
     HERALD_RECONCILE_FUNCTION   = local.reconcile_name
     HERALD_TOPIC_ARN            = module.messaging.topic_arn
-    HERALD_WEBHOOK_SECRET_ARN   = module.storage.webhook_secret_arn
+    HERALD_WEBHOOK_SECRET_ARN   = module.storage.secrets.webhook
   }
 
   invokers = merge(

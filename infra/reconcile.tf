@@ -16,10 +16,10 @@ module "reconcile" {
 
   environment = {
     HERALD_DATABASE_SCHEMA             = var.database_schema
-    HERALD_DATABASE_SECRET_ARN         = module.storage.database_secret_arn
+    HERALD_DATABASE_SECRET_ARN         = module.storage.secrets.database
     HERALD_ERROR_TOPIC_ARN             = module.messaging.error_topic_arn
     HERALD_GENERATION_DEADLINE_SECONDS = var.generation_deadline_seconds
-    HERALD_PROVIDERS_SECRET_ARN        = module.storage.providers_secret_arn
+    HERALD_PROVIDERS_SECRET_ARN        = module.storage.secrets.providers
     HERALD_PROVIDER_APIS               = jsonencode(local.provider_apis)
     HERALD_TOPIC_ARN                   = module.messaging.topic_arn
   }

@@ -49,7 +49,10 @@ class Welcome(TypedDict):
     replaying: Annotated[int, Field(ge=0)]
     """How many events of the stream follow as a replay."""
     ping_ms: Milliseconds
-    """Send a `ping` at least this often."""
+    """Send a `ping` at least this often, if there is no `keepalive_ms`."""
+    keepalive_ms: NotRequired[Milliseconds]
+    """Send a message at least this often: a `keepalive`, or as every second one a `ping`. The field
+    is missing if the API does not accept keepalives."""
     lifetime_ms: Milliseconds
     """Open the next connection before this time has passed."""
     token_ms: Milliseconds | None
@@ -188,4 +191,6 @@ class Close(TypedDict):
     """Reconnect after this time, not earlier."""
 
 
-ServerFrame = Welcome | EventFrame | Events | CaughtUp | Gap | Pong | AuthOk | CancelOk | Error | Close
+ServerFrame = (
+    Welcome | EventFrame | Events | CaughtUp | Gap | Pong | AuthOk | CancelOk | Error | Close
+)

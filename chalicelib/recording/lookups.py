@@ -142,16 +142,18 @@ class Lookups:
                 metrics.LOOKUP_FAILURES: int(failure is not None),
                 metrics.RESULTS_RECONCILED: recorded,
             },
-            {
-                "level": "WARNING" if failure else "INFO",
-                "message": "look-up failed" if failure else "looked up",
-                "generation_id": next(iter(group.rows), None),
-                "rows": len(group.rows),
-                "milliseconds": round(seconds * 1000),
-                **({"error": str(failure)} if failure else {}),
-            },
             provider=group.provider,
         )
+        found = {
+            "provider": group.provider,
+            "generation_id": next(iter(group.rows), None),
+            "rows": len(group.rows),
+            "milliseconds": round(seconds * 1000),
+        }
+        if failure:
+            telemetry.warning("look-up failed", **found, error=str(failure))
+        elif recorded:
+            telemetry.info("found by a look-up", **found)
 
 
 def groups(rows: Sequence[Due]) -> list[Group]:

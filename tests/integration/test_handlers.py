@@ -67,6 +67,7 @@ def handlers(
             "HERALD_TOPIC_ARN": topic,
             "HERALD_ERROR_TOPIC_ARN": topic,
             "HERALD_GENERATION_DEADLINE_SECONDS": "3600",
+            "HERALD_INBOX_TABLE": "inbox",
             "HERALD_OUTBOX_RETENTION_DAYS": "7",
             "HERALD_PROVIDER_APIS": "{}",
         }

@@ -18,6 +18,8 @@ VALUES = {
     "generation_deadline_seconds": "3600",
     "inbox_retention_days": "7",
     "provider_apis": "{}",
+    "keepalive_ms": "510000",
+    "log_sample_percent": "0",
     "max_connections_per_user": "50",
     "max_receive_count": "3",
     "outbox_retention_days": "7",
