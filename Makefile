@@ -43,7 +43,7 @@ token: setup ## Print a JWT for a user that the running stack accepts (USER=alic
 ##@ Check a change
 .PHONY: test lint format unit integration infra-test e2e browser rehearsal faults pr
 test: lint test-tools ## Linters, types, formats, and all tests except the rehearsal
-	@$(PYTEST) --ignore tests/rehearsal
+	@$(PYTHON) -m tests
 
 lint: setup ## Run ruff, mypy --strict, import-linter and terraform fmt
 	@.venv/bin/ruff check .
