@@ -19,6 +19,7 @@ from chalicelib.recording.recorder import publish_and_mark
 if TYPE_CHECKING:
     from chalicelib.aws.lambda_events import LambdaContext
     from chalicelib.recording.database import Cursor, Database
+    from chalicelib.recording.linking import Linking
 
 ROUND_SECONDS = 12.0  # seconds for one batch: a transaction with three attempts to publish
 
@@ -27,12 +28,18 @@ class Relay:
     """The `relay` function, which runs every minute."""
 
     def __init__(
-        self, stage: str, database: Database, publisher: Publisher, retention_days: int
+        self,
+        stage: str,
+        database: Database,
+        publisher: Publisher,
+        retention_days: int,
+        linking: Linking | None = None,
     ) -> None:
         self._stage = stage
         self._database = database
         self._publisher = publisher
         self._retention_days = retention_days
+        self._linking = linking
 
     def handle(self, context: LambdaContext) -> dict[str, object]:
         """Publish the unpublished events in batches, record results that waited for their
@@ -41,7 +48,13 @@ class Relay:
         deadline = deadline_of(context)
         try:
             relayed = drain(self._database, self._publisher, deadline=deadline)
-            matched = match(self._database, self._publisher, stage=self._stage, deadline=deadline)
+            matched = match(
+                self._database,
+                self._publisher,
+                stage=self._stage,
+                deadline=deadline,
+                linking=self._linking,
+            )
             oldest = self._database.run(outbox.oldest_unpublished_seconds, deadline=deadline)
             purged = purge(self._database, self._retention_days, deadline=deadline)
         except DatabaseError as exc:
@@ -98,11 +111,19 @@ def drain(database: Database, publisher: Publisher, *, deadline: float) -> int:
     return relayed
 
 
-def match(database: Database, publisher: Publisher, *, stage: str, deadline: float) -> int:
+def match(
+    database: Database,
+    publisher: Publisher,
+    *,
+    stage: str,
+    deadline: float,
+    linking: Linking | None = None,
+) -> int:
     """Record and publish results that waited for their generation; return their number."""
     matched = 0
+    one = partial(unmatched.match_one, stage=stage, linking=linking)
     while time.monotonic() + ROUND_SECONDS < deadline:
-        recorded = database.run(partial(unmatched.match_one, stage=stage), deadline=deadline)
+        recorded = database.run(one, deadline=deadline)
         if recorded is None:
             break
         matched += recorded.outcome is Outcome.RECORDED
