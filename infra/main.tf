@@ -1,5 +1,5 @@
 # The resources that all functions use. Each function has its own file: callback.tf, relay.tf,
-# deliver.tf, authorize.tf, connect.tf, message.tf and disconnect.tf.
+# deliver.tf, authorize.tf, connect.tf, message.tf, disconnect.tf, keep.tf and link.tf.
 
 module "keys" {
   source = "./modules/keys"
@@ -64,9 +64,15 @@ module "websocket_domain" {
 module "callback_api" {
   source = "./modules/callback_api"
 
-  name                         = "${local.name}-callback"
-  base_path                    = local.callback_path
-  invoke_arn                   = module.callback.invoke_arn
+  name       = "${local.name}-callback"
+  base_path  = local.callback_path
+  invoke_arn = module.callback.invoke_arn
+  link = var.keep_outputs ? {
+    base_path              = local.outputs_path
+    invoke_arn             = module.link[0].invoke_arn
+    throttling_rate_limit  = var.link_rate_limit
+    throttling_burst_limit = var.link_burst_limit
+  } : null
   access_log_group_name        = "${local.access_log_prefix}callback"
   logs_key_arn                 = module.keys.logs_key_arn
   log_retention_days           = var.log_retention_days
@@ -116,18 +122,23 @@ module "alarms" {
   }
   queues = {
     dead_letter              = module.messaging.dead_letter_queue_name
+    keep                     = one(module.outputs[*].queue_name)
+    keep_dead_letter         = one(module.outputs[*].dead_letter_queue_name)
     main                     = module.messaging.queue_name
     subscription_dead_letter = module.messaging.subscription_dead_letter_queue_name
   }
   functions = {
     for handler, size in var.sizes : handler => { name = "${local.name}-${handler}", timeout = size.timeout }
+    if var.keep_outputs || !contains(["keep", "link"], handler)
   }
   deliver_maximum_concurrency = local.deliver_concurrency
-  tables = {
+  tables = merge({
     api-keys    = { name = module.storage.api_keys_table_name, operations = ["GetItem"] }
     connections = { name = module.storage.connections_table_name, operations = ["BatchGetItem", "GetItem", "UpdateItem"] }
     inbox       = { name = module.storage.inbox_table_name, operations = ["BatchWriteItem", "Query"] }
-  }
+    }, {
+    for name in module.outputs[*].table_name : "outputs" => { name = name, operations = ["GetItem", "PutItem", "UpdateItem"] }
+  })
   callback_api  = { id = module.callback_api.api_id, stage = "$default" }
   websocket_api = { id = module.websocket.api_id, stage = var.stage }
 }

@@ -10,16 +10,16 @@ module "relay" {
   size        = var.sizes.relay
 
   policy  = data.aws_iam_policy_document.relay.json
-  decrypt = { storage = ["secretsmanager"] }
+  decrypt = { storage = local.linking_services }
   encrypt = { messaging = ["sns"] }
 
-  environment = {
+  environment = merge(local.linking_environment, {
     HERALD_DATABASE_SCHEMA       = var.database_schema
     HERALD_DATABASE_SECRET_ARN   = module.storage.database_secret_arn
     HERALD_ERROR_TOPIC_ARN       = module.messaging.error_topic_arn
     HERALD_OUTBOX_RETENTION_DAYS = var.outbox_retention_days
     HERALD_TOPIC_ARN             = module.messaging.topic_arn
-  }
+  })
 
   invokers = {
     schedule = {
@@ -44,5 +44,15 @@ data "aws_iam_policy_document" "relay" {
     sid       = "Publish"
     actions   = ["sns:Publish"]
     resources = [module.messaging.error_topic_arn, module.messaging.topic_arn]
+  }
+
+  dynamic "statement" {
+    for_each = local.linking_statements
+
+    content {
+      sid       = statement.key
+      actions   = statement.value.actions
+      resources = [statement.value.resource]
+    }
   }
 }

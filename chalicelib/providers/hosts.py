@@ -21,7 +21,7 @@ _LABEL = r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?"
 NAME = re.compile(rf"(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])", re.ASCII)
 PATTERN = re.compile(rf"(?:\*\.)?{NAME.pattern}", re.ASCII)
 _PRINTABLE = re.compile(r"[!-~]+", re.ASCII)
-_PRIVATE = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+):(\d{1,5}|\*)", re.ASCII)
+PRIVATE = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+):(\d{1,5}|\*)", re.ASCII)
 
 
 class Address(NamedTuple):
@@ -51,7 +51,7 @@ class Hosts:
 
     def __init__(self, patterns: Iterable[str], private: Iterable[str] = ()) -> None:
         self._patterns = tuple(patterns)
-        self._private = frozenset(entry for entry in private if _PRIVATE.fullmatch(entry))
+        self._private = frozenset(entry for entry in private if PRIVATE.fullmatch(entry))
 
     def read(self, url: str) -> Address | None:
         """Return the parts of an address, or None if it is not allowed."""

@@ -31,6 +31,7 @@ variable "shared" {
       environment = string
       logs        = string
       messaging   = string
+      outputs     = optional(string)
       storage     = string
     })
     log_retention_days = number
@@ -92,7 +93,7 @@ variable "decrypt" {
       for key, services in var.decrypt :
       length(services) > 0 && length(setsubtract(services, lookup(local.key_services, key, []))) == 0
     ])
-    error_message = "Give each key the services whose data it encrypts: messaging (sns, sqs), storage (dynamodb, secretsmanager)."
+    error_message = "Give each key the services whose data it encrypts: messaging (sns, sqs), outputs (s3), storage (dynamodb, secretsmanager)."
   }
 }
 
@@ -106,7 +107,7 @@ variable "encrypt" {
       for key, services in var.encrypt :
       length(services) > 0 && length(setsubtract(services, lookup(local.key_services, key, []))) == 0
     ])
-    error_message = "Give each key the services whose data it encrypts: messaging (sns, sqs), storage (dynamodb, secretsmanager)."
+    error_message = "Give each key the services whose data it encrypts: messaging (sns, sqs), outputs (s3), storage (dynamodb, secretsmanager)."
   }
 }
 
