@@ -80,7 +80,7 @@ class Linking:
         self, generation_id: str, provider: str, sources: Sequence[Source]
     ) -> dict[int, str]:
         """Store the sources that can be kept, and return their links by number."""
-        if not sources:
+        if not sources or all(self._links.made(source.url) for source in sources):
             return {}
         links: dict[int, str] = {}
         try:

@@ -89,6 +89,10 @@ class Links:
         signature = sign(self.configured().keys[0], generation_id, index)
         return f"{self._base}/{generation_id}/{index}/{signature}"
 
+    def made(self, url: str) -> bool:
+        """Whether an address is a link of this deployment."""
+        return url.startswith(f"{self._base}/")
+
     def is_valid(self, generation_id: str, index: int, signature: str) -> bool:
         """Whether a link was made by this deployment; raises SettingError and ServiceError."""
         given = signature.encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -103,7 +104,7 @@ def test_a_replayed_event_has_the_same_links(alice: User, replicate: Provider, s
     [live] = tab.events(1)
     links = [output["url"] for output in live["event"]["data"]["outputs"]]
     for link in links:
-        eventually(lambda link=link: kept(link))
+        eventually(partial(kept, link))
     source.files.clear()
     back = alice.tab()
     back.hello(cursor)
