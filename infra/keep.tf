@@ -25,10 +25,12 @@ module "keep" {
     HERALD_OUTPUT_RETENTION_DAYS = var.output_retention_days
   }
 
-  queue = {
-    arn                 = module.outputs[0].queue_arn
-    batch_size          = 1
-    maximum_concurrency = var.keep_maximum_concurrency
+  queues = {
+    events = {
+      arn                 = module.outputs[0].queue_arn
+      batch_size          = 1
+      maximum_concurrency = var.keep_maximum_concurrency
+    }
   }
 }
 

@@ -184,6 +184,8 @@ def _routes(model: ServiceModel) -> list[_Route]:
     found = []
     for name in model.operation_names:
         operation = model.operation_model(name)
+        if operation.deprecated:  # S3 has some at the URI of their successors
+            continue
         path, _, query = operation.http["requestUri"].partition("?")
         parts = re.split(r"(\{[^}]+\})", path.rstrip("/") or "/")
         pattern = "".join(_part(part) for part in parts)
