@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cli.target import Target
 
-NONE = "-"  # removes all hosts of a provider
+NONE = "none"  # removes all hosts of a provider
 
 
 def first_value() -> str:

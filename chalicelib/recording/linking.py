@@ -20,7 +20,7 @@ from chalicelib.store.outputs import MAX_SOURCES_BYTES, Source
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chalicelib.protocol import events
+    from chalicelib.protocol.event_types import Output
     from chalicelib.providers.hosts import Hosts
     from chalicelib.providers.report import Report
     from chalicelib.recording.columns import Result
@@ -64,7 +64,7 @@ class Linking:
         ]
         found = self._links_of(generation_id, provider or OWN, sources)
         expires_at = self._expires_at() if found else None
-        linked: list[events.Output] = [
+        linked: list[Output] = [
             {**output, "url": found[number], "expiresAt": expires_at} if number in found else output
             for number, output in enumerate(outputs)
         ]

@@ -107,7 +107,7 @@ def set_provider(
     """Set a provider's key and options. They replace the current ones.
 
     With --output-host, only the hosts are set that outputs may be copied from, besides those that
-    Herald knows. They replace the current ones; `--output-host -` removes them.
+    Herald knows. They replace the current ones; `--output-host none` removes them.
 
     A signing secret is read from stdin; on a terminal, the command asks for it without echoing the
     input. A capability key is generated once and then kept, unless --generate replaces it. Your

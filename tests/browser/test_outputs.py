@@ -13,7 +13,7 @@ from local.studio import artwork
 from tests.e2e.conftest import eventually
 from tests.integration.outputs import cdn
 from tests.providers import Provider
-from tooling.providers.samples import Job, sample
+from tooling.providers.samples import Job, now, sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -81,7 +81,7 @@ def test_a_returning_page_shows_a_picture_that_the_provider_has_forgotten(
     away.expect_state("offline")
     generation = _inserted(database, user)
     url = source.put("/xezq/out-0.png", picture())
-    body = sample("replicate", "succeeded", Job(generation, f"p-{generation}", (url,)))
+    body = sample("replicate", "succeeded", Job(generation, f"p-{generation}", (url,), at=now()))
     assert body is not None
     assert Provider("replicate", stack_env).call(body, generation).status_code == 200
     card = live.card("A lighthouse in a storm")

@@ -14,7 +14,7 @@ from tests.e2e.conftest import Herald, User, eventually
 from tests.integration.outputs import cdn
 from tests.providers import Provider
 from tests.unit.outputs.test_media import box, png
-from tooling.providers.samples import Job, sample
+from tooling.providers.samples import Job, now, sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,7 +40,7 @@ def replicate(stack_env: Mapping[str, str]) -> Provider:
 
 
 def delivered(replicate: Provider, generation: str, *urls: str) -> None:
-    body = sample("replicate", "succeeded", Job(generation, f"p-{generation}", urls))
+    body = sample("replicate", "succeeded", Job(generation, f"p-{generation}", urls, at=now()))
     assert body is not None
     answer = replicate.call(body, generation)
     assert answer.status_code == 200, answer.text

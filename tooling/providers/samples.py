@@ -22,7 +22,11 @@ _BROKEN = "The GPU is out of memory."
 
 
 class Job(NamedTuple):
-    """A generation as its provider knows it; `progress` is a fraction from 0 to 1."""
+    """A generation as its provider knows it.
+
+    `progress` is a fraction from 0 to 1. `at` is the time at which it ended: links of providers
+    expire some time after it.
+    """
 
     generation_id: str
     provider_id: str
@@ -31,6 +35,7 @@ class Job(NamedTuple):
     height: int = 1024
     progress: float = 0.5
     step: str = "step 14/28"
+    at: str = "2026-11-25T09:00:00Z"
 
 
 def sample(provider: str, state: State, job: Job) -> bytes | None:
@@ -45,8 +50,8 @@ def states(provider: str) -> tuple[State, ...]:
     return tuple(state for state in STATES if _BODIES[provider](state, job) is not None)
 
 
-def _now() -> str:
-    """Return the time at which a job ends: links of providers expire some time after it."""
+def now() -> str:
+    """Return the present time, for a job that ends now."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
@@ -60,7 +65,7 @@ def _replicate(state: State, job: Job) -> Body:
         "output": list(job.urls) if state == "succeeded" else None,
         "error": errors.get(state),
         "logs": f"loading\n{job.step}\n",
-        "completed_at": None if state == "running" else _now(),
+        "completed_at": None if state == "running" else job.at,
     }
 
 
@@ -90,7 +95,7 @@ def _runpod(state: State, job: Job) -> Body | None:
 
 
 def _bfl(state: State, job: Job) -> Body | None:
-    found: Body = {"id": job.provider_id, "timestamp": _now()}
+    found: Body = {"id": job.provider_id, "timestamp": job.at}
     if state == "succeeded":
         return {**found, "status": "Ready", "result": {"sample": job.urls[0], "seed": 42}}
     if state == "failed":
@@ -117,7 +122,7 @@ def _ideogram(state: State, job: Job) -> Body | None:
     size = f"{job.width}x{job.height}"
     safe = [{"url": url, "resolution": size, "is_image_safe": True} for url in job.urls]
     blocked = [{"url": "", "resolution": size, "is_image_safe": False}]
-    found: Body = {"generation_id": job.provider_id, "created": _now()}
+    found: Body = {"generation_id": job.provider_id, "created": job.at}
     if state == "succeeded":
         return {**found, "data": safe}
     return {**found, "data": blocked} if state == "moderated" else None
