@@ -148,7 +148,7 @@ def with_resource(document: Document, resource: str) -> Document:
 
 
 def prepared(address: str, document: Document) -> Document:
-    kind = address.partition("[")[0].split(".")[-2]
+    kind = next(part for part in address.split(".") if part.startswith("aws_"))
     if kind == "aws_iam_role":
         return with_resource(document, f"arn:aws:iam::{ACCOUNT}:role/x")
     return with_resource(document, _KEY) if kind == "aws_kms_key" else document
