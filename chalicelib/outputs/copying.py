@@ -155,6 +155,7 @@ class Copier:
             if time.monotonic() + MARGIN_SECONDS > deadline:
                 raise CopyFailed("out_of_time", "the time for the copy ran out")
             self._bucket.put_part(upload.key, upload.id, number, part, deadline=deadline)
+            part = b""  # its memory is free before the next part is read
             part = _filled(file, PART_BYTES)
 
     def _finish(self, owner: Owner, upload: Upload, deadline: float) -> Copy:

@@ -124,6 +124,8 @@ _BESIDES = {
     ),
     # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
     ("lambda:CreateFunction", "KMSKeyArn"): ("kms:CreateGrant", "kms:Decrypt", "kms:Encrypt"),
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+    ("s3:DeleteObjects", "Delete"): ("s3:DeleteObjectVersion",),
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
     ("secretsmanager:CreateSecret", "KmsKeyId"): ("kms:Decrypt", "kms:GenerateDataKey"),
 }
