@@ -52,7 +52,7 @@ lint: setup ## Run ruff, mypy --strict, import-linter and terraform fmt
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
-	@.venv/bin/lint-imports --no-cache
+	@PYTHONPATH=clients/python .venv/bin/lint-imports --no-cache
 	@$(PYTHON) -m tooling.terraform fmt -check -diff -recursive infra
 
 format: setup ## Format Python and Terraform files, and apply the fixes of ruff
@@ -85,8 +85,8 @@ pr: test rehearsal ## Run exactly what CI runs: all tests, with the rehearsal
 
 ##@ Build and deploy
 .PHONY: package migrate plan deploy smoke rollback destroy
-package: setup ## Build build/package/deployment.zip with Chalice (deterministic)
-	@$(PYTHON) -m tooling.package
+package: setup ## Build the package for ARCHITECTURE=arm64 or x86_64 with Chalice (deterministic)
+	@$(PYTHON) -m tooling.package $(ARCHITECTURE)
 
 migrate: setup ## Migrate the database in HERALD_DATABASE_URL, or else that of STAGE=…
 	@$(HERALD) migrate $(ARGS)

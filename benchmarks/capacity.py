@@ -8,7 +8,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from chalicelib.protocol.server_frames import LIFETIME_MS, PING_MS
+from chalicelib.protocol.server_frames import LIFETIME_MS
+from cli.cost.quantities import KEEPALIVE, NOTIFICATION
 
 # clients replace a connection in the last tenth of its lifetime, on average in the middle of it
 SPREAD = 0.1
@@ -76,9 +77,14 @@ class Workload:
         return self.users * self.events_per_hour / 3600
 
     @property
+    def keepalives(self) -> float:
+        """Keepalives and pings per second, if no event postpones them."""
+        return self.users / (KEEPALIVE.minutes * 60)
+
+    @property
     def pings(self) -> float:
-        """Pings per second."""
-        return self.users / (PING_MS / 1000)
+        """Pings per second: a share of the keepalives."""
+        return self.keepalives / KEEPALIVE.ping_every
 
     @property
     def connects(self) -> float:
@@ -108,12 +114,13 @@ class Rates(NamedTuple):
 
     events: float
     connects: float
+    keepalives: float  # including pings
     pings: float
 
     @property
     def client_requests(self) -> float:
-        """Connects, hellos, disconnects and pings."""
-        return 3 * self.connects + self.pings
+        """Connects, hellos, disconnects, keepalives and pings."""
+        return 3 * self.connects + self.keepalives
 
     @property
     def other_requests(self) -> float:
@@ -125,20 +132,20 @@ class Rates(NamedTuple):
 
 def burst(load: Workload) -> Rates:
     """Return the rates during a burst of events, without a mass reconnect."""
-    return Rates(load.burst * load.events, load.connects, load.pings)
+    return Rates(load.burst * load.events, load.connects, load.keepalives, load.pings)
 
 
 def storm(load: Workload, settings: Settings) -> Rates:
     """Return the rates while all clients reconnect as fast as the quota allows."""
     fastest = min(settings.new_connections_per_second, load.users / QUICKEST_RETURN)
-    return Rates(load.events, fastest, load.pings)
+    return Rates(load.events, fastest, load.keepalives, load.pings)
 
 
 def needs(rates: Rates, settings: Settings, batch_seconds: float) -> dict[str, float]:
     """Return the minimum value of each setting for these rates. A full batch takes
     `batch_seconds`.
     """
-    events, connects, pings = rates
+    events, connects, _, pings = rates
     copies = max(events / BATCH * batch_seconds, events / settings.posts_per_second)
     callbacks = events * BUSY.callback
     sessions = connects * (BUSY.authorize + BUSY.connect + BUSY.hello + BUSY.disconnect)
@@ -150,7 +157,7 @@ def needs(rates: Rates, settings: Settings, batch_seconds: float) -> dict[str, f
         "new_connections_per_second": connects,
         "lambda_concurrency": callbacks + copies + sessions + pings * BUSY.ping,
         "sns_publishes_per_second": events,
-        "table_writes_per_second": 2 * events,
+        "table_writes_per_second": NOTIFICATION.rows * events,
         "table_reads_per_second": 3 * connects + pings,
         "database_connections": callbacks,
     }

@@ -192,12 +192,12 @@ class Aws:
             self._client("sqs").delete_queue(QueueUrl=self._queue)
 
     def deliver_metrics(self, since: float) -> list[dict[str, Any]]:
-        """Return the metrics that `deliver` has logged per batch since the given time."""
+        """Return what `deliver` has logged at DEBUG about each batch since the given time."""
         found = self.logs.filter_log_events(
             logGroupName=f"/aws/lambda/herald-{self._env['HERALD_STAGE']}-deliver",
             startTime=int(since * 1000),
         )["events"]
-        lines = [event["message"] for event in found if "EventsReceived" in event["message"]]
+        lines = [event["message"] for event in found if "batch handled" in event["message"]]
         return [json.loads(line) for line in lines]
 
     def _client(self, service: str) -> Any:

@@ -9,7 +9,6 @@ two additions.
 from dataclasses import dataclass, field
 
 from benchmarks.capacity import POSTS_OF_A_HELLO, Settings, Workload
-from chalicelib.protocol.server_frames import PING_MS
 
 STEP = 0.1  # seconds
 FIRST_DELAY, LONGEST_DELAY = 0.5, 20.0  # seconds; clients/js/herald.js
@@ -89,7 +88,8 @@ def storm(load: Workload, settings: Settings, *, seconds: float = 3600.0) -> Sto
     The simulation ends after `seconds` at the latest.
 
     A refused attempt takes no tokens. A client whose hello is throttled waits and tries again, as
-    after a refused attempt. A client also reconnects if two pings in a row are throttled.
+    after a refused attempt. A client also reconnects if two pings in a row are throttled. Nobody
+    misses a throttled keepalive, because it has no answer.
     """
     steps = int(seconds / STEP)
     waiting = [_Window(steps) for _ in range(LEVELS + 1)]  # waiting clients by number of failures
@@ -107,12 +107,14 @@ def storm(load: Workload, settings: Settings, *, seconds: float = 3600.0) -> Sto
         tries = sum(due)
         result.tries += tries
         result.most_tries = max(result.most_tries, tries / STEP)
-        first_pings = connected * STEP * 1000 / PING_MS
+        connected_share = connected / load.users
+        first_pings = load.pings * connected_share * STEP
         pings = first_pings + second_pings
-        webhooks_and_posts = load.events * STEP * (1 + connected / load.users)
+        keepalives = (load.keepalives - load.pings) * connected_share * STEP
+        webhooks_and_posts = load.events * STEP * (1 + connected_share)
         accepted = fresh.share(tries)
         # each connection needs two tokens, for connect and hello
-        frames = 2 * tries * accepted + pings
+        frames = 2 * tries * accepted + pings + keepalives
         through = stage.share(frames)
         posts = POSTS_OF_A_HELLO * tries * accepted * through
         through *= account.share(frames * through + posts + webhooks_and_posts)

@@ -104,9 +104,11 @@ def standin(
 
 FUNCTION = {  # the settings of all measured functions
     "HERALD_STAGE": "bench",
+    "HERALD_LOG_SAMPLE_PERCENT": "0",
     "HERALD_CONNECTIONS_TABLE": "connections",
     "HERALD_INBOX_TABLE": "inbox",
     "HERALD_INBOX_RETENTION_DAYS": "7",
+    "HERALD_KEEPALIVE_MS": "510000",
     "HERALD_MANAGEMENT_ENDPOINT": "http://127.0.0.1:9/bench",
     # without TLS, because loading certificates is not an import
     "AWS_ENDPOINT_URL": "http://127.0.0.1:9",

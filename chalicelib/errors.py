@@ -92,6 +92,10 @@ class DatabaseRejected(DatabaseError):
     """
 
 
+class HeadsNotKept(HeraldError):
+    """Heads of streams could not be stored in the inbox."""
+
+
 class PublishFailed(HeraldError):
     """Every attempt to publish an event to SNS failed, or time ran out.
 

@@ -26,11 +26,6 @@ def _metric(name: str, emitters: str, meaning: str, unit: Unit = "Count") -> Met
     return metric
 
 
-CALLBACKS_RECORDED = _metric(
-    "CallbacksRecorded",
-    "callback",
-    "webhooks that recorded a result; 0 is emitted for a webhook that changed nothing",
-)
 CALLBACKS_REJECTED = _metric("CallbacksRejected", "callback", "webhooks answered with 4xx")
 WEBHOOKS_NOT_AUTHENTIC = _metric(
     "WebhooksNotAuthentic",
@@ -71,15 +66,13 @@ EVENTS_RELAYED = _metric(
 OUTBOX_OLDEST_SECONDS = _metric(
     "OutboxOldestSeconds",
     "relay",
-    "age of the oldest unpublished event in the outbox; 0 if there is none",
+    "age of the oldest unpublished event in the outbox; not sent if there is none",
     "Seconds",
 )
-EVENTS_RECEIVED = _metric(
-    "EventsReceived", "deliver", "queue messages received, including repeated receives"
-)
 INVALID_MESSAGES = _metric("InvalidMessages", "deliver", "queue messages that are not valid events")
-INBOX_FAILURES = _metric("InboxFailures", "deliver", "writes to the inbox that failed")
-POSTS_DELIVERED = _metric("PostsDelivered", "deliver", "frames that API Gateway accepted")
+INBOX_FAILURES = _metric(
+    "InboxFailures", "deliver relay", "writes to the inbox that failed; the relay's are heads"
+)
 POSTS_GONE = _metric("PostsGone", "deliver", "posts to connections that no longer exist")
 POSTS_THROTTLED = _metric(
     "PostsThrottled", "deliver", "posts that API Gateway refused with 429, even after retries"

@@ -96,12 +96,14 @@ class Runtime:
     def relay(self) -> Relay:
         """The publisher of the outbox."""
         from chalicelib.recording.relay import Relay
+        from chalicelib.store.inbox import Inbox
 
         config = self._load(settings.Relay)
         return Relay(
             config.stage,
             self._database(config),
             self._publisher(config),
+            Inbox(self._dynamodb, config.inbox_table),
             config.outbox_retention_days,
             self._linking(config),
         )
@@ -182,6 +184,7 @@ class Runtime:
             ReplayBudgets(self._dynamodb, config.connections_table),
             Inbox(self._dynamodb, config.inbox_table, config.inbox_retention_days),
             self._tokens(config),
+            config.keepalive_ms,
         )
 
     @cached_property
@@ -223,7 +226,7 @@ class Runtime:
 
     def _load(self, kind: type[S]) -> S:
         config = settings.load(kind, self._environ)
-        telemetry.configure(config.stage, config.log_level)
+        telemetry.configure(config.stage, config.log_level, config.log_sample_percent)
         return config
 
     @cached_property

@@ -18,6 +18,8 @@ class Common:
 
     stage: str  # of the deployment; events and metrics contain it
     log_level: str  # the least severe level that is logged; INFO when empty
+    # the share of generations whose whole path is logged, as at DEBUG; 0 when empty
+    log_sample_percent: int
 
     def __init__(self, **values: str | int) -> None:
         self.__dict__.update(values)
@@ -68,6 +70,7 @@ class Callback(Recording):
 class Relay(Recording):
     """Publishes the outbox."""
 
+    inbox_table: str
     outbox_retention_days: int
 
 
@@ -109,6 +112,7 @@ class Message(Jwt):
     connections_table: str
     inbox_table: str
     inbox_retention_days: int
+    keepalive_ms: int  # the interval of clients' keepalives; 0 if the API has no such route
     management_endpoint: str
 
 
@@ -139,7 +143,8 @@ FUNCTIONS: dict[str, type[Common]] = {  # by handler name
 S = TypeVar("S", bound=Common)
 
 _MAY_BE_EMPTY = {
-    *("allowed_origins", "fetch_hosts", "jwt_jwks_url", "jwt_secret_arn", "log_level"),
+    *("allowed_origins", "fetch_hosts", "jwt_jwks_url", "jwt_secret_arn"),
+    *("log_level", "log_sample_percent"),
     *("outputs_secret_arn", "outputs_table", "outputs_url"),
 }
 
@@ -159,10 +164,10 @@ def load(kind: type[S], environ: Mapping[str, str]) -> S:
         text = environ.get(name, "")
         if not text and field not in _MAY_BE_EMPTY:
             wrong.append(f"{name} is not set")
-        elif wanted is int and not text.isdigit():
+        elif wanted is int and text and not text.isdigit():
             wrong.append(f"{name} is not a whole number: {text!r}")
         else:
-            values[field] = int(text) if wanted is int else text
+            values[field] = int(text or 0) if wanted is int else text
     if wrong:
         raise SettingError("; ".join(wrong) + " (infra/ shows what each function is given)")
     return kind(**values)

@@ -63,7 +63,7 @@ def fill(target: Target, *, jwks: bool, algorithm: str) -> list[Kind]:
         secret_values.put(client, secret_id, secret_values.generated("webhook"))
         note(
             "The webhook secret was generated. To give it to the provider, read it with\n"
-            f"  aws secretsmanager get-secret-value --secret-id {secret_id}"
+            f"  aws secretsmanager get-secret-value --secret-id {secret_id.partition('#')[0]}"
             " --query SecretString --output text"
         )
     unset = [kind for kind in wanted if kind != "webhook"]

@@ -15,11 +15,11 @@ module "callback" {
 
   environment = merge(local.linking_environment, {
     HERALD_DATABASE_SCHEMA      = var.database_schema
-    HERALD_DATABASE_SECRET_ARN  = module.storage.database_secret_arn
+    HERALD_DATABASE_SECRET_ARN  = module.storage.secrets.database
     HERALD_ERROR_TOPIC_ARN      = module.messaging.error_topic_arn
-    HERALD_PROVIDERS_SECRET_ARN = module.storage.providers_secret_arn
+    HERALD_PROVIDERS_SECRET_ARN = module.storage.secrets.providers
     HERALD_TOPIC_ARN            = module.messaging.topic_arn
-    HERALD_WEBHOOK_SECRET_ARN   = module.storage.webhook_secret_arn
+    HERALD_WEBHOOK_SECRET_ARN   = module.storage.secrets.webhook
   })
 
   invokers = merge(

@@ -32,16 +32,17 @@ locals {
   function = {
     name_prefix = local.name
     environment = {
-      HERALD_LOG_LEVEL = var.log_level
-      HERALD_STAGE     = var.stage
+      HERALD_LOG_LEVEL          = var.log_level
+      HERALD_LOG_SAMPLE_PERCENT = var.log_sample_percent
+      HERALD_STAGE              = var.stage
     }
     environment_overrides = var.extra_environment
+    architecture          = coalesce(var.architecture, var.lambda_runtime == "python3.11" ? "x86_64" : "arm64")
     keys = {
-      environment = module.keys.environment_key_arn
-      logs        = module.keys.logs_key_arn
-      messaging   = module.keys.messaging_key_arn
-      outputs     = one(module.outputs[*].key_arn)
-      storage     = module.keys.storage_key_arn
+      logs      = module.keys.logs_key_arn
+      messaging = module.keys.messaging_key_arn
+      outputs   = one(module.outputs[*].key_arn)
+      storage   = module.keys.storage_key_arn
     }
     log_retention_days = var.log_retention_days
     package_path       = var.package_path
@@ -56,6 +57,6 @@ locals {
     HERALD_JWT_AUDIENCE   = var.jwt_audience
     HERALD_JWT_ISSUER     = var.jwt_issuer
     HERALD_JWT_JWKS_URL   = var.jwt_jwks_url
-    HERALD_JWT_SECRET_ARN = module.storage.jwt_secret_arn
+    HERALD_JWT_SECRET_ARN = module.storage.secrets.jwt
   }
 }

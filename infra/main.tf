@@ -8,6 +8,7 @@ module "keys" {
   topic_name           = local.topic_name
   log_group_prefixes   = [local.access_log_prefix, local.function_log_prefix]
   deletion_window_days = var.key_deletion_days
+  single_key           = var.lean
 }
 
 module "messaging" {
@@ -30,6 +31,8 @@ module "storage" {
   kms_key_arn          = module.keys.storage_key_arn
   deletion_protection  = var.deletion_protection
   secret_recovery_days = var.secret_recovery_days
+  inbox_backups        = !var.lean
+  single_secret        = var.lean
 }
 
 module "websocket" {
@@ -128,17 +131,16 @@ module "alarms" {
     subscription_dead_letter = module.messaging.subscription_dead_letter_queue_name
   }
   functions = {
-    for handler, size in var.sizes : handler => { name = "${local.name}-${handler}", timeout = size.timeout }
+    for handler in keys(var.sizes) : handler => "${local.name}-${handler}"
     if var.keep_outputs || !contains(["keep", "link"], handler)
   }
-  deliver_maximum_concurrency = local.deliver_concurrency
   tables = merge({
-    api-keys    = { name = module.storage.api_keys_table_name, operations = ["GetItem"] }
-    connections = { name = module.storage.connections_table_name, operations = ["BatchGetItem", "GetItem", "UpdateItem"] }
-    inbox       = { name = module.storage.inbox_table_name, operations = ["BatchWriteItem", "Query"] }
+    connections = module.storage.connections_table_name
+    inbox       = module.storage.inbox_table_name
     }, {
-    for name in module.outputs[*].table_name : "outputs" => { name = name, operations = ["GetItem", "PutItem", "UpdateItem"] }
+    for name in module.outputs[*].table_name : "outputs" => name
   })
+  lean          = var.lean
   callback_api  = { id = module.callback_api.api_id, stage = "$default" }
   websocket_api = { id = module.websocket.api_id, stage = var.stage }
 }

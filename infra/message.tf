@@ -16,6 +16,7 @@ module "message" {
     HERALD_CONNECTIONS_TABLE    = module.storage.connections_table_name
     HERALD_INBOX_RETENTION_DAYS = var.inbox_retention_days
     HERALD_INBOX_TABLE          = module.storage.inbox_table_name
+    HERALD_KEEPALIVE_MS         = module.websocket.keepalive_ms
     HERALD_MANAGEMENT_ENDPOINT  = local.management_endpoint
   })
 

@@ -40,7 +40,7 @@ output "database_schema" {
 
 output "database_secret_arn" {
   description = "ARN of the secret with the PostgreSQL DSN."
-  value       = module.storage.database_secret_arn
+  value       = module.storage.secrets.database
 }
 
 output "dlq_url" {
@@ -85,7 +85,7 @@ output "inbox_table" {
 
 output "jwt_secret_arn" {
   description = "ARN of the secret with which tokens are verified."
-  value       = module.storage.jwt_secret_arn
+  value       = module.storage.secrets.jwt
 }
 
 output "keep_dlq_url" {
@@ -120,7 +120,7 @@ output "outputs_table" {
 
 output "providers_secret_arn" {
   description = "ARN of the secret with the keys of generation providers."
-  value       = module.storage.providers_secret_arn
+  value       = module.storage.secrets.providers
 }
 
 output "queue_url" {
@@ -140,7 +140,7 @@ output "topic_arn" {
 
 output "webhook_secret_arn" {
   description = "ARN of the secret that verifies webhooks with Herald's own payload."
-  value       = module.storage.webhook_secret_arn
+  value       = module.storage.secrets.webhook
 }
 
 output "websocket_api_id" {

@@ -49,12 +49,29 @@ variable "tags" {
   default     = {}
 }
 
+variable "lean" {
+  type        = bool
+  description = "For small stages: one KMS key and one secret for all purposes, no dashboard, fewer alarms, no backups of the inbox."
+  default     = false
+}
+
 # Functions
+
+variable "architecture" {
+  type        = string
+  description = "Processors of the functions, for which the package was built: arm64 or x86_64. null means arm64, or x86_64 with python3.11, for which a dependency has no arm64 wheel."
+  default     = null
+
+  validation {
+    condition     = var.architecture == null || contains(["arm64", "x86_64"], coalesce(var.architecture, "arm64"))
+    error_message = "Allowed values: arm64, x86_64."
+  }
+}
 
 variable "package_path" {
   type        = string
   description = "Path of the deployment package, relative to this folder."
-  default     = "../build/package/deployment.zip"
+  default     = "../build/package/arm64/deployment.zip"
 
   validation {
     condition     = fileexists(var.package_path)
@@ -75,15 +92,15 @@ variable "lambda_runtime" {
 
 variable "sizes" {
   type = object({
-    authorize  = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
-    callback   = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 15), reserved_concurrency = optional(number) }), {})
-    connect    = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
-    deliver    = optional(object({ memory_size = optional(number, 1769), timeout = optional(number, 20), reserved_concurrency = optional(number) }), {})
-    disconnect = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
+    authorize  = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
+    callback   = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 15), reserved_concurrency = optional(number) }), {})
+    connect    = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
+    deliver    = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 20), reserved_concurrency = optional(number) }), {})
+    disconnect = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
     keep       = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 180), reserved_concurrency = optional(number) }), {})
-    link       = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
-    message    = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 15), reserved_concurrency = optional(number) }), {})
-    relay      = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 50), reserved_concurrency = optional(number) }), {})
+    link       = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
+    message    = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 15), reserved_concurrency = optional(number) }), {})
+    relay      = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 50), reserved_concurrency = optional(number) }), {})
   })
   description = "Memory in MB (one full core at 1769), timeout in seconds and reserved concurrency (null for none) of each function."
   default     = {}
@@ -131,6 +148,17 @@ variable "log_level" {
   validation {
     condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
     error_message = "Allowed values: DEBUG, INFO, WARNING, ERROR."
+  }
+}
+
+variable "log_sample_percent" {
+  type        = number
+  description = "Share of generations, in percent, whose whole path is logged as at DEBUG, whatever log_level is."
+  default     = 0
+
+  validation {
+    condition     = var.log_sample_percent >= 0 && var.log_sample_percent <= 100 && floor(var.log_sample_percent) == var.log_sample_percent
+    error_message = "Use a whole number from 0 to 100."
   }
 }
 
@@ -245,6 +273,12 @@ variable "outbox_retention_days" {
   validation {
     condition     = var.outbox_retention_days >= 1 && floor(var.outbox_retention_days) == var.outbox_retention_days
     error_message = "Use a whole number of days, at least 1."
+  }
+
+  # The relay adds the head of a silent stream to the inbox when it deletes the last event from the outbox.
+  validation {
+    condition     = var.outbox_retention_days <= var.inbox_retention_days
+    error_message = "outbox_retention_days must not exceed inbox_retention_days: a stream's head is stored before its last event expires in the inbox."
   }
 }
 

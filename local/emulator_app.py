@@ -24,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from local import emulator_gate as gate
 from local import emulator_record
 from local.emulator_corrections import correct_ministack
+from local.emulator_invocations import record_invocations
+from local.emulator_routes import correct_routes
 from local.emulator_signatures import Refused
 from local.emulator_websockets import MAX_MESSAGE, Connection
 
@@ -84,6 +86,8 @@ async def _refuse_post(send: Send) -> None:
 
 def main(port: int) -> None:
     correct_ministack()
+    correct_routes()
+    record_invocations(_recorder)
     config = hypercorn.config.Config()
     config.bind = [f"127.0.0.1:{port}"]
     config.keep_alive_timeout = 75

@@ -1,7 +1,7 @@
 """Records all AWS requests, which `tests/wire` compares with AWS's models.
 
-The record has one JSON object per line. Values of secrets, contents of objects, signatures and
-session tokens are not recorded.
+The record has one JSON object per line. It also has the invocations of functions. Values of
+secrets, contents of objects, signatures and session tokens are not recorded.
 """
 
 from __future__ import annotations
@@ -48,10 +48,17 @@ class Recorder:
         self, scope: MutableMapping[str, Any], claim: Claim, body: bytes, status: int | None
     ) -> None:
         """Record a request with the status of its response, or None if there was no response."""
+        self._record(lambda: _entry(scope, claim, body) | {"status": status})
+
+    def note(self, entry: dict[str, Any]) -> None:
+        """Record something other than a request."""
+        self._record(lambda: entry)
+
+    def _record(self, make: Callable[[], dict[str, Any]]) -> None:
         if self._file is None:
             return
         try:
-            self._write(self._file, _entry(scope, claim, body) | {"status": status})
+            self._write(self._file, make())
         except (OSError, ValueError):
             logger.exception("recording has ended")
             self._file = None

@@ -92,6 +92,8 @@ def apply(
         "aws_account_id": ACCOUNT,
         "aws_region": REGION,
         "lambda_runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
+        "architecture": package.HOST,
+        "log_level": "DEBUG",
         "package_path": str(package.ARCHIVE),
         **variables,
     }

@@ -16,6 +16,7 @@ from chalicelib.errors import ServiceError
 CALL_SECONDS = 5.0
 
 JsonObject = dict[str, Any]  # payload of a request or response, as in AWS's API reference
+Call = tuple[str, JsonObject]  # the name of an operation, and the payload of its request
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 # Matches a batch response with unprocessed items or keys. It cannot match the text of an item,

@@ -103,10 +103,9 @@ class Keep:
                 )
             else:
                 copied, size = copied + 1, size + copy.bytes
-        telemetry.emit(
-            {metrics.OUTPUTS_KEPT: copied, metrics.COPIES_FAILED: len(failures)},
-            {"generation_id": event.generation_id, "bytes": size},
-        )
+        counts = {metrics.OUTPUTS_KEPT: copied, metrics.COPIES_FAILED: len(failures)}
+        telemetry.emit({metric: count for metric, count in counts.items() if count})
+        telemetry.debug("outputs copied", generation_id=event.generation_id, bytes=size)
         return failures
 
     def _failed(

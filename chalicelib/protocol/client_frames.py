@@ -48,7 +48,7 @@ class Hello(TypedDict):
 
 
 class Ping(TypedDict):
-    """Keeps the connection alive and reports the client's position."""
+    """Asks for the stream's head and reports the client's position."""
 
     action: Literal["ping"]
     """The frame's type."""
@@ -58,6 +58,15 @@ class Ping(TypedDict):
     """The epoch of the client's cursor."""
     offset: int | None
     """The offset of the client's cursor. The server checks its form and does not keep it."""
+
+
+class Keepalive(TypedDict):
+    """Postpones API Gateway's idle timeout. API Gateway itself accepts it, and nobody answers."""
+
+    action: Literal["keepalive"]
+    """The frame's type."""
+    id: FrameId
+    """Repeated in no answer: there is none."""
 
 
 class History(TypedDict):
@@ -84,7 +93,7 @@ class Auth(TypedDict):
     """A JWT of the same user."""
 
 
-ClientFrame = Hello | Ping | History | Auth
+ClientFrame = Hello | Ping | Keepalive | History | Auth
 
 _OFFSET: Schema = {"type": "int", "strict": True, "ge": 0, "le": MAX_OFFSET}
 _EPOCH: Schema = {"type": "uuid"}
@@ -129,6 +138,7 @@ SCHEMA: Schema = {
     "choices": {
         "hello": _frame("hello", resume=_optional(_CURSOR)),
         "ping": _frame("ping", epoch=_optional(_EPOCH), offset=_optional(_OFFSET)),
+        "keepalive": _frame("keepalive"),
         "history": _frame(
             "history",
             since=_OFFSET,

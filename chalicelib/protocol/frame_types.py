@@ -48,7 +48,9 @@ class Welcome(TypedDict):
     replaying: Annotated[int, Field(ge=0)]
     """How many events of the stream follow as a replay."""
     ping_ms: Milliseconds
-    """Send a `ping` at least this often."""
+    """Send a `ping` at least this often, if there is no `keepalive_ms`."""
+    keepalive_ms: NotRequired[Milliseconds]
+    """Send a `keepalive` at least this often; missing if the API does not accept keepalives."""
     lifetime_ms: Milliseconds
     """Open the next connection before this time has passed."""
     token_ms: Milliseconds | None

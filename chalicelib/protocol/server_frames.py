@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Reconnect,
         Requested,
         ServerFrame,
+        Welcome,
     )
 
 SUBPROTOCOL = "herald.v1"
@@ -89,23 +90,28 @@ def welcome(
     recovered: bool,
     replaying: int,
     token_ms: int | None,
+    keepalive_ms: int = 0,
 ) -> str:
-    """Return the answer to `hello`; `token_ms` is null for a credential that never expires."""
-    return dump(
-        {
-            "type": "welcome",
-            "re": re,
-            "connection": connection,
-            "time": time,
-            "stream": {"epoch": epoch, "head": head},
-            "recovered": recovered,
-            "replaying": replaying,
-            "ping_ms": PING_MS,
-            "lifetime_ms": LIFETIME_MS,
-            "token_ms": token_ms,
-            "max_frame": MAX_FRAME_BYTES,
-        }
-    )
+    """Return the answer to `hello`; `token_ms` is null for a credential that never expires.
+
+    `keepalive_ms` is 0 if the API has no route for keepalives. The frame then has no such field.
+    """
+    frame: Welcome = {
+        "type": "welcome",
+        "re": re,
+        "connection": connection,
+        "time": time,
+        "stream": {"epoch": epoch, "head": head},
+        "recovered": recovered,
+        "replaying": replaying,
+        "ping_ms": PING_MS,
+        "lifetime_ms": LIFETIME_MS,
+        "token_ms": token_ms,
+        "max_frame": MAX_FRAME_BYTES,
+    }
+    if keepalive_ms:
+        frame["keepalive_ms"] = keepalive_ms
+    return dump(frame)
 
 
 def caught_up(re: FrameId, offset: int) -> str:

@@ -110,16 +110,12 @@ def _unknown(received: Received) -> Refused:
 
 def _answer(recorded: Recorded) -> HttpResponse:
     outcome = recorded.outcome
-    if outcome not in (Outcome.PROGRESS, Outcome.LIMITED):  # frequent, and nobody looks for them
-        telemetry.emit(
-            {metrics.CALLBACKS_RECORDED: int(outcome is Outcome.RECORDED)},
-            {
-                "level": "INFO",
-                "message": "callback handled",
-                "outcome": outcome.value,
-                "generation_id": recorded.generation_id,
-                "event_id": recorded.event_id,
-            },
+    if telemetry.detailed(recorded.generation_id):
+        telemetry.debug(
+            "callback handled",
+            outcome=outcome.value,
+            generation_id=recorded.generation_id,
+            event_id=recorded.event_id,
         )
     found = {
         "generationId": recorded.generation_id,

@@ -55,6 +55,7 @@ class Messages:
         budgets: ReplayBudgets,
         inbox: Inbox,
         tokens: Tokens,
+        keepalive_ms: int,
     ) -> None:
         self._engine = engine
         self._gateway = gateway
@@ -62,6 +63,7 @@ class Messages:
         self._budgets = budgets
         self._inbox = inbox
         self._tokens = tokens
+        self._keepalive_ms = keepalive_ms
 
     def handle(self, event: WebSocketEvent) -> HttpResponse:
         """Answer one client frame."""
@@ -99,6 +101,8 @@ class Messages:
                     return self._hello(connection, frame)
                 case "ping":
                     return self._ping(connection, frame)
+                case "keepalive":  # only while the API's own route for it is not deployed
+                    return DONE
                 case "history":
                     return self._history(connection, frame)
                 case "auth":
@@ -107,10 +111,7 @@ class Messages:
             return self._close(connection, server_frames.REVOKED)
 
     def _hello(self, connection: Connection, frame: Hello) -> HttpResponse:
-        # First store the connection, then read the head. `deliver` first stores events, then reads
-        # connections. So either `deliver` finds the connection, or the head includes the events.
-        budget = self._connections.refresh(connection)
-        standing = self._inbox.standing(connection.user_id)
+        budget, standing = self._stand(connection)
         cursor = frame["resume"]
         most = replay.most_frames_outside(standing)
         if cursor:
@@ -118,6 +119,21 @@ class Messages:
         return self._replay(
             connection, budget, most, lambda: self._welcome(connection, frame, standing)
         )
+
+    def _stand(self, connection: Connection) -> tuple[Budget, Standing]:
+        """Read the user's budget and standing; store the connection if it is missing.
+
+        The connection is stored before the head is read: by `connect`, before this frame arrived,
+        or here. `deliver` first stores events, then reads connections. So it finds the connection,
+        or the head includes the events.
+        """
+        lookup = self._connections.lookup(connection)
+        standing, [found] = self._inbox.standing(connection.user_id, lookup)
+        if budget := self._connections.budget(connection, found):
+            return budget, standing
+        budget = self._connections.restore(connection)
+        standing, _ = self._inbox.standing(connection.user_id)
+        return budget, standing
 
     def _welcome(self, connection: Connection, frame: Hello, standing: Standing) -> Answer:
         user_id, cursor = connection.user_id, frame["resume"]
@@ -135,18 +151,18 @@ class Messages:
             recovered=planned is not None and planned.gap is None,
             replaying=len(planned.events) if planned else 0,
             token_ms=_token_ms(connection.token_expires_at),
+            keepalive_ms=self._keepalive_ms,
         )
         outside = replay.outside(self._inbox, user_id, standing)
         frames = [welcome, *_replayed(outside.notices)]
         read = outside.read
-        if planned:
+        if planned and (planned.events or planned.gap):
             frames += replay.frames(self._inbox, frame["id"], planned)
             read += planned.read
         return replay.Answer([*frames, *_replayed(outside.progress)], read)
 
     def _history(self, connection: Connection, frame: History) -> HttpResponse:
-        # Store the connection again: `deliver` may have deleted it after a false 410.
-        budget = self._connections.refresh(connection)
+        budget = self._connections.ensure(connection)
         cursor: Cursor = {"epoch": None, "offset": frame["since"]}
         user_id, limit = connection.user_id, frame["limit"]
         head = self._inbox.head(user_id)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from chalicelib.aws.dynamodb import Item, number_of, text_of, to_item
-from chalicelib.aws.service import JsonObject, Service
+from chalicelib.aws.service import Call, JsonObject, Service
 from chalicelib.engine.engine import Request
 from chalicelib.errors import Revoked, ServiceError
 from chalicelib.store import user_item
@@ -77,25 +77,47 @@ class Connections:
         """
         return connections_in(self._write(connection, ":connection", NOT_REVOKED))
 
-    def refresh(self, connection: Connection) -> Budget:
-        """Write a connection if it is not stored. A stored one keeps the values of an `auth` frame.
+    def lookup(self, connection: Connection) -> Call:
+        """Return the call that reads a connection, consistently; `budget` reads its response."""
+        ids = connection.user_id, connection.connection_id
+        return self._reading(*ids, "#connection, replay_full_at")
 
-        Returns the budget for its replays; raises Revoked as `put` does.
+    def budget(self, connection: Connection, answer: JsonObject) -> Budget | None:
+        """Return the budget for a connection's replays; None if the connection is not stored."""
+        item: Item = answer.get("Item", {})
+        connection_id = connection.connection_id
+        if user_item.attribute(connection_id) not in item:
+            return None
+        return budget_in(item, connection_id)
+
+    def restore(self, connection: Connection) -> Budget:
+        """Store a connection that is missing; return the budget for its replays.
+
+        `connect` has stored it. It is missing if API Gateway wrongly answered a post with 410, or
+        if the user's sessions were revoked; the latter raises Revoked as `put` does.
         """
+        # Another frame of the connection may have stored it meanwhile, with a newer token.
         value = "if_not_exists(#connection, :connection)"
-        # A revocation deletes all stored connections, so a connection that is stored is newer.
         condition = f"attribute_exists(#connection) OR {NOT_REVOKED}"
         return budget_in(self._write(connection, value, condition), connection.connection_id)
 
+    def ensure(self, connection: Connection) -> Budget:
+        """Return the budget for a connection's replays; restore the connection if it is missing."""
+        answer = self._dynamodb.call(*self.lookup(connection))
+        return self.budget(connection, answer) or self.restore(connection)
+
     def get(self, user_id: str, connection_id: str) -> Connection | None:
         """Read one connection with a strongly consistent read."""
+        answer = self._dynamodb.call(*self._reading(user_id, connection_id, "#connection"))
+        return next(iter(_connections(user_id, answer.get("Item", {}))), None)
+
+    def _reading(self, user_id: str, connection_id: str, projection: str) -> Call:
         payload = {
             **self._attribute(user_id, connection_id),
-            "ProjectionExpression": "#connection",
+            "ProjectionExpression": projection,
             "ConsistentRead": True,
         }
-        found = self._dynamodb.call("GetItem", payload).get("Item", {})
-        return next(iter(_connections(user_id, found)), None)
+        return "GetItem", payload
 
     def of_users(self, user_ids: Iterable[str], deadline: float) -> Found:
         """Read the connections of up to BATCH_GET_ITEMS users; `deadline` is a value of

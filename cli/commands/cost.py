@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from cli.console import DONE, print_json
-from cli.cost.inputs import DURATIONS, MEMORY, InputError, Inputs
+from cli.cost.inputs import DURATIONS, MEMORY, InputError, Inputs, durations
 from cli.cost.prices import PRICES
 from cli.declare import command
 from cli.options import Json
@@ -66,6 +66,18 @@ class Numbers:
     tracing: Annotated[
         bool, typer.Option("--tracing", help="Functions send traces to X-Ray (tracing).")
     ] = _DEFAULTS.tracing
+    outbox_days: Annotated[
+        float, _number("Days until the head of a silent stream is stored (outbox_retention_days).")
+    ] = _DEFAULTS.outbox_days
+    architecture: Annotated[
+        Literal["arm64", "x86_64"], typer.Option(help="Processors of the functions (architecture).")
+    ] = _DEFAULTS.architecture
+    function_url: Annotated[
+        bool, typer.Option("--function-url", help="Webhooks call the function's own URL.")
+    ] = _DEFAULTS.function_url
+    lean: Annotated[bool, typer.Option("--lean", help="The stage has the lean profile (lean).")] = (
+        _DEFAULTS.lean
+    )
     duration: Annotated[
         list[str], _changes("FUNCTION=MS", "Milliseconds of a warm call", DURATIONS)
     ] = field(default_factory=list)
@@ -81,9 +93,10 @@ class Numbers:
         amounts = {name: price.amount for name, price in PRICES.items()}
         numbers: dict[str, Any] = asdict(self)
         prices = _changed("price", numbers.pop("price"), amounts)
+        memory = _changed("memory", numbers.pop("memory"), MEMORY)
         return Inputs(
-            durations=_changed("duration", numbers.pop("duration"), DURATIONS),
-            memory=_changed("memory", numbers.pop("memory"), MEMORY),
+            durations=_changed("duration", numbers.pop("duration"), durations(memory)),
+            memory=memory,
             prices={name: PRICES[name]._replace(amount=prices[name]) for name in PRICES},
             **numbers,
         )

@@ -5,85 +5,42 @@ those of open connections, and the fixed costs of a deployment.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from chalicelib.metrics import REGISTRY
-from chalicelib.protocol.server_frames import LIFETIME_MS, PING_MS
+from chalicelib.protocol.server_frames import LIFETIME_MS
 from chalicelib.store.connections import KEEP_SECONDS
 from cli.cost.inputs import Inputs
 from cli.cost.prices import MILLION, cost
+from cli.cost.quantities import (
+    DATA_KEY_MINUTES,
+    DATA_KEY_REQUESTS,
+    FULL,
+    HTTP_ACCESS_LINE,
+    KEEPALIVE,
+    KEY_REQUESTS,
+    LEAN,
+    LOGGED,
+    NOTIFICATION,
+    OPENING,
+    QUEUES,
+    RARE_SHARE,
+    RENEWAL,
+    USUAL_METRICS,
+    WEBSOCKET_ACCESS_LINE,
+)
+from cli.cost.volumes import DAYS, MINUTES, Volumes, volumes
 
 GROUPS = ("notifications", "connections", "deployment")
 Group = Literal["notifications", "connections", "deployment"]
 
-DAYS = 30
-HOURS = 24 * DAYS
-MINUTES = 60 * HOURS
 GB = 1e9
-
-# Measured bytes of the log lines that a function writes in each call. Lambda adds lines of its own.
-LOGGED = {
-    "callback": 470,
-    "relay": 400,
-    "deliver": 285,
-    "authorize": 81,
-    "connect": 88,
-    "message-hello": 179,
-    "disconnect": 91,
-}
-LAMBDA_LINES, ACCESS_LINE = 305, 380
-ITEM_OVERHEAD, INDEX_OVERHEAD = 106, 100  # keys, names and expiry; DynamoDB's own for storage
-FRAME_OVERHEAD, SMALL_FRAME = 101, 150  # around an event; a pong, welcome or caught_up
+INDEX_OVERHEAD = 100  # bytes of an item, DynamoDB's own for storage
+SMALL_FRAME = 150  # bytes of a pong or welcome
+OPENED = ("authorize", "connect", "message-hello", "disconnect")  # the calls of a connection
 POLLERS, POLLS_A_MINUTE = 5, 3  # Lambda's long polls of an idle queue, 20 s each
-KEYS, SECRETS = 4, 3
-ALARM_METRICS = 62  # metrics that the alarms read; tests/infra/test_contract.py counts them
 TRACED_A_SECOND, TRACED_SHARE = 1, 0.05  # X-Ray's default: one call a second, and 5 % of the others
-KEY_USERS = 12  # pairs of role and encrypted store; each asks KMS every five minutes
-
-
-class Volumes(NamedTuple):
-    """The quantities of a month."""
-
-    notifications: float
-    batches: float
-    # the users of each batch, summed up; one user's events in a batch share a head, a read, a frame
-    users_in_batches: float
-    posts: float
-    minutes: float  # minutes of open connections
-    connects: float
-    pings: float
-    auths: float
-    replayed: float  # events
-    replays: float  # hello frames of clients that had missed events
-
-
-def volumes(given: Inputs) -> Volumes:
-    """Compute the quantities of a month."""
-    notifications = given.users * given.notifications
-    batches = notifications / given.batch
-    users_in_batch = given.users * -math.expm1(given.batch * _log_of_others(given.users))
-    minutes = given.users * given.connections * given.hours * 60 * DAYS
-    # clients renew at 90 to 100 % of the lifetime
-    rotations = minutes * 60_000 / (0.95 * LIFETIME_MS)
-    connects = rotations + minutes / 60 * given.reconnects
-    replayed = notifications * (1 - given.online) * given.connections
-    return Volumes(
-        notifications,
-        batches,
-        batches * users_in_batch,
-        batches * users_in_batch * given.connections * given.online,
-        minutes,
-        connects,
-        minutes * 60_000 / PING_MS,
-        minutes / (given.token_minutes * 0.8),
-        replayed,
-        min(replayed, connects),
-    )
-
-
-def _log_of_others(users: float) -> float:
-    return math.log1p(-1 / users) if users > 1 else -math.inf
 
 
 class Line(NamedTuple):
@@ -119,80 +76,87 @@ def bill(given: Inputs) -> list[Line]:
 
 def _of_notifications(given: Inputs) -> Iterator[Line]:
     group: Group = "notifications"
-    counts = volumes(given)
-    item = given.event_bytes + ITEM_OVERHEAD
-    frame = given.event_bytes + FRAME_OVERHEAD
-    stored = counts.notifications * given.retention_days / DAYS * (item + INDEX_OVERHEAD) / GB
-    yield _line(group, "HTTP API", "webhooks", counts.notifications, "http-request")
+    counts, each = volumes(given), NOTIFICATION
+    item = given.event_bytes + each.item_overhead
+    frame = given.event_bytes + each.frame_overhead
+    stored = counts.notifications * given.kept_days / DAYS * (item + INDEX_OVERHEAD) / GB
+    if not given.function_url:
+        yield _line(group, "HTTP API", "webhooks", counts.notifications, "http-request")
     yield from _calls(group, given, "callback", counts.notifications)
-    yield _line(group, "SNS", "publishes", counts.notifications, "sns-publish")
-    yield _line(group, "SQS", "deliveries from SNS", counts.notifications, "sqs-request")
-    yield _line(group, "SQS", "receives and deletes by batch", 2 * counts.batches, "sqs-request")
+    publishes = each.publishes * counts.notifications
+    yield _line(group, "SNS", "publishes", publishes, "sns-publish")
+    sends = each.queue_sends * counts.notifications
+    yield _line(group, "SQS", "deliveries from SNS", sends, "sqs-request")
+    calls = each.queue_calls_of_a_batch * counts.batches
+    yield _line(group, "SQS", "receives and deletes by batch", calls, "sqs-request")
     yield from _calls(group, given, "deliver", counts.batches)
-    writes = counts.notifications * math.ceil(item / 1024)
+    writes = each.rows * counts.notifications * math.ceil(item / 1024)
     yield _line(group, "DynamoDB", "events into the inbox", writes, "dynamodb-write")
-    yield _line(group, "DynamoDB", "heads of streams", counts.users_in_batches, "dynamodb-write")
+    yield _line(group, "DynamoDB", "heads of silent streams", counts.marks, "dynamodb-write")
     yield _line(group, "DynamoDB", "connections read", counts.users_in_batches, "dynamodb-read")
     yield _line(group, "DynamoDB", "inbox kept", stored, "dynamodb-storage")
-    yield _line(group, "DynamoDB", "inbox recoverable", stored, "dynamodb-recovery")
+    if not given.lean:
+        yield _line(group, "DynamoDB", "inbox recoverable", stored, "dynamodb-recovery")
     messages = counts.posts * math.ceil(frame / 32_768)
     yield _line(group, "API Gateway", "events posted", messages, "websocket-message")
     yield _line(group, "Transfer", "events to clients", counts.posts * frame / GB, "transfer-out")
-    calls = {"callback": counts.notifications, "deliver": counts.batches}
-    yield from _logs(group, given, calls, counts.notifications)
+    logged = counts.notifications * LOGGED["callback"] + counts.batches * LOGGED["deliver"]
+    if not given.function_url:
+        logged += counts.notifications * HTTP_ACCESS_LINE
+    yield from _logs(group, given, logged)
 
 
 def _of_connections(given: Inputs) -> Iterator[Line]:
     group: Group = "connections"
     counts = volumes(given)
     connects, pings, auths = counts.connects, counts.pings, counts.auths
-    frames = counts.replayed * (given.event_bytes + FRAME_OVERHEAD)
-    replay_frames = max(counts.replays, frames / 32_768)
-    gateway = "API Gateway"
+    frames = counts.replayed * (given.event_bytes + NOTIFICATION.frame_overhead)
+    gateway, dynamodb = "API Gateway", "DynamoDB"
+    sent = {
+        "keepalives": KEEPALIVE.messages * counts.keepalives,
+        "pings and pongs": KEEPALIVE.ping_messages * pings,
+        "connects, hellos, disconnects": OPENING.messages * connects,
+        "replay frames": max(counts.replays, frames / 32_768),
+        "renewed tokens": RENEWAL.messages * auths,
+    }
     yield _line(group, gateway, "connection-minutes", counts.minutes, "websocket-minute")
-    yield _line(group, gateway, "pings and pongs", 2 * pings, "websocket-message")
-    # AWS does not say clearly whether $connect and $disconnect are billed as messages. The worst
-    # case is assumed: one message each.
-    yield _line(group, gateway, "connects, hellos, disconnects", 5 * connects, "websocket-message")
-    yield _line(group, gateway, "replay frames", replay_frames, "websocket-message")
-    yield _line(group, gateway, "renewed tokens", 2 * auths, "websocket-message")
-    for name in ("authorize", "connect", "message-hello", "disconnect"):
-        yield from _calls(group, given, name, connects)
-    yield from _calls(group, given, "message-ping", pings)
-    yield from _calls(group, given, "message-auth", auths)
-    dynamodb = "DynamoDB"
-    yield _line(group, dynamodb, "connections written", 3 * connects + auths, "dynamodb-write")
-    # A hello frame reads the head, the notices and the missed events.
-    missed = max(counts.replays, frames / 4096)
-    yield _line(group, dynamodb, "hellos", 2 * connects + missed, "dynamodb-read")
-    yield _line(group, dynamodb, "heads for pongs", pings, "dynamodb-read")
+    for what, quantity in sent.items():
+        yield _line(group, gateway, what, quantity, "websocket-message")
+    calls = dict.fromkeys(OPENED, connects) | {"message-ping": pings, "message-auth": auths}
+    for name, quantity in calls.items():
+        yield from _calls(group, given, name, quantity)
+    written = OPENING.writes * connects + RENEWAL.writes * auths
+    yield _line(group, dynamodb, "connections written", written, "dynamodb-write")
+    hellos = OPENING.reads * connects + max(counts.replays, frames / 4096)
+    yield _line(group, dynamodb, "hellos", hellos, "dynamodb-read")
+    yield _line(group, dynamodb, "heads for pongs", KEEPALIVE.ping_reads * pings, "dynamodb-read")
     rows = given.users * given.connections * given.hours / 24 * KEEP_SECONDS / (LIFETIME_MS / 1000)
     yield _line(group, dynamodb, "connections kept", rows * 300 / GB, "dynamodb-storage")
-    out = (frames + SMALL_FRAME * (2 * connects + pings + auths)) / GB
+    out = (frames + SMALL_FRAME * (OPENING.answers * connects + pings + auths)) / GB
     yield _line(group, "Transfer", "answers and replays", out, "transfer-out")
-    calls = dict.fromkeys(("authorize", "connect", "message-hello", "disconnect"), connects)
-    calls |= {"message-ping": pings, "message-auth": auths}
-    yield from _logs(group, given, calls, 3 * connects + pings + auths)
+    requests = OPENING.requests * connects + counts.keepalives + pings + auths
+    logged = sum(quantity * LOGGED[name] for name, quantity in calls.items())
+    yield from _logs(group, given, logged + requests * WEBSOCKET_ACCESS_LINE)
 
 
 def _of_the_deployment(given: Inputs) -> Iterator[Line]:
     group: Group = "deployment"
+    has = LEAN if given.lean else FULL
     yield from _calls(group, given, "relay", MINUTES)
     yield _line(group, "EventBridge", "runs of the relay", MINUTES, "schedule")
-    polls = POLLERS * POLLS_A_MINUTE * MINUTES
-    yield _line(group, "SQS", "polls of an idle queue", polls, "sqs-request")
-    yield _line(group, "KMS", "keys", KEYS, "kms-key")
-    # KMS requests every five minutes: one for each of KEY_USERS, two for each of two producers, one
-    # for each of two consumers, and one for DynamoDB's key cache.
-    asked = MINUTES / 5 * (KEY_USERS + 2 * 2 + 2 * 1 + 1)
+    polls = QUEUES * POLLERS * POLLS_A_MINUTE * MINUTES
+    yield _line(group, "SQS", "polls of idle queues", polls, "sqs-request")
+    yield _line(group, "KMS", "keys", has.keys, "kms-key")
+    asked = MINUTES / 5 * KEY_REQUESTS + MINUTES / DATA_KEY_MINUTES * DATA_KEY_REQUESTS
     yield _line(group, "KMS", "data keys and decryptions", asked, "kms-request")
-    yield _line(group, "Secrets Manager", "secrets", SECRETS, "secret")
-    yield _line(group, "CloudWatch", "metrics of Herald's own", len(REGISTRY), "metric")
-    yield _line(group, "CloudWatch", "metrics under alarm", ALARM_METRICS, "alarm")
-    yield _line(group, "CloudWatch", "dashboard", 1, "dashboard")
+    yield _line(group, "Secrets Manager", "secrets", has.secrets, "secret")
+    metrics = USUAL_METRICS + RARE_SHARE * (len(REGISTRY) - USUAL_METRICS)
+    yield _line(group, "CloudWatch", "metrics of Herald's own", metrics, "metric")
+    yield _line(group, "CloudWatch", "metrics under alarm", has.alarm_metrics, "alarm")
+    yield _line(group, "CloudWatch", "dashboard", has.dashboards, "dashboard")
     if given.tracing:
         yield _line(group, "X-Ray", "traces recorded", _traces(volumes(given)), "trace")
-    yield from _logs(group, given, {"relay": MINUTES}, 0)
+    yield from _logs(group, given, MINUTES * LOGGED["relay"])
 
 
 def _traces(counts: Volumes) -> float:
@@ -212,14 +176,12 @@ def _calls(group: Group, given: Inputs, name: str, calls: float) -> Iterator[Lin
     milliseconds = math.ceil(given.durations[name]) + given.cold_share * given.cold_ms
     seconds = calls * milliseconds / 1000
     yield _line(group, "Lambda", f"{name}: calls", calls, "lambda-request")
-    yield _line(group, "Lambda", f"{name}: time", seconds * memory / 1024, "lambda-gb-second")
+    price = "lambda-gb-second" + ("-arm" if given.architecture == "arm64" else "")
+    yield _line(group, "Lambda", f"{name}: time", seconds * memory / 1024, price)
 
 
-def _logs(
-    group: Group, given: Inputs, calls: Mapping[str, float], requests: float
-) -> Iterator[Line]:
-    written = sum(number * (LAMBDA_LINES + LOGGED.get(name, 0)) for name, number in calls.items())
-    written = (written + requests * ACCESS_LINE) / GB
+def _logs(group: Group, given: Inputs, logged: float) -> Iterator[Line]:
+    written = logged / GB
     yield _line(group, "CloudWatch", "logs written", written, "log-ingestion")
     yield _line(group, "CloudWatch", "logs kept", written * given.log_days / DAYS, "log-storage")
 

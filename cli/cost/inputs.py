@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from cli.console import CommandError
 from cli.cost.prices import PRICES, Price
@@ -12,25 +12,58 @@ from cli.cost.prices import PRICES, Price
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Milliseconds billed for one warm call: the measured CPU time, scaled by 1769 MB / memory size
-# (Lambda gives one full core at 1769 MB), plus assumed waits of 4 ms for DynamoDB, 10 ms for a
-# post, 1 ms for an SQL statement and 12 ms for SNS.
-DURATIONS = {
-    "callback": 35.0,  # 3 ms of CPU time, nine SQL statements in two transactions, one publish
-    "relay": 20.0,
+FULL_CORE_MB = 1769  # the memory with which Lambda gives one full core
+
+
+class Work(NamedTuple):
+    """What one warm call takes, in milliseconds: CPU time of a full core, and waits.
+
+    The CPU time is measured by `python -m benchmarks.memory`, that of `callback` by `make bench`.
+    The waits are assumed: 4 ms for a round trip to DynamoDB, 10 ms for a post, 1 ms for one to
+    PostgreSQL and 12 ms for SNS, and more for the slow ones among them.
+    """
+
+    cpu: float
+    waits: float
+
+    def milliseconds(self, memory: float) -> float:
+        """Return the duration with a memory in MB, if the CPU time is stretched evenly.
+
+        This is an upper bound: Lambda limits the CPU time of each short period, and most calls need
+        less than the limit (docs/scaling.md#memory).
+        """
+        return self.waits + self.cpu * max(1.0, FULL_CORE_MB / memory)
+
+
+WORK = {
+    "callback": Work(0.95, 3 * 1 + 12 + 3.6),  # three round trips to PostgreSQL, one publish
+    "relay": Work(1.7, 14.0),  # assumed
     # for a batch of one message: a store, a read and a post in sequence (a batch of ten takes 40)
-    "deliver": 25.0,
-    "authorize": 2.0,
-    "connect": 5.0,
-    "message-ping": 5.0,
-    "message-hello": 25.0,  # reads of the connection, head and missed events, and one post
-    "message-auth": 6.0,
-    "disconnect": 5.0,
+    "deliver": Work(1.24, 2 * 4 + 10 + 5.8),
+    "authorize": Work(0.08, 0.2),
+    "connect": Work(0.43, 4.0),
+    "message-ping": Work(0.39, 4.0),
+    "message-hello": Work(1.4, 4 + 1.0),  # all reads at once; its answer is the response
+    "message-auth": Work(0.7, 4.0),
+    "disconnect": Work(0.37, 4.0),
 }
 MEMORY = {  # MB, the defaults in infra/variables.tf
-    name: 1769 if name == "deliver" else 512
-    for name in ("callback", "relay", "deliver", "authorize", "connect", "message", "disconnect")
+    "callback": 256,
+    "relay": 256,
+    "deliver": 256,
+    "authorize": 256,
+    "connect": 256,
+    "message": 256,
+    "disconnect": 256,
 }
+
+
+def durations(memory: Mapping[str, float]) -> dict[str, float]:
+    """Return the milliseconds of one warm call of each function."""
+    return {name: work.milliseconds(memory[name.partition("-")[0]]) for name, work in WORK.items()}
+
+
+DURATIONS = durations(MEMORY)
 
 
 class InputError(CommandError):
@@ -55,9 +88,18 @@ class Inputs:
     cold_share: float = 0.01
     cold_ms: float = 300.0
     tracing: bool = False
+    architecture: Literal["arm64", "x86_64"] = "arm64"
+    function_url: bool = False
+    lean: bool = False
+    outbox_days: float = 7
     durations: Mapping[str, float] = field(default_factory=lambda: DURATIONS)
     memory: Mapping[str, float] = field(default_factory=lambda: MEMORY)
     prices: Mapping[str, Price] = field(default_factory=lambda: PRICES)
+
+    @property
+    def kept_days(self) -> float:
+        """Days until an event is deleted from the inbox."""
+        return self.retention_days + 1
 
     def __post_init__(self) -> None:
         at_least = {"users": 1.0, "connections": 1.0, "batch": 1.0, "event_bytes": 1.0}
@@ -69,6 +111,6 @@ class Inputs:
         for name, most in (("hours", 24), ("online", 1), ("cold_share", 1), ("batch", 10)):
             if getattr(self, name) > most:
                 raise InputError(f"--{name.replace('_', '-')} must be at most {most}")
-        for name in ("token_minutes", "retention_days", "log_days"):
+        for name in ("token_minutes", "retention_days", "log_days", "outbox_days"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"--{name.replace('_', '-')} must be above 0")

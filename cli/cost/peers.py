@@ -7,9 +7,11 @@ the inbox and the replay would still be needed.
 import math
 from typing import NamedTuple
 
-from cli.cost.bill import DAYS, FRAME_OVERHEAD, bill, per_million, summary, volumes
+from cli.cost.bill import bill, per_million, summary
 from cli.cost.inputs import Inputs
 from cli.cost.prices import ABLY, PUSHER, cost, fitting
+from cli.cost.quantities import NOTIFICATION
+from cli.cost.volumes import DAYS, volumes
 
 METERED_BYTES = 5 * 1024  # billing unit of an AppSync operation and of an IoT message, in bytes
 
@@ -33,10 +35,10 @@ def peers(given: Inputs) -> list[Peer]:
     counts = volumes(given)
     published = counts.notifications
     delivered = counts.notifications * given.online * given.connections
-    units = math.ceil((given.event_bytes + FRAME_OVERHEAD) / METERED_BYTES)
+    units = math.ceil((given.event_bytes + NOTIFICATION.frame_overhead) / METERED_BYTES)
     own = summary(given, [line for line in bill(given) if line.service == "API Gateway"])
     return [
-        Peer("Herald: API Gateway", *own[:3], "posts, pings, hellos, replays; minutes"),
+        Peer("Herald: API Gateway", *own[:3], "posts, keepalives, hellos, replays; minutes"),
         _metered(
             "AppSync Events",
             given,

@@ -45,6 +45,7 @@ PRICES = {
     "http-request-over-3e8": Price(0.90, MILLION, "requests of 512 KB", _GATEWAY, "read"),
     "lambda-request": Price(0.20, MILLION, "requests", _LAMBDA, "recalled"),
     "lambda-gb-second": Price(16.6667, MILLION, "GB-seconds (x86)", _LAMBDA, "recalled"),
+    "lambda-gb-second-arm": Price(13.3334, MILLION, "GB-seconds (arm64)", _LAMBDA, "recalled"),
     "sns-publish": Price(0.50, MILLION, "publishes of 64 KB", _aws("sns"), "read"),
     "sqs-request": Price(0.40, MILLION, "requests of 64 KB", _aws("sqs"), "read"),
     "dynamodb-write": Price(0.625, MILLION, "write units of 1 KB", _DYNAMODB, "read"),

@@ -1,13 +1,10 @@
 /** @import { Ending, Frame, Platform, Socket, StreamPosition } from './types.js' */
 
-import { Backoff } from "./backoff.js";
+import { Keepalive } from "./keepalive.js";
+import { Renewal } from "./renewal.js";
 
 const ANSWER_MS = 10_000;
-const PING_TRIES = 2;
 const PING_AGAIN_MS = 20_000;
-const QUIET_MS = 5_000;
-const AUTH_RETRY = { min: 1_000, max: 60_000 };
-const AUTH_AT = 0.8;
 const ROTATION_SPREAD = 0.1;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 const BAD_FRAME = 4012;
@@ -33,11 +30,13 @@ export class Connection {
   #heardAt = 0;
   #lastId = 0;
   #helloId = 0;
+  #helloAt = 0;
   /** @type {Map<number, { timer: unknown, answered: (frame: Frame | null) => void }>} */
   #requests = new Map();
   /** @type {Map<string, unknown>} */
   #timers = new Map();
-  #authBackoff;
+  #keepalive;
+  #renewal;
 
   /**
    * @param {{ platform: Platform, url: string, token: string, owner: {
@@ -53,7 +52,16 @@ export class Connection {
   constructor({ platform, url, token, owner }) {
     this.#platform = platform;
     this.#owner = owner;
-    this.#authBackoff = new Backoff({ ...AUTH_RETRY, random: platform.random });
+    this.#keepalive = new Keepalive({
+      platform,
+      keepalive: () => this.#send({ action: "keepalive" }),
+      ping: (tries) => this.ping(tries),
+    });
+    this.#renewal = new Renewal({
+      platform,
+      token: () => owner.token(),
+      send: (token, answered) => this.request("auth", { token }, answered),
+    });
     this.#socket = new platform.WebSocket(url, ["herald.v1", `bearer.${token}`]);
     this.#socket.onopen = () => this.#hello();
     this.#socket.onmessage = ({ data }) => this.#receive(data);
@@ -75,8 +83,14 @@ export class Connection {
     const id = ++this.#lastId;
     const timer = this.#platform.setTimeout(() => this.#answer(id, null), ANSWER_MS);
     this.#requests.set(id, { timer, answered });
-    this.#socket.send(JSON.stringify({ action, id, ...fields }));
+    this.#send({ action, id, ...fields });
     return id;
+  }
+
+  /** @param {object} frame */
+  #send(frame) {
+    this.#socket.send(JSON.stringify(frame));
+    this.#keepalive.active();
   }
 
   /**
@@ -89,16 +103,23 @@ export class Connection {
   ping(tries = 1) {
     if (!this.welcomed || this.#ended) return;
     const askedAt = this.#platform.now();
+    this.#keepalive.pinged();
     this.request("ping", this.#owner.position() ?? {}, (answer) => {
+      if (answer?.type === "pong") this.#keepalive.proven(askedAt);
       if (answer || this.#heardAt > askedAt) return;
       if (tries === 1) return this.end({ reconnect: "backoff", reason: "no pong" });
       this.#startTimer("ping again", this.#platform.random() * PING_AGAIN_MS, () => this.ping(tries - 1));
     });
   }
 
-  /** Pings, unless a frame arrived just now. */
+  /** Pings, unless the stream's head became known just now. */
   check() {
-    if (this.#platform.now() - this.#heardAt > QUIET_MS) this.ping();
+    if (!this.#keepalive.recent) this.ping();
+  }
+
+  /** The newest event of the stream arrived, so no earlier one is missing unnoticed. */
+  current() {
+    this.#keepalive.proven(this.#platform.now());
   }
 
   /**
@@ -127,6 +148,8 @@ export class Connection {
   /** Closes the connection without notifying the owner. */
   close() {
     this.#ended = true;
+    this.#keepalive.stop();
+    this.#renewal.stop();
     for (const { timer } of this.#requests.values()) this.#platform.clearTimeout(timer);
     for (const timer of this.#timers.values()) this.#platform.clearTimeout(timer);
     this.#requests.clear();
@@ -140,6 +163,7 @@ export class Connection {
     const resume = this.#owner.position();
     this.#settled = resume === null;
     const fields = resume ? { resume } : {};
+    this.#helloAt = this.#platform.now();
     // A request that times out (null) is ignored here: the progress timer already ends a connection
     // on which no frame arrives.
     this.#helloId = this.request("hello", fields, (answer) => {
@@ -160,6 +184,7 @@ export class Connection {
       frame = null;
     }
     this.#heardAt = this.#platform.now();
+    this.#keepalive.active();
     this.#trust();
     if (typeof frame?.type !== "string") {
       // When a route fails, API Gateway sends its own message, which has no type.
@@ -184,35 +209,12 @@ export class Connection {
   #welcome(frame) {
     this.welcomed = true;
     if (frame.recovered && !frame.replaying) this.#settled = true;
-    this.#every(frame.ping_ms, () => this.ping(PING_TRIES));
+    this.#keepalive.start(frame, this.#helloAt);
     // Random lifetimes, because clients that reconnected together after an outage must not all
     // reconnect together again two hours later.
     const lifetime = frame.lifetime_ms * (1 - ROTATION_SPREAD * this.#platform.random());
     this.#startTimer("lifetime", lifetime, () => this.#owner.rotate(this));
-    this.#renewToken(frame.token_ms);
-  }
-
-  /** @param {number | null | undefined} lifetime of the current token in milliseconds; none if it never expires */
-  #renewToken(lifetime) {
-    if (!lifetime) return;
-    this.#startTimer("token", lifetime * AUTH_AT, async () => {
-      try {
-        const token = await this.#owner.token();
-        if (this.#ended) return;
-        this.request("auth", { token }, (answer) => {
-          if (answer?.type === "error") return this.#retryRenewal(answer.retry_after_ms);
-          if (answer?.type !== "auth_ok") return this.#retryRenewal();
-          this.#authBackoff.reset();
-          this.#renewToken(answer.token_ms);
-        });
-      } catch {
-        if (!this.#ended) this.#retryRenewal();
-      }
-    });
-  }
-
-  #retryRenewal(atLeast = 0) {
-    this.#renewToken(Math.max(atLeast, this.#authBackoff.next()) / AUTH_AT);
+    this.#renewal.start(frame.token_ms, lifetime);
   }
 
   /**
@@ -230,17 +232,6 @@ export class Connection {
   /** Until the connection is ready, frames must keep arriving. */
   #expectProgress() {
     this.#startTimer("progress", ANSWER_MS, () => this.end({ reconnect: "backoff", reason: "no answer to hello" }));
-  }
-
-  /**
-   * @param {number} ms
-   * @param {() => void} action
-   */
-  #every(ms, action) {
-    this.#startTimer("ping", ms, () => {
-      this.#every(ms, action);
-      action();
-    });
   }
 
   /**

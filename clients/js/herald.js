@@ -56,6 +56,8 @@ export class Herald {
   #notBefore = 0;
   #online = () => this.#networkIsBack();
   #offline = () => this.#current?.doubt();
+  /** The browser had frozen the tab, and with it the timers. */
+  #resumed = () => (this.#current ? this.#current.check() : this.#reconnectNow());
   #visibility = () => this.#platform.document?.visibilityState !== "hidden" && this.#shown();
 
   /** @param {HeraldOptions} options */
@@ -68,6 +70,8 @@ export class Herald {
       platform: this.#platform,
       durable,
       ask: (since, limit, answered) => this.#current?.request("history", { since, limit }, answered),
+      // Events are rarely lost alone: later ones may be missing, too.
+      recovered: () => this.#current?.ping(),
       onEvent: (event, place) => this.#emit("event", event, place),
       onProgress: (event) => this.#emit("progress", event),
       onGap: (gap) => {
@@ -82,6 +86,7 @@ export class Herald {
     this.#platform.window?.addEventListener("online", this.#online);
     this.#platform.window?.addEventListener("offline", this.#offline);
     this.#platform.document?.addEventListener("visibilitychange", this.#visibility);
+    this.#platform.document?.addEventListener("resume", this.#resumed);
     // Let the caller attach handlers first.
     queueMicrotask(() => this.#open && !this.#busy() && this.#dial());
   }
@@ -139,6 +144,7 @@ export class Herald {
     this.#platform.window?.removeEventListener("online", this.#online);
     this.#platform.window?.removeEventListener("offline", this.#offline);
     this.#platform.document?.removeEventListener("visibilitychange", this.#visibility);
+    this.#platform.document?.removeEventListener("resume", this.#resumed);
   }
 
   #busy() {

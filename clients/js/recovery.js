@@ -20,7 +20,10 @@ export class Recovery {
   #cursor;
   #platform;
   #ask;
+  #recovered;
   #stepOver;
+  /** Whether a hole was requested since the last time without holes. */
+  #asked = false;
   /** @type {unknown} */
   #timer = null;
   #asking = false;
@@ -30,20 +33,21 @@ export class Recovery {
 
   /**
    * @param {{ cursor: Cursor, platform: Platform,
-   *   ask: (since: number, limit: number, answered: (frame: Frame | null) => void) => void,
+   *   ask: (since: number, limit: number, answered: (frame: Frame | null) => void) => void, recovered: () => void,
    *   stepOver: (holes: Hole[]) => void }} parts
    */
-  constructor({ cursor, platform, ask, stepOver }) {
+  constructor({ cursor, platform, ask, recovered, stepOver }) {
     this.#cursor = cursor;
     this.#platform = platform;
     this.#ask = ask;
+    this.#recovered = recovered;
     this.#stepOver = stepOver;
   }
 
   /** Called when a connection is ready for requests. */
   start() {
     this.#running = true;
-    this.#asking = false;
+    this.#asking = this.#asked = false;
     this.update();
   }
 
@@ -55,10 +59,17 @@ export class Recovery {
   /** Sets the timer for the hole that is due first. Call this whenever the cursor has changed. */
   update() {
     this.#disarm();
-    if (!this.#running || this.#asking || this.#cursor.holes.length === 0) return;
+    if (!this.#running || this.#asking) return;
+    if (this.#cursor.holes.length === 0) return this.#finish();
     const due = Math.min(...this.#cursor.holes.map((hole) => Math.min(hole.due, hole.since + GIVE_UP_MS)));
     const wait = Math.max(0, Math.max(due, this.#notBefore) - this.#platform.now());
     this.#timer = this.#platform.setTimeout(() => this.#tick(), wait);
+  }
+
+  #finish() {
+    if (!this.#asked) return;
+    this.#asked = false;
+    this.#recovered();
   }
 
   #tick() {
@@ -67,7 +78,7 @@ export class Recovery {
     const hole = this.#cursor.holes.find((each) => each.due <= now || each.since + GIVE_UP_MS <= now);
     if (!hole) return this.update();
     const last = Math.min(hole.to, hole.from + LIMIT - 1);
-    this.#asking = true;
+    this.#asking = this.#asked = true;
     this.#ask(hole.from - 1, last - hole.from + 1, (answer) => {
       this.#asking = false;
       const reached = answer?.type === "caught_up" && answer.offset >= hole.from ? answer.offset : last;

@@ -24,18 +24,18 @@ export class Stream {
 
   /**
    * @param {{ platform: Platform, durable: boolean,
-   *   ask: (since: number, limit: number, answered: (frame: Frame | null) => void) => void,
+   *   ask: (since: number, limit: number, answered: (frame: Frame | null) => void) => void, recovered: () => void,
    *   onEvent: (event: HeraldEvent, place: Place) => void,
    *   onProgress: (event: HeraldEvent<Progress>) => void, onGap: (gap: Gap) => void }} parts
    */
-  constructor({ platform, durable, ask, onEvent, onProgress, onGap }) {
+  constructor({ platform, durable, ask, recovered, onEvent, onProgress, onGap }) {
     const cursor = this.#cursor;
     this.#platform = platform;
     this.#onEvent = onEvent;
     this.#onProgress = onProgress;
     this.#onGap = onGap;
     this.#store = new Position({ cursor, platform, durable });
-    this.#recovery = new Recovery({ cursor, platform, ask, stepOver: (holes) => this.#stepOver(holes) });
+    this.#recovery = new Recovery({ cursor, platform, ask, recovered, stepOver: (holes) => this.#stepOver(holes) });
   }
 
   /**
@@ -108,8 +108,10 @@ export class Stream {
     if (outside) return;
     // The cursor advances only now, because it must cover only events that the application has
     // handled.
+    const newest = offset > this.#cursor.highest;
     this.#cursor.receive(epoch, offset, this.#platform.now());
     this.#moved();
+    if (place === "new" && newest && !replayed) connection.current();
     if (place === "newer_epoch") connection.ping();
   }
 

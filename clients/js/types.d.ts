@@ -224,6 +224,7 @@ export type Frame =
       recovered: boolean;
       replaying: number;
       ping_ms: number;
+      keepalive_ms?: number;
       lifetime_ms: number;
       token_ms?: number | null;
     }

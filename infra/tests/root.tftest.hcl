@@ -13,10 +13,9 @@ provider "aws" {
 override_module {
   target = module.keys
   outputs = {
-    environment_key_arn = "arn:aws:test:eu-central-1:123456789012:key/environment"
-    logs_key_arn        = "arn:aws:test:eu-central-1:123456789012:key/logs"
-    messaging_key_arn   = "arn:aws:test:eu-central-1:123456789012:key/messaging"
-    storage_key_arn     = "arn:aws:test:eu-central-1:123456789012:key/storage"
+    logs_key_arn      = "arn:aws:test:eu-central-1:123456789012:key/logs"
+    messaging_key_arn = "arn:aws:test:eu-central-1:123456789012:key/messaging"
+    storage_key_arn   = "arn:aws:test:eu-central-1:123456789012:key/storage"
   }
 }
 
@@ -40,6 +39,7 @@ override_module {
     jwt_secret_arn        = "arn:aws:test:eu-central-1:123456789012:secret/jwt"
     providers_secret_arn  = "arn:aws:test:eu-central-1:123456789012:secret/providers"
     webhook_secret_arn    = "arn:aws:test:eu-central-1:123456789012:secret/webhook"
+    secrets               = { database = "database", jwt = "jwt", providers = "providers", webhook = "webhook" }
   }
 }
 
@@ -176,8 +176,9 @@ run "rights_and_addresses" {
         "Allow secretsmanager:GetSecretValue secret/jwt",
       ])
       relay = toset([
+        "Allow dynamodb:BatchWriteItem table/inbox",
         "Allow kms:Decrypt key/messaging sns.eu-central-1.amazonaws.com",
-        "Allow kms:Decrypt key/storage secretsmanager.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com secretsmanager.eu-central-1.amazonaws.com",
         "Allow kms:GenerateDataKey key/messaging sns.eu-central-1.amazonaws.com",
         "Allow secretsmanager:GetSecretValue secret/database",
         "Allow sns:Publish topic/error-notifications",
@@ -446,6 +447,11 @@ run "python_3_11" {
   variables {
     lambda_runtime = "python3.11"
   }
+
+  assert {
+    condition     = local.function.architecture == "x86_64"
+    error_message = "psycopg2 has no arm64 wheel for python3.11."
+  }
 }
 
 run "python_3_12" {
@@ -461,6 +467,11 @@ run "python_3_13" {
 
   variables {
     lambda_runtime = "python3.13"
+  }
+
+  assert {
+    condition     = local.function.architecture == "arm64"
+    error_message = "By default, functions run on arm64, which costs less."
   }
 }
 
@@ -613,4 +624,43 @@ run "a_topic_is_named_once" {
   }
 
   expect_failures = [var.sagemaker_topic_arns]
+}
+
+run "only_known_processors" {
+  command = plan
+
+  variables {
+    architecture = "riscv64"
+  }
+
+  expect_failures = [var.architecture]
+}
+
+run "a_head_is_kept_before_its_event_expires" {
+  command = plan
+
+  variables {
+    inbox_retention_days  = 3
+    outbox_retention_days = 4
+  }
+
+  expect_failures = [var.outbox_retention_days]
+}
+
+run "a_sampled_share_is_a_percentage" {
+  command = plan
+
+  variables {
+    log_sample_percent = 101
+  }
+
+  expect_failures = [var.log_sample_percent]
+}
+
+run "lean" {
+  command = plan
+
+  variables {
+    lean = true
+  }
 }

@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -178,13 +178,20 @@ class Herald:
         )
 
 
-@pytest.fixture
-def herald(stack_env: Mapping[str, str]) -> Iterator[Herald]:
-    connection = psycopg2.connect(stack_env["HERALD_DATABASE_URL"])
+@contextmanager
+def open_herald(env: Mapping[str, str]) -> Iterator[Herald]:
+    """The stack, with a connection to its database; all tabs are closed at the end."""
+    connection = psycopg2.connect(env["HERALD_DATABASE_URL"])
     connection.autocommit = True
     with ExitStack() as tabs, connection.cursor() as cursor:
-        yield Herald(stack_env, cursor, tabs)
+        yield Herald(env, cursor, tabs)
     connection.close()
+
+
+@pytest.fixture
+def herald(stack_env: Mapping[str, str]) -> Iterator[Herald]:
+    with open_herald(stack_env) as herald:
+        yield herald
 
 
 @pytest.fixture

@@ -65,6 +65,17 @@ def test_one_connection_too_many_closes_an_older_one(alice: User, bob: User) -> 
     assert bobs.silent()
 
 
+def test_a_keepalive_is_not_answered_and_the_connection_stays_open(alice: User) -> None:
+    tab = alice.tab()
+    welcome = tab.hello()
+    assert welcome["keepalive_ms"] < 600_000, "API Gateway's idle timeout"
+    for _ in range(3):
+        tab.say(action="keepalive")
+    assert tab.silent()
+    event = alice.finished()
+    assert tab.events(1)[0]["event"]["subject"] == event
+
+
 def test_revoking_closes_connections_and_refuses_older_tokens(
     alice: User, bob: User, herald: Herald, stack: Stack
 ) -> None:
@@ -100,7 +111,7 @@ def stream_of_large_events(herald: Herald, user: User, count: int) -> str:
     items: list[dict[str, Any]] = [
         {"position": {"S": position}, "event": {"S": event}} for position in positions
     ]
-    items.append({"position": {"S": f"head/{positions[-1]}"}})
+    items.append({"position": {"S": f"{positions[-1]}/head"}})
     client = herald.client("dynamodb")
     table = herald.env["HERALD_INBOX_TABLE"]
     for first in range(0, len(items), 25):
@@ -160,7 +171,7 @@ def test_forgetting_erases_a_user_and_nobody_else(
         "generations": 1,
         "outbox": 1,
         "streams": 1,
-        "inbox": 2,  # the event, and the head of the stream
+        "inbox": 1,
         "connections": 1,
         "apiKeys": 0,
     }

@@ -196,6 +196,7 @@ class FakeHerald:
                 welcome = {"recovered": bool(resume) and not gap, "token_ms": 900_000}
                 replaying = {"replaying": 0 if gap else len(stream) - since}
                 limits = {"ping_ms": 270_000, "lifetime_ms": 6_600_000, "max_frame": 32_768}
+                limits["keepalive_ms"] = 510_000
                 meta = {"type": "welcome", "re": frame["id"], "connection": uuid4().hex}
                 await socket.send_json({**meta, "stream": place, **welcome, **replaying, **limits})
                 if gap:

@@ -111,6 +111,7 @@ class Client:
         self.violations: list[str] = []  # of the contract, in frames of both sides
         self.connections = 0
         self.welcomed = False
+        self.keepalives = False  # whether the server accepts them
         self.offline = asyncio.Event()
         self.offline.set()  # set: may connect
         self._url = url
@@ -224,8 +225,12 @@ class Client:
         await asyncio.Future()
 
     async def _ping(self) -> None:
+        """Send a keepalive between two pings, as clients do, but more often."""
         while True:
-            await asyncio.sleep(self._ping_seconds)
+            await asyncio.sleep(self._ping_seconds / 2)
+            if self.keepalives and self._socket is not None:
+                await self._socket.send('{"action":"keepalive"}')
+            await asyncio.sleep(self._ping_seconds / 2)
             place = {} if self.cursor.epoch is None else self.cursor.resume()
             await self.send("ping", **place)
 
@@ -266,6 +271,7 @@ class Client:
                 self._deliver(frame)
             case "welcome":
                 self.welcomed = True
+                self.keepalives = "keepalive_ms" in frame
                 self._learn(frame["stream"]["epoch"], frame["stream"]["head"])
             case "caught_up":
                 self.cursor.learn(self.cursor.epoch, frame["offset"])

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from typing import TYPE_CHECKING, Any
 
 import hcl2
 import pytest
 
 from chalicelib import metrics, settings
+from chalicelib.protocol import client_frames
 from chalicelib.protocol.events import PROGRESS
 from chalicelib.telemetry import NAMESPACE
-from cli.cost.bill import ALARM_METRICS
-from tests.infra.running import REGION, Terraform, copy_of_infra
+from cli.cost.quantities import KEEPALIVE
+from tests.infra.conftest import planned
 from tooling import ROOT, package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.infra.conftest import Resources
+    from tests.infra.running import Terraform
+
 pytestmark = pytest.mark.infra
 
-Resources = dict[str, dict[str, Any]]
+WEBSOCKET = "modules/websocket"
 NAME = re.compile(r"\bHERALD_[A-Z_]+\b")
 # Chalice names WebSocket functions by route; the attribute `handler` has the handler's own name
 WEBSOCKET_NAMES = {
@@ -36,56 +39,15 @@ WEBSOCKET_NAMES = {
 def chalice() -> dict[str, Resources]:
     """Return the resources in Chalice's own Terraform: type → name → attributes."""
     package.build()
-    generated = json.loads((package.PACKAGE / "chalice.tf.json").read_text())
+    generated = json.loads(package.ARCHIVE.with_name("chalice.tf.json").read_text())
     resources: dict[str, Resources] = generated["resource"]
     return resources
 
 
 @pytest.fixture(scope="module")
-def planning(
-    tmp_path_factory: pytest.TempPathFactory, moto_environment: dict[str, str]
-) -> Terraform:
-    """Return an initialised copy of the root module, with the variables of a stage on moto."""
-    package.build()
-    directory = copy_of_infra(tmp_path_factory.mktemp("plan") / "infra")
-    (directory / "backend_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
-    variables = {
-        "aws_account_id": "123456789012",  # moto's
-        "aws_region": REGION,
-        "stage": "test",
-        "jwt_issuer": "https://login.example.com",
-        "lambda_runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
-        "package_path": str(package.ARCHIVE),
-        "deliver_maximum_concurrency": "7",
-        "keep_outputs": True,
-    }
-    (directory / "terraform.tfvars.json").write_text(json.dumps(variables))
-    planning = Terraform(directory, **moto_environment)
-    planning.output("init", "-no-color")
-    return planning
-
-
-@pytest.fixture(scope="module")
 def plan(planning: Terraform) -> Resources:
-    """Return the planned resources of the root module by address; unknown values are True."""
-    planning.output("plan", "-no-color", "-out=plan.bin")
-    shown = json.loads(planning.output("show", "-json", "plan.bin"))
-    return {
-        change["address"]: merge(change["change"]["after"], change["change"]["after_unknown"])
-        for change in shown["resource_changes"]
-        if change["mode"] == "managed"
-    }
-
-
-def merge(known: Any, unknown: Any) -> Any:
-    """Return the planned attributes. The value is True for each attribute that is unknown before
-    apply.
-    """
-    if isinstance(known, dict) and isinstance(unknown, dict):
-        return {key: merge(known.get(key), unknown.get(key)) for key in known | unknown}
-    if isinstance(known, list) and isinstance(unknown, list) and len(known) == len(unknown):
-        return [merge(*pair) for pair in zip(known, unknown, strict=True)]
-    return True if unknown is True else known
+    """Return the planned resources of a stage with all functions, by address."""
+    return planned(planning, "-var=keep_outputs=true")
 
 
 def functions(plan: Resources) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -237,9 +199,27 @@ def test_routes(chalice: dict[str, Resources], plan: Resources) -> None:
     deployed = {
         resource["route_key"]
         for address, resource in plan.items()
-        if address.startswith("module.websocket.aws_apigatewayv2_route.this")
+        if address.startswith("module.websocket.aws_apigatewayv2_route.")
     }
-    assert deployed == registered == {"$connect", "$default", "$disconnect"}
+    assert registered == {"$connect", "$default", "$disconnect"}
+    assert deployed == registered | {"keepalive"}, "API Gateway accepts keepalives itself"
+
+
+def test_keepalives_are_announced_exactly_if_their_route_exists(plan: Resources) -> None:
+    route = plan["module.websocket.aws_apigatewayv2_route.keepalive"]
+    assert route["route_key"] in client_frames.SCHEMA["choices"]
+    outputs = {
+        name: value
+        for each in hcl(f"{WEBSOCKET}/outputs.tf")["output"]
+        for name, value in each.items()
+    }
+    assert outputs['"keepalive_ms"']["depends_on"] == ["${aws_apigatewayv2_route.keepalive}"]
+    assert "HERALD_KEEPALIVE_MS = module.websocket.keepalive_ms" in module("message")["environment"]
+
+
+def test_the_bill_counts_the_keepalives_that_terraform_asks_for() -> None:
+    [local] = hcl(f"{WEBSOCKET}/main.tf")["locals"]
+    assert local["keepalive_ms"] == KEEPALIVE.longest_minutes * 60_000
 
 
 def alarms(plan: Resources) -> list[dict[str, Any]]:
@@ -248,7 +228,7 @@ def alarms(plan: Resources) -> list[dict[str, Any]]:
         for address, resource in plan.items()
         if address.startswith("module.alarms.aws_cloudwatch_metric_alarm.")
     ]
-    assert len(found) > 40
+    assert len(found) > 25
     return found
 
 
@@ -288,17 +268,6 @@ def test_only_failures_of_authorize_raise_its_alarm(
     except ZeroDivisionError:
         value = 0  # CloudWatch has no value, and missing data does not raise the alarm
     assert (value > alarm["threshold"]) is raised
-
-
-def test_the_bill_counts_every_metric_that_an_alarm_reads(plan: Resources) -> None:
-    # The bill has no line for kept outputs, so their alarms are not counted here.
-    of_outputs = re.compile(r"herald-test-(keep-|.*-(keep|link|outputs)$)")
-    read = [
-        max(1, sum(bool(query["metric"]) for query in alarm["metric_query"]))
-        for alarm in alarms(plan)
-        if not of_outputs.match(alarm["alarm_name"])
-    ]
-    assert sum(read) == ALARM_METRICS
 
 
 def test_every_alarm_has_its_runbook(plan: Resources) -> None:

@@ -31,7 +31,7 @@ _KEY = f"arn:aws:kms:{_AT}:key/0f7d3c1e-8a4b-4f27-9d55-3a1b2c4d5e6f"
 
 # A plan does not know the ARNs of new resources. These ARNs have the same form as those of AWS.
 _ARNS = {
-    "keys": {f"{key}_key_arn": _KEY for key in ("environment", "logs", "messaging", "storage")},
+    "keys": {f"{key}_key_arn": _KEY for key in ("logs", "messaging", "storage")},
     "messaging": {
         "error_topic_arn": f"arn:aws:sns:{_AT}:error-notifications",
         "progress_queue_arn": f"arn:aws:sqs:{_AT}:generation-complete-progress-queue",
@@ -167,7 +167,7 @@ def linted(documents: dict[str, Document]) -> dict[str, list[str]]:
 
 
 def test_no_policy_has_a_known_mistake(rendered: dict[str, Document]) -> None:
-    expected = 9 + 2 * 9 + 5 + 2 + 6 + 1
+    expected = 9 + 2 * 9 + 4 + 2 + 6 + 1
     assert len(rendered) == expected, "roles, their policies, keys, topics, queues, bucket"
     documents = {name: prepared(name, document) for name, document in rendered.items()}
     found = linted({name: each for name, each in documents.items() if each["Statement"]})

@@ -132,16 +132,20 @@ NOT_DEPLOYED = {"api_id", "description", "for_each", "name", "route_id"}
 @pytest.mark.parametrize("kind", ["api", "authorizer", "integration", "route", "route_response"])
 def test_every_setting_of_the_websocket_api_is_deployed_when_it_changes(kind: str) -> None:
     path = INFRA / "modules" / "websocket" / "main.tf"
-    [attributes] = [
-        content['"this"']
+    resources = {
+        name.strip('"'): attributes
         for block in parsed(path)["resource"]
         for label, content in block.items()
         if label == f'"aws_apigatewayv2_{kind}"'
-    ]
-    named = {name for name in attributes if not name.startswith("__")}
+        for name, attributes in content.items()
+    }
+    assert "this" in resources
     hashed = path.read_text().split("triggers = {")[1].split("lifecycle")[0]
-    found = set(re.findall(rf"\b(?:aws_apigatewayv2_{kind}\.this|{kind})\.(\w+)", hashed))
-    assert found == named - NOT_DEPLOYED
+    for resource, attributes in resources.items():
+        named = {name for name in attributes if not name.startswith("__")}
+        iterated = f"|{kind}" if resource == "this" else ""
+        pattern = rf"\b(?:aws_apigatewayv2_{kind}\.{resource}{iterated})\.(\w+)"
+        assert set(re.findall(pattern, hashed)) == named - NOT_DEPLOYED, resource
 
 
 def test_policies_are_documents() -> None:

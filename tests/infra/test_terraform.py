@@ -77,6 +77,7 @@ DEFECTS = {
     "any topic sends": _defect("messaging", "policies.tf", "[local.arns.topic]", '["*"]'),
     "key never rotates": _defect("keys", "main.tf", "rotation     = true", "rotation     = false"),
     "not redeployed": _defect("websocket", "main.tf", "n.integration_uri,", "n.integration_type,"),
+    "keepalive fails": _defect("websocket", "main.tf", "{ statusCode = 200 }", "{ status = 200 }"),
     "relay runs again": _defect("schedule", "main.tf", "attempts       = 0", "attempts       = 2"),
     "anybody sends": _defect("messaging", "policies.tf", "[local.arns[each.key]]", '["x"]'),
     "role without limit": _defect(

@@ -107,6 +107,7 @@ def environment(moto: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) ->
         "HERALD_CONNECTIONS_TABLE": "connections",
         "HERALD_INBOX_TABLE": "inbox",
         "HERALD_INBOX_RETENTION_DAYS": "7",
+        "HERALD_KEEPALIVE_MS": "510000",
         "HERALD_MANAGEMENT_ENDPOINT": gateway.url,
         "HERALD_POSTS_PER_SECOND": "1000",
         "HERALD_MAX_RECEIVE_COUNT": "3",

@@ -65,6 +65,7 @@ def handlers(
             "HERALD_WEBHOOK_SECRET_ARN": "webhook",
             "HERALD_TOPIC_ARN": topic,
             "HERALD_ERROR_TOPIC_ARN": topic,
+            "HERALD_INBOX_TABLE": "inbox",
             "HERALD_OUTBOX_RETENTION_DAYS": "7",
             "HERALD_OUTPUT_RETENTION_DAYS": "30",
         }

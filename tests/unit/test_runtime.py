@@ -16,6 +16,8 @@ VALUES = {
     "jwt_algorithm": "HS256",
     "management_endpoint": "https://api.execute-api.eu-central-1.amazonaws.com/test",
     "inbox_retention_days": "7",
+    "keepalive_ms": "510000",
+    "log_sample_percent": "0",
     "max_connections_per_user": "50",
     "max_receive_count": "3",
     "outbox_retention_days": "7",

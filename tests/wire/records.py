@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -41,10 +42,32 @@ class Request:
         return "Terraform/" in self.agent
 
 
+class Invocation(NamedTuple):
+    """One invocation of a function; `connection` is the WebSocket connection that caused it."""
+
+    at: float
+    function: str
+    connection: str | None
+    logged: int  # bytes
+
+
 def load(path: Path) -> list[Request]:
     """Return all requests of a file, in the order of their responses; raises Incomplete."""
+    return [_request(entry) for entry in _entries(path) if "invocation" not in entry]
+
+
+def invocations(path: Path) -> list[Invocation]:
+    """Return all invocations of a file, in the order in which they ended."""
+    return [
+        Invocation(entry["at"], entry["invocation"], entry["connection"], entry["logged"])
+        for entry in _entries(path)
+        if "invocation" in entry
+    ]
+
+
+def _entries(path: Path) -> Iterator[dict[str, Any]]:
     with path.open() as file:
-        return [_request(json.loads(line)) for line in file]
+        yield from map(json.loads, file)
 
 
 def _request(entry: dict[str, Any]) -> Request:

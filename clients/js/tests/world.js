@@ -9,11 +9,13 @@ export const E2 = "01970000-0000-7000-8000-000000000002";
 export const SECOND = 1_000;
 export const MINUTE = 60 * SECOND;
 
-class Clock {
+export class Clock {
   /** The monotonic clock, which timers follow. */
   time = 12_345;
   /** The wall clock minus the monotonic clock; a test may set it back or forward. */
   wallOffset = Date.UTC(2026, 0, 1);
+  /** What the clock waits for after each timer. */
+  settled = settle;
   #timers = new Map();
   #lastId = 0;
 
@@ -35,7 +37,7 @@ class Clock {
   /** Advances the clock by `ms` and runs the due timers in order; promises settle after each. */
   async advance(ms) {
     const end = this.time + ms;
-    await settle();
+    await this.settled();
     for (;;) {
       const due = [...this.#timers].filter(([, timer]) => timer.at <= end).sort((a, b) => a[1].at - b[1].at)[0];
       if (!due) break;
@@ -43,7 +45,7 @@ class Clock {
       this.#timers.delete(id);
       this.time = Math.max(this.time, timer.at);
       timer.callback();
-      await settle();
+      await this.settled();
     }
     this.time = end;
   }

@@ -1,6 +1,10 @@
 # One row for each alarm: its metric, its threshold, for how many minutes the metric must exceed the threshold (in a
 # row, or within a longer time), and the text for the operator. main.tf adds the settings that all rows of a table share.
 #
+# AWS bills each metric that an alarm reads, so a failure that another alarm reports as well has no alarm of its own. A
+# throttled function is reported by its caller: websocket-execution-errors, callback-unavailable, queue-age or
+# relay-stopped. A slow one is reported by websocket-latency, callback-latency or delivery-latency.
+#
 # The WebSocket API's metric IntegrationError has no alarm. It also counts connect's 4xx answers, so a single client
 # could raise the alarm. When a function behind the API fails, function-errors is raised.
 locals {
@@ -17,14 +21,7 @@ locals {
       metric    = "ApproximateAgeOfOldestMessage"
       threshold = 60
       minutes   = 5
-      action    = "Events wait more than a minute for deliver: check its errors and throttles, then raise deliver_maximum_concurrency."
-    }
-    queue-depth = {
-      queue     = var.queues.main
-      metric    = "ApproximateNumberOfMessagesVisible"
-      threshold = 1000
-      minutes   = 5
-      action    = "Events arrive faster than deliver processes them: check its errors and throttles, then raise deliver_maximum_concurrency."
+      action    = "Events wait more than a minute for deliver: check its errors, duration and throttles, then raise deliver_maximum_concurrency."
     }
     subscription-dead-letters = {
       queue     = var.queues.subscription_dead_letter
@@ -60,20 +57,10 @@ locals {
       metric = "NumberOfNotificationsFailed"
       action = "SNS cannot notify operators: check the subscriptions of the error topic."
     }
-    notifications-failed = {
-      topic  = var.topics.events
-      metric = "NumberOfNotificationsFailed"
-      action = "SNS cannot deliver events to a subscriber: check the queue's policy and key, then the subscription's dead-letter queue."
-    }
     notifications-lost = {
       topic  = var.topics.events
       metric = "NumberOfNotificationsFailedToRedriveToDlq"
       action = "Events reached neither the queue nor the subscription's dead-letter queue: repair both, then publish the events again from the outbox."
-    }
-    notifications-redriven = {
-      topic  = var.topics.events
-      metric = "NumberOfNotificationsRedrivenToDlq"
-      action = "SNS moved events to the subscription's dead-letter queue: repair the queue, then run `./herald dlq redrive --queue subscription`."
     }
   }
 
@@ -81,7 +68,7 @@ locals {
     {
       # authorize refuses a connection by raising an error, so expressions.tf watches the share of its errors.
       for name, function in var.functions : "function-errors/${name}" => {
-        function  = function.name
+        function  = function
         metric    = "Errors"
         threshold = 0
         minutes   = 3 # callers retry a single failure
@@ -90,36 +77,8 @@ locals {
       } if name != "authorize"
     },
     {
-      for name, function in var.functions : "function-throttles/${name}" => {
-        function  = function.name
-        metric    = "Throttles"
-        threshold = 0
-        minutes   = 1
-        action    = "Lambda throttles ${name}: raise the account's concurrency limit, or the function's reserved concurrency."
-      }
-    },
-    {
-      for name, function in var.functions : "function-duration/${name}" => {
-        function  = function.name
-        metric    = "Duration"
-        statistic = "p99"
-        threshold = 800 * function.timeout # 80 % of the timeout, in ms
-        minutes   = 5
-        action    = "${name} takes over 80 % of its timeout of ${function.timeout} s: find the slow dependency in its log before invocations time out."
-      }
-    },
-    {
-      deliver-saturated = {
-        function   = var.functions.deliver.name
-        metric     = "ConcurrentExecutions"
-        statistic  = "Maximum"
-        comparison = "GreaterThanOrEqualToThreshold"
-        threshold  = var.deliver_maximum_concurrency
-        minutes    = 5
-        action     = "deliver runs at its maximum concurrency: raise deliver_maximum_concurrency, within API Gateway's quota."
-      }
       relay-stopped = {
-        function   = var.functions.relay.name
+        function   = var.functions.relay
         metric     = "Invocations"
         comparison = "LessThanThreshold"
         threshold  = 1
@@ -151,7 +110,7 @@ locals {
       metric    = "ClientError"
       threshold = 100
       minutes   = 5
-      action    = "Many clients are refused: check the tokens' issuer and key, the allowed origins and the throttle."
+      action    = "Many clients are refused: check the tokens' issuer, audience and key, the allowed origins and the throttle."
     }
     websocket-execution-errors = {
       api       = var.websocket_api
@@ -177,12 +136,6 @@ locals {
       threshold = 20
       minutes   = 5
       action    = "Many webhooks are rejected: compare the webhook secret with the provider's, then look for forged calls in the access log."
-    }
-    connections-refused = {
-      metric    = "ConnectionsRefused"
-      threshold = 100
-      minutes   = 5
-      action    = "Many connections are refused: check the tokens' issuer, audience and key, and the allowed origins."
     }
     database-failures = {
       metric    = "DatabaseFailures"

@@ -38,29 +38,24 @@ variable "queues" {
 }
 
 variable "functions" {
-  type = map(object({
-    name    = string
-    timeout = number
-  }))
-  description = "Name and timeout in seconds of each function, by its handler's name."
+  type        = map(string)
+  description = "Name of each function, by its handler's name."
 
   validation {
-    condition     = alltrue([for handler in ["authorize", "deliver", "relay"] : contains(keys(var.functions), handler)])
-    error_message = "Include authorize, deliver and relay, which have alarms of their own."
+    condition     = alltrue([for handler in ["authorize", "relay"] : contains(keys(var.functions), handler)])
+    error_message = "Include authorize and relay, which have alarms of their own."
   }
 }
 
-variable "deliver_maximum_concurrency" {
-  type        = number
-  description = "Maximum number of deliver invocations at a time, for all of its queues."
+variable "lean" {
+  type        = bool
+  description = "Only the alarms that report lost or late events and failing functions, and no dashboard."
+  default     = false
 }
 
 variable "tables" {
-  type = map(object({
-    name       = string
-    operations = set(string)
-  }))
-  description = "Name of each table, and the operations that functions use on it."
+  type        = map(string)
+  description = "Name of each table whose throttling raises an alarm."
 }
 
 variable "websocket_api" {

@@ -69,12 +69,6 @@ data "aws_iam_policy_document" "runtime" {
     resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
   }
 
-  statement {
-    sid       = "DecryptEnvironment"
-    actions   = ["kms:Decrypt"]
-    resources = [var.shared.keys.environment]
-  }
-
   dynamic "statement" {
     for_each = local.in_vpc ? [true] : []
 

@@ -26,13 +26,14 @@ variable "shared" {
     # variables.
     environment           = map(string)
     environment_overrides = map(string)
+    # The processors for which the package was built: arm64 or x86_64.
+    architecture = string
     # ARN of the KMS key for each purpose.
     keys = object({
-      environment = string
-      logs        = string
-      messaging   = string
-      outputs     = optional(string)
-      storage     = string
+      logs      = string
+      messaging = string
+      outputs   = optional(string)
+      storage   = string
     })
     log_retention_days = number
     package_path       = string

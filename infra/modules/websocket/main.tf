@@ -6,6 +6,10 @@ locals {
     disconnect = { key = "$disconnect", authorized = false, answers = false }
     message    = { key = "$default", authorized = false, answers = true }
   }
+
+  # API Gateway closes a connection after ten minutes without a message. A browser runs the timers of
+  # a hidden tab once a minute, so a keepalive can be a minute late.
+  keepalive_ms = 510000
 }
 
 resource "aws_apigatewayv2_api" "this" {
@@ -57,6 +61,24 @@ resource "aws_apigatewayv2_route_response" "this" {
   route_response_key = "$default"
 }
 
+# Answers keepalives itself, without a function. There is no route response, so the client receives
+# nothing. Without the template, a mock integration fails, and the client would receive an error.
+resource "aws_apigatewayv2_integration" "keepalive" {
+  api_id                        = aws_apigatewayv2_api.this.id
+  integration_type              = "MOCK"
+  passthrough_behavior          = "WHEN_NO_MATCH"
+  request_templates             = { "200" = jsonencode({ statusCode = 200 }) }
+  template_selection_expression = "200"
+}
+
+resource "aws_apigatewayv2_route" "keepalive" {
+  #checkov:skip=CKV_AWS_309:Only $connect can have an authorizer; its decision applies to the whole connection
+  api_id             = aws_apigatewayv2_api.this.id
+  authorization_type = "NONE"
+  route_key          = "keepalive"
+  target             = "integrations/${aws_apigatewayv2_integration.keepalive.id}"
+}
+
 resource "aws_apigatewayv2_deployment" "this" {
   api_id      = aws_apigatewayv2_api.this.id
   description = "Replaced when a route, an integration or the authorizer changes"
@@ -85,6 +107,15 @@ resource "aws_apigatewayv2_deployment" "this" {
         route.target,
       ]],
       [for route_response in aws_apigatewayv2_route_response.this : route_response.route_response_key],
+      [
+        aws_apigatewayv2_integration.keepalive.integration_type,
+        aws_apigatewayv2_integration.keepalive.passthrough_behavior,
+        aws_apigatewayv2_integration.keepalive.request_templates,
+        aws_apigatewayv2_integration.keepalive.template_selection_expression,
+        aws_apigatewayv2_route.keepalive.authorization_type,
+        aws_apigatewayv2_route.keepalive.route_key,
+        aws_apigatewayv2_route.keepalive.target,
+      ],
     ]))
   }
 
@@ -98,21 +129,17 @@ resource "aws_apigatewayv2_stage" "this" {
   name          = var.stage
   deployment_id = aws_apigatewayv2_deployment.this.id
 
-  # No query strings and no headers: they may contain tokens.
+  # No query strings and no headers: they may contain tokens. Each byte is billed for every frame.
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access.arn
     format = jsonencode({
-      requestId          = "$context.requestId"
-      requestTime        = "$context.requestTime"
-      connectionId       = "$context.connectionId"
-      eventType          = "$context.eventType"
-      routeKey           = "$context.routeKey"
-      status             = "$context.status"
-      authorizerError    = "$context.authorizer.error"
-      integrationError   = "$context.integrationErrorMessage"
-      integrationLatency = "$context.integrationLatency"
-      integrationStatus  = "$context.integrationStatus"
-      sourceIp           = "$context.identity.sourceIp"
+      connection = "$context.connectionId"
+      error      = "$context.integrationErrorMessage"
+      id         = "$context.requestId"
+      ip         = "$context.identity.sourceIp"
+      refused    = "$context.authorizer.error"
+      route      = "$context.routeKey"
+      status     = "$context.status"
     })
   }
 

@@ -18,6 +18,12 @@ output "execution_arn" {
   value       = aws_apigatewayv2_api.this.execution_arn
 }
 
+output "keepalive_ms" {
+  description = "The most milliseconds between two messages of a client: the interval of its keepalives."
+  value       = local.keepalive_ms
+  depends_on  = [aws_apigatewayv2_route.keepalive]
+}
+
 output "stage_name" {
   description = "Name of the deployed stage."
   value       = aws_apigatewayv2_stage.this.name

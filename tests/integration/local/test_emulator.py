@@ -102,17 +102,33 @@ def _make_api(aws: Emulator) -> Api:
         IdentitySource=[],
     )
     custom = {"AuthorizationType": "CUSTOM", "AuthorizerId": authorizer["AuthorizerId"]}
-    for route, name, more in [("$connect", "connect", custom), ("$default", "echo", {})]:
+    answering = {"RouteResponseSelectionExpression": "$default"}
+    for route, name, more in [("$connect", "connect", custom), ("$default", "echo", answering)]:
         uri = _make_function(aws, role, name)
-        integration = gateway.create_integration(
-            ApiId=identifier, IntegrationType="AWS_PROXY", IntegrationUri=uri
-        )
-        target = f"integrations/{integration['IntegrationId']}"
-        gateway.create_route(ApiId=identifier, RouteKey=route, Target=target, **more)
+        proxy = {"IntegrationType": "AWS_PROXY", "IntegrationUri": uri}
+        _make_route(gateway, identifier, route, proxy, **more)
+        if route == "$default":
+            _make_route(gateway, identifier, "one-way", proxy)
+    template = {"200": '{"statusCode": 200}'}
+    mock = {"IntegrationType": "MOCK", "TemplateSelectionExpression": "200"}
+    _make_route(gateway, identifier, "keepalive", {**mock, "RequestTemplates": template})
+    _make_route(gateway, identifier, "incomplete", mock)
     gateway.create_stage(ApiId=identifier, StageName="s", AutoDeploy=True)
     _make_function(aws, role, "consume")
     _make_function(aws, role, "copy")
     return Api(aws, f"{aws.url}/_aws/execute-api/{identifier}/s", role)
+
+
+def _make_route(
+    gateway: Any, api: str, key: str, integration: dict[str, Any], **options: Any
+) -> None:
+    """Create a route with its integration, and with a route response if it has an expression."""
+    made = gateway.create_integration(ApiId=api, **integration)
+    target = f"integrations/{made['IntegrationId']}"
+    route = gateway.create_route(ApiId=api, RouteKey=key, Target=target, **options)
+    if "RouteResponseSelectionExpression" in options:
+        names = {"ApiId": api, "RouteId": route["RouteId"]}
+        gateway.create_route_response(**names, RouteResponseKey="$default")
 
 
 def _make_role(aws: Emulator) -> str:
@@ -233,6 +249,44 @@ def test_an_idle_connection_is_closed(api: Api) -> None:
         began = time.monotonic()
         assert closing_code(page) == 1001
         assert time.monotonic() - began >= _IDLE - 0.2
+
+
+@pytest.mark.parametrize("action", ["keepalive", "one-way"])
+def test_a_route_without_a_route_response_is_not_answered(api: Api, action: str) -> None:
+    with opened(api) as page:
+        page.send("who am I")
+        connection = page.recv(timeout=10)
+        page.send(json.dumps({"action": action}))
+        page.send("who am I")
+        assert page.recv(timeout=10) == connection
+        with pytest.raises(TimeoutError):
+            page.recv(timeout=0.1)
+
+
+def test_a_mock_integration_without_a_template_fails(api: Api) -> None:
+    with opened(api) as page:
+        page.send('{"action": "incomplete"}')
+        answer = json.loads(page.recv(timeout=10))
+        assert answer["message"] == "Internal server error"
+        assert set(answer) == {"message", "connectionId", "requestId"}
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_a_message_of_either_side_keeps_an_idle_connection_open(api: Api, side: str) -> None:
+    with opened(api) as page:
+        page.send("who am I")
+        connection = page.recv(timeout=10)
+        gateway = api.emulator.client("apigatewaymanagementapi", api.url)
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                page.recv(timeout=0.7 * _IDLE)
+            if side == "client":
+                page.send('{"action": "keepalive"}')
+            else:
+                gateway.post_to_connection(ConnectionId=connection, Data=b"event")
+                assert page.recv(timeout=10) == "event"
+        page.send("who am I")
+        assert page.recv(timeout=10) == connection
 
 
 def test_a_busy_connection_is_closed_after_its_lifetime(api: Api) -> None:

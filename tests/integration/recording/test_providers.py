@@ -210,11 +210,11 @@ def test_a_result_with_heralds_id_is_matched_by_it(world: World) -> None:
 def test_a_result_without_a_row_is_deleted_after_a_day(world: World) -> None:
     world.send(account_level(signed("leonardo", json.dumps(LEONARDO).encode())))
     deadline = time.monotonic() + 30
-    assert relay.purge(world.database, 7, deadline=deadline) == 0
+    assert relay.purge(world.database, 7, print, deadline=deadline) == 0
     world.admin.execute(
         "UPDATE herald.unmatched_reports SET received_at = now() - interval '25 hours'"
     )
-    assert relay.purge(world.database, 7, deadline=deadline) == 1
+    assert relay.purge(world.database, 7, print, deadline=deadline) == 1
 
 
 def test_progress_without_a_row_is_not_kept(world: World) -> None:

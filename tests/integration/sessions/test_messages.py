@@ -9,10 +9,11 @@ from typing import Any
 import jwt
 import pytest
 
+from chalicelib.aws.service import Service
 from chalicelib.recording import generation_events
 from chalicelib.runtime import Runtime
 from chalicelib.store.connections import NEVER, Connections
-from chalicelib.store.inbox import REPLAY_LIMIT
+from chalicelib.store.inbox import REPLAY_LIMIT, Inbox
 from tests.builders import (
     EPOCH,
     Context,
@@ -143,9 +144,65 @@ def test_hello_on_an_empty_stream_is_welcomed_without_an_epoch(say: Any) -> None
     assert 880_000 < welcome["token_ms"] <= 900_000
 
 
-def test_hello_stores_the_connection_if_connect_could_not(dynamodb: Any, say: Any) -> None:
-    say(hello())
+def test_the_welcome_has_the_interval_of_keepalives_only_if_the_api_accepts_them(
+    runtime: Runtime, environment: dict[str, str]
+) -> None:
+    [with_route] = answers(runtime, hello())
+    assert with_route["keepalive_ms"] == 510_000
+    other = Runtime({**environment, "HERALD_KEEPALIVE_MS": "0"})
+    [without_route] = answers(other, hello())
+    other.close()
+    assert "keepalive_ms" not in without_route
+
+
+def answers(runtime: Runtime, frame: Any) -> list[Any]:
+    answer = runtime.message.handle(websocket(frame))
+    return [json.loads(answer["body"])] if "body" in answer else []
+
+
+def test_a_keepalive_that_reaches_the_function_is_not_answered(
+    operations: list[str], runtime: Runtime
+) -> None:
+    assert answers(runtime, {"action": "keepalive"}) == []
+    assert operations == []
+
+
+@pytest.fixture
+def operations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The requests to DynamoDB, by operation."""
+    made: list[str] = []
+    call_all = Service.call_all
+
+    def counted(service: Service, *calls: Any, **options: Any) -> Any:
+        made.extend(operation for operation, _ in calls)
+        return call_all(service, *calls, **options)
+
+    monkeypatch.setattr(Service, "call_all", counted)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("frame", "queries"), [(hello(), 2), ({"action": "history", "since": 0}, 1)]
+)
+def test_a_connection_that_is_stored_is_not_written_again(
+    runtime: Runtime, operations: list[str], frame: Any, queries: int
+) -> None:
+    runtime.connect.handle(websocket())
+    assert operations == ["UpdateItem"]
+    runtime.message.handle(websocket(frame))
+    assert sorted(operations[1:]) == ["GetItem", *["Query"] * queries]
+
+
+def test_hello_stores_a_connection_that_was_forgotten(
+    dynamodb: Any, runtime: Runtime, operations: list[str]
+) -> None:
+    """`deliver` forgets a connection if API Gateway wrongly answers 410."""
+    runtime.connect.handle(websocket())
+    dynamodb.delete_item(TableName="connections", Key={"user_id": {"S": "alice"}})
+    runtime.message.handle(websocket(hello()))
     assert open_connections(dynamodb) == {"c1="}
+    written = operations.index("UpdateItem", 1)
+    assert operations[written:] == ["UpdateItem", "Query", "Query"], "the head is read afterwards"
 
 
 def test_hello_without_resume_replays_nothing(say: Any, deliver_events: Deliver) -> None:
@@ -171,8 +228,8 @@ def test_hello_at_the_head_recovers_with_nothing_to_replay(
     say: Any, deliver_events: Deliver
 ) -> None:
     deliver_events(1, 2)
-    [welcome, caught_up] = say(hello(2))
-    assert (welcome["recovered"], welcome["replaying"], caught_up["offset"]) == (True, 0, 2)
+    [welcome] = say(hello(2))
+    assert (welcome["recovered"], welcome["replaying"]) == (True, 0)
 
 
 def test_resume_from_zero_without_an_epoch_replays_every_retained_event(
@@ -185,8 +242,8 @@ def test_resume_from_zero_without_an_epoch_replays_every_retained_event(
 
 
 def test_resume_from_zero_on_an_empty_stream_recovers(say: Any) -> None:
-    [welcome, caught_up] = say(hello(0, None))
-    assert (welcome["recovered"], caught_up["offset"]) == (True, 0)
+    [welcome] = say(hello(0, None))
+    assert (welcome["recovered"], welcome["replaying"]) == (True, 0)
 
 
 def test_a_hole_in_the_retained_events_is_not_a_gap(say: Any, deliver_events: Deliver) -> None:
@@ -255,6 +312,27 @@ def test_the_head_still_reveals_the_loss_when_every_event_has_expired(
     gap = gap_of(say(hello(1, old)))
     assert (gap["reason"], gap["earliest"], gap["head"]) == ("expired", 3, 2)
     assert say(hello(2, old))[0]["recovered"], "no event was missed"
+
+
+def test_a_kept_head_outlives_its_event(
+    dynamodb: Any, say: Any, deliver_events: Deliver, stored: Inbox
+) -> None:
+    old = epoch(age_seconds=30 * 86_400)
+    deliver_events(1, 2, of_epoch=old)
+    stored.keep_heads([("alice", old, 2)])
+    assert replayed(say(hello(1, old))) == [2]
+    for offset in (1, 2):
+        key = {"user_id": {"S": "alice"}, "position": {"S": f"{old}/{offset:016d}"}}
+        dynamodb.delete_item(TableName="inbox", Key=key)
+    gap = gap_of(say(hello(1, old)))
+    assert (gap["reason"], gap["earliest"], gap["head"]) == ("expired", 3, 2)
+    assert say(hello(2, old))[0]["recovered"], "no event was missed"
+    deliver_events(3, of_epoch=old)
+    assert replayed(say(hello(2, old))) == [3]
+
+
+def test_without_a_head_a_cursor_gets_a_gap(say: Any) -> None:
+    assert gap_of(say(hello(2)))["reason"] == "epoch_changed"
 
 
 def test_a_replay_up_to_the_limit_is_served_and_a_longer_one_is_a_gap(

@@ -29,7 +29,7 @@ from benchmarks.capacity import (
 )
 from benchmarks.delivery_model import NEVER, Bucket, Path, Simulation, percentile, poisson
 from benchmarks.reconnects import storm
-from cli.cost.report import markdown
+from cli.cost.report import markdown, memory_table
 
 ROOT = File(__file__).parents[3]
 
@@ -214,7 +214,7 @@ def test_clients_are_not_back_sooner_than_the_quota_allows() -> None:
 
 
 def test_throttled_pings_keep_clients_from_coming_back() -> None:
-    load = Workload(1_000_000)
+    load = Workload(2_000_000)
     result = storm(load, Settings())
     assert load.pings > Settings().websocket_rate_limit
     assert result.seconds_until(0.95) is None
@@ -257,6 +257,7 @@ def test_the_delays_match_the_client() -> None:
         ("PING_AGAIN_MS", reconnects.PING_AGAIN),
     ):
         assert f"{name} = {seconds * 1000:_.0f};" in text
+    text = (ROOT / "clients" / "js" / "keepalive.js").read_text()
     assert "PING_TRIES = 2;" in text
 
 
@@ -285,7 +286,9 @@ def test_nothing_is_raised_without_need() -> None:
 def test_a_burst_has_the_stated_rates() -> None:
     rates = burst(Workload(3600, events_per_hour=2, burst=4, reloads_per_hour=0))
     assert rates.events == 8
-    assert rates.pings == pytest.approx(3600 / 270)
+    mean = 510 * 0.95  # seconds between keepalives
+    assert rates.keepalives == pytest.approx(3600 / mean)
+    assert rates.pings == pytest.approx(3600 / mean / 2)
     assert rates.connects == pytest.approx(3600 / 6270)
 
 
@@ -324,6 +327,7 @@ def test_the_other_documented_tables_match_the_simulation() -> None:
     assert table("raise") == simulation.raise_table(simulation.SIZES).splitlines()
     assert table("storms") == simulation.storm_table(simulation.SIZES).splitlines()
     assert table("cost") == markdown(simulation.SIZES).splitlines()
+    assert table("memory") == memory_table().splitlines()
 
 
 def test_the_capacity_of_an_account_is_documented() -> None:

@@ -5,19 +5,22 @@ Terraform.
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
-from chalicelib.protocol import server_frames
 from cli.cost import report
-from cli.cost.bill import bill, summary, volumes
-from cli.cost.inputs import DURATIONS, MEMORY, InputError, Inputs
+from cli.cost.bill import bill, summary
+from cli.cost.inputs import DURATIONS, FULL_CORE_MB, MEMORY, WORK, InputError, Inputs, durations
 from cli.cost.peers import peers
 from cli.cost.prices import ABLY, PRICES, PUSHER, fitting
+from cli.cost.quantities import KEEPALIVE
+from cli.cost.volumes import volumes
 from tests.command_line import herald
 
 ROOT = Path(__file__).parents[3]
@@ -40,10 +43,75 @@ def test_ten_thousand_open_connections_cost_what_the_price_list_says() -> None:
     assert amount(given, "connection-minutes") == pytest.approx(108.0)
 
 
-def test_a_ping_is_two_messages() -> None:
-    given = Inputs(users=1000, hours=1)
-    hourly = 3_600_000 / server_frames.PING_MS
-    assert amount(given, "pings and pongs") == pytest.approx(1000 * 30 * hourly * 2 / 1e6)
+def test_a_silent_connection_sends_a_keepalive_and_a_ping_by_turns() -> None:
+    given = Inputs(users=1000, hours=24, notifications=0, reconnects=0, token_minutes=1e6)
+    counts = volumes(given)
+    turns = counts.minutes / KEEPALIVE.ping_minutes
+    assert counts.connects < 0.2 * turns  # each begins a new silence
+    assert counts.keepalives == pytest.approx(turns, rel=0.1)
+    assert counts.pings == pytest.approx(turns, rel=0.1)
+    assert amount(given, "keepalives") == pytest.approx(counts.keepalives / 1e6)
+    assert amount(given, "pings and pongs") == pytest.approx(2 * counts.pings / 1e6)
+
+
+def test_every_event_postpones_the_keepalive_and_the_ping() -> None:
+    rng = Random(1)
+    given = Inputs(users=1, hours=24, notifications=7200, online=1, reconnects=0, token_minutes=1e6)
+    counts, at, keepalives, pings = volumes(given), 0.0, 0, 0
+    rate = (counts.posts + counts.connects) / counts.minutes
+    while at < 100 * counts.minutes:
+        pause = rng.expovariate(rate)
+        turns, left = divmod(pause, KEEPALIVE.ping_minutes)
+        pings += int(turns)
+        keepalives += int(turns) + (left > KEEPALIVE.minutes)
+        at += pause
+    assert counts.keepalives == pytest.approx(keepalives / 100, rel=0.02)
+    assert counts.pings == pytest.approx(pings / 100, rel=0.02)
+
+
+def test_a_reconnect_makes_the_connection_young_again() -> None:
+    rng = Random(1)
+    given = Inputs(users=1, hours=24, reconnects=1, token_minutes=60)
+    ages = [min(rng.expovariate(1 / 60), 0.95 * 110) for _ in range(100_000)]
+    counts = volumes(given)
+    assert counts.connects == pytest.approx(counts.minutes * len(ages) / sum(ages), rel=0.01)
+    renewed = sum(age > 57 for age in ages) / len(ages)
+    assert counts.auths == pytest.approx(renewed * counts.connects, rel=0.01)
+
+
+def test_a_short_token_is_renewed_as_often_as_its_connection_needs_it() -> None:
+    counts = volumes(Inputs(reconnects=0, token_minutes=15))
+    # at 12, 24, …, 96 minutes: the token of the last renewal outlives the connection
+    assert counts.auths == pytest.approx(8 * counts.connects)
+
+
+def test_a_token_that_outlives_its_connection_is_not_renewed() -> None:
+    assert volumes(Inputs(token_minutes=24 * 60)).auths == 0
+
+
+def test_the_head_of_a_stream_is_written_only_if_the_stream_becomes_silent() -> None:
+    busy, rare = volumes(Inputs(notifications=100)), volumes(Inputs(notifications=2))
+    assert busy.marks < 1
+    assert rare.marks == pytest.approx(rare.notifications * math.exp(-2 / 30 * 7))
+
+
+def test_a_call_waits_and_gets_its_share_of_a_core() -> None:
+    whole = {name: float(FULL_CORE_MB) for name in MEMORY}
+    for name, work in WORK.items():
+        assert durations(whole)[name] == pytest.approx(work.cpu + work.waits)
+        half = durations(dict.fromkeys(MEMORY, FULL_CORE_MB / 2))[name]
+        assert half == pytest.approx(2 * work.cpu + work.waits)
+
+
+def test_a_function_url_saves_the_requests_and_the_access_log() -> None:
+    gateway, url = summary(Inputs()), summary(Inputs(function_url=True))
+    saved = gateway.per_million_notifications - url.per_million_notifications
+    assert 1.0 < saved < 1.2
+
+
+def test_arm_is_billed_at_its_own_price() -> None:
+    arm, x86 = (summary(Inputs(architecture=name)).total for name in ("arm64", "x86_64"))
+    assert arm < x86
 
 
 def test_a_million_notifications_line_by_line() -> None:
@@ -54,8 +122,9 @@ def test_a_million_notifications_line_by_line() -> None:
     assert amount(given, "receives and deletes by batch") == pytest.approx(0.80)
     assert amount(given, "events into the inbox") == pytest.approx(0.625)
     assert amount(given, "events posted") == pytest.approx(1.00)
-    seconds = 1e6 * DURATIONS["deliver"] / 1000
-    assert amount(given, "deliver: time") == pytest.approx(seconds * 1769 / 1024 * 16.6667e-6)
+    seconds = 1e6 * math.ceil(DURATIONS["deliver"]) / 1000
+    gigabytes = MEMORY["deliver"] / 1024
+    assert amount(given, "deliver: time") == pytest.approx(seconds * gigabytes * 13.3334e-6)
 
 
 def test_traces_are_billed_when_they_are_sent() -> None:
@@ -156,17 +225,35 @@ def test_the_smallest_sufficient_plan_is_chosen() -> None:
 def test_options_reach_the_bill() -> None:
     usual = printed()
     assert usual["inputs"]["users"] == Inputs().users
-    changed = printed("--users", "2e4", "--memory", "deliver=3538", "--price", "sns-publish=1.5")
+    usual_ms = DURATIONS["deliver"]
+    options = ("--memory", "deliver=1024", "--duration", f"deliver={usual_ms}")
+    changed = printed("--users", "2e4", *options, "--price", "sns-publish=1.5")
     assert changed["inputs"]["users"] == 2e4
 
     def line(what: str, month: Any) -> Any:
         return next(line for line in month["lines"] if line["what"] == what)
 
     assert line("deliver: time", changed)["quantity"] == pytest.approx(
-        4 * line("deliver: time", usual)["quantity"]
+        2 * 1024 / MEMORY["deliver"] * line("deliver: time", usual)["quantity"]
     )
     assert line("publishes", changed)["amount"] == pytest.approx(
         6 * line("publishes", usual)["amount"]
+    )
+
+
+def test_more_memory_shortens_a_call() -> None:
+    more = printed("--memory", "deliver=1769")["inputs"]["durations"]["deliver"]
+    assert more == pytest.approx(WORK["deliver"].milliseconds(1769))
+    assert more < DURATIONS["deliver"]
+
+
+def test_the_variants_reach_the_bill() -> None:
+    variants = printed("--function-url", "--lean", "--architecture", "x86_64")
+    services = {line["service"] for line in variants["lines"]}
+    assert "HTTP API" not in services
+    assert (
+        variants["summary"]
+        == summary(Inputs(function_url=True, lean=True, architecture="x86_64"))._asdict()
     )
 
 

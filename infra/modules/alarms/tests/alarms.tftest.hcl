@@ -22,14 +22,11 @@ variables {
     subscription_dead_letter = "generation-complete-subscription-dlq"
   }
   functions = {
-    authorize = { name = "herald-test-authorize", timeout = 10 }
-    deliver   = { name = "herald-test-deliver", timeout = 20 }
-    relay     = { name = "herald-test-relay", timeout = 50 }
+    authorize = "herald-test-authorize"
+    deliver   = "herald-test-deliver"
+    relay     = "herald-test-relay"
   }
-  deliver_maximum_concurrency = 10
-  tables = {
-    inbox = { name = "herald-test-inbox", operations = ["PutItem", "Query"] }
-  }
+  tables        = { inbox = "herald-test-inbox" }
   callback_api  = { id = "callbackapi", stage = "$default" }
   websocket_api = { id = "websocketapi", stage = "test" }
 }
@@ -51,18 +48,13 @@ run "alarms" {
       "AWS/ApiGateway ExecutionError"                     = "ApiId Stage"
       "AWS/ApiGateway IntegrationLatency"                 = "ApiId Stage"
       "AWS/ApiGateway Latency"                            = "ApiId Stage"
-      "AWS/Lambda ConcurrentExecutions"                   = "FunctionName"
-      "AWS/Lambda Duration"                               = "FunctionName"
       "AWS/Lambda Errors"                                 = "FunctionName"
       "AWS/Lambda Invocations"                            = "FunctionName"
-      "AWS/Lambda Throttles"                              = "FunctionName"
       "AWS/SNS NumberOfNotificationsFailed"               = "TopicName"
       "AWS/SNS NumberOfNotificationsFailedToRedriveToDlq" = "TopicName"
-      "AWS/SNS NumberOfNotificationsRedrivenToDlq"        = "TopicName"
       "AWS/SQS ApproximateAgeOfOldestMessage"             = "QueueName"
       "AWS/SQS ApproximateNumberOfMessagesVisible"        = "QueueName"
       "Herald CallbacksRejected"                          = "Stage"
-      "Herald ConnectionsRefused"                         = "Stage"
       "Herald DatabaseFailures"                           = "Stage"
       "Herald DeliveryLatencyMs"                          = "Stage"
       "Herald Gaps"                                       = "Stage"
@@ -85,8 +77,6 @@ run "alarms" {
         ]) : "${metric.namespace} ${metric.metric_name}" => join(" ", keys(metric.dimensions))...
       } : metric => join(", ", distinct(dimensions))
       } == {
-      "AWS/DynamoDB ReadThrottleEvents"  = "TableName"
-      "AWS/DynamoDB SystemErrors"        = "Operation TableName"
       "AWS/DynamoDB WriteThrottleEvents" = "TableName"
       "AWS/Lambda Errors"                = "FunctionName"
       "AWS/Lambda Invocations"           = "FunctionName"
@@ -141,16 +131,6 @@ run "alarms" {
   }
 
   assert {
-    condition     = aws_cloudwatch_metric_alarm.metric["function-duration/deliver"].threshold == 0.8 * 20 * 1000
-    error_message = "The alarm on durations must be raised at 80 % of the timeout, in milliseconds."
-  }
-
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.metric["deliver-saturated"].threshold == 10
-    error_message = "The alarm must be raised at the maximum concurrency."
-  }
-
-  assert {
     condition     = !contains(keys(aws_cloudwatch_metric_alarm.metric), "function-errors/authorize")
     error_message = "authorize refuses connections by raising errors: a single error must not raise an alarm."
   }
@@ -178,7 +158,7 @@ run "alarms" {
   assert {
     condition = length(setsubtract(
       ["Herald", "AWS/SQS", "AWS/ApiGateway", "AWS/Lambda"],
-      flatten([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : [for metric in widget.properties.metrics : metric[0]]]),
+      flatten([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : [for metric in widget.properties.metrics : metric[0]]]),
     )) == 0
     error_message = "The dashboard must show the events, the queues, the APIs and the functions."
   }
@@ -203,5 +183,31 @@ run "no_alarms_for_outputs_that_are_not_kept" {
   assert {
     condition     = !strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "null")
     error_message = "The dashboard must not name a queue that does not exist."
+  }
+}
+
+run "lean" {
+  command = plan
+
+  variables {
+    lean = true
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_dashboard.this) == 0
+    error_message = "A lean stage must have no dashboard."
+  }
+
+  assert {
+    condition = length(setsubtract(
+      ["authorize-errors", "dead-letters", "delivery-latency", "function-errors/relay", "inbox-failures", "notifications-lost", "outbox-age", "queue-age", "relay-stopped"],
+      concat(keys(aws_cloudwatch_metric_alarm.metric), keys(aws_cloudwatch_metric_alarm.expression)),
+    )) == 0
+    error_message = "A lean stage must have the alarms for lost or late events and for failing functions."
+  }
+
+  assert {
+    condition     = length(output.alarm_names) == length(aws_cloudwatch_metric_alarm.metric) + length(aws_cloudwatch_metric_alarm.expression)
+    error_message = "The output must name the alarms that exist."
   }
 }

@@ -17,11 +17,11 @@ variables {
     name_prefix           = "herald-test"
     environment           = { HERALD_STAGE = "test", HERALD_LOG_LEVEL = "INFO" }
     environment_overrides = { AWS_ENDPOINT_URL_SNS = "https://sns.example.com", HERALD_LOG_LEVEL = "DEBUG" }
+    architecture          = "arm64"
     keys = {
-      environment = "arn:aws:kms:eu-central-1:123456789012:key/environment"
-      logs        = "arn:aws:kms:eu-central-1:123456789012:key/logs"
-      messaging   = "arn:aws:kms:eu-central-1:123456789012:key/messaging"
-      storage     = "arn:aws:kms:eu-central-1:123456789012:key/storage"
+      logs      = "arn:aws:kms:eu-central-1:123456789012:key/logs"
+      messaging = "arn:aws:kms:eu-central-1:123456789012:key/messaging"
+      storage   = "arn:aws:kms:eu-central-1:123456789012:key/storage"
     }
     log_retention_days = 30
     package_path       = "main.tf" # only hashed here
@@ -76,14 +76,8 @@ run "what_running_takes" {
         Action   = ["logs:PutLogEvents", "logs:CreateLogStream"]
         Resource = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/herald-test-deliver:*"
       },
-      {
-        Sid      = "DecryptEnvironment"
-        Effect   = "Allow"
-        Action   = "kms:Decrypt"
-        Resource = "arn:aws:kms:eu-central-1:123456789012:key/environment"
-      },
     ]
-    error_message = "To run, a function must have permissions for its own log group and the environment key, and no others."
+    error_message = "To run, a function must have permissions for its own log group, and no others."
   }
 
   assert {
@@ -111,8 +105,22 @@ run "what_running_takes" {
   }
 
   assert {
-    condition     = aws_lambda_function.this.kms_key_arn == var.shared.keys.environment && aws_cloudwatch_log_group.this.kms_key_id == var.shared.keys.logs
-    error_message = "Environment and logs must be encrypted with their keys."
+    condition     = aws_cloudwatch_log_group.this.kms_key_id == var.shared.keys.logs
+    error_message = "The log must be encrypted with its key."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.architectures == tolist(["arm64"])
+    error_message = "The function must run on the processors for which the package was built."
+  }
+
+  assert {
+    condition = alltrue([
+      aws_lambda_function.this.logging_config[0].log_format == "JSON",
+      aws_lambda_function.this.logging_config[0].system_log_level == "WARN",
+      aws_lambda_function.this.logging_config[0].application_log_level == "DEBUG",
+    ])
+    error_message = "Lambda must not write its own lines about every call, and must not drop the function's lines."
   }
 
   assert {
@@ -211,7 +219,7 @@ run "with_everything" {
 
   assert {
     condition = {
-      for statement in slice(jsondecode(aws_iam_role_policy.runtime.policy).Statement, 2, 5) :
+      for statement in slice(jsondecode(aws_iam_role_policy.runtime.policy).Statement, 1, 4) :
       statement.Sid => join(" ", [statement.Effect, statement.Resource, try(statement.Condition.Null["lambda:SourceFunctionArn"], "")])
       } == {
       AttachToVpc   = "Allow * "
@@ -222,12 +230,12 @@ run "with_everything" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role_policy.runtime.policy).Statement[4].Action == ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+    condition     = jsondecode(aws_iam_role_policy.runtime.policy).Statement[3].Action == ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
     error_message = "Tracing needs the two X-Ray actions."
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role_policy.runtime.policy).Statement[2].Action == jsondecode(aws_iam_role_policy.runtime.policy).Statement[3].Action
+    condition     = jsondecode(aws_iam_role_policy.runtime.policy).Statement[1].Action == jsondecode(aws_iam_role_policy.runtime.policy).Statement[2].Action
     error_message = "The code must be denied every action that the Lambda service may use in the VPC."
   }
 }

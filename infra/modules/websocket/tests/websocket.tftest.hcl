@@ -45,6 +45,15 @@ override_resource {
 }
 
 override_resource {
+  target = aws_apigatewayv2_integration.keepalive
+  values = { id = "mock" }
+}
+
+override_resource {
+  target = aws_apigatewayv2_route.keepalive
+}
+
+override_resource {
   target = aws_apigatewayv2_route_response.this
 }
 
@@ -88,6 +97,32 @@ run "first_deployment" {
   assert {
     condition     = [for response in aws_apigatewayv2_route_response.this : response.route_response_key] == ["$default"]
     error_message = "Without a route response, the client does not receive the return value of message."
+  }
+
+  assert {
+    condition = (
+      aws_apigatewayv2_route.keepalive.route_key == "keepalive" && aws_apigatewayv2_route.keepalive.target == "integrations/mock" &&
+      aws_apigatewayv2_integration.keepalive.integration_type == "MOCK" && aws_apigatewayv2_integration.keepalive.integration_uri == null
+    )
+    error_message = "A keepalive must not invoke a function."
+  }
+
+  assert {
+    condition = (
+      aws_apigatewayv2_route.keepalive.route_response_selection_expression == null &&
+      !contains([for response in aws_apigatewayv2_route_response.this : response.route_id], aws_apigatewayv2_route.keepalive.id)
+    )
+    error_message = "A keepalive must not be answered: an answer is another message, and proves nothing."
+  }
+
+  assert {
+    condition     = try(jsondecode(aws_apigatewayv2_integration.keepalive.request_templates[aws_apigatewayv2_integration.keepalive.template_selection_expression]).statusCode, null) == 200
+    error_message = "Without a template that has a status code, a mock integration fails."
+  }
+
+  assert {
+    condition     = output.keepalive_ms + 60000 < 600000
+    error_message = "Keepalives must be less than ten minutes apart, even if a hidden tab's timer is a minute late."
   }
 
   assert {
