@@ -13,6 +13,9 @@ STACK := $(PYTHON) -m local
 # token.
 TOKEN_USER := $(if $(filter command,$(word 1,$(origin USER))),$(USER),demo)
 
+# FETCH_HOSTS=127.0.0.1:8081,…: further hosts from which the local stack may copy outputs.
+FROM := $(if $(FETCH_HOSTS),--fetch-hosts '$(FETCH_HOSTS)')
+
 # boto3 reads only AWS_DEFAULT_REGION. Terraform reads both names.
 ifdef AWS_REGION
 export AWS_DEFAULT_REGION := $(AWS_REGION)
@@ -26,10 +29,10 @@ help: ## Print this help
 ##@ Run Herald on this machine
 .PHONY: demo up down status token
 demo: setup ## Start the stack, send one generation through it, run until Ctrl-C (ONCE=1: exit after one)
-	@$(STACK) demo $(if $(filter-out 0,$(ONCE)),--once)
+	@$(STACK) demo $(if $(filter-out 0,$(ONCE)),--once) $(FROM)
 
-up: setup ## Start the stack in the background; writes its addresses to build/local/stack.env
-	@$(STACK) up
+up: setup ## Start the stack in the background; writes its addresses to build/local/stack.env (FETCH_HOSTS=…)
+	@$(STACK) up $(FROM)
 
 down: setup ## Stop the stack and delete its data
 	@$(STACK) down

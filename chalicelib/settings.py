@@ -32,6 +32,22 @@ class Recording(Common):
     database_schema: str
     topic_arn: str
     error_topic_arn: str
+    # of kept outputs; empty if outputs are not kept
+    outputs_table: str
+    outputs_secret_arn: str
+    outputs_url: str  # the address that all links begin with
+    output_retention_days: int
+    fetch_hosts: str  # only on the local stack: hosts with http and private addresses
+
+
+class Outputs(Common):
+    """The settings of functions that serve kept outputs."""
+
+    outputs_table: str
+    outputs_secret_arn: str
+    outputs_bucket: str
+    output_retention_days: int
+    fetch_hosts: str
 
 
 class Jwt(Common):
@@ -100,12 +116,26 @@ class Message(Jwt):
     management_endpoint: str
 
 
+class Keep(Outputs):
+    """Copies outputs."""
+
+    keep_queue_url: str
+    max_receive_count: int
+    output_max_megabytes: int
+
+
+class Link(Outputs):
+    """Answers the links of outputs."""
+
+
 FUNCTIONS: dict[str, type[Common]] = {  # by handler name
     "authorize": Authorize,
     "callback": Callback,
     "connect": Connect,
     "deliver": Deliver,
     "disconnect": Disconnect,
+    "keep": Keep,
+    "link": Link,
     "message": Message,
     "relay": Relay,
 }
@@ -113,11 +143,9 @@ FUNCTIONS: dict[str, type[Common]] = {  # by handler name
 S = TypeVar("S", bound=Common)
 
 _MAY_BE_EMPTY = {
-    "allowed_origins",
-    "jwt_jwks_url",
-    "jwt_secret_arn",
-    "log_level",
-    "log_sample_percent",
+    *("allowed_origins", "fetch_hosts", "jwt_jwks_url", "jwt_secret_arn"),
+    *("log_level", "log_sample_percent"),
+    *("outputs_secret_arn", "outputs_table", "outputs_url"),
 }
 
 

@@ -17,6 +17,7 @@ import shutil
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -30,7 +31,7 @@ from tooling.providers import keys
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from local.postgres import Postgres
@@ -43,7 +44,11 @@ COPIES = 4
 
 
 class Stack:
-    """A stack in `directory`; `settings` are passed to the emulator, `variables` to Terraform."""
+    """A stack in `directory`; `settings` are passed to the emulator, `variables` to Terraform.
+
+    `fetch_hosts` are hosts that outputs may be copied from, as `host:port` or `host:*`, besides the
+    studio. They may use http and have private addresses.
+    """
 
     def __init__(
         self,
@@ -51,10 +56,12 @@ class Stack:
         *,
         settings: Mapping[str, str] | None = None,
         variables: Mapping[str, Any] | None = None,
+        fetch_hosts: Sequence[str] = (),
     ) -> None:
         self.directory = directory.resolve()
         self._settings = settings or {}
-        self._variables = variables or {}
+        self._variables = dict(variables or {})
+        self._fetch_hosts = tuple(fetch_hosts)
         self._state_file = self.directory / "state.json"
         self._provider_keys = self.directory / "provider-keys.json"
 
@@ -189,7 +196,11 @@ class Stack:
 
     def _apply(self, state: State, archive: str) -> None:
         database, aws = state.servers()
+        # A stack of an earlier version, which is updated while it runs, has no such key.
+        key = state.secrets.setdefault("HERALD_OUTPUTS_KEY", secrets.token_urlsafe(48))
         origins = [studio_url(state.studio_port), f"http://localhost:{state.studio_port}"]
+        hosts = ",".join([urlsplit(studio_url(state.studio_port)).netloc, *self._fetch_hosts])
+        given = {"HERALD_FETCH_HOSTS": hosts, **self._variables.get("extra_environment", {})}
         infrastructure.apply(
             self.directory,
             aws,
@@ -199,13 +210,16 @@ class Stack:
                 "jwt_audience": AUDIENCE,
                 "allowed_origins": origins,
                 "deliver_maximum_concurrency": COPIES,
+                "keep_outputs": True,
                 **self._variables,
+                "extra_environment": given,
             },
             {
                 "database": database.dsn(),
                 "providers": self._providers_secret(),
                 "webhook": state.secrets["HERALD_WEBHOOK_SECRET"],
                 "jwt": state.secrets["HERALD_JWT_SECRET"],
+                "outputs": json.dumps({"keys": [key]}),
             },
         )
         state.applied = self._fingerprint(archive)
@@ -219,7 +233,7 @@ class Stack:
         return keys.secret({name: own for name, own in found.items() if name != "generations"})
 
     def _fingerprint(self, archive: str) -> str:
-        return f"{archive} {infrastructure.fingerprint()}"
+        return f"{archive} {infrastructure.fingerprint()} {','.join(self._fetch_hosts)}"
 
     def _environment(self, state: State) -> dict[str, str]:
         database, aws = state.servers()

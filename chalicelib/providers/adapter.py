@@ -44,6 +44,8 @@ class Adapter(NamedTuple):
         payloads.
     jwks_url
         Where the provider publishes the public keys of its signatures (RFC 7517).
+    output_hosts
+        The hosts of the provider's outputs, in the form of providers/hosts.py.
     """
 
     interpret: Interpret
@@ -51,6 +53,7 @@ class Adapter(NamedTuple):
     max_body_bytes: int = MAX_BODY_BYTES
     check: Check | None = None
     jwks_url: str | None = None
+    output_hosts: tuple[str, ...] = ()
 
     def is_configured(self, keys: Keys) -> bool:
         """Whether any delivery of this provider can be authentic."""

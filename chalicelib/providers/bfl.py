@@ -56,4 +56,5 @@ ADAPTER = Adapter(
             BodyHmac(header="x-bfl-signature", prefix="sha256=", per_generation=True)
         ),
     ),
+    output_hosts=("*.bfl.ai",),
 )

@@ -85,4 +85,5 @@ ADAPTER = Adapter(
         ),
     ),
     jwks_url="https://rest.fal.ai/.well-known/jwks.json",
+    output_hosts=("fal.media", "*.fal.media"),
 )

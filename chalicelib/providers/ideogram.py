@@ -49,4 +49,5 @@ ADAPTER = Adapter(
         ),
     ),
     jwks_url="https://api.ideogram.ai/v1/.well-known/jwks.json",
+    output_hosts=("ideogram.ai",),
 )

@@ -77,4 +77,4 @@ def _failure(message: str | None) -> Failure:
     return Failure(ErrorCode.MODERATED if moderated else ErrorCode.FAILED, message)
 
 
-ADAPTER = Adapter(interpret, (StandardWebhooks(), Capability()))
+ADAPTER = Adapter(interpret, (StandardWebhooks(), Capability()), output_hosts=("*.klingai.com",))

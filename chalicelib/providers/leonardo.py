@@ -44,4 +44,4 @@ def _outputs(generation: Mapping[str, object]) -> Iterator[Output]:
         )
 
 
-ADAPTER = Adapter(interpret, (Bearer(),))
+ADAPTER = Adapter(interpret, (Bearer(),), output_hosts=("cdn.leonardo.ai",))

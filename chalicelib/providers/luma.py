@@ -47,4 +47,4 @@ def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
     return [Report(state, provider_id, progress=progress, model=model)]
 
 
-ADAPTER = Adapter(interpret, (Capability(),))
+ADAPTER = Adapter(interpret, (Capability(),), output_hosts=("storage.cdn-luma.com",))

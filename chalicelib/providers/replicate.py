@@ -61,4 +61,6 @@ def _failure(state: State, error: object) -> Failure | None:
     return Failure(ErrorCode.MODERATED if moderated else ErrorCode.FAILED, message)
 
 
-ADAPTER = Adapter(interpret, (StandardWebhooks(),))
+ADAPTER = Adapter(
+    interpret, (StandardWebhooks(),), output_hosts=("replicate.delivery", "*.replicate.delivery")
+)

@@ -67,6 +67,7 @@ def handlers(
             "HERALD_ERROR_TOPIC_ARN": topic,
             "HERALD_INBOX_TABLE": "inbox",
             "HERALD_OUTBOX_RETENTION_DAYS": "7",
+            "HERALD_OUTPUT_RETENTION_DAYS": "30",
         }
     )
     app = importlib.import_module("app")
@@ -76,7 +77,10 @@ def handlers(
 
 
 def test_every_handler_is_called_with_an_event_of_its_own(handlers: ModuleType) -> None:
-    called = {"authorize", "callback", "connect", "deliver", "disconnect", "message", "relay"}
+    called = {
+        *("authorize", "callback", "connect", "deliver", "disconnect", "keep", "link", "message"),
+        "relay",
+    }
     assert called == set(settings.FUNCTIONS)
     assert all(callable(getattr(handlers, name)) for name in called)
 

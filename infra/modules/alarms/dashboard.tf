@@ -41,7 +41,7 @@ locals {
       title = "Queues"
       metrics = concat(
         [["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", var.queues.main, { stat = "Maximum", yAxis = "right" }]],
-        [for queue in values(var.queues) : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue, { stat = "Maximum" }]],
+        [for queue in values(var.queues) : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue, { stat = "Maximum" }] if queue != null],
       )
     },
     {
@@ -59,6 +59,13 @@ locals {
       title = "Replays, gaps and refusals"
       metrics = [
         for metric in ["Replayed", "Gaps", "ReplaysLimited", "ConnectionsRefused", "ConnectionsEvicted"] :
+        ["Herald", metric, "Stage", var.stage, { stat = "Sum" }]
+      ]
+    },
+    {
+      title = "Kept outputs"
+      metrics = [
+        for metric in ["OutputsKept", "OutputsPassedOn", "CopiesFailed", "OutputsNotKept", "LinksGone"] :
         ["Herald", metric, "Stage", var.stage, { stat = "Sum" }]
       ]
     },
