@@ -13,12 +13,14 @@ STACK := $(PYTHON) -m local
 # token.
 TOKEN_USER := $(if $(filter command,$(word 1,$(origin USER))),$(USER),demo)
 
+# FETCH_HOSTS=127.0.0.1:8081,…: further hosts from which the local stack may copy outputs.
+FROM := $(if $(FETCH_HOSTS),--fetch-hosts '$(FETCH_HOSTS)') $(if $(PROVIDER_APIS),--provider-apis '$(PROVIDER_APIS)')
+
 # boto3 reads only AWS_DEFAULT_REGION. Terraform reads both names.
 ifdef AWS_REGION
 export AWS_DEFAULT_REGION := $(AWS_REGION)
 endif
 
-STACK_OPTIONS = $(if $(PROVIDER_APIS),--provider-apis '$(PROVIDER_APIS)')
 
 .PHONY: help
 help: ## Print this help
@@ -28,10 +30,10 @@ help: ## Print this help
 ##@ Run Herald on this machine
 .PHONY: demo up down status token
 demo: setup ## Start the stack, send one generation through it, run until Ctrl-C (ONCE=1: exit after one)
-	@$(STACK) demo $(if $(filter-out 0,$(ONCE)),--once) $(STACK_OPTIONS)
+	@$(STACK) demo $(if $(filter-out 0,$(ONCE)),--once) $(FROM)
 
-up: setup ## Start the stack in the background; writes its addresses to build/local/stack.env (PROVIDER_APIS=apis.json: stand-ins of APIs)
-	@$(STACK) up $(STACK_OPTIONS)
+up: setup ## Start the stack in the background; writes its addresses to build/local/stack.env (FETCH_HOSTS=… PROVIDER_APIS=apis.json)
+	@$(STACK) up $(FROM)
 
 down: setup ## Stop the stack and delete its data
 	@$(STACK) down
@@ -45,7 +47,7 @@ token: setup ## Print a JWT for a user that the running stack accepts (USER=alic
 ##@ Check a change
 .PHONY: test lint format unit integration infra-test e2e browser rehearsal faults pr
 test: lint test-tools ## Linters, types, formats, and all tests except the rehearsal
-	@$(PYTEST) --ignore tests/rehearsal
+	@$(PYTHON) -m tests
 
 lint: setup ## Run ruff, mypy --strict, import-linter and terraform fmt
 	@.venv/bin/ruff check .

@@ -51,6 +51,18 @@ def deliver(event: Any) -> "SqsResponse":
     return runtime.deliver.handle(event.to_dict(), event.context)
 
 
+@app.on_sqs_message(queue_arn="${keep_queue_arn}", batch_size=1, name="keep")
+def keep(event: Any) -> "SqsResponse":
+    """Copy the outputs of finished generations into the bucket."""
+    return runtime.keep.handle(event.to_dict(), event.context)
+
+
+@app.lambda_function(name="link")
+def link(event: Any, context: Any) -> "HttpResponse":
+    """Answer the stable link of an output with a redirect."""
+    return runtime.link.handle(event)
+
+
 @app.lambda_function(name="authorize")
 def authorize(event: Any, context: Any) -> "Authorization":
     """Authorize the opening of a WebSocket connection."""

@@ -13,6 +13,7 @@ HeraldError
 ├── DatabaseError           a database transaction failed
 │   ├── DatabaseUnavailable every attempt failed, or time ran out; a later attempt may succeed
 │   └── DatabaseRejected    PostgreSQL rejected the data; the same data never succeeds
+├── CopyFailed              an output of a generation could not be copied
 ├── PublishFailed           every attempt to publish an event to SNS failed, or time ran out
 ├── LookupFailed            a provider's API did not say how a generation is
 └── ServiceError            a service called by the engine answered with an error
@@ -128,6 +129,24 @@ class LookupFailed(HeraldError):
     def is_silent(self) -> bool:
         """Whether there was no answer at all."""
         return self.status == 0 and not self._reason
+
+
+class CopyFailed(HeraldError):
+    """An output of a generation could not be copied.
+
+    `code` is a stable identifier of the reason. `permanent` is true if another attempt would fail
+    in the same way.
+    """
+
+    def __init__(self, code: str, detail: str, *, permanent: bool = False) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.permanent = permanent
+
+    @property
+    def in_progress(self) -> bool:
+        """Whether only the time of this attempt ran out; the next one goes on."""
+        return self.code == "out_of_time"
 
 
 class ServiceError(HeraldError):

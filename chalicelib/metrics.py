@@ -132,3 +132,23 @@ CONNECTIONS_REFUSED = _metric(
     "authorize connect",
     "connections refused because of the credential or origin",
 )
+OUTPUTS_PASSED_ON = _metric(
+    "OutputsPassedOn",
+    "callback relay",
+    "outputs that events name by the provider's own address, because its host is not on the"
+    " provider's list or the address could not be stored",
+)
+OUTPUTS_KEPT = _metric("OutputsKept", "keep", "outputs that were copied into the bucket")
+COPIES_FAILED = _metric(
+    "CopiesFailed", "keep", "outputs that could not be copied in one attempt; the log says why"
+)
+OUTPUTS_NOT_KEPT = _metric(
+    "OutputsNotKept",
+    "keep",
+    "outputs that could not be copied in all attempts; their event becomes a dead letter",
+)
+LINKS_GONE = _metric(
+    "LinksGone",
+    "link",
+    "links that were answered with 410: no copy, and the provider's has expired",
+)

@@ -32,6 +32,22 @@ class Recording(Common):
     database_schema: str
     topic_arn: str
     error_topic_arn: str
+    # of kept outputs; empty if outputs are not kept
+    outputs_table: str
+    outputs_secret_arn: str
+    outputs_url: str  # the address that all links begin with
+    output_retention_days: int
+    fetch_hosts: str  # only on the local stack: hosts with http and private addresses
+
+
+class Outputs(Common):
+    """The settings of functions that serve kept outputs."""
+
+    outputs_table: str
+    outputs_secret_arn: str
+    outputs_bucket: str
+    output_retention_days: int
+    fetch_hosts: str
 
 
 class Jwt(Common):
@@ -63,6 +79,8 @@ class Reconcile(Recording):
     """Looks generations up at their providers."""
 
     generation_deadline_seconds: int  # 0 for none
+    output_max_megabytes: int
+    outputs_bucket: str  # empty if outputs are not kept
     provider_apis: str  # JSON: other addresses of providers' APIs; empty for none
     providers_secret_arn: str
 
@@ -110,12 +128,26 @@ class Message(Jwt):
     reconcile_function: str
 
 
+class Keep(Outputs):
+    """Copies outputs."""
+
+    keep_queue_url: str
+    max_receive_count: int
+    output_max_megabytes: int
+
+
+class Link(Outputs):
+    """Answers the links of outputs."""
+
+
 FUNCTIONS: dict[str, type[Common]] = {  # by handler name
     "authorize": Authorize,
     "callback": Callback,
     "connect": Connect,
     "deliver": Deliver,
     "disconnect": Disconnect,
+    "keep": Keep,
+    "link": Link,
     "message": Message,
     "reconcile": Reconcile,
     "relay": Relay,
@@ -124,11 +156,9 @@ FUNCTIONS: dict[str, type[Common]] = {  # by handler name
 S = TypeVar("S", bound=Common)
 
 _MAY_BE_EMPTY = {
-    "allowed_origins",
-    "jwt_jwks_url",
-    "jwt_secret_arn",
-    "log_level",
-    "log_sample_percent",
+    *("allowed_origins", "fetch_hosts", "jwt_jwks_url", "jwt_secret_arn"),
+    *("log_level", "log_sample_percent"),
+    *("outputs_bucket", "outputs_secret_arn", "outputs_table", "outputs_url"),
     "provider_apis",
 }
 

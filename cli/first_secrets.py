@@ -1,4 +1,6 @@
-"""Asks for the secrets of a stage that have no value yet, and generates the webhook secret."""
+"""Asks for the secrets of a stage that have no value yet, and generates the webhook secret and the
+key of links.
+"""
 
 from __future__ import annotations
 
@@ -51,6 +53,11 @@ def fill(target: Target, *, jwks: bool, algorithm: str) -> list[Kind]:
     """
     wanted = missing(target, jwks=jwks)
     client = target.client("secretsmanager")
+    if target.known("outputs_table") and not has_value(client, target.secret_id("outputs")):
+        from cli.output_hosts import first_value
+
+        secret_values.put(client, target.secret_id("outputs"), first_value())
+        note("The key of links was generated.")
     if "webhook" in wanted:
         secret_id = target.secret_id("webhook")
         secret_values.put(client, secret_id, secret_values.generated("webhook"))

@@ -64,7 +64,7 @@ def prepare(
     if generation is None:
         generation = str(uuid.uuid4())
         rows.insert(herald.database(), generation, user)
-    job = Job(generation, f"simulated-{generation}", progress=progress)
+    job = Job(generation, f"simulated-{generation}", progress=progress, at=samples.now())
     body = samples.sample(adapter, state, job._replace(urls=urls) if urls else job) or b""
     if NEEDS[adapter].kind == "iam":
         return Webhook(generation, body, None, {})

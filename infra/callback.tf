@@ -10,10 +10,10 @@ module "callback" {
   size        = var.sizes.callback
 
   policy  = data.aws_iam_policy_document.callback.json
-  decrypt = { storage = ["secretsmanager"] }
+  decrypt = { storage = local.linking_services }
   encrypt = { messaging = ["sns"] }
 
-  environment = {
+  environment = merge(local.linking_environment, {
     HERALD_DATABASE_SCHEMA      = var.database_schema
     HERALD_DATABASE_SECRET_ARN  = module.storage.secrets.database
     HERALD_ERROR_TOPIC_ARN      = module.messaging.error_topic_arn
@@ -21,7 +21,7 @@ module "callback" {
     HERALD_RECONCILE_FUNCTION   = local.reconcile_name
     HERALD_TOPIC_ARN            = module.messaging.topic_arn
     HERALD_WEBHOOK_SECRET_ARN   = module.storage.secrets.webhook
-  }
+  })
 
   invokers = merge(
     {
@@ -58,5 +58,15 @@ data "aws_iam_policy_document" "callback" {
     sid       = "ResolveThinEvents"
     actions   = ["lambda:InvokeFunction"]
     resources = [local.reconcile_arn]
+  }
+
+  dynamic "statement" {
+    for_each = local.linking_statements
+
+    content {
+      sid       = statement.key
+      actions   = statement.value.actions
+      resources = [statement.value.resource]
+    }
   }
 }

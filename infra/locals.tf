@@ -7,6 +7,7 @@ locals {
   topic_name       = "${var.name_prefix}generation-complete"
   error_topic_name = "${var.name_prefix}error-notifications"
   callback_path    = "/callbacks"
+  outputs_path     = "/outputs"
 
   function_log_prefix = "/aws/lambda/${local.name}-"
   # To deliver logs, AWS needs a resource policy, whose length is limited. Log groups with this prefix
@@ -47,6 +48,7 @@ locals {
     keys = {
       logs      = module.keys.logs_key_arn
       messaging = module.keys.messaging_key_arn
+      outputs   = one(module.outputs[*].key_arn)
       storage   = module.keys.storage_key_arn
     }
     log_retention_days = var.log_retention_days

@@ -1,5 +1,5 @@
 # The resources that all functions use. Each function has its own file: callback.tf, relay.tf,
-# reconcile.tf, deliver.tf, authorize.tf, connect.tf, message.tf and disconnect.tf.
+# reconcile.tf, deliver.tf, authorize.tf, connect.tf, message.tf, disconnect.tf, keep.tf and link.tf.
 
 module "keys" {
   source = "./modules/keys"
@@ -67,9 +67,15 @@ module "websocket_domain" {
 module "callback_api" {
   source = "./modules/callback_api"
 
-  name                         = "${local.name}-callback"
-  base_path                    = local.callback_path
-  invoke_arn                   = module.callback.invoke_arn
+  name       = "${local.name}-callback"
+  base_path  = local.callback_path
+  invoke_arn = module.callback.invoke_arn
+  link = var.keep_outputs ? {
+    base_path              = local.outputs_path
+    invoke_arn             = module.link[0].invoke_arn
+    throttling_rate_limit  = var.link_rate_limit
+    throttling_burst_limit = var.link_burst_limit
+  } : null
   access_log_group_name        = "${local.access_log_prefix}callback"
   logs_key_arn                 = module.keys.logs_key_arn
   log_retention_days           = var.log_retention_days
@@ -128,17 +134,22 @@ module "alarms" {
   }
   queues = {
     dead_letter              = module.messaging.dead_letter_queue_name
+    keep                     = one(module.outputs[*].queue_name)
+    keep_dead_letter         = one(module.outputs[*].dead_letter_queue_name)
     main                     = module.messaging.queue_name
     subscription_dead_letter = module.messaging.subscription_dead_letter_queue_name
   }
   functions = {
     for handler in keys(var.sizes) : handler => "${local.name}-${handler}"
+    if var.keep_outputs || !contains(["keep", "link"], handler)
   }
   alarm_providers = var.alarm_providers
-  tables = {
+  tables = merge({
     connections = module.storage.connections_table_name
     inbox       = module.storage.inbox_table_name
-  }
+    }, {
+    for name in module.outputs[*].table_name : "outputs" => name
+  })
   lean          = var.lean
   callback_api  = { id = module.callback_api.api_id, stage = "$default" }
   websocket_api = { id = module.websocket.api_id, stage = var.stage }

@@ -11,18 +11,20 @@ module "reconcile" {
   size        = var.sizes.reconcile
 
   policy  = data.aws_iam_policy_document.reconcile.json
-  decrypt = { storage = ["secretsmanager"] }
-  encrypt = { messaging = ["sns"] }
+  decrypt = { storage = local.linking_services }
+  encrypt = merge({ messaging = ["sns"] }, var.keep_outputs ? { outputs = ["s3"] } : {})
 
-  environment = {
+  environment = merge(local.linking_environment, {
     HERALD_DATABASE_SCHEMA             = var.database_schema
     HERALD_DATABASE_SECRET_ARN         = module.storage.secrets.database
     HERALD_ERROR_TOPIC_ARN             = module.messaging.error_topic_arn
     HERALD_GENERATION_DEADLINE_SECONDS = var.generation_deadline_seconds
+    HERALD_OUTPUTS_BUCKET              = try(module.outputs[0].bucket_name, "")
+    HERALD_OUTPUT_MAX_MEGABYTES        = var.output_max_megabytes
     HERALD_PROVIDERS_SECRET_ARN        = module.storage.secrets.providers
     HERALD_PROVIDER_APIS               = jsonencode(local.provider_apis)
     HERALD_TOPIC_ARN                   = module.messaging.topic_arn
-  }
+  })
 
   invokers = {
     schedule = {
@@ -48,4 +50,22 @@ data "aws_iam_policy_document" "reconcile" {
     actions   = ["sns:Publish"]
     resources = [module.messaging.error_topic_arn, module.messaging.topic_arn]
   }
+
+  # Files that have no URL for a browser go to the bucket.
+  dynamic "statement" {
+    for_each = merge(local.linking_statements, local.saving_statements)
+
+    content {
+      sid       = statement.key
+      actions   = statement.value.actions
+      resources = [statement.value.resource]
+    }
+  }
+}
+
+locals {
+  saving_statements = var.keep_outputs ? {
+    NoteCopies  = { actions = ["dynamodb:UpdateItem"], resource = module.outputs[0].table_arn }
+    WriteCopies = { actions = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"], resource = "${module.outputs[0].bucket_arn}/*" }
+  } : {}
 }

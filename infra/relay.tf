@@ -14,14 +14,14 @@ module "relay" {
   decrypt = { storage = ["dynamodb", "secretsmanager"] }
   encrypt = { messaging = ["sns"] }
 
-  environment = {
+  environment = merge(local.linking_environment, {
     HERALD_DATABASE_SCHEMA       = var.database_schema
     HERALD_DATABASE_SECRET_ARN   = module.storage.secrets.database
     HERALD_ERROR_TOPIC_ARN       = module.messaging.error_topic_arn
     HERALD_INBOX_TABLE           = module.storage.inbox_table_name
     HERALD_OUTBOX_RETENTION_DAYS = var.outbox_retention_days
     HERALD_TOPIC_ARN             = module.messaging.topic_arn
-  }
+  })
 
   invokers = {
     schedule = {
@@ -52,5 +52,15 @@ data "aws_iam_policy_document" "relay" {
     sid       = "KeepHeads"
     actions   = ["dynamodb:BatchWriteItem"]
     resources = [module.storage.inbox_table_arn]
+  }
+
+  dynamic "statement" {
+    for_each = local.linking_statements
+
+    content {
+      sid       = statement.key
+      actions   = statement.value.actions
+      resources = [statement.value.resource]
+    }
   }
 }

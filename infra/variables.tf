@@ -97,6 +97,8 @@ variable "sizes" {
     connect    = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
     deliver    = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 20), reserved_concurrency = optional(number) }), {})
     disconnect = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
+    keep       = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 180), reserved_concurrency = optional(number) }), {})
+    link       = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
     message    = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 15), reserved_concurrency = optional(number) }), {})
     reconcile  = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 58), reserved_concurrency = optional(number) }), {})
     relay      = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 50), reserved_concurrency = optional(number) }), {})
@@ -106,9 +108,9 @@ variable "sizes" {
 
   validation {
     condition = alltrue([
-      for handler in ["authorize", "callback", "connect", "disconnect", "message"] : var.sizes[handler].timeout <= 29
+      for handler in ["authorize", "callback", "connect", "disconnect", "link", "message"] : var.sizes[handler].timeout <= 29
     ])
-    error_message = "API Gateway waits 29 seconds at most: use a timeout of 29 or less for authorize, callback, connect, disconnect and message."
+    error_message = "API Gateway waits 29 seconds at most: use a timeout of 29 or less for authorize, callback, connect, disconnect, link and message."
   }
 
   validation {

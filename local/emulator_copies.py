@@ -16,9 +16,10 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
-# After this time, a request gets a copy of its own. It is also what ends the wait of a function
-# that invokes itself.
-_PATIENCE_SECONDS = 2.0
+# After this time, a request gets a copy of its own, so that a function that invokes itself does not
+# wait forever. It is longer than a start takes on a busy machine. With two seconds, all requests
+# that waited for a slow start gave up together, and started 17 copies.
+_PATIENCE_SECONDS = 10.0
 
 
 def start_one_copy_at_a_time() -> None:

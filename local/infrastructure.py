@@ -57,7 +57,11 @@ _ADDRESSES = (
     "dlq_url",
     "error_topic_arn",
     "inbox_table",
+    "keep_dlq_url",
+    "keep_queue_url",
     "management_endpoint",
+    "outputs_bucket",
+    "outputs_table",
     "queue_url",
     "subscription_dlq_url",
     "topic_arn",
@@ -113,6 +117,8 @@ def apply(
     (stack / "outputs.json").write_text(json.dumps(outputs, indent=2))
     client = emulator.client("secretsmanager")
     for name, value in secrets.items():
+        if not outputs[f"{name}_secret_arn"]:
+            continue  # of a part that the variables turn off
         client.put_secret_value(SecretId=outputs[f"{name}_secret_arn"], SecretString=value)
 
 

@@ -17,6 +17,7 @@ import shutil
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -32,7 +33,7 @@ from tooling.providers import keys
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from local.postgres import Postgres
@@ -47,6 +48,9 @@ COPIES = 4
 class Stack:
     """A stack in `directory`; `settings` are passed to the emulator, `variables` to Terraform.
 
+    `fetch_hosts` are hosts that outputs may be copied from, as `host:port` or `host:*`, besides the
+    studio. They may use http and have private addresses.
+
     `provider_apis` are the addresses of stand-ins of providers' APIs. Their keys are in the file of
     provider keys. None keeps those of the running stack.
     """
@@ -57,11 +61,13 @@ class Stack:
         *,
         settings: Mapping[str, str] | None = None,
         variables: Mapping[str, Any] | None = None,
+        fetch_hosts: Sequence[str] = (),
         provider_apis: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory.resolve()
         self._settings = settings or {}
-        self._variables = variables or {}
+        self._variables = dict(variables or {})
+        self._fetch_hosts = tuple(fetch_hosts)
         self._apis = provider_apis
         self._state_file = self.directory / "state.json"
         self._provider_keys = self.directory / "provider-keys.json"
@@ -199,7 +205,11 @@ class Stack:
 
     def _apply(self, state: State, archive: str) -> None:
         database, aws = state.servers()
+        # A stack of an earlier version, which is updated while it runs, has no such key.
+        key = state.secrets.setdefault("HERALD_OUTPUTS_KEY", secrets.token_urlsafe(48))
         origins = [studio_url(state.studio_port), f"http://localhost:{state.studio_port}"]
+        hosts = ",".join([urlsplit(studio_url(state.studio_port)).netloc, *self._fetch_hosts])
+        given = {"HERALD_FETCH_HOSTS": hosts, **self._variables.get("extra_environment", {})}
         infrastructure.apply(
             self.directory,
             aws,
@@ -209,13 +219,16 @@ class Stack:
                 "jwt_audience": AUDIENCE,
                 "allowed_origins": origins,
                 "deliver_maximum_concurrency": COPIES,
+                "keep_outputs": True,
                 **self._variables,
+                "extra_environment": given,
             },
             {
                 "database": database.dsn(),
                 "providers": self._providers_secret(state),
                 "webhook": state.secrets["HERALD_WEBHOOK_SECRET"],
                 "jwt": state.secrets["HERALD_JWT_SECRET"],
+                "outputs": json.dumps({"keys": [key]}),
             },
             state.provider_apis,
         )
@@ -231,7 +244,8 @@ class Stack:
         return keys.secret(own, state.provider_apis)
 
     def _fingerprint(self, archive: str, state: State) -> str:
-        return f"{archive} {infrastructure.fingerprint()} {json.dumps(state.provider_apis)}"
+        hosts, apis = ",".join(self._fetch_hosts), json.dumps(state.provider_apis)
+        return f"{archive} {infrastructure.fingerprint()} {hosts} {apis}"
 
     def _environment(self, state: State) -> dict[str, str]:
         database, aws = state.servers()

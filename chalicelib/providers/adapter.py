@@ -47,6 +47,8 @@ class Adapter(NamedTuple):
         Where the provider publishes the public keys of its signatures (RFC 7517).
     polling
         How the provider is asked about a generation; None if it cannot be asked.
+    output_hosts
+        The hosts of the provider's outputs, in the form of providers/hosts.py.
     """
 
     interpret: Interpret
@@ -55,6 +57,7 @@ class Adapter(NamedTuple):
     check: Check | None = None
     jwks_url: str | None = None
     polling: Polling | None = None
+    output_hosts: tuple[str, ...] = ()
 
     def is_configured(self, keys: Keys) -> bool:
         """Whether any delivery of this provider can be authentic."""

@@ -85,4 +85,5 @@ ADAPTER = Adapter(
         first_seconds=60,
         longest_seconds=240,
     ),
+    output_hosts=("*.bfl.ai",),
 )

@@ -145,4 +145,5 @@ ADAPTER = Adapter(
         per_minute=100,
         cancel=cancel,
     ),
+    output_hosts=("fal.media", "*.fal.media"),
 )

@@ -185,6 +185,7 @@ def _failure(error: Mapping[str, object]) -> Failure:
 ADAPTER = Adapter(
     interpret,
     (StandardWebhooks(),),
+    output_hosts=("storage.googleapis.com", "*.googleusercontent.com"),
     polling=Polling(
         poll,
         "https://generativelanguage.googleapis.com/v1beta",

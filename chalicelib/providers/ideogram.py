@@ -74,4 +74,5 @@ ADAPTER = Adapter(
         first_seconds=90,
         longest_seconds=600,
     ),
+    output_hosts=("ideogram.ai",),
 )

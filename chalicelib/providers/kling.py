@@ -115,6 +115,7 @@ def _segment(value: Mapping[str, object]) -> str:
 ADAPTER = Adapter(
     interpret,
     (StandardWebhooks(), Capability()),
+    output_hosts=("*.klingai.com",),
     polling=Polling(
         poll,
         "https://api-singapore.klingai.com/v1",

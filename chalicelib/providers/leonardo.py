@@ -63,6 +63,7 @@ def poll(job: Job, api: Api) -> list[Report]:
 ADAPTER = Adapter(
     interpret,
     (Bearer(),),
+    output_hosts=("cdn.leonardo.ai",),
     polling=Polling(
         poll,
         "https://cloud.leonardo.ai/api/rest/v1",

@@ -62,6 +62,7 @@ ADAPTER = Adapter(
     interpret,
     (Capability(),),
     # Luma calls three times within less than a second, so webhooks are easily lost.
+    output_hosts=("storage.cdn-luma.com",),
     polling=Polling(
         poll,
         "https://api.lumalabs.ai/dream-machine/v1",

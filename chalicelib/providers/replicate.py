@@ -78,6 +78,7 @@ def cancel(job: Job, api: Api) -> None:
 ADAPTER = Adapter(
     interpret,
     (StandardWebhooks(),),
+    output_hosts=("replicate.delivery", "*.replicate.delivery"),
     # Replicate deletes outputs after an hour, and repeats the webhook for a minute.
     polling=Polling(
         poll,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from chalicelib.aws.lambda_events import LambdaContext
     from chalicelib.recording.database import Cursor, Database
+    from chalicelib.recording.linking import Linking
     from chalicelib.store.inbox import Inbox
 
 ROUND_SECONDS = 12.0  # seconds for one batch: a transaction with three attempts to publish
@@ -37,12 +38,14 @@ class Relay:
         publisher: Publisher,
         inbox: Inbox,
         retention_days: int,
+        linking: Linking | None = None,
     ) -> None:
         self._stage = stage
         self._database = database
         self._publisher = publisher
         self._inbox = inbox
         self._retention_days = retention_days
+        self._linking = linking
 
     def handle(self, context: LambdaContext) -> dict[str, object]:
         """Publish the unpublished events in batches, record results that waited for their
@@ -51,7 +54,13 @@ class Relay:
         deadline = deadline_of(context)
         try:
             relayed = drain(self._database, self._publisher, deadline=deadline)
-            matched = match(self._database, self._publisher, stage=self._stage, deadline=deadline)
+            matched = match(
+                self._database,
+                self._publisher,
+                stage=self._stage,
+                deadline=deadline,
+                linking=self._linking,
+            )
             oldest = self._database.run(outbox.oldest_unpublished_seconds, deadline=deadline)
             purged = self._purge(deadline)
         except DatabaseError as exc:
@@ -122,11 +131,19 @@ def drain(database: Database, publisher: Publisher, *, deadline: float) -> int:
     return relayed
 
 
-def match(database: Database, publisher: Publisher, *, stage: str, deadline: float) -> int:
+def match(
+    database: Database,
+    publisher: Publisher,
+    *,
+    stage: str,
+    deadline: float,
+    linking: Linking | None = None,
+) -> int:
     """Record and publish results that waited for their generation; return their number."""
     matched = 0
+    one = partial(unmatched.match_one, stage=stage, linking=linking)
     while time.monotonic() + ROUND_SECONDS < deadline:
-        recorded = database.run(partial(unmatched.match_one, stage=stage), deadline=deadline)
+        recorded = database.run(one, deadline=deadline)
         if recorded is None:
             break
         matched += recorded.outcome is Outcome.RECORDED

@@ -80,6 +80,7 @@ def list_providers(which: Which, json: Json = False) -> int:
 ./herald provider set runpod --option outputs=output.images
 ./herald provider set fal --account user_2abc
 ./herald provider set acme --adapter hmac --option header=X-Acme-Signature < secret.txt
+./herald provider set acme --output-host cdn.acme.example --output-host '*.media.acme.example'
 """)
 def set_provider(
     which: Which,
@@ -97,19 +98,31 @@ def set_provider(
     adapter: Annotated[
         str, typer.Option(metavar="NAME", help="The adapter, if the name is your own.")
     ] = "",
+    output_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST", help="A host of its outputs; may be repeated. Alone: see above."
+        ),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Set a provider's key and options. They replace the current ones.
+
+    With --output-host, only the hosts are set that outputs may be copied from, besides those that
+    Herald knows. They replace the current ones; `--output-host none` removes them.
 
     A signing secret is read from stdin; on a terminal, the command asks for it without echoing the
     input. A capability key is generated once and then kept, unless --generate replaces it. Your
     application needs it to compute callback addresses: print it with --print.
 
     --json prints {"provider", "proof", "active", "value"}: "value" is the generated key with
-    --print, else null.
+    --print, else null. With --output-host, it prints {"provider", "outputHosts"}.
     """
     from cli import provider_keys
 
+    if output_host:
+        others = (account, generate, show, capability, option, adapter)
+        return _set_hosts(which, name, output_host, alone=not any(others), json=json)
     need = provider_keys.need(name, adapter or None)
     kind = "capability" if capability and need.or_capability else need.kind
     if capability and kind != "capability":
@@ -243,6 +256,23 @@ def callback_url(
         print_json({"url": found.url, "token": found.token, "webhookSecret": secret})
     else:
         say(found.url)
+    return DONE
+
+
+def _set_hosts(which: Which, name: str, hosts: list[str], *, alone: bool, json: bool) -> int:
+    from chalicelib.providers import registry
+    from cli import output_hosts, provider_keys
+
+    if not alone:
+        raise typer.BadParameter("Set it without other options.", param_hint="--output-host")
+    herald = target.choose(which)
+    if name not in registry.NAMES:
+        provider_keys.ProviderKeys(herald).configured(name)
+    found = output_hosts.set_hosts(herald, name, hosts)
+    if json:
+        print_json({"provider": name, "outputHosts": found})
+    said = ", ".join(found) or "no further hosts"
+    note(f"Outputs of {name} may come from {said}; functions use it within {_noticed()}.")
     return DONE
 
 

@@ -44,6 +44,23 @@ override_module {
 }
 
 override_module {
+  target = module.outputs
+  outputs = {
+    bucket_arn             = "arn:aws:test:eu-central-1:123456789012:bucket/outputs"
+    bucket_name            = "outputs"
+    dead_letter_queue_name = "generation-complete-keep-dlq"
+    dead_letter_queue_url  = "https://sqs/keep-dlq"
+    key_arn                = "arn:aws:test:eu-central-1:123456789012:key/outputs"
+    queue_arn              = "arn:aws:test:eu-central-1:123456789012:queue/generation-complete-keep"
+    queue_name             = "generation-complete-keep"
+    queue_url              = "https://sqs/keep"
+    secret_arn             = "arn:aws:test:eu-central-1:123456789012:secret/outputs"
+    table_arn              = "arn:aws:test:eu-central-1:123456789012:table/outputs"
+    table_name             = "outputs"
+  }
+}
+
+override_module {
   target = module.websocket
   outputs = {
     api_id         = "abc123"
@@ -211,6 +228,121 @@ run "rights_and_addresses" {
     condition     = length(aws_sns_topic_subscription.sagemaker) == 0
     error_message = "Without SageMaker topics, nothing may be subscribed."
   }
+
+  assert {
+    condition     = output.outputs_table == "" && output.keep_queue_url == "" && !contains(keys(output.function_names), "keep")
+    error_message = "Outputs are kept only if keep_outputs is set."
+  }
+}
+
+run "kept_outputs" {
+  command = plan
+
+  variables {
+    keep_outputs = true
+  }
+
+  assert {
+    condition = {
+      for name, document in {
+        callback  = module.callback.policy
+        keep      = module.keep[0].policy
+        link      = module.link[0].policy
+        reconcile = module.reconcile.policy
+        relay     = module.relay.policy
+        } : name => toset(flatten([
+          for statement in jsondecode(replace(document, "arn:aws:test:eu-central-1:123456789012:", "")).Statement : [
+            for pair in setproduct(flatten([statement.Effect]), flatten([statement.Action]), flatten([statement.Resource])) :
+            join(" ", concat(pair, try(flatten([statement.Condition.StringEquals["kms:ViaService"]]), [])))
+          ]
+      ]))
+      } == {
+      callback = toset([
+        "Allow dynamodb:PutItem table/outputs",
+        "Allow kms:Decrypt key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com secretsmanager.eu-central-1.amazonaws.com",
+        "Allow kms:GenerateDataKey key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow lambda:InvokeFunction arn:aws:lambda:eu-central-1:123456789012:function:herald-test-reconcile",
+        "Allow secretsmanager:GetSecretValue secret/database",
+        "Allow secretsmanager:GetSecretValue secret/outputs",
+        "Allow secretsmanager:GetSecretValue secret/providers",
+        "Allow secretsmanager:GetSecretValue secret/webhook",
+        "Allow sns:Publish topic/error-notifications",
+        "Allow sns:Publish topic/generation-complete",
+      ])
+      keep = toset([
+        "Allow dynamodb:GetItem table/outputs",
+        "Allow dynamodb:UpdateItem table/outputs",
+        "Allow kms:Decrypt key/messaging sqs.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/outputs s3.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com secretsmanager.eu-central-1.amazonaws.com",
+        "Allow kms:GenerateDataKey key/outputs s3.eu-central-1.amazonaws.com",
+        "Allow s3:AbortMultipartUpload bucket/outputs/*",
+        "Allow s3:DeleteObject bucket/outputs/*",
+        "Allow s3:GetObject bucket/outputs/*",
+        "Allow s3:ListMultipartUploadParts bucket/outputs/*",
+        "Allow s3:PutObject bucket/outputs/*",
+        "Allow secretsmanager:GetSecretValue secret/outputs",
+        "Allow sqs:ChangeMessageVisibility queue/generation-complete-keep",
+        "Allow sqs:DeleteMessage queue/generation-complete-keep",
+        "Allow sqs:GetQueueAttributes queue/generation-complete-keep",
+        "Allow sqs:ReceiveMessage queue/generation-complete-keep",
+      ])
+      link = toset([
+        "Allow dynamodb:GetItem table/outputs",
+        "Allow kms:Decrypt key/outputs s3.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com secretsmanager.eu-central-1.amazonaws.com",
+        "Allow s3:GetObject bucket/outputs/*",
+        "Allow secretsmanager:GetSecretValue secret/outputs",
+      ])
+      reconcile = toset([
+        "Allow dynamodb:PutItem table/outputs",
+        "Allow dynamodb:UpdateItem table/outputs",
+        "Allow kms:Decrypt key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/outputs s3.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com secretsmanager.eu-central-1.amazonaws.com",
+        "Allow kms:GenerateDataKey key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow kms:GenerateDataKey key/outputs s3.eu-central-1.amazonaws.com",
+        "Allow s3:AbortMultipartUpload bucket/outputs/*",
+        "Allow s3:GetObject bucket/outputs/*",
+        "Allow s3:ListMultipartUploadParts bucket/outputs/*",
+        "Allow s3:PutObject bucket/outputs/*",
+        "Allow secretsmanager:GetSecretValue secret/database",
+        "Allow secretsmanager:GetSecretValue secret/outputs",
+        "Allow secretsmanager:GetSecretValue secret/providers",
+        "Allow sns:Publish topic/error-notifications",
+        "Allow sns:Publish topic/generation-complete",
+      ])
+      relay = toset([
+        "Allow dynamodb:PutItem table/outputs",
+        "Allow kms:Decrypt key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com secretsmanager.eu-central-1.amazonaws.com",
+        "Allow kms:GenerateDataKey key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow secretsmanager:GetSecretValue secret/database",
+        "Allow secretsmanager:GetSecretValue secret/outputs",
+        "Allow sns:Publish topic/error-notifications",
+        "Allow sns:Publish topic/generation-complete",
+      ])
+    }
+    error_message = "A function's permissions have changed. Each function must have exactly the permissions that it needs."
+  }
+
+  assert {
+    condition     = output.outputs_table == "outputs" && output.keep_dlq_url == "https://sqs/keep-dlq"
+    error_message = "Commands must find the table and the dead-letter queue."
+  }
+}
+
+run "links_live_as_long_as_events" {
+  command = plan
+
+  variables {
+    keep_outputs          = true
+    inbox_retention_days  = 14
+    output_retention_days = 7
+  }
+
+  expect_failures = [var.output_retention_days]
 }
 
 run "custom_domains" {

@@ -108,7 +108,7 @@ class Provider:
         """Return a report, or None if the provider never sends one of this state."""
         url = f"{self._settings.studio_url.rstrip('/')}/images/{generation_id}.png"
         known = samples.Job(str(generation_id), job.provider_id, (url,), **progress)
-        sized = known._replace(width=artwork.SIZE, height=artwork.SIZE)
+        sized = known._replace(width=artwork.SIZE, height=artwork.SIZE, at=samples.now())
         return samples.sample(job.provider, state, sized)
 
     async def report(self, webhook: Webhook) -> bool:

@@ -14,6 +14,7 @@ from chalicelib.protocol import client_frames
 from chalicelib.protocol.events import PROGRESS
 from chalicelib.telemetry import NAMESPACE
 from cli.cost.quantities import KEEPALIVE
+from tests.infra.conftest import planned
 from tooling import ROOT, package
 
 if TYPE_CHECKING:
@@ -43,16 +44,22 @@ def chalice() -> dict[str, Resources]:
     return resources
 
 
+@pytest.fixture(scope="module")
+def plan(planning: Terraform) -> Resources:
+    """Return the planned resources of a stage with all functions, by address."""
+    return planned(planning, "-var=keep_outputs=true")
+
+
 def functions(plan: Resources) -> Iterator[tuple[str, dict[str, Any]]]:
     for address, resource in plan.items():
         if address.endswith(".aws_lambda_function.this"):
-            yield address.split(".")[1], resource
+            yield address.split(".")[1].partition("[")[0], resource
 
 
 def environment_names(handler: str) -> set[str]:
     """Return the names in a function's environment from the HCL, because no plan shows them."""
     expression = str(module(handler)["environment"])
-    shared = hcl("locals.tf")["locals"][0]
+    shared = hcl("locals.tf")["locals"][0] | hcl("kept_outputs.tf")["locals"][0]
     names = set(NAME.findall(expression)) | set(shared["function"]["environment"])
     for local in re.findall(r"local\.(\w+_environment)", expression):
         names |= set(shared[local])
@@ -77,7 +84,7 @@ def test_handlers(chalice: dict[str, Resources], plan: Resources) -> None:
         for name, function in chalice["aws_lambda_function"].items()
     }
     assert {name: function["handler"] for name, function in functions(plan)} == registered
-    assert len(registered) == 8
+    assert len(registered) == 10
 
 
 def test_names(plan: Resources) -> None:
@@ -132,15 +139,21 @@ def test_a_role_has_the_path_and_boundary_of_the_stage(plan: Resources) -> None:
         "permissions_boundary_arn": "${var.permissions_boundary_arn}",
     }
     roles = {address for address in plan if ".aws_iam_role." in address}
-    assert roles == {f"module.{name}.aws_iam_role.this" for name, _ in functions(plan)}
+    owners = {address.split(".")[1].partition("[")[0] for address in roles}
+    assert (owners, len(roles)) == ({name for name, _ in functions(plan)}, len(owners))
 
 
 def test_batch_size(chalice: dict[str, Resources], plan: Resources) -> None:
-    [registered] = chalice["aws_lambda_event_source_mapping"].values()
-    for queue, copies in (("events", 7), ("progress", 2)):
-        deployed = plan[f'module.deliver.aws_lambda_event_source_mapping.queue["{queue}"]']
-        assert deployed["batch_size"] == registered["batch_size"]
-        assert deployed["scaling_config"] == [{"maximum_concurrency": copies}]
+    registered = chalice["aws_lambda_event_source_mapping"]
+    [deliver] = [each for key, each in registered.items() if "deliver" in key]
+    [keep] = [each for key, each in registered.items() if "keep" in key]
+    for mapping, found, copies in (
+        ('module.deliver.aws_lambda_event_source_mapping.queue["events"]', deliver, 7),
+        ('module.deliver.aws_lambda_event_source_mapping.queue["progress"]', deliver, 2),
+        ('module.keep[0].aws_lambda_event_source_mapping.queue["events"]', keep, 10),
+    ):
+        assert plan[mapping]["batch_size"] == found["batch_size"]
+        assert plan[mapping]["scaling_config"] == [{"maximum_concurrency": copies}]
 
 
 def test_only_progress_waits_for_a_batch(plan: Resources) -> None:
@@ -176,6 +189,12 @@ def test_schedules(chalice: dict[str, Resources], plan: Resources) -> None:
         handler = name.partition("-")[0]
         deployed = plan[f"module.{handler}_schedule.aws_cloudwatch_event_rule.this"]
         assert deployed["schedule_expression"] == rule["schedule_expression"], name
+
+
+def test_a_killed_copy_is_received_again_soon_after_its_timeout(plan: Resources) -> None:
+    queue = plan["module.outputs[0].aws_sqs_queue.keep"]
+    timeout = dict(functions(plan))["keep"]["timeout"]
+    assert queue["visibility_timeout_seconds"] == timeout + 30
 
 
 def test_routes(chalice: dict[str, Resources], plan: Resources) -> None:

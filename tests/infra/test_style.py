@@ -25,13 +25,20 @@ HANDLERS = [
     "connect",
     "deliver",
     "disconnect",
+    "keep",
+    "link",
     "message",
     "reconcile",
     "relay",
 ]
 
 # Only these files may have the resource "*", because AWS requires it. Their comments say why.
-WILDCARDS = {"modules/function/policies.tf", "modules/keys/policies.tf"}
+WILDCARDS = {
+    "modules/function/policies.tf",
+    "modules/keys/policies.tf",
+    "modules/outputs/bucket.tf",  # CORS
+    "modules/outputs/policies.tf",
+}
 
 
 def parsed(path: Path) -> dict[str, Any]:

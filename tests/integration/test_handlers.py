@@ -70,6 +70,7 @@ def handlers(
             "HERALD_INBOX_TABLE": "inbox",
             "HERALD_OUTBOX_RETENTION_DAYS": "7",
             "HERALD_PROVIDER_APIS": "{}",
+            "HERALD_OUTPUT_RETENTION_DAYS": "30",
         }
     )
     app = importlib.import_module("app")
@@ -79,8 +80,10 @@ def handlers(
 
 
 def test_every_handler_is_called_with_an_event_of_its_own(handlers: ModuleType) -> None:
-    called = {"authorize", "callback", "connect", "deliver", "disconnect", "message"}
-    called |= {"reconcile", "relay"}
+    called = {
+        *("authorize", "callback", "connect", "deliver", "disconnect", "keep", "link", "message"),
+        *("reconcile", "relay"),
+    }
     assert called == set(settings.FUNCTIONS)
     assert all(callable(getattr(handlers, name)) for name in called)
 

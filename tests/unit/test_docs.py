@@ -113,18 +113,22 @@ def test_each_metric_is_emitted_where_the_registry_says() -> None:
         "connect": ["sessions/connecting.py"],
         "callback": [
             "recording/callback.py",
+            "recording/linking.py",
             "recording/publishing.py",
             "recording/recorder.py",
             "recording/webhooks.py",
         ],
         "deliver": ["delivery/deliver.py", "delivery/posting.py"],
+        "keep": ["outputs/keep.py"],
+        "link": ["outputs/link.py"],
         "message": ["sessions/messages.py", "sessions/replay.py"],
-        "relay": ["recording/relay.py"],
         "reconcile": [
+            "recording/linking.py",
             "recording/lookups.py",
             "recording/publishing.py",
             "recording/reconcile.py",
         ],
+        "relay": ["recording/linking.py", "recording/relay.py"],
     }
     constants = {
         value: name

@@ -23,6 +23,8 @@ VALUES = {
     "max_connections_per_user": "50",
     "max_receive_count": "3",
     "outbox_retention_days": "7",
+    "output_max_megabytes": "1000",
+    "output_retention_days": "30",
     "posts_per_second": "1000",
 }
 

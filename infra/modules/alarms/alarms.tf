@@ -8,7 +8,7 @@
 # The WebSocket API's metric IntegrationError has no alarm. It also counts connect's 4xx answers, so a single client
 # could raise the alarm. When a function behind the API fails, function-errors is raised.
 locals {
-  queue_alarms = {
+  queue_alarms = merge(local.keep_alarms, {
     dead-letters = {
       queue     = var.queues.dead_letter
       metric    = "ApproximateNumberOfMessagesVisible" # NumberOfMessagesSent excludes messages moved by a redrive policy
@@ -30,6 +30,25 @@ locals {
       minutes   = 1
       action    = "SNS could not put events into the queue: repair the queue's policy or key, then run `./herald dlq redrive --queue subscription`."
     }
+  })
+
+  keep_alarms = {
+    for key, row in {
+      keep-dead-letters = {
+        queue     = var.queues.keep_dead_letter
+        metric    = "ApproximateNumberOfMessagesVisible"
+        threshold = 0
+        minutes   = 1
+        action    = "Outputs could not be copied, and their links die with the provider's: read keep's log for the reason, then run `./herald dlq redrive --queue keep`."
+      }
+      keep-queue-age = {
+        queue     = var.queues.keep
+        metric    = "ApproximateAgeOfOldestMessage"
+        threshold = 1800 # all attempts take less
+        minutes   = 5
+        action    = "Outputs wait to be copied for over half an hour, and providers' links may expire: check keep's errors and throttles, then raise keep_maximum_concurrency."
+      }
+    } : key => row if row.queue != null
   }
 
   topic_alarms = {

@@ -41,7 +41,7 @@ locals {
       title = "Queues"
       metrics = concat(
         [["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", var.queues.main, { stat = "Maximum", yAxis = "right" }]],
-        [for queue in values(var.queues) : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue, { stat = "Maximum" }]],
+        [for queue in values(var.queues) : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue, { stat = "Maximum" }] if queue != null],
       )
     },
     {
@@ -67,6 +67,13 @@ locals {
       metrics = [
         for metric in ["Lookups", "LookupFailures", "ResultsReconciled", "GenerationsOverdue", "GenerationsTimedOut"] :
         ["Herald", metric, "Stage", var.stage, { stat = metric == "GenerationsOverdue" ? "Maximum" : "Sum" }]
+      ]
+    },
+    {
+      title = "Kept outputs"
+      metrics = [
+        for metric in ["OutputsKept", "OutputsPassedOn", "CopiesFailed", "OutputsNotKept", "LinksGone"] :
+        ["Herald", metric, "Stage", var.stage, { stat = "Sum" }]
       ]
     },
     {

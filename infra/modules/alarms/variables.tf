@@ -29,10 +29,12 @@ variable "topics" {
 variable "queues" {
   type = object({
     dead_letter              = string
+    keep                     = optional(string)
+    keep_dead_letter         = optional(string)
     main                     = string
     subscription_dead_letter = string
   })
-  description = "Names of the queues."
+  description = "Names of the queues; those of keep are null if outputs are not kept."
 }
 
 variable "functions" {

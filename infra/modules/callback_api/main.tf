@@ -34,6 +34,27 @@ resource "aws_apigatewayv2_route" "this" {
   target             = "integrations/${aws_apigatewayv2_integration.this.id}"
 }
 
+# The links of kept outputs. `link` checks their signatures.
+resource "aws_apigatewayv2_integration" "link" {
+  count = var.link == null ? 0 : 1
+
+  api_id                 = aws_apigatewayv2_api.this.id
+  integration_method     = "POST"
+  integration_type       = "AWS_PROXY"
+  integration_uri        = var.link.invoke_arn
+  payload_format_version = "2.0"
+}
+
+resource "aws_apigatewayv2_route" "link" {
+  #checkov:skip=CKV_AWS_309:Anybody who has a link may follow it; link checks its signature
+  count = var.link == null ? 0 : 1
+
+  api_id             = aws_apigatewayv2_api.this.id
+  authorization_type = "NONE"
+  route_key          = "GET ${var.link.base_path}/{generation}/{index}/{signature}"
+  target             = "integrations/${aws_apigatewayv2_integration.link[0].id}"
+}
+
 # Until now, there was one route. It is changed in place, so /callbacks/generations is always answered.
 moved {
   from = aws_apigatewayv2_route.this
@@ -61,6 +82,18 @@ resource "aws_apigatewayv2_stage" "this" {
     detailed_metrics_enabled = false
     throttling_burst_limit   = var.throttling_burst_limit
     throttling_rate_limit    = var.throttling_rate_limit
+  }
+
+  # Links have limits of their own, so that they cannot use up those of webhooks.
+  dynamic "route_settings" {
+    for_each = aws_apigatewayv2_route.link
+
+    content {
+      route_key                = route_settings.value.route_key
+      detailed_metrics_enabled = false
+      throttling_burst_limit   = var.link.throttling_burst_limit
+      throttling_rate_limit    = var.link.throttling_rate_limit
+    }
   }
 }
 

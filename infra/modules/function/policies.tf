@@ -5,6 +5,7 @@ locals {
   # For each key, the services whose data it encrypts.
   key_services = {
     messaging = ["sns", "sqs"]
+    outputs   = ["s3"]
     storage   = ["dynamodb", "secretsmanager"]
   }
 

@@ -32,6 +32,7 @@ variable "shared" {
     keys = object({
       logs      = string
       messaging = string
+      outputs   = optional(string)
       storage   = string
     })
     log_retention_days = number
@@ -93,7 +94,7 @@ variable "decrypt" {
       for key, services in var.decrypt :
       length(services) > 0 && length(setsubtract(services, lookup(local.key_services, key, []))) == 0
     ])
-    error_message = "Give each key the services whose data it encrypts: messaging (sns, sqs), storage (dynamodb, secretsmanager)."
+    error_message = "Give each key the services whose data it encrypts: messaging (sns, sqs), outputs (s3), storage (dynamodb, secretsmanager)."
   }
 }
 
@@ -107,7 +108,7 @@ variable "encrypt" {
       for key, services in var.encrypt :
       length(services) > 0 && length(setsubtract(services, lookup(local.key_services, key, []))) == 0
     ])
-    error_message = "Give each key the services whose data it encrypts: messaging (sns, sqs), storage (dynamodb, secretsmanager)."
+    error_message = "Give each key the services whose data it encrypts: messaging (sns, sqs), outputs (s3), storage (dynamodb, secretsmanager)."
   }
 }
 

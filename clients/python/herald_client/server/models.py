@@ -33,8 +33,8 @@ class Generation(HeraldBase):
     """A generation of one of your users.
 
     Your application inserts the row, with `user_id`, `prompt` and, optionally, `id`, `provider`,
-    `provider_id`, `core_model`, `deadline_at` and the expected size. Herald writes everything else: do not update
-    the row. Foreign keys and relationships of your own models can refer to this class.
+    `provider_id`, `core_model`, `deadline_at` and the expected size. Herald writes everything else:
+    do not update the row. Foreign keys and relationships of your own models can refer to this class.
     """
 
     __tablename__ = "generations"

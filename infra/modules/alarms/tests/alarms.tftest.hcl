@@ -16,6 +16,8 @@ variables {
   topics           = { errors = "error-notifications", events = "generation-complete" }
   queues = {
     dead_letter              = "generation-complete-queue-dlq"
+    keep                     = "generation-complete-keep"
+    keep_dead_letter         = "generation-complete-keep-dlq"
     main                     = "generation-complete-queue"
     subscription_dead_letter = "generation-complete-subscription-dlq"
   }
@@ -25,9 +27,10 @@ variables {
     reconcile = "herald-test-reconcile"
     relay     = "herald-test-relay"
   }
-  tables        = { inbox = "herald-test-inbox" }
-  callback_api  = { id = "callbackapi", stage = "$default" }
-  websocket_api = { id = "websocketapi", stage = "test" }
+  alarm_providers = ["replicate"]
+  tables          = { inbox = "herald-test-inbox" }
+  callback_api    = { id = "callbackapi", stage = "$default" }
+  websocket_api   = { id = "websocketapi", stage = "test" }
 }
 
 # CloudWatch accepts any name, and an alarm with a wrong name is never raised. The names below are
@@ -94,7 +97,7 @@ run "alarms" {
           ApiId        = ["callbackapi", "websocketapi"]
           FunctionName = ["herald-test-authorize", "herald-test-deliver", "herald-test-reconcile", "herald-test-relay"]
           Provider     = ["replicate"]
-          QueueName    = ["generation-complete-queue", "generation-complete-queue-dlq", "generation-complete-subscription-dlq"]
+          QueueName    = ["generation-complete-keep", "generation-complete-keep-dlq", "generation-complete-queue", "generation-complete-queue-dlq", "generation-complete-subscription-dlq"]
           Stage        = lookup(alarm.dimensions, "ApiId", "") == "callbackapi" ? ["$default"] : ["test"]
           TopicName    = ["error-notifications", "generation-complete"]
         }[name], value)
@@ -164,6 +167,28 @@ run "alarms" {
       flatten([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : [for metric in widget.properties.metrics : metric[0]]]),
     )) == 0
     error_message = "The dashboard must show the events, the queues, the APIs and the functions."
+  }
+}
+
+run "no_alarms_for_outputs_that_are_not_kept" {
+  command = plan
+
+  variables {
+    queues = {
+      dead_letter              = "generation-complete-queue-dlq"
+      main                     = "generation-complete-queue"
+      subscription_dead_letter = "generation-complete-subscription-dlq"
+    }
+  }
+
+  assert {
+    condition     = length([for key, alarm in aws_cloudwatch_metric_alarm.metric : key if startswith(key, "keep-")]) == 0
+    error_message = "Without the queues of keep, their alarms must not exist."
+  }
+
+  assert {
+    condition     = !strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "null")
+    error_message = "The dashboard must not name a queue that does not exist."
   }
 }
 
