@@ -47,7 +47,7 @@ def _measure(options: argparse.Namespace) -> dict[str, object]:
         found["door"] = front_door.measure(options.rounds, options.scale, _say)
     if "imports" in options.only:
         found["imports"] = cold.measure(2 * options.rounds, _say)
-    path = BUILD / "path.json"  # written by benchmarks.path, which needs a running stack
+    path = BUILD / "path.json"  # written by benchmarks.path, .progress and .contention
     if path.is_file():
         found["path"] = json.loads(path.read_text())
     return found

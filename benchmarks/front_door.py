@@ -106,6 +106,21 @@ def _unpublish(dsn: str) -> None:
     connection.close()
 
 
+@contextlib.contextmanager
+def distant() -> Iterator[dict[str, Any]]:
+    """Run PostgreSQL and a substitute for AWS with the delays; yield a function's environment."""
+    with (
+        _database() as dsn,
+        _delayed(dsn) as slow,
+        standin(
+            tls=True,
+            delay_ms=PUBLISH_MS,
+            secrets={"database": slow, "providers": "{}", "webhook": SECRET},
+        ) as far,
+    ):
+        yield _environment(far, BENCH_DATABASE_URL=dsn, BENCH_FUNCTION_DSN=slow)
+
+
 def _environment(aws: str, **more: str) -> dict[str, str]:
     services = ("DYNAMODB", "SECRETS_MANAGER", "SNS")
     endpoints = {f"AWS_ENDPOINT_URL_{name}": aws for name in services}

@@ -71,23 +71,29 @@ def batch(size: int, invocation: int, shape: str = "") -> dict[str, Any]:
             "created_at": now,
             "updated_at": now,
         }
-        records.append(
-            {
-                "messageId": f"{invocation}-{number}",
-                "receiptHandle": "handle",
-                "body": progress(invocation, number)
-                if shape.startswith("progress")
-                else generation_events.build(
-                    generation, stage="bench", epoch=EPOCH, offset=invocation + 1
-                ),
-                "attributes": {"ApproximateReceiveCount": "1"},
-                "messageAttributes": {},
-                "eventSource": "aws:sqs",
-                "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:generation-complete-queue",
-                "awsRegion": "us-east-1",
-            }
+        event = (
+            progress(invocation, number)
+            if shape.startswith("progress")
+            else generation_events.build(
+                generation, stage="bench", epoch=EPOCH, offset=invocation + 1
+            )
         )
+        records.append(message(f"{invocation}-{number}", event))
     return {"Records": records}
+
+
+def message(message_id: str, event: str) -> dict[str, Any]:
+    """Return the record of a queue message with an event."""
+    return {
+        "messageId": message_id,
+        "receiptHandle": "handle",
+        "body": event,
+        "attributes": {"ApproximateReceiveCount": "1"},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:generation-complete-queue",
+        "awsRegion": "us-east-1",
+    }
 
 
 def measure(variant: str, shape: str, times: int) -> dict[str, float]:

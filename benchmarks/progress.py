@@ -16,8 +16,8 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,6 +88,16 @@ class Provider:
         found: dict[str, Any] = answer.json()
         return found
 
+    @asynccontextmanager
+    async def load(self, rate: int) -> AsyncIterator[None]:
+        """Report progress in the background, each generation every two seconds."""
+        running = asyncio.create_task(self.keep_reporting(self.insert(2 * rate), rate))
+        try:
+            yield
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
     async def keep_reporting(self, generations: list[str], rate: float) -> None:
         """Report progress of each generation in turn, `rate` reports a second, until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -131,26 +141,31 @@ async def measure(
         provider = Provider(env, clients.users)
         stack.push_async_callback(provider.http.aclose)
 
-        async def one_round(name: str) -> None:
-            machine.begin()
-            found[name].results.extend(await results(provider, clients, options.results))
-            found[name].loads.append(machine.end())
-            print(f"→ {name}: {found[name].loads[-1]}", flush=True)
-
-        await results(provider, clients, 10)  # warm-up
+        await results(provider, clients, 10)  # warm-up, also of the copies that the load needs
+        async with provider.load(options.rate):
+            await asyncio.sleep(options.settle)
+            await results(provider, clients, 10)
         for _ in range(options.rounds):
-            await one_round(ALONE)
-            running = asyncio.create_task(
-                provider.keep_reporting(provider.insert(2 * options.rate), options.rate)
-            )
-            await asyncio.sleep(options.settle)  # until the load is steady
-            await one_round(LOADED)
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            await asyncio.sleep(1)
+            await _round(found[ALONE], provider, clients, machine, options.results)
+            async with provider.load(options.rate):
+                await asyncio.sleep(2)
+                await _round(found[LOADED], provider, clients, machine, options.results)
+            await asyncio.sleep(1)  # until the last progress is delivered
         if provider.refused:
             raise SystemExit(f"{provider.refused} reports were refused")
     return found
+
+
+async def _round(
+    found: Measured, provider: Provider, clients: Clients, machine: Machine, count: int
+) -> None:
+    machine.begin()
+    measured = await results(provider, clients, count)
+    load = machine.end()
+    found.results.extend(measured)
+    found.loads.append(load)
+    row = percentiles([result.milliseconds for result in measured])
+    print(f"→ p50 {row['p50']:7.1f}   p95 {row['p95']:7.1f}   {load}", flush=True)
 
 
 def steps(machine: Machine, result: Result) -> str:
@@ -166,7 +181,7 @@ def main() -> None:
     parser.add_argument("--results", type=int, default=30, help="results per round")
     parser.add_argument("--rate", type=int, default=50, help="reports of progress a second")
     parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--settle", type=float, default=10, help="seconds until results are sent")
+    parser.add_argument("--settle", type=float, default=10, help="seconds of warm-up under load")
     options = parser.parse_args()
     env = stack_env.read(options.stack_env)
     machine = Machine(options.stack_env.resolve().parent)

@@ -66,7 +66,7 @@ class Keepalive(TypedDict):
     action: Literal["keepalive"]
     """The frame's type."""
     id: FrameId
-    """Repeated in no answer: there is none."""
+    """Not needed, because there is no answer."""
 
 
 class History(TypedDict):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # SNS takes 10 entries and 256 KiB in one PublishBatch; eight of the largest events fit.
 BATCH = 8
 ALERT_SECONDS = 3.0
-_TYPE = re.compile('"type":"([^"]*)"')
+_TYPE = re.compile(r'"type":\s*"([^"]*)"')
 _ATTRIBUTES: dict[str, dict[str, str]] = {
     kind: {"type": kind, "status": status} for status, kind in TYPES.items()
 }

@@ -29,8 +29,9 @@ PROVIDERS = (
     *("comfydeploy", "leonardo", "wavespeed", "hmac", "generations"),
 )
 STEPS = 28
-# seconds before each report of progress, for a provider that sends any, and before the result
-_PAUSES = (0.4, 1.1, 0.4)
+# seconds before each report of progress, for a provider that sends any, and before the result; a
+# report can be delivered a second later
+_PAUSES = (0.1, 1.2, 1.1)
 _ATTEMPTS = 10
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 30.0
