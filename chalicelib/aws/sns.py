@@ -143,8 +143,8 @@ def _attributes(prefix: str, attributes: tuple[tuple[str, str], ...]) -> str:
     form = ""
     for number, (name, value) in enumerate(attributes, 1):
         entry = f"&{prefix}MessageAttributes.entry.{number}."
-        form += f"{entry}Name={quote(name)}&{entry}Value.DataType=String"
-        form += f"&{entry}Value.StringValue={quote(value)}"
+        form += f"{entry}Name={quote(name)}{entry}Value.DataType=String"
+        form += f"{entry}Value.StringValue={quote(value)}"
     return form
 
 

@@ -33,7 +33,9 @@ _COMMON_HEADERS = re.compile(
     r"|(?:sdk-)?checksum-[a-z0-9-]+|decoded-content-length)"
 )
 _OF_SDKS = ("x-id",)  # a query parameter that repeats the operation's name
-_SIGNATURE = re.compile(r"X-Amz-(?:Algorithm|Credential|Date|Expires|SignedHeaders|Signature)")
+_SIGNATURE = re.compile(
+    r"X-Amz-(?:Algorithm|Credential|Date|Expires|Security-Token|SignedHeaders|Signature)"
+)
 
 
 class Undecodable(Exception):
