@@ -13,10 +13,14 @@ STACK := $(PYTHON) -m local
 # token.
 TOKEN_USER := $(if $(filter command,$(word 1,$(origin USER))),$(USER),demo)
 
+# FETCH_HOSTS=127.0.0.1:8081,…: further hosts from which the local stack may copy outputs.
+FROM := $(if $(FETCH_HOSTS),--fetch-hosts '$(FETCH_HOSTS)') $(if $(PROVIDER_APIS),--provider-apis '$(PROVIDER_APIS)')
+
 # boto3 reads only AWS_DEFAULT_REGION. Terraform reads both names.
 ifdef AWS_REGION
 export AWS_DEFAULT_REGION := $(AWS_REGION)
 endif
+
 
 .PHONY: help
 help: ## Print this help
@@ -26,10 +30,10 @@ help: ## Print this help
 ##@ Run Herald on this machine
 .PHONY: demo up down status token
 demo: setup ## Start the stack, send one generation through it, run until Ctrl-C (ONCE=1: exit after one)
-	@$(STACK) demo $(if $(filter-out 0,$(ONCE)),--once)
+	@$(STACK) demo $(if $(filter-out 0,$(ONCE)),--once) $(FROM)
 
-up: setup ## Start the stack in the background; writes its addresses to build/local/stack.env
-	@$(STACK) up
+up: setup ## Start the stack in the background; writes its addresses to build/local/stack.env (FETCH_HOSTS=… PROVIDER_APIS=apis.json)
+	@$(STACK) up $(FROM)
 
 down: setup ## Stop the stack and delete its data
 	@$(STACK) down
@@ -43,13 +47,13 @@ token: setup ## Print a JWT for a user that the running stack accepts (USER=alic
 ##@ Check a change
 .PHONY: test lint format unit integration infra-test e2e browser rehearsal faults pr
 test: lint test-tools ## Linters, types, formats, and all tests except the rehearsal
-	@$(PYTEST) --ignore tests/rehearsal
+	@$(PYTHON) -m tests
 
 lint: setup ## Run ruff, mypy --strict, import-linter and terraform fmt
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
-	@.venv/bin/lint-imports --no-cache
+	@PYTHONPATH=clients/python .venv/bin/lint-imports --no-cache
 	@$(PYTHON) -m tooling.terraform fmt -check -diff -recursive infra
 
 format: setup ## Format Python and Terraform files, and apply the fixes of ruff
@@ -82,8 +86,8 @@ pr: test rehearsal ## Run exactly what CI runs: all tests, with the rehearsal
 
 ##@ Build and deploy
 .PHONY: package migrate plan deploy smoke rollback destroy
-package: setup ## Build build/package/deployment.zip with Chalice (deterministic)
-	@$(PYTHON) -m tooling.package
+package: setup ## Build the package for ARCHITECTURE=arm64 or x86_64 with Chalice (deterministic)
+	@$(PYTHON) -m tooling.package $(ARCHITECTURE)
 
 migrate: setup ## Migrate the database in HERALD_DATABASE_URL, or else that of STAGE=…
 	@$(HERALD) migrate $(ARGS)
@@ -116,17 +120,22 @@ cost: setup ## Compute the monthly cost (USERS=… NOTIFICATIONS=…)
 	@$(HERALD) cost $(if $(USERS),--users $(USERS)) $(if $(NOTIFICATIONS),--notifications $(NOTIFICATIONS)) $(ARGS)
 
 ##@ Environment
-.PHONY: setup test-tools lock clean
+.PHONY: setup test-tools contracts lock clean
 setup: ## Create the Python environment with the pinned packages (all targets do this)
 	@tooling/setup.sh dev
 
 test-tools: setup
-	@tooling/setup.sh emulator chromium nodejs pgbouncer
+	@tooling/setup.sh emulator chromium nodejs pgbouncer node-packages
 
-lock: setup ## Resolve requirements/*.in into the pinned requirements/*.txt
-	@cd requirements && for name in uv runtime dev emulator policies terraform postgres bench; do \
+contracts: setup ## Generate contracts/ and docs/reference.md from the code (ARGS=--release: keep them as the release's)
+	@$(PYTHON) -m tooling.contracts $(ARGS)
+
+lock: setup ## Resolve requirements/*.in and node/package.json into pinned versions
+	@cd requirements && for name in uv runtime dev emulator policies terraform postgres bench sdks; do \
 	  ../.venv/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header $(ARGS) $$name.in -o $$name.txt || exit 1; done
+	@cd requirements/node && npm install --package-lock-only --ignore-scripts --no-audit --no-fund \
+	  --omit-lockfile-registry-resolved
 
 clean: ## Stop all stacks and remove all build results and environments
 	@if [ -x $(PYTHON) ]; then $(STACK) down --all; fi

@@ -36,10 +36,31 @@ def relay(event: Any) -> dict[str, object]:
     return runtime.relay.handle(event.context)
 
 
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="reconcile")
+def reconcile(event: Any) -> dict[str, object]:
+    """Look up generations whose webhook did not come, and end those past their deadline.
+
+    `callback` and `message` also invoke it, for thin events and cancellations.
+    """
+    return runtime.reconcile.handle(event.to_dict(), event.context)
+
+
 @app.on_sqs_message(queue_arn="${queue_arn}", batch_size=10, name="deliver")
 def deliver(event: Any) -> "SqsResponse":
     """Store events in their owners' inboxes and post them to open connections."""
     return runtime.deliver.handle(event.to_dict(), event.context)
+
+
+@app.on_sqs_message(queue_arn="${keep_queue_arn}", batch_size=1, name="keep")
+def keep(event: Any) -> "SqsResponse":
+    """Copy the outputs of finished generations into the bucket."""
+    return runtime.keep.handle(event.to_dict(), event.context)
+
+
+@app.lambda_function(name="link")
+def link(event: Any, context: Any) -> "HttpResponse":
+    """Answer the stable link of an output with a redirect."""
+    return runtime.link.handle(event)
 
 
 @app.lambda_function(name="authorize")

@@ -47,7 +47,7 @@ def _measure(options: argparse.Namespace) -> dict[str, object]:
         found["door"] = front_door.measure(options.rounds, options.scale, _say)
     if "imports" in options.only:
         found["imports"] = cold.measure(2 * options.rounds, _say)
-    path = BUILD / "path.json"  # written by benchmarks.path, which needs a running stack
+    path = BUILD / "path.json"  # written by benchmarks.path, .progress and .contention
     if path.is_file():
         found["path"] = json.loads(path.read_text())
     return found
@@ -60,7 +60,7 @@ def _say(line: str) -> None:
 def _machine() -> str:
     load = os.getloadavg()[1]
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    return f"{os.cpu_count()} cores of {platform.machine()}, {python}, load {load:.1f}"
+    return f"{os.cpu_count()} cores of {platform.machine()}, {python}, load average {load:.1f}"
 
 
 def _options() -> argparse.Namespace:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from chalicelib.protocol.server_frames import LIFETIME_MS
-from cli.cost.quantities import KEEPALIVE
+from cli.cost.quantities import KEEPALIVE, NOTIFICATION
 
 # clients replace a connection in the last tenth of its lifetime, on average in the middle of it
 SPREAD = 0.1
@@ -157,7 +157,7 @@ def needs(rates: Rates, settings: Settings, batch_seconds: float) -> dict[str, f
         "new_connections_per_second": connects,
         "lambda_concurrency": callbacks + copies + sessions + pings * BUSY.ping,
         "sns_publishes_per_second": events,
-        "table_writes_per_second": 2 * events,
+        "table_writes_per_second": NOTIFICATION.rows * events,
         "table_reads_per_second": 3 * connects + pings,
         "database_connections": callbacks,
     }
@@ -186,10 +186,16 @@ def raised(
     }
     settings = replace(settings, **changes)
     # Terraform rejects settings that allow more posts than the account's request quota.
-    posts = settings.deliver_maximum_concurrency * settings.posts_per_second
+    posts = copies_of_deliver(settings) * settings.posts_per_second
     if posts > settings.api_gateway_requests_per_second:
         settings = replace(settings, api_gateway_requests_per_second=rounded(posts))
     return settings
+
+
+def copies_of_deliver(settings: Settings) -> float:
+    """Return the most copies of `deliver`, with those for progress, which is not modelled."""
+    events = settings.deliver_maximum_concurrency
+    return events + max(2, math.ceil(events / 5))
 
 
 def rounded(number: float) -> float:

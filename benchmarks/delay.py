@@ -7,6 +7,7 @@ delay applies to each direction, so a round trip takes twice as long.
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 from functools import partial
@@ -18,8 +19,9 @@ async def forward(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seconds: float
 ) -> None:
     loop = asyncio.get_running_loop()
-    while data := await reader.read(65_536):
-        loop.call_later(seconds, writer.write, data)
+    with contextlib.suppress(ConnectionResetError):  # a client that is stopped
+        while data := await reader.read(65_536):
+            loop.call_later(seconds, writer.write, data)
     loop.call_later(seconds, writer.close)
 
 

@@ -49,6 +49,7 @@ def _round(
         ("herald_progress", ["callback", "herald", "progress", str(ours)], quick),
         ("deliver_result", ["handler", "herald", "1", str(ours)], quick),
         ("deliver_progress", ["handler", "herald", "progress", str(ours)], quick),
+        ("deliver_progress1", ["handler", "herald", "progress1", str(ours)], quick),
         ("round_trips", ["callback", "round_trips", "-", "40"], distant),
         ("distant_result", ["callback", "herald", "result", "40"], distant),
     ]
@@ -103,6 +104,21 @@ def _unpublish(dsn: str) -> None:
         )
         assert cursor.rowcount == 1
     connection.close()
+
+
+@contextlib.contextmanager
+def distant() -> Iterator[dict[str, Any]]:
+    """Run PostgreSQL and a substitute for AWS with the delays; yield a function's environment."""
+    with (
+        _database() as dsn,
+        _delayed(dsn) as slow,
+        standin(
+            tls=True,
+            delay_ms=PUBLISH_MS,
+            secrets={"database": slow, "providers": "{}", "webhook": SECRET},
+        ) as far,
+    ):
+        yield _environment(far, BENCH_DATABASE_URL=dsn, BENCH_FUNCTION_DSN=slow)
 
 
 def _environment(aws: str, **more: str) -> dict[str, str]:

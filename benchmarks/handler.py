@@ -1,11 +1,13 @@
 """Measures the whole warm handler with batches of SQS messages, and compares it with naive.py.
 
-    python -m benchmarks.handler herald|naive 1|10|backlog|progress TIMES
+    python -m benchmarks.handler herald|naive 1|10|backlog TIMES
+    python -m benchmarks.handler herald progress|progress1 TIMES
     python -m benchmarks.handler round_trips 0 TIMES
 
 The benchmark runs in its own process and prints the cost as JSON. Every message is for a different
 user with one open connection, which is the most expensive kind of batch. A backlog is ten full
-batches in sequence.
+batches in sequence. `progress` is a full batch of progress events, as they arrive when there are
+fifty a second (docs/adr/0020), and `progress1` a single one.
 """
 
 import importlib
@@ -24,17 +26,22 @@ from benchmarks.peers import Measured
 
 EPOCH = "0197e3f0-6c1e-7d53-8a44-2f0c5c0f7a11"
 WARM = 3
-# messages per batch, batches; `progress` is one event of progress
-SHAPES = {"1": (1, 1), "10": (10, 1), "backlog": (10, 10), "progress": (1, 1)}
+SHAPES = {  # messages per batch, batches
+    "1": (1, 1),
+    "10": (10, 1),
+    "backlog": (10, 10),
+    "progress": (10, 1),
+    "progress1": (1, 1),
+}
 
 
-def progress(invocation: int) -> str:
-    """Return an event of progress."""
+def progress(invocation: int, number: int) -> str:
+    """Return an event of progress of the user with the given number."""
     from chalicelib.recording import generation_events
 
     return generation_events.build_progress(
-        f"5f5b7b30-0000-4000-8000-{invocation:012d}",
-        "user-0",
+        f"5f5b7b30-0000-4000-8000-{invocation:08d}{number:04d}",
+        f"user-{number}",
         stage="bench",
         now=datetime.now(UTC),
         fraction=0.4,
@@ -64,23 +71,29 @@ def batch(size: int, invocation: int, shape: str = "") -> dict[str, Any]:
             "created_at": now,
             "updated_at": now,
         }
-        records.append(
-            {
-                "messageId": f"{invocation}-{number}",
-                "receiptHandle": "handle",
-                "body": progress(invocation)
-                if shape == "progress"
-                else generation_events.build(
-                    generation, stage="bench", epoch=EPOCH, offset=invocation + 1
-                ),
-                "attributes": {"ApproximateReceiveCount": "1"},
-                "messageAttributes": {},
-                "eventSource": "aws:sqs",
-                "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:generation-complete-queue",
-                "awsRegion": "us-east-1",
-            }
+        event = (
+            progress(invocation, number)
+            if shape.startswith("progress")
+            else generation_events.build(
+                generation, stage="bench", epoch=EPOCH, offset=invocation + 1
+            )
         )
+        records.append(message(f"{invocation}-{number}", event))
     return {"Records": records}
+
+
+def message(message_id: str, event: str) -> dict[str, Any]:
+    """Return the record of a queue message with an event."""
+    return {
+        "messageId": message_id,
+        "receiptHandle": "handle",
+        "body": event,
+        "attributes": {"ApproximateReceiveCount": "1"},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:generation-complete-queue",
+        "awsRegion": "us-east-1",
+    }
 
 
 def measure(variant: str, shape: str, times: int) -> dict[str, float]:

@@ -30,6 +30,7 @@ from standardwebhooks import Webhook
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks import BUILD
+from chalicelib.protocol.events import PROGRESS
 from chalicelib.recording import generation_events
 from local import tokens
 from tooling import stack_env
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
 CLIENTS = 20
 PATIENCE = 60.0
 EPOCH = "0197e3f0-6c1e-7d53-8a44-2f0c5c0f7a11"
+ATTRIBUTES = {  # as `callback` sets them
+    name: {"DataType": "String", "StringValue": value}
+    for name, value in (("type", "herald.generation.complete"), ("status", "COMPLETE"))
+}
 
 
 class Clients:
@@ -51,6 +56,7 @@ class Clients:
         self.users = [f"bench-{uuid.uuid4().hex[:10]}" for _ in range(CLIENTS)]
         self.connections: list[str] = []
         self.received: dict[str, float] = {}
+        self.progress = 0  # events of progress that have arrived
         self._arrived = asyncio.Event()
 
     async def open(self, stack: AsyncExitStack) -> None:
@@ -79,12 +85,20 @@ class Clients:
             await asyncio.wait_for(self._arrived.wait(), left)
         return [self.received[event_id] for event_id in ids]
 
+    async def more_progress(self, than: int) -> None:
+        """Wait until more than a number of progress events have arrived."""
+        async with asyncio.timeout(PATIENCE):
+            while self.progress <= than:
+                self._arrived.clear()
+                await self._arrived.wait()
+
     async def _listen(self, client: ClientConnection) -> None:
         async for text in client:
             now = time.time()
             frame = json.loads(text)
             for item in frame.get("items", [frame]):
                 event_id = item["event"]["id"] if "event" in item else item.get("id")
+                self.progress += item.get("event", {}).get("type") == PROGRESS
                 if event_id:
                     self.received.setdefault(event_id, now)
             self._arrived.set()
@@ -157,8 +171,13 @@ class Aws:
 
     def _scaling_of_deliver(self, functions: Any) -> Any:
         name = f"herald-{self._env['HERALD_STAGE']}-deliver"
-        [mapping] = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
-        return mapping["ScalingConfig"]
+        mappings = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+        [scaling] = [
+            mapping["ScalingConfig"]
+            for mapping in mappings
+            if not mapping["MaximumBatchingWindowInSeconds"]  # only progress waits for a batch
+        ]
+        return scaling
 
     def remove_minimal(self) -> None:
         functions = self._client("lambda")
@@ -173,12 +192,12 @@ class Aws:
             self._client("sqs").delete_queue(QueueUrl=self._queue)
 
     def deliver_metrics(self, since: float) -> list[dict[str, Any]]:
-        """Return the metrics that `deliver` has logged per batch since the given time."""
+        """Return what `deliver` has logged at DEBUG about each batch since the given time."""
         found = self.logs.filter_log_events(
             logGroupName=f"/aws/lambda/herald-{self._env['HERALD_STAGE']}-deliver",
             startTime=int(since * 1000),
         )["events"]
-        lines = [event["message"] for event in found if "EventsReceived" in event["message"]]
+        lines = [event["message"] for event in found if "batch handled" in event["message"]]
         return [json.loads(line) for line in lines]
 
     def _client(self, service: str) -> Any:
@@ -238,7 +257,9 @@ async def singles(aws: Aws, path: Route, clients: Clients, numbers: range) -> li
     taken = []
     for event_id, text in path.batch(clients, numbers):
         began = time.time()
-        await asyncio.to_thread(aws.sns.publish, TopicArn=path.topic, Message=text)
+        await asyncio.to_thread(
+            aws.sns.publish, TopicArn=path.topic, Message=text, MessageAttributes=ATTRIBUTES
+        )
         taken.append((await clients.all_of({event_id}))[0] - began)
     return taken
 
@@ -251,7 +272,7 @@ async def burst(aws: Aws, path: Route, clients: Clients, numbers: range) -> floa
     def publish() -> None:
         for start in range(0, len(batch), 10):
             entries = [
-                {"Id": str(index), "Message": text}
+                {"Id": str(index), "Message": text, "MessageAttributes": ATTRIBUTES}
                 for index, (_, text) in enumerate(batch[start : start + 10])
             ]
             aws.sns.publish_batch(TopicArn=path.topic, PublishBatchRequestEntries=entries)

@@ -3,8 +3,12 @@
     python -m benchmarks.progress STACK_ENV [--results N] [--rate R] [--rounds N]
 
 A result is timed from its webhook to its client, one at a time. In every second round, R reports
-of progress a second arrive for other generations. The benchmark prints both distributions and adds
-their ratio to build/bench/path.json.
+of progress a second arrive for other generations. The benchmark prints both distributions and the
+steps of the slowest results, and adds the ratio of the two p95 to build/bench/path.json.
+
+Everything shares this machine: clients, emulator, functions, PostgreSQL. So the benchmark also
+prints how busy the machine and the emulator were, and how many copies of a function were started. A
+result that waits for a core or for a new copy says nothing about Herald on AWS.
 """
 
 import argparse
@@ -12,20 +16,37 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import psycopg2
 
 from benchmarks import BUILD
+from benchmarks.machine import Load, Machine
 from benchmarks.path import CLIENTS, Clients, percentiles
 from tooling import stack_env
 from tooling.providers import signing
 
 RATIO = "results_p95_under_progress"
+RATE = 50  # reports of progress a second
+SLOWEST = 3  # results whose steps are printed
+ALONE, LOADED = "alone", "with progress"
+
+
+class Result(NamedTuple):
+    """One result: its event, when its webhook was sent and answered, and when it arrived."""
+
+    event_id: str
+    sent: float
+    answered: float
+    arrived: float
+
+    @property
+    def milliseconds(self) -> float:
+        return (self.arrived - self.sent) * 1000
 
 
 class Provider:
@@ -68,6 +89,16 @@ class Provider:
         found: dict[str, Any] = answer.json()
         return found
 
+    @asynccontextmanager
+    async def load(self, rate: int) -> AsyncIterator[None]:
+        """Report progress in the background, each generation every two seconds."""
+        running = asyncio.create_task(self.keep_reporting(self.insert(2 * rate), rate))
+        try:
+            yield
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
     async def keep_reporting(self, generations: list[str], rate: float) -> None:
         """Report progress of each generation in turn, `rate` reports a second, until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -79,60 +110,103 @@ class Provider:
                 await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
 
 
-async def results(provider: Provider, clients: Clients, count: int) -> list[float]:
-    """Return the milliseconds from webhook to client of `count` results."""
-    taken = []
+async def results(provider: Provider, clients: Clients, count: int) -> list[Result]:
+    """Send `count` results, one at a time, and wait for each."""
+    found = []
     for generation in provider.insert(count):
-        began = time.time()
+        sent = time.time()
         answer = await provider.report(
             generation, status="COMPLETE", imageUrl="https://images.example.com/1.png"
         )
+        answered = time.time()
         [arrived] = await clients.all_of({answer["eventId"]})
-        taken.append((arrived - began) * 1000)
+        found.append(Result(answer["eventId"], sent, answered, arrived))
         await asyncio.sleep(0.05)
-    return taken
+    return found
 
 
-async def measure(env: Mapping[str, str], options: argparse.Namespace) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {"alone": [], "with progress": []}
+class Measured(NamedTuple):
+    """The results of all rounds with or without progress, and the machine's load in each round."""
+
+    results: list[Result]
+    loads: list[Load]
+
+
+async def measure(
+    env: Mapping[str, str], machine: Machine, options: argparse.Namespace
+) -> dict[str, Measured]:
+    found = {ALONE: Measured([], []), LOADED: Measured([], [])}
     clients = Clients(env)
     async with AsyncExitStack() as stack:
         await clients.open(stack)
         provider = Provider(env, clients.users)
         stack.push_async_callback(provider.http.aclose)
-        await results(provider, clients, 10)  # warm-up
-        for number in range(options.rounds):
-            found["alone"] += await results(provider, clients, options.results)
-            running = asyncio.create_task(
-                provider.keep_reporting(provider.insert(2 * options.rate), options.rate)
-            )
-            await asyncio.sleep(2)  # until the load is steady
-            found["with progress"] += await results(provider, clients, options.results)
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-            print(f"→ round {number + 1}/{options.rounds}", flush=True)
+
+        await results(provider, clients, 10)  # warm-up, also of the copies that the load needs
+        async with provider.load(options.rate):
+            await asyncio.sleep(options.settle)
+            await results(provider, clients, 10)
+        for _ in range(options.rounds):
+            await _round(found[ALONE], provider, clients, machine, options.results)
+            async with provider.load(options.rate):
+                await asyncio.sleep(2)
+                await _round(found[LOADED], provider, clients, machine, options.results)
+            await asyncio.sleep(1)  # until the last progress is delivered
         if provider.refused:
             raise SystemExit(f"{provider.refused} reports were refused")
     return found
+
+
+async def _round(
+    found: Measured, provider: Provider, clients: Clients, machine: Machine, count: int
+) -> None:
+    machine.begin()
+    measured = await results(provider, clients, count)
+    load = machine.end()
+    found.results.extend(measured)
+    found.loads.append(load)
+    row = percentiles([result.milliseconds for result in measured])
+    print(f"→ p50 {row['p50']:7.1f}   p95 {row['p95']:7.1f}   {load}", flush=True)
+
+
+def steps(machine: Machine, result: Result) -> str:
+    """Return the milliseconds from a result's webhook to each step of its way."""
+    times = [*machine.requests_about(result.event_id), (result.answered, "answered")]
+    times.append((result.arrived, "arrived"))
+    return ", ".join(f"{name} {(at - result.sent) * 1000:.0f}" for at, name in sorted(times))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.progress", description=__doc__)
     parser.add_argument("stack_env", type=Path, help="stack.env of a running stack (make up)")
     parser.add_argument("--results", type=int, default=30, help="results per round")
-    parser.add_argument("--rate", type=int, default=50, help="reports of progress a second")
+    parser.add_argument("--rate", type=int, default=RATE, help="reports of progress a second")
     parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--settle", type=float, default=10, help="seconds of warm-up under load")
     options = parser.parse_args()
     env = stack_env.read(options.stack_env)
-    rows = {name: percentiles(v) for name, v in asyncio.run(measure(env, options)).items()}
+    machine = Machine(options.stack_env.resolve().parent)
+    found = asyncio.run(measure(env, machine, options))
+    rows = {
+        name: percentiles([result.milliseconds for result in measured.results])
+        for name, measured in found.items()
+    }
+    for name, measured in found.items():
+        print(f"Slowest {name}, ms from the webhook:")
+        by_time = sorted(measured.results, key=lambda result: result.milliseconds)
+        for result in by_time[-SLOWEST:]:
+            print(f"  {steps(machine, result)}")
     for name, row in rows.items():
         print(f"  {name:14} p50 {row['p50']:7.1f}   p95 {row['p95']:7.1f}   p99 {row['p99']:7.1f}")
-    ratio = round(rows["with progress"]["p95"] / rows["alone"]["p95"], 3)
+    ratio = round(rows[LOADED]["p95"] / rows[ALONE]["p95"], 3)
     print(f"{RATIO} = {ratio}")
     path = BUILD / "path.json"
     BUILD.mkdir(parents=True, exist_ok=True)
     kept = json.loads(path.read_text()) if path.is_file() else {}
-    path.write_text(json.dumps({**kept, "progress_ms": rows, RATIO: ratio}, indent=2) + "\n")
+    if options.rate == RATE:  # the target is for this rate
+        loads = {name: [load._asdict() for load in each.loads] for name, each in found.items()}
+        kept |= {"progress_ms": rows, "progress_load": loads, RATIO: ratio}
+    path.write_text(json.dumps(kept, indent=2) + "\n")
 
 
 if __name__ == "__main__":

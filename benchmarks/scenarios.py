@@ -18,6 +18,7 @@ from benchmarks.delivery_model import (
     poisson,
     store_and_read,
 )
+from cli.cost.inputs import FULL_CORE_MB, MEMORY
 
 SEED = 1
 BACK_WITHIN = 300.0  # seconds within which all clients should be connected again
@@ -32,7 +33,8 @@ TO_FUNCTION = (0.0162, 0.105)  # SQS to Lambda: published
 ROUND_TRIP = (0.004, 0.015)  # DynamoDB: assumed
 POST = (0.010, 0.040)  # @connections: assumed, because no numbers are published
 COLD = (0.300, 1.000)  # published
-BATCH_CPU, EVENT_CPU = 0.0011, 0.00006  # measured with a full core
+BATCH_CPU, EVENT_CPU = 0.00116, 0.000085  # measured with a full core
+CPU_SHARE = MEMORY["deliver"] / FULL_CORE_MB  # of a core; CPU times are stretched evenly
 
 
 def path_of(settings: Settings, client_requests: float) -> Path:
@@ -41,7 +43,9 @@ def path_of(settings: Settings, client_requests: float) -> Path:
     quota = settings.api_gateway_requests_per_second
     return Path(
         to_function=lambda rng: sum(leg(rng) for leg in legs),
-        chains=store_and_read(lognormal(*ROUND_TRIP), batch_cpu=BATCH_CPU, event_cpu=EVENT_CPU),
+        chains=store_and_read(
+            lognormal(*ROUND_TRIP), batch_cpu=BATCH_CPU / CPU_SHARE, event_cpu=EVENT_CPU / CPU_SHARE
+        ),
         post=lognormal(*POST),
         cold=lognormal(*COLD),
         copies=int(settings.deliver_maximum_concurrency),

@@ -19,6 +19,7 @@ from benchmarks.delivery_model import NEVER
 from benchmarks.reconnects import Storm, storm
 from benchmarks.scenarios import (
     BATCH_CPU,
+    CPU_SHARE,
     EVENT_CPU,
     SEED,
     batch_seconds,
@@ -55,7 +56,7 @@ def copy_table() -> str:
     rows = ["| batch size | time per call | events/s | share of CPU |", "|---:|---:|---:|---:|"]
     for size in (1, 2, 5, BATCH):
         seconds = batch_seconds(size)
-        busy = (BATCH_CPU + size * EVENT_CPU) / seconds
+        busy = (BATCH_CPU + size * EVENT_CPU) / CPU_SHARE / seconds
         rows.append(f"| {size} | {_time(seconds)} | {size / seconds:,.0f} | {busy:.0%} |")
     return "\n".join(rows)
 
@@ -259,9 +260,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         for table in tables(arguments.users or SIZES, arguments.seed).values():
             print(table, end="\n\n")
         return
-    from cli.cost.report import markdown
+    from cli.cost.report import markdown, memory_table
 
-    made = tables(SIZES) | {"cost": markdown(SIZES)}
+    made = tables(SIZES) | {"cost": markdown(SIZES), "memory": memory_table()}
     DOCUMENT.write_text(written(DOCUMENT.read_text(), made))
     DOCUMENT.with_name("scaling-latency.svg").write_text(latency_plot())
     DOCUMENT.with_name("scaling-storms.svg").write_text(storm_plot())

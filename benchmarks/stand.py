@@ -104,6 +104,7 @@ def standin(
 
 FUNCTION = {  # the settings of all measured functions
     "HERALD_STAGE": "bench",
+    "HERALD_LOG_SAMPLE_PERCENT": "0",
     "HERALD_CONNECTIONS_TABLE": "connections",
     "HERALD_INBOX_TABLE": "inbox",
     "HERALD_INBOX_RETENTION_DAYS": "7",

@@ -13,7 +13,9 @@ HeraldError
 ├── DatabaseError           a database transaction failed
 │   ├── DatabaseUnavailable every attempt failed, or time ran out; a later attempt may succeed
 │   └── DatabaseRejected    PostgreSQL rejected the data; the same data never succeeds
+├── CopyFailed              an output of a generation could not be copied
 ├── PublishFailed           every attempt to publish an event to SNS failed, or time ran out
+├── LookupFailed            a provider's API did not say how a generation is
 └── ServiceError            a service called by the engine answered with an error
 """
 
@@ -91,6 +93,10 @@ class DatabaseRejected(DatabaseError):
     """
 
 
+class HeadsNotKept(HeraldError):
+    """Heads of streams could not be stored in the inbox."""
+
+
 class PublishFailed(HeraldError):
     """Every attempt to publish an event to SNS failed, or time ran out.
 
@@ -100,6 +106,47 @@ class PublishFailed(HeraldError):
     def __init__(self, message: str, *, blames_request: bool = False) -> None:
         super().__init__(message)
         self.blames_request = blames_request
+
+
+class LookupFailed(HeraldError):
+    """A provider's API did not say how a generation is; the schedule asks again.
+
+    `status` is the HTTP status, or 0 without an answer. `retry_after` is in seconds.
+    """
+
+    def __init__(self, status: int, retry_after: float | None = None, *, reason: str = "") -> None:
+        super().__init__(reason or f"the provider answered {status or 'nothing'}")
+        self._reason = reason
+        self.status = status
+        self.retry_after = retry_after
+
+    @property
+    def blames_key(self) -> bool:
+        """Whether the provider refuses our API key."""
+        return self.status in (401, 403)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether there was no answer at all."""
+        return self.status == 0 and not self._reason
+
+
+class CopyFailed(HeraldError):
+    """An output of a generation could not be copied.
+
+    `code` is a stable identifier of the reason. `permanent` is true if another attempt would fail
+    in the same way.
+    """
+
+    def __init__(self, code: str, detail: str, *, permanent: bool = False) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.permanent = permanent
+
+    @property
+    def in_progress(self) -> bool:
+        """Whether only the time of this attempt ran out; the next one goes on."""
+        return self.code == "out_of_time"
 
 
 class ServiceError(HeraldError):

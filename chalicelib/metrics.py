@@ -26,11 +26,6 @@ def _metric(name: str, emitters: str, meaning: str, unit: Unit = "Count") -> Met
     return metric
 
 
-CALLBACKS_RECORDED = _metric(
-    "CallbacksRecorded",
-    "callback",
-    "webhooks that recorded a result; 0 is emitted for a webhook that changed nothing",
-)
 CALLBACKS_REJECTED = _metric("CallbacksRejected", "callback", "webhooks answered with 4xx")
 WEBHOOKS_NOT_AUTHENTIC = _metric(
     "WebhooksNotAuthentic",
@@ -57,12 +52,12 @@ DETAILS_REPAIRED = _metric(
 )
 DATABASE_FAILURES = _metric(
     "DatabaseFailures",
-    "callback relay",
+    "callback reconcile relay",
     "invocations in which PostgreSQL failed in all three attempts",
 )
 PUBLISH_FAILURES = _metric(
     "PublishFailures",
-    "callback relay",
+    "callback reconcile relay",
     "publish requests that SNS refused in all three attempts; a batch of the relay counts as one",
 )
 EVENTS_RELAYED = _metric(
@@ -71,15 +66,38 @@ EVENTS_RELAYED = _metric(
 OUTBOX_OLDEST_SECONDS = _metric(
     "OutboxOldestSeconds",
     "relay",
-    "age of the oldest unpublished event in the outbox; 0 if there is none",
+    "age of the oldest unpublished event in the outbox; not sent if there is none",
     "Seconds",
 )
-EVENTS_RECEIVED = _metric(
-    "EventsReceived", "deliver", "queue messages received, including repeated receives"
+LOOKUPS = _metric(
+    "Lookups", "reconcile", "look-ups at a provider, by provider; a batch counts as one"
+)
+LOOKUP_FAILURES = _metric(
+    "LookupFailures", "reconcile", "look-ups that the provider did not answer usefully, by provider"
+)
+RESULTS_RECONCILED = _metric(
+    "ResultsReconciled", "reconcile", "results that a look-up recorded, by provider"
+)
+GENERATIONS_OVERDUE = _metric(
+    "GenerationsOverdue",
+    "reconcile",
+    "generations that are PENDING for over a quarter of the time until their deadline, by provider",
+)
+GENERATIONS_TIMED_OUT = _metric(
+    "GenerationsTimedOut", "reconcile", "generations that ended because of their deadline"
+)
+GENERATIONS_CANCELED = _metric(
+    "GenerationsCanceled", "reconcile", "generations that Herald canceled"
+)
+FILES_NOT_STORED = _metric(
+    "FilesNotStored",
+    "reconcile",
+    "results whose file could not be stored in the bucket; the next look-up tries again",
 )
 INVALID_MESSAGES = _metric("InvalidMessages", "deliver", "queue messages that are not valid events")
-INBOX_FAILURES = _metric("InboxFailures", "deliver", "writes to the inbox that failed")
-POSTS_DELIVERED = _metric("PostsDelivered", "deliver", "frames that API Gateway accepted")
+INBOX_FAILURES = _metric(
+    "InboxFailures", "deliver relay", "writes to the inbox that failed; the relay's are heads"
+)
 POSTS_GONE = _metric("PostsGone", "deliver", "posts to connections that no longer exist")
 POSTS_THROTTLED = _metric(
     "PostsThrottled", "deliver", "posts that API Gateway refused with 429, even after retries"
@@ -113,4 +131,24 @@ CONNECTIONS_REFUSED = _metric(
     "ConnectionsRefused",
     "authorize connect",
     "connections refused because of the credential or origin",
+)
+OUTPUTS_PASSED_ON = _metric(
+    "OutputsPassedOn",
+    "callback reconcile relay",
+    "outputs that events name by the provider's own address, because its host is not on the"
+    " provider's list or the address could not be stored",
+)
+OUTPUTS_KEPT = _metric("OutputsKept", "keep", "outputs that were copied into the bucket")
+COPIES_FAILED = _metric(
+    "CopiesFailed", "keep", "outputs that could not be copied in one attempt; the log says why"
+)
+OUTPUTS_NOT_KEPT = _metric(
+    "OutputsNotKept",
+    "keep",
+    "outputs that could not be copied in all attempts; their event becomes a dead letter",
+)
+LINKS_GONE = _metric(
+    "LinksGone",
+    "link",
+    "links that were answered with 410: no copy, and the provider's has expired",
 )

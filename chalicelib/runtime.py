@@ -14,19 +14,29 @@ from chalicelib import settings, telemetry
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from chalicelib.aws.functions import Function
+    from chalicelib.aws.s3 import Bucket
     from chalicelib.aws.secrets import Secrets
     from chalicelib.aws.service import Service
     from chalicelib.delivery.deliver import Deliver
     from chalicelib.engine.engine import Engine
+    from chalicelib.outputs.keep import Keep
+    from chalicelib.outputs.link import Link
     from chalicelib.recording.callback import Callback
     from chalicelib.recording.database import Database
+    from chalicelib.recording.linking import Linking
+    from chalicelib.recording.lookups import Keeper
     from chalicelib.recording.publishing import Publisher
+    from chalicelib.recording.reconcile import Reconcile
     from chalicelib.recording.relay import Relay
     from chalicelib.sessions.authorize import Authorizer
     from chalicelib.sessions.connecting import Connect, Disconnect
     from chalicelib.sessions.jwks import Jwks
     from chalicelib.sessions.messages import Messages
     from chalicelib.sessions.tokens import Tokens
+    from chalicelib.store.links import Links
+    from chalicelib.store.output_hosts import OutputHosts
+    from chalicelib.store.outputs import Outputs
 
 S = TypeVar("S", bound=settings.Common)
 
@@ -77,20 +87,54 @@ class Runtime:
                 partial(secret, config.webhook_secret_arn),
                 keys,
             ),
-            Recorder(config.stage, self._database(config), self._publisher(config)),
+            Recorder(
+                config.stage,
+                self._database(config),
+                self._publisher(config),
+                self._linking(config),
+            ),
+            self._function(config.reconcile_function),
         )
 
     @cached_property
     def relay(self) -> Relay:
         """The publisher of the outbox."""
         from chalicelib.recording.relay import Relay
+        from chalicelib.store.inbox import Inbox
 
         config = self._load(settings.Relay)
         return Relay(
             config.stage,
             self._database(config),
             self._publisher(config),
+            Inbox(self._dynamodb, config.inbox_table),
             config.outbox_retention_days,
+            self._linking(config),
+        )
+
+    @cached_property
+    def reconcile(self) -> Reconcile:
+        """The function that looks generations up at their providers."""
+        from chalicelib.recording.ending import Ending
+        from chalicelib.recording.lookups import Lookups
+        from chalicelib.recording.provider_apis import ProviderApis, addresses
+        from chalicelib.recording.reconcile import Reconcile
+        from chalicelib.recording.recorder import Recorder
+
+        config = self._load(settings.Reconcile)
+        database, publisher = self._database(config), self._publisher(config)
+        apis = ProviderApis(
+            self._engine,
+            partial(self._secrets.get, config.providers_secret_arn, ""),
+            addresses(config.provider_apis),
+        )
+        recorder = Recorder(config.stage, database, publisher, self._linking(config))
+        return Reconcile(
+            database,
+            Ending(config.stage, database, publisher),
+            apis,
+            Lookups(database, recorder, apis, self._keeper(config)),
+            config.generation_deadline_seconds,
         )
 
     @cached_property
@@ -170,13 +214,49 @@ class Runtime:
             Inbox(self._dynamodb, config.inbox_table, config.inbox_retention_days),
             self._tokens(config),
             config.keepalive_ms,
+            self._function(config.reconcile_function),
+        )
+
+    @cached_property
+    def keep(self) -> Keep:
+        """The copier of outputs."""
+        from chalicelib.aws.service import SQS, Service
+        from chalicelib.outputs.copying import Copier
+        from chalicelib.outputs.fetch import Fetcher
+        from chalicelib.outputs.keep import Keep
+
+        config = self._load(settings.Keep)
+        outputs = self._outputs(config)
+        most = config.output_max_megabytes * 1_000_000
+        return Keep(
+            outputs,
+            Copier(self._bucket(config), outputs, Fetcher(most), most),
+            self._output_hosts(self._links(config), config),
+            Service(self._engine, SQS, self._environ),
+            config.keep_queue_url,
+            config.stage,
+            config.max_receive_count,
+        )
+
+    @cached_property
+    def link(self) -> Link:
+        """The answers to the links of outputs."""
+        from chalicelib.outputs.link import Link
+
+        config = self._load(settings.Link)
+        links = self._links(config)
+        return Link(
+            links,
+            self._outputs(config),
+            self._output_hosts(links, config),
+            self._bucket(config),
         )
 
     # --- shared collaborators ---
 
     def _load(self, kind: type[S]) -> S:
         config = settings.load(kind, self._environ)
-        telemetry.configure(config.stage, config.log_level)
+        telemetry.configure(config.stage, config.log_level, config.log_sample_percent)
         return config
 
     @cached_property
@@ -215,6 +295,53 @@ class Runtime:
 
         sns = Sns(self._engine, self._environ)
         return Publisher(sns, config.topic_arn, config.error_topic_arn)
+
+    def _function(self, name: str) -> Function:
+        from chalicelib.aws.functions import Function
+
+        return Function(self._engine, self._environ, name)
+
+    def _linking(self, config: settings.Recording) -> Linking | None:
+        if not config.outputs_table:
+            return None
+        from chalicelib.recording.linking import Linking
+
+        links = self._links(config, config.outputs_url)
+        return Linking(links, self._outputs(config), self._output_hosts(links, config))
+
+    def _links(self, config: settings.Recording | settings.Outputs, base: str = "") -> Links:
+        from chalicelib.store.links import Links
+
+        return Links(base, partial(self._secrets.get, config.outputs_secret_arn, ""))
+
+    def _outputs(self, config: settings.Recording | settings.Outputs) -> Outputs:
+        from chalicelib.store.outputs import Outputs
+
+        return Outputs(self._dynamodb, config.outputs_table, config.output_retention_days)
+
+    def _output_hosts(
+        self, links: Links, config: settings.Recording | settings.Outputs
+    ) -> OutputHosts:
+        from chalicelib.store.output_hosts import OutputHosts
+
+        return OutputHosts(links, config.fetch_hosts)
+
+    def _keeper(self, config: settings.Reconcile) -> Keeper | None:
+        if not config.outputs_table:
+            return None
+        from chalicelib.outputs.copying import Copier
+        from chalicelib.outputs.fetch import Fetcher
+        from chalicelib.outputs.saving import Saver
+
+        most = config.output_max_megabytes * 1_000_000
+        outputs, fetcher = self._outputs(config), Fetcher(most)
+        copier = Copier(self._bucket(config), outputs, fetcher, most)
+        return Saver(copier, fetcher, self._links(config, config.outputs_url), outputs)
+
+    def _bucket(self, config: settings.Outputs | settings.Reconcile) -> Bucket:
+        from chalicelib.aws.s3 import Bucket
+
+        return Bucket(self._engine, self._environ, config.outputs_bucket)
 
     def _public_keys(self, url: str) -> bytes:
         from chalicelib.recording.public_keys import PROVIDER

@@ -18,6 +18,8 @@ class Common:
 
     stage: str  # of the deployment; events and metrics contain it
     log_level: str  # the least severe level that is logged; INFO when empty
+    # the share of generations whose whole path is logged, as at DEBUG; 0 when empty
+    log_sample_percent: int
 
     def __init__(self, **values: str | int) -> None:
         self.__dict__.update(values)
@@ -30,6 +32,22 @@ class Recording(Common):
     database_schema: str
     topic_arn: str
     error_topic_arn: str
+    # of kept outputs; empty if outputs are not kept
+    outputs_table: str
+    outputs_secret_arn: str
+    outputs_url: str  # the address that all links begin with
+    output_retention_days: int
+    fetch_hosts: str  # only on the local stack: hosts with http and private addresses
+
+
+class Outputs(Common):
+    """The settings of functions that serve kept outputs."""
+
+    outputs_table: str
+    outputs_secret_arn: str
+    outputs_bucket: str
+    output_retention_days: int
+    fetch_hosts: str
 
 
 class Jwt(Common):
@@ -46,13 +64,25 @@ class Callback(Recording):
     """Receives webhooks."""
 
     providers_secret_arn: str
+    reconcile_function: str
     webhook_secret_arn: str
 
 
 class Relay(Recording):
     """Publishes the outbox."""
 
+    inbox_table: str
     outbox_retention_days: int
+
+
+class Reconcile(Recording):
+    """Looks generations up at their providers."""
+
+    generation_deadline_seconds: int  # 0 for none
+    output_max_megabytes: int
+    outputs_bucket: str  # empty if outputs are not kept
+    provider_apis: str  # JSON: other addresses of providers' APIs; empty for none
+    providers_secret_arn: str
 
 
 class Deliver(Common):
@@ -95,6 +125,19 @@ class Message(Jwt):
     inbox_retention_days: int
     keepalive_ms: int  # the interval of clients' keepalives; 0 if the API has no such route
     management_endpoint: str
+    reconcile_function: str
+
+
+class Keep(Outputs):
+    """Copies outputs."""
+
+    keep_queue_url: str
+    max_receive_count: int
+    output_max_megabytes: int
+
+
+class Link(Outputs):
+    """Answers the links of outputs."""
 
 
 FUNCTIONS: dict[str, type[Common]] = {  # by handler name
@@ -103,13 +146,21 @@ FUNCTIONS: dict[str, type[Common]] = {  # by handler name
     "connect": Connect,
     "deliver": Deliver,
     "disconnect": Disconnect,
+    "keep": Keep,
+    "link": Link,
     "message": Message,
+    "reconcile": Reconcile,
     "relay": Relay,
 }
 
 S = TypeVar("S", bound=Common)
 
-_MAY_BE_EMPTY = {"allowed_origins", "jwt_jwks_url", "jwt_secret_arn", "log_level"}
+_MAY_BE_EMPTY = {
+    *("allowed_origins", "fetch_hosts", "jwt_jwks_url", "jwt_secret_arn"),
+    *("log_level", "log_sample_percent"),
+    *("outputs_bucket", "outputs_secret_arn", "outputs_table", "outputs_url"),
+    "provider_apis",
+}
 
 
 def load(kind: type[S], environ: Mapping[str, str]) -> S:
@@ -127,10 +178,10 @@ def load(kind: type[S], environ: Mapping[str, str]) -> S:
         text = environ.get(name, "")
         if not text and field not in _MAY_BE_EMPTY:
             wrong.append(f"{name} is not set")
-        elif wanted is int and not text.isdigit():
+        elif wanted is int and text and not text.isdigit():
             wrong.append(f"{name} is not a whole number: {text!r}")
         else:
-            values[field] = int(text) if wanted is int else text
+            values[field] = int(text or 0) if wanted is int else text
     if wrong:
         raise SettingError("; ".join(wrong) + " (infra/ shows what each function is given)")
     return kind(**values)

@@ -54,6 +54,19 @@ class Deployment:
             "TF_DATA_DIR": str(self.directory / "terraform"),
         }
 
+    @property
+    def architecture(self) -> str:
+        """The architecture of the stage's functions: `architecture` in its variables."""
+        pattern = r'(?m)^\s*architecture\s*=\s*"([^"]*)"'
+        found = re.search(pattern, self.variables.read_text())
+        wanted = found[1] if found else package.DEFAULT
+        if wanted not in package.ARCHITECTURES:
+            raise CommandError(
+                f"{self.variables.name}: architecture must be one of"
+                f" {', '.join(package.ARCHITECTURES)}, not {wanted!r}."
+            )
+        return wanted
+
     def init(self) -> None:
         """Initialise Terraform with the stage's backend; raises SetupError."""
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -72,6 +85,7 @@ class Deployment:
         arguments = [
             f"-var-file={self.variables}",
             f"-var=lambda_runtime={package.runtime(self.package)}",
+            f"-var=architecture={package.architecture(self.package)}",
             # Relative, so that the state does not depend on the checkout's location.
             f"-var=package_path={os.path.relpath(self.package, _INFRA)}",
             *(["-destroy"] if destroy else []),

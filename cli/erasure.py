@@ -1,4 +1,4 @@
-"""Erasing what Herald stores about a user: rows, API keys, sessions and the inbox."""
+"""Erasing what Herald stores about a user: rows, outputs, API keys, sessions and the inbox."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chalicelib.aws.dynamodb import BATCH_WRITE_ITEMS, to_item
 from chalicelib.errors import DatabaseError
 from chalicelib.recording.database import Database
 from chalicelib.recording.erasing import Rows, erase
-from cli import api_keys, sessions
+from cli import api_keys, kept_outputs, sessions
 from cli.console import CommandError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ class Erased(NamedTuple):
     """How much was erased, and how the user's sessions were revoked."""
 
     rows: Rows
+    outputs: int
     api_keys: int
     sessions: sessions.Revocation
     inbox: int
@@ -46,10 +47,21 @@ def forget(herald: Target, user_id: str) -> Erased:
         name: herald.output(f"{name}_table") for name in ("api_keys", "connections", "inbox")
     }
     dynamodb, gateway = herald.client("dynamodb"), herald.connections_client()
+    owned = _generations(herald, user_id)
     rows = _erase_rows(herald.database(), user_id)
+    copies = kept_outputs.erase(herald, user_id, owned)
     keys = api_keys.revoke_all(dynamodb, outputs["api_keys"], user_id)
     revoked = sessions.revoke(dynamodb, gateway, outputs["connections"], user_id)
-    return Erased(rows, keys, revoked, erase_inbox(dynamodb, outputs["inbox"], user_id))
+    return Erased(rows, copies, keys, revoked, erase_inbox(dynamodb, outputs["inbox"], user_id))
+
+
+def _generations(herald: Target, user_id: str) -> list[str]:
+    if not herald.known("outputs_table"):
+        return []
+    try:
+        return kept_outputs.generations(herald.database(), user_id)
+    except DatabaseError as exc:
+        raise CommandError(f"Nothing was erased: the database failed: {exc}") from exc
 
 
 def _erase_rows(where: DatabaseTarget, user_id: str) -> Rows:

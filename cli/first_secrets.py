@@ -1,4 +1,6 @@
-"""Asks for the secrets of a stage that have no value yet, and generates the webhook secret."""
+"""Asks for the secrets of a stage that have no value yet, and generates the webhook secret and the
+key of links.
+"""
 
 from __future__ import annotations
 
@@ -51,12 +53,17 @@ def fill(target: Target, *, jwks: bool, algorithm: str) -> list[Kind]:
     """
     wanted = missing(target, jwks=jwks)
     client = target.client("secretsmanager")
+    if target.known("outputs_table") and not has_value(client, target.secret_id("outputs")):
+        from cli.output_hosts import first_value
+
+        secret_values.put(client, target.secret_id("outputs"), first_value())
+        note("The key of links was generated.")
     if "webhook" in wanted:
         secret_id = target.secret_id("webhook")
         secret_values.put(client, secret_id, secret_values.generated("webhook"))
         note(
             "The webhook secret was generated. To give it to the provider, read it with\n"
-            f"  aws secretsmanager get-secret-value --secret-id {secret_id}"
+            f"  aws secretsmanager get-secret-value --secret-id {secret_id.partition('#')[0]}"
             " --query SecretString --output text"
         )
     unset = [kind for kind in wanted if kind != "webhook"]

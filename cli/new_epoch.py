@@ -124,7 +124,7 @@ def announce(client: Any, table: str, epochs: Mapping[str, str]) -> Iterator[str
 
     def write(stream: tuple[str, str]) -> str:
         user_id, epoch = stream
-        client.put_item(TableName=table, Item=to_item(head_row(user_id, epoch, 0, 0)))
+        client.put_item(TableName=table, Item=to_item(head_row(user_id, epoch, 0)))
         return user_id
 
     with ThreadPoolExecutor(_THREADS) as pool:

@@ -237,9 +237,10 @@ def _planned(stage: str, archive: Path | None, *, destroy: bool = False) -> tupl
     deployment = Deployment(stage)
     note(f"Stage {stage}: {account(stage)}.")
     if archive is None:
-        package.build()
+        package.build(deployment.architecture)
+        archive = package.archive(deployment.architecture)
     deployment.init()
-    planned = deployment.plan(archive or package.ARCHIVE, destroy=destroy)
+    planned = deployment.plan(archive, destroy=destroy)
     found = plan_summary.changes(planned.document)
     note(f"Plan: {plan_summary.counts(found)}.")
     for line in plan_summary.lines(found, destroy=destroy):

@@ -55,6 +55,8 @@ def prepare(
     adapter = found.adapter if found else provider
     if adapter not in NEEDS:
         raise CommandError(f"There is no provider {provider}: see `./herald provider list`.")
+    if not samples.states(adapter):
+        raise CommandError(f"{provider} sends no webhooks: Herald asks its API.")
     if state not in samples.states(adapter):
         known = ", ".join(samples.states(adapter))
         raise CommandError(f"{provider} never reports {state}. It reports: {known}.")
@@ -62,7 +64,7 @@ def prepare(
     if generation is None:
         generation = str(uuid.uuid4())
         rows.insert(herald.database(), generation, user)
-    job = Job(generation, f"simulated-{generation}", progress=progress)
+    job = Job(generation, f"simulated-{generation}", progress=progress, at=samples.now())
     body = samples.sample(adapter, state, job._replace(urls=urls) if urls else job) or b""
     if NEEDS[adapter].kind == "iam":
         return Webhook(generation, body, None, {})

@@ -50,7 +50,12 @@ class Target:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of the target's account."""
-        return self._client(service, None)
+        client = self._client(service, None)
+        if service != "secretsmanager":
+            return client
+        from cli.shared_secret import SharedSecrets  # it imports botocore
+
+        return SharedSecrets(client)
 
     def connections_client(self) -> Any:
         """Return a boto3 client that posts to connections and closes them."""

@@ -10,17 +10,18 @@ module "callback" {
   size        = var.sizes.callback
 
   policy  = data.aws_iam_policy_document.callback.json
-  decrypt = { storage = ["secretsmanager"] }
+  decrypt = { storage = local.linking_services }
   encrypt = { messaging = ["sns"] }
 
-  environment = {
+  environment = merge(local.linking_environment, {
     HERALD_DATABASE_SCHEMA      = var.database_schema
-    HERALD_DATABASE_SECRET_ARN  = module.storage.database_secret_arn
+    HERALD_DATABASE_SECRET_ARN  = module.storage.secrets.database
     HERALD_ERROR_TOPIC_ARN      = module.messaging.error_topic_arn
-    HERALD_PROVIDERS_SECRET_ARN = module.storage.providers_secret_arn
+    HERALD_PROVIDERS_SECRET_ARN = module.storage.secrets.providers
+    HERALD_RECONCILE_FUNCTION   = local.reconcile_name
     HERALD_TOPIC_ARN            = module.messaging.topic_arn
-    HERALD_WEBHOOK_SECRET_ARN   = module.storage.webhook_secret_arn
-  }
+    HERALD_WEBHOOK_SECRET_ARN   = module.storage.secrets.webhook
+  })
 
   invokers = merge(
     {
@@ -51,5 +52,21 @@ data "aws_iam_policy_document" "callback" {
     sid       = "Publish"
     actions   = ["sns:Publish"]
     resources = [module.messaging.error_topic_arn, module.messaging.topic_arn]
+  }
+
+  statement {
+    sid       = "ResolveThinEvents"
+    actions   = ["lambda:InvokeFunction"]
+    resources = [local.reconcile_arn]
+  }
+
+  dynamic "statement" {
+    for_each = local.linking_statements
+
+    content {
+      sid       = statement.key
+      actions   = statement.value.actions
+      resources = [statement.value.resource]
+    }
   }
 }

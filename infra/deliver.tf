@@ -1,4 +1,4 @@
-# Takes events from the queue, stores them in the inbox and posts them to their owner's connections.
+# Takes events from the queues, stores them in the inbox and posts them to their owner's connections.
 
 module "deliver" {
   source = "./modules/function"
@@ -21,10 +21,19 @@ module "deliver" {
     HERALD_POSTS_PER_SECOND     = var.posts_per_second
   }
 
-  queue = {
-    arn                 = module.messaging.queue_arn
-    batch_size          = var.deliver_batch_size
-    maximum_concurrency = var.deliver_maximum_concurrency
+  queues = {
+    events = {
+      arn                 = module.messaging.queue_arn
+      batch_size          = var.deliver_batch_size
+      maximum_concurrency = var.deliver_maximum_concurrency
+    }
+    # Progress can wait: batches take a fraction of the requests (docs/adr/0020).
+    progress = {
+      arn                 = module.messaging.progress_queue_arn
+      batch_size          = var.deliver_batch_size
+      maximum_concurrency = local.progress_concurrency
+      batching_seconds    = 1
+    }
   }
 }
 
@@ -32,7 +41,7 @@ data "aws_iam_policy_document" "deliver" {
   statement {
     sid       = "Receive"
     actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
-    resources = [module.messaging.queue_arn]
+    resources = [module.messaging.progress_queue_arn, module.messaging.queue_arn]
   }
 
   statement {

@@ -1,5 +1,5 @@
 # The resources that all functions use. Each function has its own file: callback.tf, relay.tf,
-# deliver.tf, authorize.tf, connect.tf, message.tf and disconnect.tf.
+# reconcile.tf, deliver.tf, authorize.tf, connect.tf, message.tf, disconnect.tf, keep.tf and link.tf.
 
 module "keys" {
   source = "./modules/keys"
@@ -8,6 +8,7 @@ module "keys" {
   topic_name           = local.topic_name
   log_group_prefixes   = [local.access_log_prefix, local.function_log_prefix]
   deletion_window_days = var.key_deletion_days
+  single_key           = var.lean
 }
 
 module "messaging" {
@@ -30,6 +31,8 @@ module "storage" {
   kms_key_arn          = module.keys.storage_key_arn
   deletion_protection  = var.deletion_protection
   secret_recovery_days = var.secret_recovery_days
+  inbox_backups        = !var.lean
+  single_secret        = var.lean
 }
 
 module "websocket" {
@@ -64,9 +67,15 @@ module "websocket_domain" {
 module "callback_api" {
   source = "./modules/callback_api"
 
-  name                         = "${local.name}-callback"
-  base_path                    = local.callback_path
-  invoke_arn                   = module.callback.invoke_arn
+  name       = "${local.name}-callback"
+  base_path  = local.callback_path
+  invoke_arn = module.callback.invoke_arn
+  link = var.keep_outputs ? {
+    base_path              = local.outputs_path
+    invoke_arn             = module.link[0].invoke_arn
+    throttling_rate_limit  = var.link_rate_limit
+    throttling_burst_limit = var.link_burst_limit
+  } : null
   access_log_group_name        = "${local.access_log_prefix}callback"
   logs_key_arn                 = module.keys.logs_key_arn
   log_retention_days           = var.log_retention_days
@@ -103,6 +112,15 @@ module "relay_schedule" {
   function_arn        = module.relay.arn
 }
 
+module "reconcile_schedule" {
+  source = "./modules/schedule"
+
+  name                = "${local.name}-reconcile"
+  description         = "Looks generations up at their providers, and ends those past their deadline"
+  schedule_expression = "rate(1 minute)"
+  function_arn        = module.reconcile.arn
+}
+
 module "alarms" {
   source = "./modules/alarms"
 
@@ -116,18 +134,23 @@ module "alarms" {
   }
   queues = {
     dead_letter              = module.messaging.dead_letter_queue_name
+    keep                     = one(module.outputs[*].queue_name)
+    keep_dead_letter         = one(module.outputs[*].dead_letter_queue_name)
     main                     = module.messaging.queue_name
     subscription_dead_letter = module.messaging.subscription_dead_letter_queue_name
   }
   functions = {
-    for handler, size in var.sizes : handler => { name = "${local.name}-${handler}", timeout = size.timeout }
+    for handler in keys(var.sizes) : handler => "${local.name}-${handler}"
+    if var.keep_outputs || !contains(["keep", "link"], handler)
   }
-  deliver_maximum_concurrency = var.deliver_maximum_concurrency
-  tables = {
-    api-keys    = { name = module.storage.api_keys_table_name, operations = ["GetItem"] }
-    connections = { name = module.storage.connections_table_name, operations = ["BatchGetItem", "GetItem", "UpdateItem"] }
-    inbox       = { name = module.storage.inbox_table_name, operations = ["BatchWriteItem", "Query"] }
-  }
+  alarm_providers = var.alarm_providers
+  tables = merge({
+    connections = module.storage.connections_table_name
+    inbox       = module.storage.inbox_table_name
+    }, {
+    for name in module.outputs[*].table_name : "outputs" => name
+  })
+  lean          = var.lean
   callback_api  = { id = module.callback_api.api_id, stage = "$default" }
   websocket_api = { id = module.websocket.api_id, stage = var.stage }
 }

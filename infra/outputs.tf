@@ -40,7 +40,7 @@ output "database_schema" {
 
 output "database_secret_arn" {
   description = "ARN of the secret with the PostgreSQL DSN."
-  value       = module.storage.database_secret_arn
+  value       = module.storage.secrets.database
 }
 
 output "dlq_url" {
@@ -63,15 +63,20 @@ output "error_topic_arn" {
 
 output "function_names" {
   description = "Name of each Lambda function, by handler."
-  value = {
+  value = merge({
     authorize  = module.authorize.function_name
     callback   = module.callback.function_name
     connect    = module.connect.function_name
     deliver    = module.deliver.function_name
     disconnect = module.disconnect.function_name
     message    = module.message.function_name
+    reconcile  = module.reconcile.function_name
     relay      = module.relay.function_name
-  }
+    }, {
+    for name in module.keep[*].function_name : "keep" => name
+    }, {
+    for name in module.link[*].function_name : "link" => name
+  })
 }
 
 output "inbox_table" {
@@ -81,7 +86,17 @@ output "inbox_table" {
 
 output "jwt_secret_arn" {
   description = "ARN of the secret with which tokens are verified."
-  value       = module.storage.jwt_secret_arn
+  value       = module.storage.secrets.jwt
+}
+
+output "keep_dlq_url" {
+  description = "URL of the dead-letter queue of events whose outputs could not be copied; empty if outputs are not kept."
+  value       = try(module.outputs[0].dead_letter_queue_url, "")
+}
+
+output "keep_queue_url" {
+  description = "URL of the queue from which keep receives events; empty if outputs are not kept."
+  value       = try(module.outputs[0].queue_url, "")
 }
 
 output "management_endpoint" {
@@ -89,9 +104,24 @@ output "management_endpoint" {
   value       = local.management_endpoint
 }
 
+output "outputs_bucket" {
+  description = "Name of the bucket with the copies of outputs; empty if outputs are not kept."
+  value       = try(module.outputs[0].bucket_name, "")
+}
+
+output "outputs_secret_arn" {
+  description = "ARN of the secret with the keys of links; empty if outputs are not kept."
+  value       = try(module.outputs[0].secret_arn, "")
+}
+
+output "outputs_table" {
+  description = "Name of the table of outputs; empty if outputs are not kept."
+  value       = try(module.outputs[0].table_name, "")
+}
+
 output "providers_secret_arn" {
   description = "ARN of the secret with the keys of generation providers."
-  value       = module.storage.providers_secret_arn
+  value       = module.storage.secrets.providers
 }
 
 output "queue_url" {
@@ -111,7 +141,7 @@ output "topic_arn" {
 
 output "webhook_secret_arn" {
   description = "ARN of the secret that verifies webhooks with Herald's own payload."
-  value       = module.storage.webhook_secret_arn
+  value       = module.storage.secrets.webhook
 }
 
 output "websocket_api_id" {

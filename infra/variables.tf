@@ -49,12 +49,29 @@ variable "tags" {
   default     = {}
 }
 
+variable "lean" {
+  type        = bool
+  description = "For small stages: one KMS key and one secret for all purposes, no dashboard, fewer alarms, no backups of the inbox."
+  default     = false
+}
+
 # Functions
+
+variable "architecture" {
+  type        = string
+  description = "Processors of the functions, for which the package was built: arm64 or x86_64. null means arm64, or x86_64 with python3.11, for which a dependency has no arm64 wheel."
+  default     = null
+
+  validation {
+    condition     = var.architecture == null || contains(["arm64", "x86_64"], coalesce(var.architecture, "arm64"))
+    error_message = "Allowed values: arm64, x86_64."
+  }
+}
 
 variable "package_path" {
   type        = string
   description = "Path of the deployment package, relative to this folder."
-  default     = "../build/package/deployment.zip"
+  default     = "../build/package/arm64/deployment.zip"
 
   validation {
     condition     = fileexists(var.package_path)
@@ -80,7 +97,10 @@ variable "sizes" {
     connect    = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
     deliver    = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 20), reserved_concurrency = optional(number) }), {})
     disconnect = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
+    keep       = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 180), reserved_concurrency = optional(number) }), {})
+    link       = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
     message    = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 15), reserved_concurrency = optional(number) }), {})
+    reconcile  = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 58), reserved_concurrency = optional(number) }), {})
     relay      = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 50), reserved_concurrency = optional(number) }), {})
   })
   description = "Memory in MB (one full core at 1769), timeout in seconds and reserved concurrency (null for none) of each function."
@@ -88,14 +108,19 @@ variable "sizes" {
 
   validation {
     condition = alltrue([
-      for handler in ["authorize", "callback", "connect", "disconnect", "message"] : var.sizes[handler].timeout <= 29
+      for handler in ["authorize", "callback", "connect", "disconnect", "link", "message"] : var.sizes[handler].timeout <= 29
     ])
-    error_message = "API Gateway waits 29 seconds at most: use a timeout of 29 or less for authorize, callback, connect, disconnect and message."
+    error_message = "API Gateway waits 29 seconds at most: use a timeout of 29 or less for authorize, callback, connect, disconnect, link and message."
   }
 
   validation {
     condition     = var.sizes.relay.timeout < 60
     error_message = "The relay runs every minute: use a timeout of less than 60 seconds."
+  }
+
+  validation {
+    condition     = var.sizes.reconcile.timeout >= 30 && var.sizes.reconcile.timeout < 60
+    error_message = "reconcile runs every minute, and a look-up can take 20 seconds: use a timeout of 30 to 59 seconds."
   }
 }
 
@@ -121,27 +146,10 @@ variable "role_path" {
   }
 }
 
-variable "log_level" {
-  type        = string
-  description = "Lowest level that is logged."
-  default     = "INFO"
-
-  validation {
-    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
-    error_message = "Allowed values: DEBUG, INFO, WARNING, ERROR."
-  }
-}
-
 variable "extra_environment" {
   type        = map(string)
   description = "Environment variables of every function, for example AWS_ENDPOINT_URL_SNS for a VPC endpoint; they override Herald's own variables."
   default     = {}
-}
-
-variable "tracing" {
-  type        = bool
-  description = "Send traces of all functions to AWS X-Ray."
-  default     = false
 }
 
 variable "database_schema" {
@@ -157,13 +165,13 @@ variable "database_schema" {
 
 variable "vpc_subnet_ids" {
   type        = list(string)
-  description = "Subnets from which callback and relay reach a private database; leave empty to run them outside any VPC."
+  description = "Subnets from which callback, relay and reconcile reach a private database; leave empty to run them outside any VPC. reconcile reaches the providers only if the subnets have NAT."
   default     = []
 }
 
 variable "vpc_security_group_ids" {
   type        = list(string)
-  description = "Security groups of callback and relay in the VPC."
+  description = "Security groups of callback, relay and reconcile in the VPC."
   default     = []
 
   validation {
@@ -198,7 +206,7 @@ variable "deliver_batch_size" {
 
 variable "deliver_maximum_concurrency" {
   type        = number
-  description = "Maximum number of deliver invocations at a time; further messages wait in the queue."
+  description = "Maximum number of deliver invocations at a time, and a fifth as many for progress; further messages wait in the queues."
   default     = 10
 
   validation {
@@ -213,8 +221,8 @@ variable "posts_per_second" {
   default     = 500
 
   validation {
-    condition     = var.posts_per_second >= 1 && var.posts_per_second * var.deliver_maximum_concurrency <= var.api_gateway_requests_per_second
-    error_message = "posts_per_second × deliver_maximum_concurrency exceeds api_gateway_requests_per_second: reduce one of the two, or increase the quota."
+    condition     = var.posts_per_second >= 1 && var.posts_per_second * local.deliver_concurrency <= var.api_gateway_requests_per_second
+    error_message = "posts_per_second × 1.2 × deliver_maximum_concurrency exceeds api_gateway_requests_per_second: reduce one of the two, or increase the quota."
   }
 }
 
@@ -243,6 +251,12 @@ variable "outbox_retention_days" {
   validation {
     condition     = var.outbox_retention_days >= 1 && floor(var.outbox_retention_days) == var.outbox_retention_days
     error_message = "Use a whole number of days, at least 1."
+  }
+
+  # The relay adds the head of a silent stream to the inbox when it deletes the last event from the outbox.
+  validation {
+    condition     = var.outbox_retention_days <= var.inbox_retention_days
+    error_message = "outbox_retention_days must not exceed inbox_retention_days: a stream's head is stored before its last event expires in the inbox."
   }
 }
 
@@ -360,17 +374,6 @@ variable "callback_burst_limit" {
 }
 
 # Retention and deletion
-
-variable "log_retention_days" {
-  type        = number
-  description = "Number of days for which logs are kept."
-  default     = 30
-
-  validation {
-    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731], var.log_retention_days)
-    error_message = "Allowed values: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731."
-  }
-}
 
 variable "deletion_protection" {
   type        = bool

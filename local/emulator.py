@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 SERVICES = (
-    "apigateway,cloudwatch,dynamodb,events,iam,kms,lambda,logs,scheduler,secretsmanager,sns,sqs,sts"
+    "apigateway,cloudwatch,dynamodb,events,iam,kms,lambda,logs,s3,scheduler,secretsmanager,"
+    "sns,sqs,sts"
 )
 
 

@@ -18,6 +18,8 @@ from typing import Any
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime
 from ministack.services import apigateway, lambda_svc, secretsmanager, sns, sqs, sts
 
+from local.emulator_batches import wait_for_full_batches
+from local.emulator_copies import start_one_copy_at_a_time
 from local.emulator_websockets import handshake
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
@@ -38,6 +40,8 @@ def correct_ministack() -> None:
     _draw_function_credentials()
     _refuse_what_sqs_refuses()
     _keep_new_secrets_empty()
+    wait_for_full_batches()
+    start_one_copy_at_a_time()
     # After a poll that finds nothing, MiniStack can wait 50 ms before the next poll, which delays
     # messages. AWS does not delay them.
     lambda_svc._ESM_IDLE_WAKE_GAP_SECONDS = 0.001

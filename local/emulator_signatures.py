@@ -140,9 +140,10 @@ def _from_query(request: Request) -> Claim:
     well_named = all(name.startswith("X-Amz-") for name in named) and len(named) == len(_IN_QUERY)
     found = _CREDENTIAL.fullmatch(given.get("credential", ""))
     algorithm = given.get("algorithm")
-    # Only S3 accepts presigned URLs whose signature does not cover the body. The local stack has no
-    # S3.
-    if not (well_named and found and algorithm == "AWS4-HMAC-SHA256" and found["service"] != "s3"):
+    # Only S3 accepts presigned URLs whose signature does not cover the body. Herald presigns only
+    # for reading, so a body is never accepted without a signature.
+    reads = found is not None and (found["service"] != "s3" or request.method in ("GET", "HEAD"))
+    if not (well_named and found and algorithm == "AWS4-HMAC-SHA256" and reads):
         raise Refused("IncompleteSignature", "The query is not in the form of a presigned URL.")
     age = datetime.now(UTC) - _time(given["date"])
     lifetime = timedelta(seconds=int(given["expires"]) if given["expires"].isdecimal() else 0)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _SOURCE = ROOT / "infra"
 
-# Override files with all differences from a deployment on AWS; {url} is the emulator's address.
+# Override files with all differences from a deployment on AWS; {url} is the emulator's address, and
+# {provider_apis} the addresses of stand-ins of providers' APIs, which may use http.
 OVERRIDES = {
     # The state is a file.
     "backend_override.tf": """\
@@ -32,6 +33,7 @@ terraform {
     # The emulator serves all APIs at one address. Each API has its own path.
     "endpoints_override.tf": """\
 locals {
+  provider_apis       = jsondecode({provider_apis})
   callback_endpoint   = "{url}/_aws/execute-api/${module.callback_api.api_id}/%24default"
   management_endpoint = "{url}/_aws/execute-api/${module.websocket.api_id}/${var.stage}"
 }
@@ -55,7 +57,11 @@ _ADDRESSES = (
     "dlq_url",
     "error_topic_arn",
     "inbox_table",
+    "keep_dlq_url",
+    "keep_queue_url",
     "management_endpoint",
+    "outputs_bucket",
+    "outputs_table",
     "queue_url",
     "subscription_dlq_url",
     "topic_arn",
@@ -72,7 +78,11 @@ def fingerprint() -> str:
 
 
 def apply(
-    stack: Path, emulator: Emulator, variables: Mapping[str, Any], secrets: Mapping[str, str]
+    stack: Path,
+    emulator: Emulator,
+    variables: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    provider_apis: Mapping[str, str],
 ) -> None:
     """Apply infra/ to `emulator` and set the values of `secrets`.
 
@@ -82,12 +92,16 @@ def apply(
         Terraform failed. The message quotes Terraform's message.
     """
     directory = _copy(stack)
+    apis = json.dumps(json.dumps(dict(provider_apis))).replace("${", "$${")
     for name, text in OVERRIDES.items():
-        (directory / name).write_text(text.replace("{url}", emulator.url))
+        written = text.replace("{url}", emulator.url).replace("{provider_apis}", apis)
+        (directory / name).write_text(written)
     wired = {
         "aws_account_id": ACCOUNT,
         "aws_region": REGION,
         "lambda_runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
+        "architecture": package.HOST,
+        "log_level": "DEBUG",
         "package_path": str(package.ARCHIVE),
         **variables,
     }
@@ -103,6 +117,8 @@ def apply(
     (stack / "outputs.json").write_text(json.dumps(outputs, indent=2))
     client = emulator.client("secretsmanager")
     for name, value in secrets.items():
+        if not outputs[f"{name}_secret_arn"]:
+            continue  # of a part that the variables turn off
         client.put_secret_value(SecretId=outputs[f"{name}_secret_arn"], SecretString=value)
 
 

@@ -42,7 +42,8 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     if running := os.environ.get("HERALD_STACK_ENV"):
         yield Stack(Path(running).resolve().parent)
         return
-    started = Stack(BUILD / "test-stack")
+    # Tests start stand-ins of providers' CDNs, whose ports are not known yet.
+    started = Stack(BUILD / "test-stack", fetch_hosts=["127.0.0.1:*"])
     try:
         # Starting takes a minute, so the progress is shown although pytest captures output.
         capture = request.config.pluginmanager.getplugin("capturemanager")

@@ -1,13 +1,18 @@
 """Builds the Lambda package from app/ and chalicelib/ with `chalice package`.
 
-The package is rebuilt only if its sources have changed.
+    python -m tooling.package [ARCHITECTURE]
+
+Each architecture has a package of its own, because some dependencies are compiled. A package is
+rebuilt only if its sources have changed.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -23,38 +28,53 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = BUILD / "package"
-ARCHIVE = PACKAGE / "deployment.zip"
+# For each architecture of Lambda, the machine in the tags of wheels and its number in ELF files.
+ARCHITECTURES = {"arm64": ("aarch64", 0xB7), "x86_64": ("x86_64", 0x3E)}
+# Lambda's python3.11 has an older C library than psycopg2's wheels for arm64 need. infra/locals.tf
+# has the same default.
+DEFAULT = "arm64" if sys.version_info >= (3, 12) else "x86_64"
+HOST = "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"
 # a copy of the sources for Chalice, with Chalice's cache of wheels
 _PROJECT = PACKAGE / "project"
-_STAMP = PACKAGE / ".stamp"
 _COMPILED_FOR = re.compile(r"\.cpython-3(\d+)-[^/]*\.so$")
+_SHARED_OBJECT = re.compile(r"\.so(\.[\d.]+)?$")
 
 
-def fingerprint() -> str:
+def archive(architecture: str) -> Path:
+    """Return the path of the package for an architecture."""
+    return PACKAGE / architecture / "deployment.zip"
+
+
+ARCHIVE = archive(HOST)  # for the local stack
+
+
+def fingerprint(architecture: str = HOST) -> str:
     """Return a hash of all files that determine the content of the package."""
-    digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
+    digest = hashlib.sha256(f"{sys.version_info[:2]} {architecture}".encode())
     for path in _sources():
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
-def build() -> str:
+def build(architecture: str = HOST) -> str:
     """Build the package unless it is up to date; return its fingerprint. Raises SetupError."""
-    PACKAGE.mkdir(parents=True, exist_ok=True)
+    target = archive(architecture)
+    stamp = target.with_name(".stamp")
+    target.parent.mkdir(parents=True, exist_ok=True)
     with (PACKAGE / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = fingerprint()
-        if ARCHIVE.exists() and _STAMP.exists() and _STAMP.read_text() == wanted:
+        wanted = fingerprint(architecture)
+        if target.exists() and stamp.exists() and stamp.read_text() == wanted:
             return wanted
-        with Step("Lambda package", "chalice package") as step:
-            _stage()
-            _run_chalice()
-            step.done(f"{ARCHIVE.stat().st_size / 1e6:.1f} MB")
-            _STAMP.write_text(wanted)
+        with Step(f"Lambda package for {architecture}", "chalice package") as step:
+            _stage(architecture)
+            _run_chalice(architecture)
+            step.done(f"{target.stat().st_size / 1e6:.1f} MB")
+            stamp.write_text(wanted)
     return wanted
 
 
-def runtime(archive: Path) -> str:
+def runtime(package: Path) -> str:
     """Return the Lambda runtime that a package was built for, such as python3.12.
 
     Raises
@@ -62,16 +82,75 @@ def runtime(archive: Path) -> str:
     SetupError
         The file is not a deployment package of Herald.
     """
+    return f"python3.{_built_for(package)[0]}"
+
+
+def architecture(package: Path) -> str:
+    """Return the architecture that a package was built for; raises SetupError as `runtime` does."""
+    return _built_for(package)[1]
+
+
+def _built_for(package: Path) -> tuple[str, str]:
+    """Return the minor version of Python and the architecture of the compiled modules."""
     try:
-        with zipfile.ZipFile(archive) as opened:
+        with zipfile.ZipFile(package) as opened:
             names = opened.namelist()
     except (OSError, zipfile.BadZipFile) as exc:
-        raise SetupError(f"{archive} is not a deployment package: {exc}") from exc
-    # The extension modules of psycopg2 are compiled for one version of Python.
-    versions = {match for name in names for match in _COMPILED_FOR.findall(name)}
-    if "app.py" not in names or len(versions) != 1:
-        raise SetupError(f"{archive} is not a deployment package that `make package` built.")
-    return f"python3.{versions.pop()}"
+        raise SetupError(f"{package} is not a deployment package: {exc}") from exc
+    # The extension modules of psycopg2 are compiled for one version of Python and one machine.
+    compiled = [name for name in names if _COMPILED_FOR.search(name)]
+    versions = {match for name in compiled for match in _COMPILED_FOR.findall(name)}
+    machines = {
+        name
+        for name, (machine, _) in ARCHITECTURES.items()
+        if any(machine in each for each in compiled)
+    }
+    if "app.py" not in names or len(versions) != 1 or len(machines) != 1:
+        raise SetupError(f"{package} is not a deployment package that `make package` built.")
+    return versions.pop(), machines.pop()
+
+
+def check(package: Path, wanted: str) -> None:
+    """Check that a package has every dependency, and that what is compiled is for one architecture.
+
+    The tags of the wheels and the compiled files are checked. Without a wheel for the architecture,
+    Chalice omits a dependency or compiles it for this machine.
+
+    Raises
+    ------
+    SetupError
+        The message names what is missing or for another machine.
+    """
+    machine, number = ARCHITECTURES[wanted]
+    with zipfile.ZipFile(package) as opened:
+        names = opened.namelist()
+        for name, version in _requirements():
+            if f"{name.replace('-', '_')}-{version}.dist-info/WHEEL" not in names:
+                raise SetupError(
+                    f"{name} {version} has no wheel for {wanted} and Lambda's"
+                    f" python3.{sys.version_info.minor}: build with a newer Python (3.12 or 3.13),"
+                    ' or use the architecture "x86_64".'
+                )
+        for name in names:
+            if name.endswith(".dist-info/WHEEL"):
+                tags = re.findall(r"(?m)^Tag: \S+-(\S+)$", opened.read(name).decode())
+                wrong = not any(tag == "any" or tag.endswith(machine) for tag in tags)
+            elif _SHARED_OBJECT.search(name):
+                with opened.open(name) as file:
+                    wrong = file.read(20)[18:20] != number.to_bytes(2, "little")
+            else:
+                continue
+            if wrong:
+                raise SetupError(
+                    f"{name} is not for {wanted}: its dependency has no wheel for {machine}."
+                    " Use the other architecture, or a version of the dependency that has one."
+                )
+
+
+def _requirements() -> list[tuple[str, str]]:
+    """Return the names and versions of the pinned dependencies."""
+    text = (ROOT / "app" / "requirements.txt").read_text()
+    return re.findall(r"(?m)^([\w.-]+)==([\w.]+)", text)
 
 
 def _sources() -> Iterator[Path]:
@@ -83,8 +162,11 @@ def _sources() -> Iterator[Path]:
             yield path
 
 
-def _stage() -> None:
-    """Copy only the sources, because existing bytecode would change the hash of the archive."""
+def _stage(architecture: str) -> None:
+    """Copy only the sources, because existing bytecode would change the hash of the archive.
+
+    Chalice downloads wheels for the architecture in its configuration.
+    """
     for name in ("app.py", "chalicelib"):
         target = _PROJECT / name
         shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
@@ -93,9 +175,12 @@ def _stage() -> None:
         inside = relative.relative_to("app") if relative.parts[0] == "app" else relative
         (_PROJECT / inside).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, _PROJECT / inside)
+    configuration = _PROJECT / ".chalice" / "config.json"
+    settings = json.loads(configuration.read_text())
+    configuration.write_text(json.dumps({**settings, "lambda_architecture": architecture}))
 
 
-def _run_chalice() -> None:
+def _run_chalice(architecture: str) -> None:
     output = PACKAGE / "new"
     shutil.rmtree(output, ignore_errors=True)
     chalice = Path(sys.executable).with_name("chalice")
@@ -113,26 +198,27 @@ def _run_chalice() -> None:
     if result.returncode != 0 or not (output / "deployment.zip").exists():
         raise SetupError(f"chalice package failed. {logs.ending(log)}")
     _add_bytecode(output / "deployment.zip")
+    check(output / "deployment.zip", architecture)
     for name in ("chalice.tf.json", "deployment.zip"):
-        (output / name).replace(PACKAGE / name)
+        (output / name).replace(archive(architecture).with_name(name))
     shutil.rmtree(output)
 
 
-def _add_bytecode(archive: Path) -> None:
+def _add_bytecode(package: Path) -> None:
     """Add bytecode to the archive, so that Lambda does not compile the modules in every cold start.
 
     The archive must depend only on the sources, so that the same sources give the same hash. The
     bytecode therefore has unchecked hashes instead of time stamps, and is compiled in a process
     with a fixed hash seed.
     """
-    unpacked = archive.with_suffix(".unpacked")
-    shutil.unpack_archive(archive, unpacked)
+    unpacked = package.with_suffix(".unpacked")
+    shutil.unpack_archive(package, unpacked)
     command = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
     command += ["-s", str(unpacked), "-p", "/var/task", str(unpacked)]
     # Some packages include modules for other Python versions. These do not compile, which is
     # harmless.
     subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": "0"}, check=False)
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as target:
+    with zipfile.ZipFile(package, "w", zipfile.ZIP_DEFLATED) as target:
         for path in sorted(path for path in unpacked.rglob("*") if path.is_file()):
             # always has the date 1980-01-01
             entry = zipfile.ZipInfo(str(path.relative_to(unpacked)))
@@ -142,15 +228,19 @@ def _add_bytecode(archive: Path) -> None:
 
 
 def main() -> int:
-    """Build the package and print its path; used by make."""
+    """Build the package of an architecture and print its path; used by make."""
+    wanted = sys.argv[1] if len(sys.argv) > 1 else DEFAULT
+    if wanted not in ARCHITECTURES:
+        print(f"ARCHITECTURE is one of {', '.join(ARCHITECTURES)}, not {wanted}.", file=sys.stderr)
+        return 2
     try:
-        build()
+        build(wanted)
     except SetupError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    print(os.path.relpath(ARCHIVE))
+    print(os.path.relpath(archive(wanted)))
     return 0
 
 

@@ -187,6 +187,9 @@ static size_t database(char *out, const char *operation, const char *body, size_
         snprintf(items + used, sizeof items - used, several ? "]},\"UnprocessedKeys\":{}}" : "}");
         return with_body(out, 200, json, items);
     }
+    if (strncmp(operation, "UpdateItem", 10) == 0)
+        return with_body(out, 200, json, "{\"Attributes\":{\"user_id\":{\"S\":\"user-0\"}}}");
+    if (strncmp(operation, "Query", 5) == 0) return with_body(out, 200, json, "{\"Items\":[]}");
     int batch = strncmp(operation, "BatchWriteItem", 14) == 0;
     return with_body(out, 200, json, batch ? "{\"UnprocessedItems\":{}}" : "{}");
 }

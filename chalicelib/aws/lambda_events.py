@@ -25,6 +25,7 @@ class SqsRecord(TypedDict):
     """A queue message."""
 
     messageId: str
+    receiptHandle: NotRequired[str]
     body: str
     attributes: SqsAttributes
 

@@ -3,6 +3,7 @@
 A value is cached for five minutes, so a rotated secret takes effect within that time.
 """
 
+import json
 import time
 from collections.abc import Callable
 
@@ -10,10 +11,14 @@ from chalicelib.aws.service import Service
 from chalicelib.errors import ServiceError
 
 KEEP_SECONDS = 300.0
+NOT_FOUND = "ResourceNotFoundException"
 
 
 class Secrets:
-    """A reader of secrets, with a cache."""
+    """A reader of secrets, with a cache.
+
+    `<arn>#<name>` is one value of a secret with several, which is a JSON object.
+    """
 
     def __init__(self, service: Service, clock: Callable[[], float] = time.monotonic) -> None:
         self._service = service
@@ -39,10 +44,19 @@ class Secrets:
         self._kept.pop(arn, None)
 
     def _read(self, arn: str, default: str | None) -> str:
+        secret, _, name = arn.partition("#")
         try:
-            found = self._service.call("GetSecretValue", {"SecretId": arn})
+            found = self._service.call("GetSecretValue", {"SecretId": secret})
+            text = found["SecretString"]
+            return str(_named(text, name) if name else text).strip()
         except ServiceError as exc:
-            if default is None or exc.code != "ResourceNotFoundException":
+            if default is None or exc.code != NOT_FOUND:
                 raise
             return default
-        return str(found["SecretString"].strip())
+
+
+def _named(text: str, name: str) -> object:
+    values = json.loads(text)
+    if name not in values:
+        raise ServiceError("secretsmanager", 400, NOT_FOUND)
+    return values[name]

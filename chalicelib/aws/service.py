@@ -47,6 +47,7 @@ class Protocol:
 
 
 DYNAMODB = Protocol("dynamodb", "DYNAMODB", "DynamoDB_20120810", "1.0")
+SQS = Protocol("sqs", "SQS", "AmazonSQS", "1.0")
 SECRETS_MANAGER = Protocol("secretsmanager", "SECRETS_MANAGER", "secretsmanager", "1.1")
 
 

@@ -207,15 +207,26 @@ def _log(batch: Batch, failed: Sequence[str], poster: Poster, began: float) -> N
                 events=len(recipient.events),
                 reason=recipient.reason,
             )
-    counts: dict[metrics.Metric, float | list[float]] = {
-        **poster.counts,
-        metrics.EVENTS_RECEIVED: batch.received,
-        metrics.INVALID_MESSAGES: len(batch.invalid),
-    }
+    counts: dict[metrics.Metric, float | list[float]] = {**poster.counts}
+    if batch.invalid:
+        counts[metrics.INVALID_MESSAGES] = len(batch.invalid)
     if latencies := _latencies(batch.recipients):
         counts[metrics.DELIVERY_LATENCY] = latencies
-    elapsed = (time.monotonic() - began) * 1000
-    telemetry.emit(counts, {"failed": len(failed), "milliseconds": round(elapsed, 1)})
+    telemetry.emit(counts)
+    generations = [
+        event.generation_id
+        for recipient in batch.recipients
+        for event in (*recipient.events.values(), *recipient.progress.values())
+    ]
+    if any(map(telemetry.detailed, generations)):
+        elapsed = (time.monotonic() - began) * 1000
+        telemetry.debug(
+            "batch handled",
+            received=batch.received,
+            failed=len(failed),
+            milliseconds=round(elapsed, 1),
+            generations=generations,
+        )
 
 
 def _latencies(recipients: Sequence[Recipient]) -> list[float]:
@@ -223,7 +234,7 @@ def _latencies(recipients: Sequence[Recipient]) -> list[float]:
     post.
     """
     return [
-        (recipient.delivered_at - event.recorded_at) * 1000
+        round((recipient.delivered_at - event.recorded_at) * 1000, 1)
         for recipient in recipients
         if recipient.delivered_at
         for event in recipient.events.values()

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from chalicelib.store.connections import Connection, Connections
 
 _COUNTERS = {
-    Outcome.DELIVERED: metrics.POSTS_DELIVERED,
     Outcome.GONE: metrics.POSTS_GONE,
     Outcome.THROTTLED: metrics.POSTS_THROTTLED,
     Outcome.RETRYABLE: metrics.POSTS_RETRYABLE,
@@ -35,7 +34,7 @@ _CLOSED = (200, 204, 410)
 
 
 class Poster:
-    """Posts the frames of one invocation and counts the outcomes."""
+    """Posts the frames of one invocation and counts those that were not accepted."""
 
     def __init__(self, gateway: Gateway, connections: Connections) -> None:
         self._gateway = gateway
@@ -63,10 +62,11 @@ class Poster:
 
     def _count(self, recipient: Recipient, result: Response) -> Outcome:
         ended = outcome(result)
-        self.counts[_COUNTERS[ended]] += 1
         if ended is Outcome.DELIVERED:
             recipient.delivered_at = time.time()
-        elif ended is Outcome.FORBIDDEN:
+            return ended
+        self.counts[_COUNTERS[ended]] += 1
+        if ended is Outcome.FORBIDDEN:
             recipient.fail(Failure.FORBIDDEN)
         elif result.failure is NoAnswer.DEADLINE:
             recipient.fail(Failure.OUT_OF_TIME)

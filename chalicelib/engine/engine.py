@@ -82,7 +82,7 @@ class Engine:
             raise RuntimeError("run() was called by a callback of the same run; submit() instead")
         self._running, self._deadline = True, deadline
         try:
-            self._credentials = credentials()
+            self._credentials = credentials(self._credentials)
             self._tick = 0.0
             # the first poll does not wait: it only detects idle connections that were closed
             wait = 0.0

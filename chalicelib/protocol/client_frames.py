@@ -27,55 +27,84 @@ Schema = dict[str, Any]  # in the format of pydantic_core
 class Cursor(TypedDict):
     """The client's position: it has handled all events up to `offset`.
 
-    If `epoch` is None, the offset applies to the current stream.
+    If `epoch` is null, the offset applies to the current stream.
     """
 
     epoch: UUID | None
+    """The numbering that the offset belongs to; null means the current one."""
     offset: int
+    """The client has handled all events up to this offset."""
 
 
 class Hello(TypedDict):
     """The first frame; without `resume` nothing is replayed."""
 
     action: Literal["hello"]
+    """The frame's type."""
     id: FrameId
+    """Repeated as `re` in the answer."""
     resume: Cursor | None
+    """The client's cursor: the server replays the events after it."""
 
 
 class Ping(TypedDict):
     """Asks for the stream's head and reports the client's position."""
 
     action: Literal["ping"]
+    """The frame's type."""
     id: FrameId
+    """Repeated as `re` in the answer."""
     epoch: UUID | None
+    """The epoch of the client's cursor."""
     offset: int | None
+    """The offset of the client's cursor. The server checks its form and does not keep it."""
 
 
 class Keepalive(TypedDict):
     """Postpones API Gateway's idle timeout. API Gateway itself accepts it, and nobody answers."""
 
     action: Literal["keepalive"]
+    """The frame's type."""
     id: FrameId
+    """Not needed, because there is no answer."""
 
 
 class History(TypedDict):
     """Asks for the events above an offset of the current stream."""
 
     action: Literal["history"]
+    """The frame's type."""
     id: FrameId
+    """Repeated as `re` in the answer."""
     since: int
+    """The server replays the events after this offset of the current stream."""
     limit: int
+    """The most events to replay. If more follow, these are the oldest ones."""
 
 
 class Auth(TypedDict):
     """Sends a fresh token before the old one expires."""
 
     action: Literal["auth"]
+    """The frame's type."""
     id: FrameId
+    """Repeated as `re` in the answer."""
     token: str
+    """A JWT of the same user."""
 
 
-ClientFrame = Hello | Ping | Keepalive | History | Auth
+class Cancel(TypedDict):
+    """Asks to cancel one of the user's own generations."""
+
+    action: Literal["cancel"]
+    """The frame's type."""
+    id: FrameId
+    """Repeated as `re` in the answer."""
+    generation: UUID
+    """The generation's id."""
+
+
+ClientFrame = Hello | Ping | Keepalive | History | Auth | Cancel
 
 _OFFSET: Schema = {"type": "int", "strict": True, "ge": 0, "le": MAX_OFFSET}
 _EPOCH: Schema = {"type": "uuid"}
@@ -129,6 +158,7 @@ SCHEMA: Schema = {
         "auth": _frame(
             "auth", token={"type": "str", "min_length": 1, "max_length": MAX_TOKEN_CHARACTERS}
         ),
+        "cancel": _frame("cancel", generation={"type": "uuid"}),
     },
 }
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import uuid
 from bisect import bisect_right
+from hashlib import sha1
 from typing import TYPE_CHECKING
 
 from chalicelib.protocol.events import MAX_EVENT_BYTES, MAX_PROGRESS_BYTES, TYPES, source
@@ -12,16 +12,22 @@ from chalicelib.protocol.events import MAX_EVENT_BYTES, MAX_PROGRESS_BYTES, TYPE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chalicelib.protocol.events import Envelope, EventData
+    from chalicelib.protocol.event_types import Envelope, EventData
 
-_IDS = uuid.UUID("6f1c43c3-5bb6-5c0c-9a43-0d8b0a0d9d11")  # Herald's UUID namespace
+_IDS = bytes.fromhex("6f1c43c35bb65c0c9a430d8b0a0d9d11")  # Herald's UUID namespace
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def event_id(generation_id: str, version: int | str) -> str:
     """Return the event id of a generation's version. It stays the same if the event is published
     again.
+
+    It is a UUID of version 5 (RFC 9562, section 5.5): the SHA-1 of namespace and name, with four
+    bits for the version and two for the variant. `uuid.uuid5` returns the same, but is slower.
     """
-    return str(uuid.uuid5(_IDS, f"{generation_id}/{version}"))
+    digest = sha1(_IDS + f"{generation_id}/{version}".encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 def envelope(
@@ -92,6 +98,6 @@ def _json(event: Envelope) -> str:
     json.dumps escapes control characters. The other forbidden characters, surrogates, U+FFFE and
     U+FFFF, occur only inside strings and are escaped here.
     """
-    text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    text = _encode(event)
     text = text.encode(errors="backslashreplace").decode()  # surrogates
     return text.replace("\ufffe", r"\ufffe").replace("\uffff", r"\uffff")

@@ -8,14 +8,20 @@ generation is. This module imports only the standard library, because `deliver` 
 cold start.
 """
 
+from __future__ import annotations
+
 import json
 import re
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib.errors import InvalidEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from chalicelib.protocol.event_types import EventType, Status
 
 MAX_FRAME_BYTES = 32_768  # size of a WebSocket frame in API Gateway
 MAX_EVENT_BYTES = MAX_FRAME_BYTES - 512  # space for the rest of the frame
@@ -23,9 +29,8 @@ MAX_PROGRESS_BYTES = 4096  # a progress event; there may be one a second
 MAX_USER_CHARACTERS = 256
 MAX_OFFSET = 10**16 - 1  # the largest number with sixteen digits
 
-Status = Literal["PENDING", "COMPLETE", "ERROR"]
-PROGRESS = "herald.generation.progress"
-TYPES = {
+PROGRESS: EventType = "herald.generation.progress"
+TYPES: dict[Status, EventType] = {
     "PENDING": PROGRESS,
     "COMPLETE": "herald.generation.complete",
     "ERROR": "herald.generation.error",
@@ -41,68 +46,6 @@ _OUTSIDE_STREAM = (  # longest values
 )
 _OF_STREAM = (*_OUTSIDE_STREAM, ("epoch", 36), ("sequence", 64))
 _decoded = json.JSONDecoder().decode
-
-
-class ErrorDetail(TypedDict):
-    """Why a generation failed."""
-
-    code: str
-    message: str
-
-
-class Output(TypedDict):
-    """One file that a generation produced. What is unknown is null, except for kind and URL.
-
-    Width and height are in pixels, `bytes` is the size, and `expiresAt` is an RFC 3339 time: when
-    the URL stops working. `safe` is false if the provider's safety check flagged the file.
-    """
-
-    kind: str
-    url: str
-    contentType: str | None
-    width: int | None
-    height: int | None
-    durationMs: int | None
-    bytes: int | None
-    expiresAt: str | None
-    safe: bool | None
-
-
-class EventData(TypedDict):
-    """An event's data: the columns of the generation with camel-case names. Times are in RFC 3339
-    format.
-    """
-
-    prompt: str | None
-    status: Status
-    imageUrl: str | None
-    imageHeight: int | None
-    imageWidth: int | None
-    coreModel: str | None
-    createdAt: str | None
-    updatedAt: str
-    error: NotRequired[ErrorDetail | None]  # only with status ERROR
-    outputs: NotRequired[list[Output]]  # present if the generation's files are known
-    truncated: NotRequired[bool]  # present if outputs were left out or the prompt was shortened
-    progress: NotRequired[float | None]  # 0 to 1; this and the next two only in a progress event
-    step: NotRequired[str | None]
-    previewUrl: NotRequired[str | None]
-
-
-class Envelope(TypedDict):
-    """An event as it is published; notices and progress events have no `epoch` and `sequence`."""
-
-    specversion: Literal["1.0"]
-    id: str
-    source: str
-    type: str
-    subject: str
-    time: str
-    datacontenttype: Literal["application/json"]
-    userid: NotRequired[str]
-    epoch: NotRequired[str]
-    sequence: NotRequired[str]
-    data: EventData
 
 
 class Event(NamedTuple):

@@ -1,18 +1,28 @@
 """The frames of herald.v1 that the server sends, as JSON text. docs/protocol.md specifies them."""
 
+from __future__ import annotations
+
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.protocol.events import MAX_FRAME_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from chalicelib.protocol.frame_types import (
+        FrameId,
+        GapReason,
+        Reconnect,
+        Requested,
+        ServerFrame,
+        Welcome,
+    )
 
 SUBPROTOCOL = "herald.v1"
 PING_MS = 270_000  # shorter than API Gateway's idle timeout of ten minutes
 # shorter than API Gateway's limit of two hours, so that a client can open its next connection first
 LIFETIME_MS = 6_600_000
-
-
-GapReason = Literal["expired", "epoch_changed", "ahead", "limit"]
 
 
 class Code(NamedTuple):
@@ -22,13 +32,14 @@ class Code(NamedTuple):
 
     code: int
     name: str
-    reconnect: Literal["now", "backoff", "never"]
+    reconnect: Reconnect
 
 
 FORBIDDEN = Code(4003, "forbidden", "never")
 UNAUTHORIZED = Code(4009, "unauthorized", "never")
 REVOKED = Code(4011, "revoked", "never")
 BAD_FRAME = Code(4012, "bad_frame", "never")
+NOT_CANCELABLE = Code(4013, "not_cancelable", "never")
 TOO_MANY_CONNECTIONS = Code(4014, "too_many_connections", "never")
 OVERLOADED = Code(4100, "overloaded", "backoff")
 RATE_LIMITED = Code(4102, "rate_limited", "backoff")
@@ -71,7 +82,7 @@ def packed(items: Sequence[str]) -> list[str]:
 
 
 def welcome(
-    re: object,
+    re: FrameId,
     *,
     connection: str,
     time: str,
@@ -86,34 +97,33 @@ def welcome(
 
     `keepalive_ms` is 0 if the API has no route for keepalives. The frame then has no such field.
     """
-    keepalive = {"keepalive_ms": keepalive_ms} if keepalive_ms else {}
-    return dump(
-        {
-            "type": "welcome",
-            "re": re,
-            "connection": connection,
-            "time": time,
-            "stream": {"epoch": epoch, "head": head},
-            "recovered": recovered,
-            "replaying": replaying,
-            "ping_ms": PING_MS,
-            **keepalive,
-            "lifetime_ms": LIFETIME_MS,
-            "token_ms": token_ms,
-            "max_frame": MAX_FRAME_BYTES,
-        }
-    )
+    frame: Welcome = {
+        "type": "welcome",
+        "re": re,
+        "connection": connection,
+        "time": time,
+        "stream": {"epoch": epoch, "head": head},
+        "recovered": recovered,
+        "replaying": replaying,
+        "ping_ms": PING_MS,
+        "lifetime_ms": LIFETIME_MS,
+        "token_ms": token_ms,
+        "max_frame": MAX_FRAME_BYTES,
+    }
+    if keepalive_ms:
+        frame["keepalive_ms"] = keepalive_ms
+    return dump(frame)
 
 
-def caught_up(re: object, offset: int) -> str:
+def caught_up(re: FrameId, offset: int) -> str:
     """Return the last frame of a replay; `offset` is the highest replayed offset."""
     return dump({"type": "caught_up", "re": re, "offset": offset})
 
 
 def gap(
-    re: object,
+    re: FrameId,
     *,
-    requested: Mapping[str, object],
+    requested: Requested,
     epoch: str | None,
     earliest: int,
     head: int,
@@ -133,17 +143,22 @@ def gap(
     )
 
 
-def pong(re: object, *, epoch: str | None, head: int) -> str:
+def pong(re: FrameId, *, epoch: str | None, head: int) -> str:
     """Return the answer to ping."""
     return dump({"type": "pong", "re": re, "epoch": epoch, "head": head})
 
 
-def auth_ok(re: object, token_ms: int) -> str:
+def auth_ok(re: FrameId, token_ms: int) -> str:
     """Return the answer to an `auth` frame with a valid token."""
     return dump({"type": "auth_ok", "re": re, "token_ms": token_ms})
 
 
-def error(re: object, code: Code, message: str, retry_after_ms: int = 0) -> str:
+def cancel_ok(re: FrameId, generation: str) -> str:
+    """Return the answer to a `cancel` frame: the generation has ended as canceled."""
+    return dump({"type": "cancel_ok", "re": re, "generation": generation})
+
+
+def error(re: FrameId, code: Code, message: str, retry_after_ms: int = 0) -> str:
     """Return the frame that refuses a client's frame or reports a fault. The connection stays
     open.
     """
@@ -175,6 +190,6 @@ def close(code: Code, retry_after_ms: int = 0) -> str:
     )
 
 
-def dump(frame: Mapping[str, object]) -> str:
+def dump(frame: ServerFrame) -> str:
     """Return a frame as JSON text."""
-    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"), default=str)
+    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))

@@ -60,4 +60,11 @@ def _outputs(value: object) -> Iterator[Output]:
                 yield from fields.output(file.get("url"))
 
 
-ADAPTER = Adapter(interpret, (Capability(),))
+ADAPTER = Adapter(
+    interpret,
+    (Capability(),),
+    output_hosts=(
+        "comfy-deploy-output.s3.amazonaws.com",
+        "comfy-deploy-output.s3.us-east-2.amazonaws.com",
+    ),
+)

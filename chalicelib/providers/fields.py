@@ -24,6 +24,8 @@ MAX_OUTPUTS = 100
 
 _MAX_SECONDS = 10**11  # a larger number is a time in milliseconds
 _WEB = re.compile("https?://", re.IGNORECASE)
+_PLAIN = re.compile("https?://[A-Za-z0-9.-]+(?:/[!-~]*)?")
+_CANONICAL = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _WORD = re.compile("[A-Za-z][A-Za-z_.-]{0,39}")
 # PostgreSQL's text can contain neither NUL nor half of a surrogate pair.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -107,6 +109,8 @@ def type_of(body: Mapping[str, object]) -> str | None:
 
 def uuid(value: object) -> str | None:
     """Return a UUID in its canonical form, with lower-case letters and dashes."""
+    if isinstance(value, str) and _CANONICAL.fullmatch(value):
+        return value
     try:
         return str(UUID(str(value)))
     except ValueError:
@@ -126,6 +130,8 @@ def number(value: object) -> float | None:
 
 def whole(value: object, most: int = 2**53) -> int | None:
     """Return a whole number from 1 to `most`."""
+    if type(value) is int:  # not bool
+        return value if 1 <= value <= most else None
     found = number(value)
     return int(found) if found is not None and found.is_integer() and 1 <= found <= most else None
 
@@ -173,7 +179,11 @@ def url(value: object) -> str | None:
 
     Its scheme is in lower case, as in events.
     """
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_URL or _UNSTORABLE.search(value):
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_URL:
+        return None
+    if _PLAIN.fullmatch(value):  # nearly all; the rest takes four times as long
+        return value
+    if _UNSTORABLE.search(value):
         return None
     try:
         parts = urlsplit(value)
@@ -232,9 +242,14 @@ def outputs(value: object, *, expires_at: str | None = None) -> tuple[Output, ..
     return tuple(one for address in found for one in output(address, expires_at=expires_at))
 
 
+def kind(content_type: str | None) -> Kind:
+    """Return the kind of a file with this content type; FILE if the type says nothing."""
+    return _KINDS.get((content_type or "").partition("/")[0].lower(), Kind.FILE)
+
+
 def _kind(address: str, content_type: str | None) -> Kind:
-    kind = _KINDS.get((content_type or "").partition("/")[0].lower())
-    if kind is not None:
-        return kind
+    found = kind(content_type)
+    if found is not Kind.FILE:
+        return found
     suffix = urlsplit(address).path.rpartition(".")[2].lower()
     return next((kind for kind, known in _SUFFIXES.items() if suffix in known), Kind.FILE)

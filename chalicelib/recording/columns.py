@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from chalicelib.providers.report import Kind, State
+from chalicelib.providers.report import ErrorCode, Kind, State
 
 if TYPE_CHECKING:
-    from chalicelib.protocol import events
+    from chalicelib.protocol import event_types
+    from chalicelib.protocol.event_types import ErrorDetail
     from chalicelib.providers.report import Failure, Output, Progress, Report
-    from chalicelib.recording.rows import FailureDetail
 
 DEFAULT_MESSAGE = "The generation failed."
 
@@ -26,8 +26,17 @@ class Result(NamedTuple):
     image_height: int | None
     image_width: int | None
     core_model: str | None
-    error: FailureDetail | None
-    outputs: list[events.Output] | None
+    error: ErrorDetail | None
+    outputs: list[event_types.Output] | None
+    unkept: int = 0  # files that have no URL, because Herald keeps no outputs
+
+    @property
+    def supersedes(self) -> bool:
+        """Whether the result may replace Herald's own timeout or cancellation.
+
+        A provider that confirms a cancellation reports nothing new.
+        """
+        return self.error is None or self.error["code"] != ErrorCode.CANCELED
 
 
 def result(report: Report) -> Result:
@@ -42,6 +51,7 @@ def result(report: Report) -> Result:
         report.model,
         _error(report.failure) if report.failure else None,
         [_output(output) for output in report.outputs] or None,
+        len(report.files),
     )
 
 
@@ -51,8 +61,8 @@ def progress(found: Progress | None) -> str:
     return json.dumps({"progress": fraction, "step": step, "previewUrl": preview})
 
 
-def _error(failure: Failure) -> FailureDetail:
-    error: FailureDetail = {
+def _error(failure: Failure) -> ErrorDetail:
+    error: ErrorDetail = {
         "code": failure.code.value,
         "message": failure.message or DEFAULT_MESSAGE,
     }
@@ -61,7 +71,7 @@ def _error(failure: Failure) -> FailureDetail:
     return error
 
 
-def _output(output: Output) -> events.Output:
+def _output(output: Output) -> event_types.Output:
     return {
         "kind": output.kind.value,
         "url": output.url,

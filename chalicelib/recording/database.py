@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import select
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
@@ -22,7 +22,7 @@ from chalicelib.recording.tables import DEFAULT_SCHEMA, Tables
 from chalicelib.retry import retry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812 - its own name
     from psycopg2.sql import Composable
@@ -46,19 +46,9 @@ _LIMITS = (
     f"SET LOCAL statement_timeout = {int(ATTEMPT_SECONDS * 1000)};"
     f"SET LOCAL idle_in_transaction_session_timeout = {int(IDLE_IN_TRANSACTION_SECONDS * 1000)};"
 ).encode()
+_NOT_DURABLE = b"SET LOCAL synchronous_commit = off;"
+# The time limit of all PostgreSQL operations of this thread, including connecting.
 _deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Limit the time of all PostgreSQL operations of this thread within the block, including
-    connecting.
-    """
-    token = _deadline.set(time.monotonic() + seconds)
-    try:
-        yield
-    finally:
-        _deadline.reset(token)
 
 
 def _wait(connection: PsycopgConnection) -> None:
@@ -92,12 +82,23 @@ class Cursor(psycopg2.extensions.cursor):
         begin = b"" if _in_transaction(self.connection) else b"BEGIN;" + _LIMITS
         super().execute(begin + self.mogrify(query, vars))
 
-    def execute_and_commit(self, query: Query, values: Values = None) -> None:
+    def execute_and_commit(
+        self, query: Query, values: Values = None, *, durable: bool = True
+    ) -> None:
         """Execute the last statement of a transaction and commit.
 
         Its rows can be read only if it is the only statement of its transaction.
+
+        Parameters
+        ----------
+        durable
+            Whether the commit waits until the change is on disk. Without it, a crash of PostgreSQL
+            can undo the change, and the server writes to disk less often.
+            https://www.postgresql.org/docs/current/wal-async-commit.html
         """
         statement = self.mogrify(query, values)
+        if not durable:
+            statement = _NOT_DURABLE + statement
         if _in_transaction(self.connection):
             super().execute(statement + b";COMMIT")
         else:  # several statements in one query are a transaction of their own
@@ -126,9 +127,10 @@ def _in_transaction(connection: PsycopgConnection) -> bool:
 
 
 class _Open(NamedTuple):
-    """A connection, and the DSN that it was opened with."""
+    """A connection with its cursor, and the DSN that it was opened with."""
 
     connection: PsycopgConnection
+    cursor: Cursor
     dsn: str
 
 
@@ -188,8 +190,11 @@ class Database:
         def attempt() -> T:
             try:
                 wanted = self._wanted_dsn()
-                with time_limit(max(0.0, min(seconds, deadline - time.monotonic()))):
-                    return self._commit(self._connected(wanted), transaction)
+                limit = _deadline.set(min(time.monotonic() + seconds, deadline))
+                try:
+                    return _committed(self._cursor(wanted), transaction)
+                finally:
+                    _deadline.reset(limit)
             except (psycopg2.Error, InvalidDsn, ServiceError, UnicodeError) as exc:
                 self.close()
                 # `from None`: the text of `exc` contains PostgreSQL's DETAIL, which quotes the row.
@@ -209,28 +214,19 @@ class Database:
         if kept is not None:
             kept.connection.close()
 
-    def _commit(self, connection: PsycopgConnection, transaction: Callable[[Cursor], T]) -> T:
-        with connection.cursor(cursor_factory=Cursor) as cursor:
-            cursor.tables = self._tables
-            try:
-                result = transaction(cursor)
-                cursor.end("COMMIT")
-            except BaseException:
-                with suppress(psycopg2.Error):  # a time-out has closed it: its error is the cause
-                    cursor.end("ROLLBACK")
-                raise
-        return result
-
-    def _connected(self, wanted: str) -> PsycopgConnection:
+    def _cursor(self, wanted: str) -> Cursor:
         if self._open and (self._open.connection.closed or self._open.dsn != wanted):
             self.close()
         if self._open is None:
             try:
-                self._open = _Open(_connect(wanted, self._turn), wanted)
+                connection = _connect(wanted, self._turn)
             except psycopg2.Error:
                 self._turn += 1  # an unresponsive host uses up the whole attempt
                 raise
-        return self._open.connection
+            cursor = connection.cursor(cursor_factory=Cursor)
+            cursor.tables = self._tables
+            self._open = _Open(connection, cursor, wanted)
+        return self._open.cursor
 
     def _wanted_dsn(self) -> str:
         try:
@@ -239,6 +235,17 @@ class Database:
             if self._open is None:
                 raise
             return self._open.dsn  # an open connection does not depend on Secrets Manager
+
+
+def _committed(cursor: Cursor, transaction: Callable[[Cursor], T]) -> T:
+    try:
+        result = transaction(cursor)
+        cursor.end("COMMIT")
+    except BaseException:
+        with suppress(psycopg2.Error):  # a time-out has closed it: its error is the cause
+            cursor.end("ROLLBACK")
+        raise
+    return result
 
 
 def _connect(text: str, turn: int) -> PsycopgConnection:

@@ -16,6 +16,14 @@ class Rows(NamedTuple):
     streams: int
 
 
+def generations(cursor: Cursor, user_id: str) -> list[str]:
+    """Return the ids of a user's generations, and commit."""
+    cursor.execute_and_commit(
+        f"SELECT id::text FROM {cursor.tables.generations} WHERE user_id = %s", (user_id,)
+    )
+    return [row["id"] for row in cursor.fetchall()]
+
+
 def erase(cursor: Cursor, user_id: str) -> Rows:
     """Delete a user's generations, stream and events, in the caller's transaction.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chalicelib.protocol import event_writer, events
+from chalicelib.protocol import event_writer
 from chalicelib.protocol.events import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from chalicelib.protocol.events import EventData, Output
+    from chalicelib.protocol.event_types import ErrorDetail, EventData, Output
     from chalicelib.recording.rows import Generation
 
 # What an event outside the stream leaves out: its generation is still open.
@@ -25,14 +25,20 @@ _UNKNOWN: EventData = {
     "createdAt": None,
     "updatedAt": "",
 }
-NOT_RECORDED: events.ErrorDetail = {
+NOT_RECORDED: ErrorDetail = {
     "code": "not_recorded",
     "message": "The result could not be recorded yet. It will be retried.",
 }
 
 
 def build(
-    generation: Generation, *, stage: str, epoch: str, offset: int, outputs: Sequence[Output] = ()
+    generation: Generation,
+    *,
+    stage: str,
+    epoch: str,
+    offset: int,
+    outputs: Sequence[Output] = (),
+    unkept: int = 0,
 ) -> str:
     """Return the event of a recorded result, as JSON text."""
     data: EventData = {
@@ -45,10 +51,12 @@ def build(
         "createdAt": rfc3339(generation["created_at"]),
         "updatedAt": rfc3339(generation["updated_at"]),
     }
-    if generation["status"] == "ERROR":
-        data["error"] = generation["error"]
+    if generation["status"] == "ERROR" and (error := generation["error"]) is not None:
+        data["error"] = error
     if outputs:
         data["outputs"] = list(outputs)
+    if unkept:
+        data["outputsNotKept"] = unkept
     generation_id = str(generation["id"])
     event = event_writer.envelope(
         data,

@@ -1,6 +1,9 @@
 """The transaction that records a report, and with it a generation's states: PENDING, progress any
 number of times, and one end.
 
+Only an end by Herald itself, a timeout or a cancellation, is provisional: the first result that
+arrives afterwards supersedes it, as a new version with an event of its own.
+
 PostgreSQL assigns the offsets. The statement that records a result also takes the next offset of
 the owner's stream, and the event is added to the outbox in the same transaction. Offsets are
 therefore contiguous and in commit order.
@@ -10,6 +13,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from chalicelib.protocol.event_writer import event_id
@@ -22,8 +26,11 @@ if TYPE_CHECKING:
     from chalicelib.recording.columns import Result
     from chalicelib.recording.database import Cursor
     from chalicelib.recording.rows import Ended
+    from chalicelib.recording.tables import Tables
 
 PROGRESS_SECONDS = 1.0  # between two reports of progress that are kept
+_OPEN = "status = 'PENDING'"
+_SUPERSEDABLE = "(status = 'PENDING' OR provisional)"
 
 
 class Source(NamedTuple):
@@ -90,8 +97,10 @@ def record(cursor: Cursor, report: Report, source: Source, *, stage: str) -> Rec
     return _record_progress(cursor, report.progress, source, stage)
 
 
-def record_result(cursor: Cursor, result: Result, source: Source, *, stage: str) -> Recorded:
-    """Record a result once, and commit.
+def record_result(
+    cursor: Cursor, result: Result, source: Source, *, stage: str, provisional: bool = False
+) -> Recorded:
+    """Record a result once, and commit. It is `provisional` if Herald itself ends the generation.
 
     It updates the generation, takes the stream's next offset and adds the event to the outbox: two
     round trips, with BEGIN and COMMIT.
@@ -100,7 +109,7 @@ def record_result(cursor: Cursor, result: Result, source: Source, *, stage: str)
     only with what it recorded. A known delivery alone does not make a result a duplicate: if it
     names another generation, that generation's result is recorded.
     """
-    ended = _end(cursor, result, source)
+    ended = _end(cursor, result, source, provisional=provisional)
     if ended is None:
         return _repeated(cursor, source)
     generation_id = str(ended["id"])
@@ -111,6 +120,7 @@ def record_result(cursor: Cursor, result: Result, source: Source, *, stage: str)
         epoch=ended["epoch"],
         offset=ended["last_offset"],
         outputs=result.outputs or (),
+        unkept=result.unkept,
     )
     outbox.add(cursor, recorded_id, event)
     return Recorded(Outcome.RECORDED, generation_id, recorded_id, event)
@@ -126,7 +136,7 @@ def _row(source: Source) -> str:
     return f"{found} AND (provider = %(provider)s) IS NOT FALSE"
 
 
-def _provider(cursor: Cursor) -> str:
+def _provider(tables: Tables) -> str:
     """Return the assignments that keep the provider and its id.
 
     An id that another row has is not kept: it must not cost the result.
@@ -134,24 +144,30 @@ def _provider(cursor: Cursor) -> str:
     return f"""
         provider = coalesce(provider, %(provider)s),
         provider_id = coalesce(provider_id, CASE WHEN NOT EXISTS (
-            SELECT FROM {cursor.tables.generations}
+            SELECT FROM {tables.generations}
             WHERE provider = %(provider)s AND provider_id = %(provider_id)s
         ) THEN %(provider_id)s END)
         """
 
 
-def _end(cursor: Cursor, result: Result, source: Source) -> Ended | None:
-    """Lock and update a PENDING generation, and take the next offset; None if it is not PENDING.
+def _end(cursor: Cursor, result: Result, source: Source, *, provisional: bool) -> Ended | None:
+    """Lock and update an open generation, and take the next offset; None if it has its result."""
+    values = {**result._asdict(), **source._asdict()}
+    values["error"] = json.dumps(result.error) if result.error else None
+    values["outputs"] = json.dumps(result.outputs) if result.outputs else None
+    values["provisional"] = provisional
+    row = f"{_row(source)} AND {_SUPERSEDABLE if result.supersedes and not provisional else _OPEN}"
+    cursor.execute(_end_statement(cursor.tables, row), values)
+    return cast("Ended | None", cursor.fetchone())
+
+
+@cache
+def _end_statement(tables: Tables, row: str) -> str:
+    """Return the statement of `_end`.
 
     The UPDATE waits for other transactions and then checks the status again (READ COMMITTED).
     """
-    values = result._asdict() | {
-        "error": json.dumps(result.error) if result.error else None,
-        "outputs": json.dumps(result.outputs) if result.outputs else None,
-    }
-    tables = cursor.tables
-    cursor.execute(
-        f"""
+    return f"""
         WITH ended AS (
             UPDATE {tables.generations}
             SET status = %(status)s, image_url = %(image_url)s,
@@ -159,8 +175,9 @@ def _end(cursor: Cursor, result: Result, source: Source) -> Ended | None:
                 image_width = coalesce(%(image_width)s, image_width),
                 core_model = coalesce(%(core_model)s, core_model), error = %(error)s,
                 outputs = %(outputs)s, progress = NULL, progress_at = NULL,
-                version = version + 1, updated_at = clock_timestamp(), {_provider(cursor)}
-            WHERE {_row(source)} AND status = 'PENDING'
+                provisional = %(provisional)s,
+                version = version + 1, updated_at = clock_timestamp(), {_provider(tables)}
+            WHERE {row}
             RETURNING id, user_id, status, prompt, image_url, image_height, image_width, core_model,
                 error, version, created_at, updated_at
         ), place AS (
@@ -174,22 +191,32 @@ def _end(cursor: Cursor, result: Result, source: Source) -> Ended | None:
             ON CONFLICT DO NOTHING
         )
         SELECT * FROM ended, place
-        """,
-        values | source._asdict(),
-    )
-    return cast("Ended | None", cursor.fetchone())
+        """
 
 
 def _record_progress(
     cursor: Cursor, progress: Progress | None, source: Source, stage: str
 ) -> Recorded:
-    tables = cursor.tables
     cursor.execute_and_commit(
-        f"""
+        _progress_statement(cursor.tables, _row(source)),
+        {
+            **source._asdict(),
+            "progress": columns.progress(progress),
+            "seconds": PROGRESS_SECONDS,
+        },
+        durable=False,  # progress may be lost
+    )
+    row = cursor.fetchone()
+    return _of_progress(row, progress, stage) if row else Recorded(Outcome.UNMATCHED)
+
+
+@cache
+def _progress_statement(tables: Tables, row: str) -> str:
+    return f"""
         WITH kept AS (
             UPDATE {tables.generations}
-            SET progress = %(progress)s, progress_at = clock_timestamp(), {_provider(cursor)}
-            WHERE {_row(source)} AND status = 'PENDING'
+            SET progress = %(progress)s, progress_at = clock_timestamp(), {_provider(tables)}
+            WHERE {row} AND status = 'PENDING'
               AND (progress_at <= clock_timestamp() - make_interval(secs => %(seconds)s))
                   IS NOT FALSE
               AND NOT EXISTS (SELECT FROM {tables.webhook_receipts} WHERE id = %(delivery_id)s)
@@ -201,12 +228,8 @@ def _record_progress(
         )
         SELECT id::text, status, user_id, (SELECT progress_at FROM kept) AS kept_at,
             EXISTS (SELECT FROM {tables.webhook_receipts} WHERE id = %(delivery_id)s) AS seen
-        FROM {tables.generations} WHERE {_row(source)}
-        """,
-        source._asdict() | {"progress": columns.progress(progress), "seconds": PROGRESS_SECONDS},
-    )
-    row = cursor.fetchone()
-    return _of_progress(row, progress, stage) if row else Recorded(Outcome.UNMATCHED)
+        FROM {tables.generations} WHERE {row}
+        """
 
 
 def _of_progress(row: Mapping[str, Any], progress: Progress | None, stage: str) -> Recorded:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from chalicelib.recording.rows import OutboxRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from chalicelib.recording.database import Cursor
+
+    Place = tuple[str, str, int]  # user id, epoch, offset
+    KeepHeads = Callable[[Sequence[Place]], None]
 
 # longer than the timeout of `callback`, which may still publish newer rows itself
 RELAY_GRACE_SECONDS = 20
@@ -36,10 +39,14 @@ def unpublished(cursor: Cursor, event_id: str) -> str | None:
 
 
 def mark_published(cursor: Cursor, event_ids: Sequence[str]) -> None:
-    """Record that SNS has these events, and commit."""
+    """Record that SNS has these events, and commit.
+
+    If PostgreSQL forgets it, the relay publishes the events again, under the same ids.
+    """
     cursor.execute_and_commit(
         f"UPDATE {cursor.tables.outbox} SET published_at = now() WHERE id = ANY(%s::uuid[])",
         (list(event_ids),),
+        durable=False,
     )
 
 
@@ -68,25 +75,54 @@ def oldest_unpublished_seconds(cursor: Cursor) -> float:
     return float(row["age"]) if row else 0.0
 
 
-def purge(cursor: Cursor, *, retention_days: int, limit: int = PURGE_ROWS) -> int:
+def purge(
+    cursor: Cursor,
+    *,
+    retention_days: int,
+    keep_heads: KeepHeads,
+    limit: int = PURGE_ROWS,
+) -> int:
     """Delete some published outbox rows and webhook receipts past their retention.
 
     `limit` applies to each table. Returns the number of deleted rows. If this number is at least
-    `limit`, more rows may be left.
+    `limit`, more rows may be left. Before the last events of streams are deleted, `keep_heads`
+    stores their places; if it fails, nothing is deleted.
     """
-    deleted = 0
     tables = cursor.tables
-    for table, column in (
-        (tables.outbox, "published_at"),
-        (tables.webhook_receipts, "received_at"),
-    ):
-        cursor.execute(
-            f"""
-            DELETE FROM {table} WHERE id IN (
-                SELECT id FROM {table} WHERE {column} < now() - make_interval(days => %s)
-                LIMIT %s FOR UPDATE SKIP LOCKED)
-            """,
-            (retention_days, limit),
-        )
-        deleted += cursor.rowcount
+    cursor.execute(
+        _delete(tables.outbox, "published_at")
+        + " RETURNING event->>'userid' AS user_id, event->>'epoch' AS epoch,"
+        " event->>'sequence' AS last_offset",
+        (retention_days, limit),
+    )
+    places = [(row["user_id"], row["epoch"], row["last_offset"]) for row in cursor.fetchall()]
+    cursor.execute(_delete(tables.webhook_receipts, "received_at"), (retention_days, limit))
+    deleted = len(places) + cursor.rowcount
+    if heads := _heads(cursor, places):
+        keep_heads(heads)
     return deleted
+
+
+def _delete(table: str, column: str) -> str:
+    return f"""
+        DELETE FROM {table} WHERE id IN (
+            SELECT id FROM {table} WHERE {column} < now() - make_interval(days => %s)
+            LIMIT %s FOR UPDATE SKIP LOCKED)
+        """
+
+
+def _heads(cursor: Cursor, places: Sequence[tuple[str, str, str]]) -> list[Place]:
+    """Return those of some events' places that are still the ends of their streams."""
+    if not places:
+        return []
+    cursor.execute(
+        f"SELECT user_id, epoch::text, last_offset FROM {cursor.tables.streams}"
+        " WHERE user_id = ANY(%s)",
+        ([user_id for user_id, _, _ in places],),
+    )
+    ends = {(row["user_id"], row["epoch"], str(row["last_offset"])) for row in cursor.fetchall()}
+    return [
+        (user_id, epoch, int(offset))
+        for user_id, epoch, offset in places
+        if (user_id, epoch, offset) in ends
+    ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING
 
 from chalicelib import metrics, telemetry
 from chalicelib.aws.sns import Entry
 from chalicelib.errors import PublishFailed, ServiceError
+from chalicelib.protocol.events import TYPES
 from chalicelib.retry import TRIES
 
 if TYPE_CHECKING:
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 # SNS takes 10 entries and 256 KiB in one PublishBatch; eight of the largest events fit.
 BATCH = 8
 ALERT_SECONDS = 3.0
+_TYPE = re.compile(r'"type":\s*"([^"]*)"')
+_ATTRIBUTES: dict[str, dict[str, str]] = {
+    kind: {"type": kind, "status": status} for status, kind in TYPES.items()
+}
 
 
 class Publisher:
@@ -106,9 +112,20 @@ class Publisher:
 
 
 def message_attributes(event: str) -> dict[str, str]:
-    """Return an event's SNS attributes, without its owner: SNS does not encrypt attributes."""
-    found = json.loads(event)
-    return {"type": found["type"], "status": found["data"]["status"]}
+    """Return an event's SNS attributes, without its owner: SNS does not encrypt attributes.
+
+    The type comes before all text from outside in an event, so the event need not be parsed.
+
+    Raises
+    ------
+    PublishFailed
+        The text is not an event of Herald's. It blames the request.
+    """
+    found = _TYPE.search(event)
+    attributes = _ATTRIBUTES.get(found[1]) if found else None
+    if attributes is None:
+        raise PublishFailed("NotAnEvent", blames_request=True)
+    return attributes
 
 
 def _failed(exc: ServiceError) -> PublishFailed:

@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING
 
 from chalicelib import metrics, telemetry
 from chalicelib.errors import DatabaseError, PublishFailed
-from chalicelib.recording import columns, generation_events, generations, outbox, unmatched
+from chalicelib.recording import (
+    columns,
+    generation_events,
+    generations,
+    outbox,
+    unmatched,
+    watching,
+)
 from chalicelib.recording.generations import Outcome
 
 if TYPE_CHECKING:
     from chalicelib.providers.report import Report
     from chalicelib.recording.database import Cursor, Database
     from chalicelib.recording.generations import Recorded, Source
+    from chalicelib.recording.linking import Linking
     from chalicelib.recording.publishing import Publisher
 
 # seconds before the deadline at which the database must stop, to leave time for publishing
@@ -23,12 +31,22 @@ OWNER_SECONDS = 1.0  # of these, to read whom to notify
 
 
 class Recorder:
-    """Records reports in the database and publishes their events to SNS."""
+    """Records reports in the database and publishes their events to SNS.
 
-    def __init__(self, stage: str, database: Database, publisher: Publisher) -> None:
+    With `linking`, the outputs of results get stable links.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        database: Database,
+        publisher: Publisher,
+        linking: Linking | None = None,
+    ) -> None:
         self._stage = stage
         self._database = database
         self._publisher = publisher
+        self._linking = linking
 
     def record(
         self, report: Report, source: Source, *, deadline: float, may_wait: bool
@@ -44,6 +62,8 @@ class Recorder:
             The report was not recorded. If it was a result, its owner and the operators were
             notified.
         """
+        if self._linking is not None and report.outputs:
+            report = self._linked(self._linking, report, source, deadline)
         reached = False  # whether PostgreSQL could be reached: it may then still name the owner
 
         def transaction(cursor: Cursor) -> Recorded:
@@ -71,6 +91,29 @@ class Recorder:
                     deadline=deadline,
                 )
         return recorded
+
+    def check_now(self, provider: str, provider_id: str, *, deadline: float) -> None:
+        """Make the rows that a provider's id names due for a look-up; raises DatabaseError."""
+        try:
+            self._database.run(
+                lambda cursor: watching.check_now(cursor, provider, provider_id), deadline=deadline
+            )
+        except DatabaseError as exc:
+            telemetry.emit({metrics.DATABASE_FAILURES: 1})
+            telemetry.error("thin event not noted", provider=provider, error=str(exc))
+            raise
+
+    def _linked(self, linking: Linking, report: Report, source: Source, deadline: float) -> Report:
+        """Return the report with links. Without an id in the webhook, the row names it; if there
+        is no row yet, the relay makes the links later.
+        """
+        generation_id = source.generation_id
+        if generation_id is None:
+            found = self._owner(source, deadline)
+            generation_id = found[0] if found else None
+        if generation_id is None:
+            return report
+        return linking.report(report, source.provider, generation_id)
 
     def _publish_progress(self, event: str, deadline: float) -> None:
         """Publish progress in one try: it may be lost, and a newer one follows."""

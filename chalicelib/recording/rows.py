@@ -1,16 +1,14 @@
 """Types of the rows that PostgreSQL returns."""
 
-from datetime import datetime
-from typing import NamedTuple, NotRequired, TypedDict
-from uuid import UUID
+from __future__ import annotations
 
-from chalicelib.protocol.events import ErrorDetail, Status
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
 
-class FailureDetail(ErrorDetail):
-    """Why a generation failed; the code is one of Herald's list, `providerCode` the provider's."""
-
-    providerCode: NotRequired[str]  # noqa: N815 - as in events
+    from chalicelib.protocol.event_types import ErrorDetail, Status
 
 
 class Generation(TypedDict):
@@ -24,7 +22,7 @@ class Generation(TypedDict):
     image_height: int | None
     image_width: int | None
     core_model: str | None
-    error: FailureDetail | None
+    error: ErrorDetail | None
     version: int
     created_at: datetime
     updated_at: datetime

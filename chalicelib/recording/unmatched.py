@@ -16,6 +16,7 @@ from chalicelib.recording.generations import Recorded, Source
 
 if TYPE_CHECKING:
     from chalicelib.recording.database import Cursor
+    from chalicelib.recording.linking import Linking
 
 KEEP_HOURS = 24
 
@@ -39,10 +40,11 @@ def keep(cursor: Cursor, result: Result, source: Source) -> None:
     )
 
 
-def match_one(cursor: Cursor, *, stage: str) -> Recorded | None:
+def match_one(cursor: Cursor, *, stage: str, linking: Linking | None = None) -> Recorded | None:
     """Record one result whose generation has appeared, and commit; None if there is none.
 
-    Its event is then in the outbox. Several relays may run at once, because each locks its result.
+    With `linking`, its outputs get stable links. Its event is then in the outbox. Several relays
+    may run at once, because each locks its result.
     """
     tables = cursor.tables
     cursor.execute(
@@ -55,14 +57,20 @@ def match_one(cursor: Cursor, *, stage: str) -> Recorded | None:
                       AND generation.provider_id = waiting.provider_id)
             LIMIT 1 FOR UPDATE SKIP LOCKED)
         RETURNING provider, provider_id, result,
-            (SELECT id::text FROM {tables.generations} WHERE id = report.generation_id) AS own_id
+            (SELECT id::text FROM {tables.generations} WHERE id = report.generation_id) AS own_id,
+            (SELECT id::text FROM {tables.generations} AS generation
+             WHERE id = report.generation_id OR (generation.provider = report.provider
+                 AND generation.provider_id = report.provider_id) LIMIT 1) AS matched_id
         """
     )
     found = cursor.fetchone()
     if found is None:
         return None
     source = Source(found["provider"], found["own_id"], found["provider_id"])
-    return generations.record_result(cursor, Result(**found["result"]), source, stage=stage)
+    result = Result(**found["result"])
+    if linking is not None and found["matched_id"] is not None:
+        result = linking.result(result, source.provider, found["matched_id"])
+    return generations.record_result(cursor, result, source, stage=stage)
 
 
 def purge(cursor: Cursor, *, limit: int) -> int:

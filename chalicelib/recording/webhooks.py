@@ -68,9 +68,9 @@ class Webhooks:
         self._own_secrets = own_secrets
         self._public_keys = public_keys
         self._clock = clock
-        self._text = ""
-        self._entries: dict[str, object] = {}  # of the text, by provider
-        self._parsed: dict[str, Configured] = {}
+        self._text = self._own_text = ""  # values of the two secrets
+        self._entries: dict[str, object] = {}  # of the providers' secret
+        self._found: dict[str, tuple[Adapter, Configured]] = {}  # in these values, by provider
 
     def receive(self, event: HttpEvent) -> Received:
         """Verify and read an HTTP API event.
@@ -106,26 +106,33 @@ class Webhooks:
         return Received(provider, generation_id, delivery_id, reports)
 
     def _adapter(self, provider: str) -> tuple[Adapter, Configured]:
-        if configuration.NAME.fullmatch(provider) is None:
-            raise not_found()
-        found = self._configured(provider)
-        if found is None and provider == OWN:
-            found = Configured(OWN, Keys(secrets=tuple(self._own_secrets().split())), {})
-        adapter = registry.adapter(found.adapter) if found else None
-        if found is None or adapter is None or not adapter.is_configured(found.keys):
-            raise not_found()
-        return adapter, found
-
-    def _configured(self, provider: str) -> Configured | None:
         text = self._providers()
         if text != self._text:
-            self._entries, self._parsed = configuration.entries(text), {}
+            self._entries, self._found = configuration.entries(text), {}
             self._text = text
-        if provider not in self._entries:
-            return None
-        if provider not in self._parsed:
-            self._parsed[provider] = configuration.configured(provider, self._entries[provider])
-        return self._parsed[provider]
+        if provider == OWN and OWN not in self._entries:
+            own_text = self._own_secrets()
+            if own_text != self._own_text:
+                self._own_text = own_text
+                self._found.pop(OWN, None)
+        found = self._found.get(provider)
+        if found is None:
+            found = self._found[provider] = self._configured(provider)
+        return found
+
+    def _configured(self, provider: str) -> tuple[Adapter, Configured]:
+        if configuration.NAME.fullmatch(provider) is None:
+            raise not_found()
+        if provider in self._entries:
+            found = configuration.configured(provider, self._entries[provider])
+        elif provider == OWN:
+            found = Configured(OWN, Keys(secrets=tuple(self._own_text.split())), {})
+        else:
+            raise not_found()
+        adapter = registry.adapter(found.adapter)
+        if adapter is None or not adapter.is_configured(found.keys):
+            raise not_found()
+        return adapter, found
 
     def _proof(self, adapter: Adapter, delivery: Delivery, keys: Keys) -> Proof:
         try:

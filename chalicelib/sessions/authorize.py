@@ -67,7 +67,6 @@ class Authorizer:
             _refused("credential", reason=str(exc))
             raise Exception("Unauthorized") from None
         user_id, credential = identity.user_id, identity.credential
-        telemetry.info("connection allowed", user_id=user_id, credential=credential)
         context = {
             "user_id": user_id,
             "token_expires_at": str(identity.token_expires_at),
@@ -92,7 +91,9 @@ class Authorizer:
 
 
 def _refused(what: Literal["credential", "origin"], **fields: object) -> None:
-    counts = {metrics.CONNECTIONS_REFUSED: 1, metrics.CREDENTIALS_REFUSED: what == "credential"}
+    counts = {metrics.CONNECTIONS_REFUSED: 1.0}
+    if what == "credential":
+        counts[metrics.CREDENTIALS_REFUSED] = 1
     telemetry.emit(counts)
     telemetry.warning("connection refused", what=what, **fields)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from chalicelib.protocol.client_frames import Cursor
-    from chalicelib.protocol.server_frames import GapReason
+    from chalicelib.protocol.frame_types import FrameId, GapReason, Requested
     from chalicelib.store.inbox import Head, Inbox, Standing, StoredEvent
 
 
@@ -161,7 +161,7 @@ def plan(
     return answer(found[:limit])
 
 
-def frames(inbox: Inbox, re: object, replay: Replay) -> list[str]:
+def frames(inbox: Inbox, re: FrameId, replay: Replay) -> list[str]:
     """Return the frames of a replay, including `caught_up`, or of a gap."""
     if replay.gap is not None:
         telemetry.emit({metrics.GAPS: 1})
@@ -176,8 +176,10 @@ def frames(inbox: Inbox, re: object, replay: Replay) -> list[str]:
     return [*server_frames.events(items), server_frames.caught_up(re, last)]
 
 
-def _gap(inbox: Inbox, re: object, replay: Replay, reason: GapReason) -> str:
-    requested = {name: value for name, value in replay.cursor.items() if value is not None}
+def _gap(inbox: Inbox, re: FrameId, replay: Replay, reason: GapReason) -> str:
+    requested: Requested = {"offset": replay.cursor["offset"]}
+    if (epoch := replay.cursor["epoch"]) is not None:
+        requested["epoch"] = str(epoch)
     return server_frames.gap(
         re,
         requested=requested,

@@ -2,12 +2,13 @@
 keys.
 
     <epoch>/<offset, 16 digits>      an event of the stream; epochs are UUIDv7, so they sort by age
-    head/<epoch>/<offset>            the stream reached this offset; the last one is its head, and
-                                     it outlives the events
+    <epoch>/<offset>/head            the stream reached this offset; added before the last event of
+                                     a silent stream expires
     notice/<milliseconds>/<id>       an event outside the stream, a notice or progress, for an hour
 
-Rows are only added, never changed (docs/adr/0002). The newest progress of a generation is that with
-the highest key, so a late one takes no other's place.
+The head of a stream is its last row, so an event and the new head are one write. Rows are only
+added, never changed (docs/adr/0002, docs/adr/0023). The newest progress of a generation is that
+with the highest key, so a late one takes no other's place.
 
 DynamoDB deletes expired items with a delay, so every read filters by `expires_at`.
 """
@@ -18,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from chalicelib.aws.dynamodb import (
+    BATCH_WRITE_ITEMS,
     Item,
     Row,
     batch_write,
@@ -26,16 +28,20 @@ from chalicelib.aws.dynamodb import (
 )
 from chalicelib.aws.service import Call, JsonObject, Service
 from chalicelib.engine.engine import Request, Response
+from chalicelib.errors import ServiceError
 from chalicelib.protocol.events import MAX_OFFSET, Event, began_at
 
 NOTICE_SECONDS = 3600
 REPLAY_LIMIT = 300
 NEWEST_PAGE = 25
 DAY_SECONDS = 86_400
-# days that a head is kept after its events, so that a client that returns late receives a gap
+# An event is kept for longer than its outbox row, whose deletion adds the head.
+GRACE_DAYS = 1
+# days that a head outlives its events, so that a client that returns late receives a gap
 HEAD_DAYS = 400
 _DIGITS = len(str(MAX_OFFSET))
-_HEADS = "head/"
+_HEAD = "/head"
+_STREAMS = ("0", "g")  # the keys of all epochs, which begin with a hexadecimal digit
 _NOTICES = "notice/"
 _LAST = "~"  # character that sorts after all digits and letters
 
@@ -75,8 +81,8 @@ def event_row(event: Event, retention_days: int) -> Row:
         position = f"{_outside_position(event.recorded_at)}/{event.id}"
         expires_at = now + NOTICE_SECONDS
     else:
-        position = _position(event.epoch, event.offset)
-        expires_at = now + retention_days * DAY_SECONDS
+        position = stream_position(event.epoch, event.offset)
+        expires_at = now + (retention_days + GRACE_DAYS) * DAY_SECONDS
     return {
         "user_id": event.user_id,
         "position": position,
@@ -85,14 +91,10 @@ def event_row(event: Event, retention_days: int) -> Row:
     }
 
 
-def head_row(user_id: str, epoch: str, offset: int, retention_days: int) -> Row:
-    """Return the row that records the last event of a stream.
-
-    Head rows are added and never updated. The head is the row with the highest key, so the order in
-    which events are stored does not matter.
-    """
-    expires_at = int(time.time()) + (retention_days + HEAD_DAYS) * DAY_SECONDS
-    position = _HEADS + _position(epoch, offset)
+def head_row(user_id: str, epoch: str, offset: int) -> Row:
+    """Return the row that keeps the head of a stream without its event."""
+    expires_at = int(time.time()) + HEAD_DAYS * DAY_SECONDS
+    position = stream_position(epoch, offset) + _HEAD
     return {"user_id": user_id, "position": position, "expires_at": expires_at}
 
 
@@ -102,28 +104,35 @@ def key_of(row: Row) -> RowKey:
 
 
 class Inbox:
-    """The inboxes in one table. Every method that calls DynamoDB may raise ServiceError."""
+    """The inboxes in one table. Every method that calls DynamoDB may raise ServiceError.
 
-    def __init__(self, dynamodb: Service, table: str, retention_days: int) -> None:
+    `retention_days` is needed to store and replay events, but not to keep heads.
+    """
+
+    def __init__(self, dynamodb: Service, table: str, retention_days: int = 0) -> None:
         self._dynamodb = dynamodb
         self._table = table
         self._retention_days = retention_days
 
     def rows(self, events: Iterable[Event]) -> list[Row]:
-        """Return the rows that store some events of one user, and the row of the new head."""
-        rows: list[Row] = []
-        last: Event | None = None
-        for event in events:
-            rows.append(event_row(event, self._retention_days))
-            if event.offset is not None and (last is None or event.place > last.place):
-                last = event
-        if last is not None:
-            rows.append(head_row(last.user_id, *last.place, self._retention_days))
-        return rows
+        """Return the rows that store some events."""
+        return [event_row(event, self._retention_days) for event in events]
 
     def write(self, rows: Sequence[Row]) -> Request:
         """Return the request that stores some rows, at most BATCH_WRITE_ITEMS."""
         return self._dynamodb.encoded_request("BatchWriteItem", batch_write(self._table, rows))
+
+    def keep_heads(self, heads: Sequence[tuple[str, str, int]]) -> None:
+        """Add the heads of streams, each a user id, an epoch and an offset.
+
+        Raises ServiceError if one could not be stored; storing them again is harmless.
+        """
+        rows = [head_row(*head) for head in heads]
+        for first in range(0, len(rows), BATCH_WRITE_ITEMS):
+            payload = json.loads(batch_write(self._table, rows[first : first + BATCH_WRITE_ITEMS]))
+            answer = self._dynamodb.call("BatchWriteItem", payload)
+            if answer.get("UnprocessedItems"):
+                raise ServiceError("dynamodb", 200, "UnprocessedItems")
 
     def unprocessed(self, result: Response) -> set[RowKey]:
         """Return the keys of the rows that DynamoDB did not process in a successful write."""
@@ -152,7 +161,7 @@ class Inbox:
     def after(self, user_id: str, epoch: str, offset: int, *, limit: int) -> list[StoredEvent]:
         """Return the events of a stream above an offset, oldest first, at most `limit`."""
         found: list[StoredEvent] = []
-        query = self._range_query(user_id, _position(epoch, offset + 1), f"{epoch}/{_LAST}")
+        query = self._range_query(user_id, stream_position(epoch, offset + 1), f"{epoch}/{_LAST}")
         while len(found) < limit:
             answer = self._dynamodb.call("Query", {**query, "Limit": limit})
             found += [_stored(item) for item in answer["Items"]]
@@ -190,8 +199,12 @@ class Inbox:
         return kept[0].offset if kept else head.offset + 1
 
     def _head_query(self, user_id: str) -> JsonObject:
-        newest_first = {"ScanIndexForward": False, "Limit": 1}
-        return {**self._range_query(user_id, _HEADS, _HEADS + _LAST), **newest_first}
+        # Without filter: an expired row that is not yet deleted is still the head.
+        query = self._range_query(user_id, *_STREAMS)
+        del query["FilterExpression"], query["ExpressionAttributeValues"][":now"]
+        del query["ExpressionAttributeNames"]["#event"]
+        last = {"ScanIndexForward": False, "Limit": 1, "ProjectionExpression": "#position"}
+        return {**query, **last}
 
     def _outside_query(self, user_id: str) -> JsonObject:
         # Without this bound, the query would read what has expired and is not yet deleted.
@@ -203,8 +216,8 @@ class Inbox:
         return {
             "TableName": self._table,
             "KeyConditionExpression": "user_id = :user AND #position BETWEEN :first AND :last",
-            "FilterExpression": "expires_at > :now",
-            "ExpressionAttributeNames": {"#position": "position"},
+            "FilterExpression": "expires_at > :now AND attribute_exists(#event)",
+            "ExpressionAttributeNames": {"#position": "position", "#event": "event"},
             "ExpressionAttributeValues": to_item(
                 {":user": user_id, ":first": first, ":last": last, ":now": int(time.time())}
             ),
@@ -212,7 +225,7 @@ class Inbox:
         }
 
 
-def _position(epoch: str, offset: int) -> str:
+def stream_position(epoch: str, offset: int) -> str:
     return f"{epoch}/{offset:0{_DIGITS}d}"
 
 
@@ -223,7 +236,7 @@ def _outside_position(recorded_at: float) -> str:
 def _head(answer: JsonObject) -> Head:
     if not answer["Items"]:
         return EMPTY
-    _, epoch, offset = text_of(answer["Items"][0], "position").split("/")
+    epoch, offset = text_of(answer["Items"][0], "position").removesuffix(_HEAD).split("/")
     return Head(epoch, int(offset))
 
 

@@ -51,7 +51,7 @@ def plan(stage: Stage = "", json: Json = False) -> int:
 @command("""
 ./herald deploy --stage prod
 ./herald deploy --stage dev --yes
-./herald deploy --stage dev --package build/package/deployment.zip
+./herald deploy --stage dev --package build/package/arm64/deployment.zip
 """)
 def deploy(
     stage: Stage = "",

@@ -21,15 +21,27 @@ if TYPE_CHECKING:
     from cli.target import Target
 
 HELP = """\
-Dead letters: messages in the dead-letter queues, with events that were not delivered.
+Dead letters: messages in the dead-letter queues, with events that were not delivered, or whose
+outputs were not copied.
 
-Find the reason (`list`, then the logs of deliver), fix it, and `redrive` the messages. `deliver`
-then processes them again, and clients drop duplicates by the event's id."""
+Find the reason (`list`, then the logs of deliver or keep), fix it, and `redrive` the messages.
+`deliver` or `keep` then processes them again. Clients drop duplicates by the event's id, and an
+output is copied only once."""
 
-_OUTPUTS: dict["QueueName", str] = {"queue": "dlq_url", "subscription": "subscription_dlq_url"}
+_OUTPUTS: dict["QueueName", str] = {
+    "queue": "dlq_url",
+    "subscription": "subscription_dlq_url",
+    "keep": "keep_dlq_url",
+}
+_DESTINATIONS: dict["QueueName", str] = {
+    "queue": "queue_url",
+    "subscription": "queue_url",
+    "keep": "keep_queue_url",
+}
 _TITLES: dict["QueueName", str] = {
     "queue": "dead letters of the queue (`deliver` failed on them)",
     "subscription": "dead letters of the subscription (SNS could not put them into the queue)",
+    "keep": "dead letters of keep (their outputs could not be copied)",
 }
 _LISTED = 20
 _PEEKED = 10
@@ -41,9 +53,9 @@ class Chosen:
     """The options that select dead letters."""
 
     queue: Annotated[
-        Literal["queue", "subscription", "both"],
+        Literal["queue", "subscription", "keep", "all"],
         typer.Option(help="The dead-letter queue to use.", rich_help_panel=_LETTERS),
-    ] = "both"
+    ] = "all"
     generation: Annotated[
         str | None,
         typer.Option(metavar="ID", help="Only of this generation.", rich_help_panel=_LETTERS),
@@ -86,7 +98,7 @@ class Chosen:
 ./herald dlq list --stage prod --json | jq '.queues[].visible'
 """)
 def list_letters(which: Which, chosen: Chosen, json: Json = False) -> int:
-    """Count the messages in both queues; show the first 20 of each with the reason for the failure.
+    """Count the messages in all queues; show the first 20 of each with the reason for the failure.
 
     --json prints {"queues": an array of {"queue", "visible", "inFlight", "letters"}}; each of the
     "letters" is {"queue", "messageId", "sentAt", "receives", "reason", "type", "generation",
@@ -151,7 +163,7 @@ def redrive(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count the messages.")] = False,
     json: Json = False,
 ) -> int:
-    """Move dead letters back to the main queue.
+    """Move dead letters back to the queue that they came from.
 
     An interrupted redrive loses no message, because a message is deleted only after SQS has
     accepted its copy. After Ctrl-C, the command finishes the current request and reports the number
@@ -171,8 +183,8 @@ def redrive(
             count = sum(map(len, found.values()))
             print_json({"found": count}) if json else say(f"{count} would be moved.")
             return DONE
-        destination = herald.output("queue_url")
-        outcome = actions.redrive(queues, destination, chosen.filter(), chosen.limit)
+        destinations = {queue.name: herald.output(_DESTINATIONS[queue.name]) for queue in queues}
+        outcome = actions.redrive(queues, destinations, chosen.filter(), chosen.limit)
     return _report(outcome, json=json)
 
 
@@ -217,7 +229,9 @@ def _open(which: Which, chosen: Chosen) -> "Iterator[tuple[Target, list[DeadLett
     herald = target.choose(which)
     note(f"Dead letters of the {herald.title}")
     client = herald.client("sqs")
-    names: list[QueueName] = list(_OUTPUTS) if chosen.queue == "both" else [chosen.queue]
+    names: list[QueueName] = [chosen.queue] if chosen.queue != "all" else list(_OUTPUTS)
+    if chosen.queue == "all" and not herald.known(_OUTPUTS["keep"]):
+        names.remove("keep")  # this deployment does not keep outputs
     with ExitStack() as stack:
         yield (
             herald,

@@ -20,7 +20,7 @@ def forget(
     yes: Yes = False,
     json: Json = False,
 ) -> int:
-    """Erase a user: generations, stream, outbox, inbox, connections and API keys.
+    """Erase a user: generations, outputs, stream, outbox, inbox, connections and API keys.
 
     The user's sessions are revoked. The revocation mark remains, with the user's id, so that no old
     token opens a connection. The database role must be allowed to delete generations. Events that
@@ -31,8 +31,8 @@ def forget(
     Exit codes: 0 erased; 1 you answered no, or a connection could not be closed; 2 the command
     failed.
 
-    --json prints {"user", "generations", "outbox", "streams", "inbox", "connections", "apiKeys"}:
-    the number of erased items of each kind.
+    --json prints {"user", "generations", "outbox", "streams", "outputs", "inbox", "connections",
+    "apiKeys"}: the number of erased items of each kind.
     """
     from cli import erasure, sessions
 
@@ -45,6 +45,7 @@ def forget(
     erased = erasure.forget(herald, user)
     counts = {
         **erased.rows._asdict(),
+        "outputs": erased.outputs,
         "inbox": erased.inbox,
         "connections": erased.sessions.closed,
         "apiKeys": erased.api_keys,

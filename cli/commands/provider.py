@@ -27,7 +27,7 @@ from cli.options import Json, Which, Yes
 HELP = "The generation providers that may call this deployment, and their keys."
 
 Name = Annotated[str, typer.Argument(help="Its name in the callback address.", show_default=False)]
-Show = Annotated[bool, typer.Option("--print", help="Print a key that Herald has drawn.")]
+Show = Annotated[bool, typer.Option("--print", help="Print the key that Herald generated.")]
 
 
 @command("""
@@ -36,8 +36,9 @@ Show = Annotated[bool, typer.Option("--print", help="Print a key that Herald has
 def list_providers(which: Which, json: Json = False) -> int:
     """List the providers, and whether they are configured.
 
-    --json prints a list of {"name", "adapter", "configured", "proof", "active", "options"}: "proof"
-    is the kind of key, "active" the number of keys that are valid now. No key is printed.
+    --json prints a list of {"name", "adapter", "configured", "proof", "active", "apiKey",
+    "options"}: "proof" is the kind of key, "active" the number of valid keys, "apiKey" whether
+    there is a key for its API. No key is printed.
     """
     from cli.provider_keys import NEEDS, ProviderKeys
 
@@ -54,6 +55,7 @@ def list_providers(which: Which, json: Json = False) -> int:
                 "configured": found is not None,
                 "proof": NEEDS[adapter].kind if adapter in NEEDS else "unknown adapter",
                 "active": max(map(len, found.keys[:2])) if found else 0,
+                "apiKey": bool(found and found.keys.api_key),
                 "options": sorted(found.options) if found else [],
             }
         )
@@ -62,11 +64,11 @@ def list_providers(which: Which, json: Json = False) -> int:
         return DONE
     from rich.table import Table
 
-    table = Table("provider", "configured", "proof", "active keys", "options")
+    table = Table("provider", "configured", "proof", "active keys", "API key", "options")
     for row in rows:
-        configured = "yes" if row["configured"] else "-"
-        names = ", ".join(row["options"])
-        add_row(table, row["name"], configured, row["proof"], str(row["active"] or "-"), names)
+        configured, api_key = ("yes" if row[name] else "-" for name in ("configured", "apiKey"))
+        active, names = str(row["active"] or "-"), ", ".join(row["options"])
+        add_row(table, row["name"], configured, row["proof"], active, api_key, names)
     tables().print(table)
     if "generations" not in keys.entries:
         note("generations uses the webhook secret (`./herald secret set webhook`).")
@@ -78,6 +80,7 @@ def list_providers(which: Which, json: Json = False) -> int:
 ./herald provider set runpod --option outputs=output.images
 ./herald provider set fal --account user_2abc
 ./herald provider set acme --adapter hmac --option header=X-Acme-Signature < secret.txt
+./herald provider set acme --output-host cdn.acme.example --output-host '*.media.acme.example'
 """)
 def set_provider(
     which: Which,
@@ -95,19 +98,31 @@ def set_provider(
     adapter: Annotated[
         str, typer.Option(metavar="NAME", help="The adapter, if the name is your own.")
     ] = "",
+    output_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST", help="A host of its outputs; may be repeated. Alone: see above."
+        ),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Set a provider's key and options. They replace the current ones.
 
+    With --output-host, only the hosts are set that outputs may be copied from, besides those that
+    Herald knows. They replace the current ones; `--output-host none` removes them.
+
     A signing secret is read from stdin; on a terminal, the command asks for it without echoing the
-    input. A key of capabilities is drawn once and then kept, unless --generate replaces it. Your
+    input. A capability key is generated once and then kept, unless --generate replaces it. Your
     application needs it to compute callback addresses: print it with --print.
 
-    --json prints {"provider", "proof", "active", "value"}: "value" is the drawn key with --print,
-    else null.
+    --json prints {"provider", "proof", "active", "value"}: "value" is the generated key with
+    --print, else null. With --output-host, it prints {"provider", "outputHosts"}.
     """
     from cli import provider_keys
 
+    if output_host:
+        others = (account, generate, show, capability, option, adapter)
+        return _set_hosts(which, name, output_host, alone=not any(others), json=json)
     need = provider_keys.need(name, adapter or None)
     kind = "capability" if capability and need.or_capability else need.kind
     if capability and kind != "capability":
@@ -117,7 +132,10 @@ def set_provider(
     entry: dict[str, Any] = {"adapter": adapter} if adapter else {}
     if options := _options(option or []):
         entry["options"] = options
-    kept = keys.entries.get(name, {}).get("token_keys", [])
+    current = keys.entries.get(name, {})
+    if "api_key" in current and kind != "api":
+        entry["api_key"] = current["api_key"]
+    kept = current.get("token_keys", [])
     if kind == "capability" and kept and not generate:
         values = kept
     else:
@@ -126,8 +144,8 @@ def set_provider(
     provider_keys.check_configured(name, entry)
     keys.entries[name] = entry
     keys.write()
-    drawn = values[0] if show and (generate or kind == "capability") else None
-    return _report(herald.title, name, kind, len(values), drawn, json=json)
+    generated = values[0] if show and (generate or kind == "capability") else None
+    return _report(herald.title, name, kind, len(values), generated, json=json)
 
 
 @command("""
@@ -137,13 +155,13 @@ def set_provider(
 def rotate(
     which: Which,
     name: Name,
-    generate: Annotated[bool, typer.Option("--generate", help="Draw the new secret.")] = False,
+    generate: Annotated[bool, typer.Option("--generate", help="Generate the new secret.")] = False,
     show: Show = False,
     json: Json = False,
 ) -> int:
     """Add a new key in front of a provider's current one. Both are valid until `provider retire`.
 
-    A signing secret is read from stdin, and a key of capabilities is drawn. Addresses that were
+    A signing secret is read from stdin, and a capability key is generated. Addresses that were
     computed with the current key stay valid.
 
     --json prints the same as `provider set`.
@@ -164,8 +182,8 @@ def rotate(
         raise CommandError("This key is already valid.")
     keys.entries[name][field] = [value, current[0]]
     keys.write()
-    drawn = value if show and (generate or kind == "capability") else None
-    return _report(herald.title, name, kind, 2, drawn, json=json)
+    generated = value if show and (generate or kind == "capability") else None
+    return _report(herald.title, name, kind, 2, generated, json=json)
 
 
 @command("./herald provider retire replicate --stage prod")
@@ -241,6 +259,23 @@ def callback_url(
     return DONE
 
 
+def _set_hosts(which: Which, name: str, hosts: list[str], *, alone: bool, json: bool) -> int:
+    from chalicelib.providers import registry
+    from cli import output_hosts, provider_keys
+
+    if not alone:
+        raise typer.BadParameter("Set it without other options.", param_hint="--output-host")
+    herald = target.choose(which)
+    if name not in registry.NAMES:
+        provider_keys.ProviderKeys(herald).configured(name)
+    found = output_hosts.set_hosts(herald, name, hosts)
+    if json:
+        print_json({"provider": name, "outputHosts": found})
+    said = ", ".join(found) or "no further hosts"
+    note(f"Outputs of {name} may come from {said}; functions use it within {_noticed()}.")
+    return DONE
+
+
 def _value(need: Any, kind: str, name: str, *, account: str, generate: bool) -> str:
     from cli import provider_keys
 
@@ -250,10 +285,11 @@ def _value(need: Any, kind: str, name: str, *, account: str, generate: bool) -> 
         if not account.strip():
             raise typer.BadParameter(f"{name} needs it. {need.source}", param_hint="--account")
         return account.strip()
-    if account:
-        raise typer.BadParameter(f"{name} does not need it.", param_hint="--account")
+    if account or (kind == "api" and generate):
+        option = "--account" if account else "--generate"
+        raise typer.BadParameter(f"{name} does not need it.", param_hint=option)
     if kind == "capability" or generate:
-        return provider_keys.drawn(kind)
+        return provider_keys.generated(kind)
     if not sys.stdin.isatty():
         return provider_keys.checked(kind, sys.stdin.read())
     note(need.source)
@@ -263,6 +299,8 @@ def _value(need: Any, kind: str, name: str, *, account: str, generate: bool) -> 
 def _stored(kind: str, values: list[str]) -> dict[str, Any]:
     if kind == "account":
         return {"account": values[0]}
+    if kind == "api":
+        return {"api_key": values[0]}
     return {"token_keys" if kind == "capability" else "secrets": values}
 
 

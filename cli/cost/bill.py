@@ -24,6 +24,7 @@ from cli.cost.quantities import (
     LOGGED,
     NOTIFICATION,
     OPENING,
+    QUEUES,
     RARE_SHARE,
     RENEWAL,
     USUAL_METRICS,
@@ -143,8 +144,8 @@ def _of_the_deployment(given: Inputs) -> Iterator[Line]:
     has = LEAN if given.lean else FULL
     yield from _calls(group, given, "relay", MINUTES)
     yield _line(group, "EventBridge", "runs of the relay", MINUTES, "schedule")
-    polls = POLLERS * POLLS_A_MINUTE * MINUTES
-    yield _line(group, "SQS", "polls of an idle queue", polls, "sqs-request")
+    polls = QUEUES * POLLERS * POLLS_A_MINUTE * MINUTES
+    yield _line(group, "SQS", "polls of idle queues", polls, "sqs-request")
     yield _line(group, "KMS", "keys", has.keys, "kms-key")
     asked = MINUTES / 5 * KEY_REQUESTS + MINUTES / DATA_KEY_MINUTES * DATA_KEY_REQUESTS
     yield _line(group, "KMS", "data keys and decryptions", asked, "kms-request")

@@ -16,32 +16,36 @@ FULL_CORE_MB = 1769  # the memory with which Lambda gives one full core
 
 
 class Work(NamedTuple):
-    """What one warm call does, in milliseconds: CPU time of a full core, and waits.
+    """What one warm call takes, in milliseconds: CPU time of a full core, and waits.
 
-    The CPU time is measured by `python -m benchmarks.functions`. The waits are assumed: 4 ms for a
-    round trip to DynamoDB, 10 ms for a post, 1 ms for one to PostgreSQL and 12 ms for SNS, and more
-    for the slow ones among them.
+    The CPU time is measured by `python -m benchmarks.memory`, that of `callback` by `make bench`.
+    The waits are assumed: 4 ms for a round trip to DynamoDB, 10 ms for a post, 1 ms for one to
+    PostgreSQL and 12 ms for SNS, and more for the slow ones among them.
     """
 
     cpu: float
     waits: float
 
     def milliseconds(self, memory: float) -> float:
-        """Return the duration with a memory in MB. The CPU is proportional to it."""
+        """Return the duration with a memory in MB, if the CPU time is stretched evenly.
+
+        This is an upper bound: Lambda limits the CPU time of each short period, and most calls need
+        less than the limit (docs/scaling.md#memory).
+        """
         return self.waits + self.cpu * max(1.0, FULL_CORE_MB / memory)
 
 
 WORK = {
     "callback": Work(0.95, 3 * 1 + 12 + 3.6),  # three round trips to PostgreSQL, one publish
-    "relay": Work(1.7, 14.0),
+    "relay": Work(1.7, 14.0),  # assumed
     # for a batch of one message: a store, a read and a post in sequence (a batch of ten takes 40)
-    "deliver": Work(1.16, 2 * 4 + 10 + 5.8),
-    "authorize": Work(0.5, 0.2),
-    "connect": Work(0.3, 4.0),
-    "message-ping": Work(0.3, 4.0),
-    "message-hello": Work(0.6, 4 + 1.0),  # all reads at once; its answer is the response
-    "message-auth": Work(0.5, 4.0),
-    "disconnect": Work(0.3, 4.0),
+    "deliver": Work(1.24, 2 * 4 + 10 + 5.8),
+    "authorize": Work(0.08, 0.2),
+    "connect": Work(0.43, 4.0),
+    "message-ping": Work(0.39, 4.0),
+    "message-hello": Work(1.4, 4 + 1.0),  # all reads at once; its answer is the response
+    "message-auth": Work(0.7, 4.0),
+    "disconnect": Work(0.37, 4.0),
 }
 MEMORY = {  # MB, the defaults in infra/variables.tf
     "callback": 256,

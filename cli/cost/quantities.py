@@ -78,7 +78,7 @@ class Notification(NamedTuple):
     queue_sends: int = 1  # by SNS
     queue_calls_of_a_batch: int = 2  # receive and delete, by Lambda
     rows: int = 1  # of the inbox: the event, which is also the head of its stream
-    item_overhead: int = 106  # bytes of keys, names and expiry
+    item_overhead: int = 125  # bytes of keys, names and expiry
     frame_overhead: int = 101  # bytes of the frame around an event
 
 
@@ -86,21 +86,32 @@ NOTIFICATION = Notification()
 
 # --- logs ---
 
-# Bytes of the lines that each call writes when nothing is wrong. Lambda adds none: its own lines
-# have the level INFO, and the functions' system log level is WARN.
+# Bytes that Lambda may add to a line without time: "timestamp" and "level".
+LAMBDA_STAMP = 55
+# Bytes of the lines that each call writes when nothing is wrong. Lambda writes no lines of its own:
+# they have the level INFO, and the functions' system log level is WARN.
 LOGGED = {
     "callback": 0,
     "relay": 0,
-    "deliver": 260,
+    "deliver": 270,
     "authorize": 0,
-    "connect": 88,
+    "connect": 180,
     "message-hello": 0,
     "message-ping": 0,
     "message-auth": 0,
-    "disconnect": 91,
+    "disconnect": 0,
 }
-# Bytes of one line of an API's access log, with the longest common values.
-HTTP_ACCESS_LINE, WEBSOCKET_ACCESS_LINE = 140, 120
+# Values of a usual request in an API's access log, besides its route, and the bytes of one line.
+ACCESS_VALUES = {
+    "$context.authorizer.error": "-",
+    "$context.connectionId": "UhJ3fejAliACJtA=",
+    "$context.identity.sourceIp": "203.0.113.107",
+    "$context.integrationErrorMessage": "-",
+    "$context.requestId": "UhJ3fGZcFiAFVIQ=",
+    "$context.responseLatency": "35",
+    "$context.status": "200",
+}
+HTTP_ACCESS_LINE, WEBSOCKET_ACCESS_LINE = 83, 141
 
 # --- a deployment ---
 
@@ -114,16 +125,17 @@ class Deployment(NamedTuple):
     dashboards: int
 
 
-FULL = Deployment(keys=4, secrets=4, alarm_metrics=62, dashboards=1)
-LEAN = Deployment(keys=1, secrets=1, alarm_metrics=19, dashboards=0)
+QUEUES = 2  # that deliver reads: one for results, one for progress
+FULL = Deployment(keys=3, secrets=4, alarm_metrics=33, dashboards=1)
+LEAN = Deployment(keys=1, secrets=1, alarm_metrics=23, dashboards=0)
 
 # CloudWatch bills a metric only for the hours in which it is sent. The usual metrics are sent in
 # every hour in which users are active, the others only if something goes wrong: in RARE_SHARE of
 # the hours, which is an assumption.
 USUAL_METRICS, RARE_SHARE = 6, 0.05
 
-# Every five minutes, KMS is asked once for each pair of a role and an encrypted store, and once by
-# DynamoDB. SNS and SQS ask for data keys: two requests for each of two producers, and one for each
-# of two consumers.
-KEY_REQUESTS = 12 + 1
-DATA_KEY_REQUESTS, DATA_KEY_MINUTES = 2 * 2 + 2 * 1, 60
+# Every five minutes, KMS is asked once for each pair of a role and an encrypted store that is in
+# constant use, once by DynamoDB, and for data keys of the topic: two requests of the producer and
+# one of the consumer. The queue asks for its data keys less often.
+KEY_REQUESTS = 12 + 1 + 3
+DATA_KEY_REQUESTS, DATA_KEY_MINUTES = 3, 60

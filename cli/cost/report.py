@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from cli.console import tables
 from cli.cost.bill import GROUPS, bill, summary
-from cli.cost.inputs import Inputs
+from cli.cost.inputs import FULL_CORE_MB, WORK, Inputs
 from cli.cost.peers import peers
-from cli.cost.prices import ABLY, CHECKED, PRICES, PUSHER, PUSHER_PAGE, REGION
+from cli.cost.prices import ABLY, CHECKED, PRICES, PUSHER, PUSHER_PAGE, REGION, cost
 from cli.cost.volumes import volumes
 
 if TYPE_CHECKING:
@@ -121,6 +121,35 @@ def markdown(sizes: Sequence[float]) -> str:
     bills = [replace(Inputs(), users=users) for users in sizes]
     rows = (_totals(bills), _services(bills[-1]), _compared(bills))
     return "\n\n".join("\n".join(table) for table in rows)
+
+
+MEMORY_SIZES = (128, 256, 512, 1024, FULL_CORE_MB)
+
+
+def memory_table() -> str:
+    """Return the cost of a million calls and their duration, by function and memory size."""
+    sizes = " | ".join(f"{size:,} MB" for size in MEMORY_SIZES)
+    rows = [f"| function | CPU | {sizes} | least $ times ms |"]
+    rows.append("|---|---:" + "|---:" * (len(MEMORY_SIZES) + 1) + "|")
+    for name, work in WORK.items():
+        cells, products = [], {}
+        for size in MEMORY_SIZES:
+            milliseconds = work.milliseconds(size)
+            amount = _call_amount(size, milliseconds)
+            products[size] = amount * milliseconds
+            cells.append(f"{milliseconds:.1f} ms, ${amount:.2f}")
+        least = min(products, key=lambda size: products[size])
+        row = (f"`{name}`", f"{work.cpu:.2f} ms", *cells, f"{least:,} MB")
+        rows.append(f"| {' | '.join(row)} |")
+    return "\n".join(rows)
+
+
+def _call_amount(size: float, milliseconds: float) -> float:
+    """Return the dollars of a million warm calls on arm64, with their requests."""
+    gigabyte_seconds = 1e6 * size / 1024 * milliseconds / 1000
+    prices = dict(PRICES)
+    time = cost(prices, "lambda-gb-second-arm", gigabyte_seconds)
+    return time + cost(prices, "lambda-request", 1e6)
 
 
 def _totals(bills: Sequence[Inputs]) -> list[str]:

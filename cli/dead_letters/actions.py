@@ -1,4 +1,4 @@
-"""The operations on the dead letters of one or both queues."""
+"""The operations on the dead letters of one or several queues."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cli.dead_letters.queue import DeadLetterQueue
 from cli.dead_letters.run import Interrupt, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cli.dead_letters.letters import Filter, Letter, QueueName
 
@@ -93,16 +93,20 @@ def collect(
 
 
 def redrive(
-    queues: Sequence[DeadLetterQueue], destination: str, wanted: Filter, limit: int | None
+    queues: Sequence[DeadLetterQueue],
+    destinations: Mapping[QueueName, str],
+    wanted: Filter,
+    limit: int | None,
 ) -> Outcome:
-    """Move the selected dead letters to the queue at `destination`."""
+    """Move the selected dead letters of each queue to the queue at its destination."""
 
     def move(queue: DeadLetterQueue, run: Run) -> None:
+        destination = destinations[queue.name]
         # SQS's message move task has no filter, and it accepts only the dead-letter queue of a
         # queue, not that of a subscription.
-        if queue.name == "queue" and wanted == EVERYTHING and limit is None:
+        if queue.name != "subscription" and wanted == EVERYTHING and limit is None:
             source = queue.arn()
-            main_arn = DeadLetterQueue(queue.client, "queue", destination).arn()
+            main_arn = DeadLetterQueue(queue.client, queue.name, destination).arn()
             if handle := mover.start_task(queue.client, source, main_arn):
                 mover.follow_task(queue.client, source, handle, run)
                 return

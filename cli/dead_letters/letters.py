@@ -1,8 +1,9 @@
 """Parses the messages of dead-letter queues (dead letters) and filters them.
 
-There are two dead-letter queues. The main queue's dead-letter queue has messages that `deliver`
+There are three dead-letter queues. The main queue's dead-letter queue has messages that `deliver`
 failed to process too often. The subscription's dead-letter queue has messages that SNS could not
-send to the main queue.
+send to the main queue. The dead-letter queue of `keep` has events whose outputs could not be
+copied, and events that SNS could not send to the queue of `keep`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from chalicelib.errors import InvalidEvent
 from chalicelib.protocol import events
 
-QueueName = Literal["queue", "subscription"]
+QueueName = Literal["queue", "subscription", "keep"]
 
 _RESENT = ("DataType", "StringValue", "BinaryValue")
 
@@ -121,17 +122,19 @@ def read(queue: QueueName, message: dict[str, Any]) -> Letter:
 
 
 def _reason(queue: QueueName, body: str, attributes: dict[str, Any]) -> str:
-    if queue == "subscription":
-        said = [
-            attributes[name]["StringValue"]
-            for name in ("ErrorCode", "ErrorMessage")
-            if attributes.get(name, {}).get("StringValue")
-        ]
+    said = [
+        attributes[name]["StringValue"]
+        for name in ("ErrorCode", "ErrorMessage")
+        if attributes.get(name, {}).get("StringValue")
+    ]
+    if queue == "subscription" or said:
         return "SNS: " + (" ".join(said) or "it could not put the event into the queue")
     try:
         events.parse(body)
     except InvalidEvent as exc:
         return f"invalid event: {exc}"
+    if queue == "keep":
+        return "its outputs could not be copied: the log of `keep` says why"
     return "received too often: `deliver` failed on it"
 
 

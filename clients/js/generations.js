@@ -89,7 +89,9 @@ export class Generations {
   receive(id, data, kind) {
     this.#update(id, (entry) => {
       const known = entry ?? empty();
-      if (kind === "result" && known.row && newer(known.row, data)) return known;
+      // Events may arrive late, and a result may supersede a timeout.
+      const older = [known.row, known.result].some((other) => other && newer(other, data));
+      if (kind === "result" && older) return known;
       return { ...known, [kind]: data };
     });
   }
@@ -150,11 +152,11 @@ function merge(entry = empty(), row) {
 }
 
 /**
- * @param {Row} row
+ * @param {Row | WireData} known
  * @param {WireData} data
  */
-function newer(row, data) {
-  return Date.parse(row.updatedAt ?? "") > Date.parse(data.updatedAt);
+function newer(known, data) {
+  return Date.parse(known.updatedAt ?? "") > Date.parse(data.updatedAt);
 }
 
 /**

@@ -215,6 +215,17 @@ export class Herald {
   }
 
   /**
+   * Cancels a running generation of the user. Resolves to whether Herald canceled it; false also if there is no
+   * connection or no answer.
+   *
+   * @param {string} id
+   * @returns {Promise<boolean>}
+   */
+  cancel(id) {
+    return this.#link.cancel(id);
+  }
+
+  /**
    * Closes the connection for good, and removes every handler.
    *
    * @param {{ forget?: boolean }} [options] `forget` also deletes the stored position, for example when the user signs out

@@ -67,6 +67,7 @@ export type Frame =
   | ({ type: "gap"; re?: number } & Gap)
   | { type: "pong"; re: number; epoch: string | null; head: number }
   | { type: "auth_ok"; re: number; token_ms?: number | null }
+  | { type: "cancel_ok"; re: number; generation: string }
   | { type: "error"; re?: number | null; code: number; name: string; message: string; retry_after_ms?: number }
   | {
       type: "close";

@@ -11,6 +11,7 @@ import { Environment } from "./environment.js";
 const RECONNECT = { min: 500, max: 20_000 };
 const STABLE_MS = 10_000;
 const TOKEN_MS = 15_000;
+const CANCEL_MS = 20_000;
 const TOO_MANY_CONNECTIONS = 4014;
 /** So many sockets in a row must fail before they open until the client explains the likely causes. */
 const FAILURES = 2;
@@ -103,6 +104,22 @@ export class Link {
     this.current = this.#next = null;
     this.#owner.lost();
     this.#report();
+  }
+
+  /**
+   * @param {string} generation
+   * @returns {Promise<boolean>} whether Herald canceled it
+   */
+  cancel(generation) {
+    return new Promise((resolve) => {
+      if (!this.current) return resolve(false);
+      // A connection that is lost answers no request.
+      const timer = this.#platform.setTimeout(() => resolve(false), CANCEL_MS);
+      this.current.request("cancel", { generation }, (answer) => {
+        this.#platform.clearTimeout(timer);
+        resolve(answer?.type === "cancel_ok");
+      });
+    });
   }
 
   async #dial() {

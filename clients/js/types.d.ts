@@ -9,6 +9,8 @@ export interface Result {
   coreModel: string | null;
   createdAt: string | null;
   updatedAt: string;
+  /** The number of files without a URL, because Herald does not keep outputs. */
+  outputsNotKept?: number;
   /** All files of the generation, if Herald knows them; `imageUrl` is the first picture. */
   outputs?: Output[];
   /** True if outputs were left out at the end, or the prompt was shortened, to fit a frame. */

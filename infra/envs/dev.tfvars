@@ -5,6 +5,8 @@ aws_region     = "eu-central-1"
 stage       = "dev"
 name_prefix = "dev-"
 
+keep_outputs = true
+
 jwt_issuer      = "https://login.dev.example.com"
 allowed_origins = ["http://localhost:3000"]
 

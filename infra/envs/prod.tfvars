@@ -4,6 +4,8 @@ aws_region     = "eu-central-1"
 
 stage = "prod"
 
+keep_outputs = true
+
 jwt_algorithm   = "RS256"
 jwt_issuer      = "https://login.example.com"
 jwt_jwks_url    = "https://login.example.com/.well-known/jwks.json"

@@ -13,19 +13,19 @@ provider "aws" {
 override_module {
   target = module.keys
   outputs = {
-    environment_key_arn = "arn:aws:test:eu-central-1:123456789012:key/environment"
-    logs_key_arn        = "arn:aws:test:eu-central-1:123456789012:key/logs"
-    messaging_key_arn   = "arn:aws:test:eu-central-1:123456789012:key/messaging"
-    storage_key_arn     = "arn:aws:test:eu-central-1:123456789012:key/storage"
+    logs_key_arn      = "arn:aws:test:eu-central-1:123456789012:key/logs"
+    messaging_key_arn = "arn:aws:test:eu-central-1:123456789012:key/messaging"
+    storage_key_arn   = "arn:aws:test:eu-central-1:123456789012:key/storage"
   }
 }
 
 override_module {
   target = module.messaging
   outputs = {
-    error_topic_arn = "arn:aws:test:eu-central-1:123456789012:topic/error-notifications"
-    queue_arn       = "arn:aws:test:eu-central-1:123456789012:queue/generation-complete-queue"
-    topic_arn       = "arn:aws:test:eu-central-1:123456789012:topic/generation-complete"
+    error_topic_arn    = "arn:aws:test:eu-central-1:123456789012:topic/error-notifications"
+    progress_queue_arn = "arn:aws:test:eu-central-1:123456789012:queue/generation-complete-progress-queue"
+    queue_arn          = "arn:aws:test:eu-central-1:123456789012:queue/generation-complete-queue"
+    topic_arn          = "arn:aws:test:eu-central-1:123456789012:topic/generation-complete"
   }
 }
 
@@ -39,6 +39,24 @@ override_module {
     jwt_secret_arn        = "arn:aws:test:eu-central-1:123456789012:secret/jwt"
     providers_secret_arn  = "arn:aws:test:eu-central-1:123456789012:secret/providers"
     webhook_secret_arn    = "arn:aws:test:eu-central-1:123456789012:secret/webhook"
+    secrets               = { database = "database", jwt = "jwt", providers = "providers", webhook = "webhook" }
+  }
+}
+
+override_module {
+  target = module.outputs
+  outputs = {
+    bucket_arn             = "arn:aws:test:eu-central-1:123456789012:bucket/outputs"
+    bucket_name            = "outputs"
+    dead_letter_queue_name = "generation-complete-keep-dlq"
+    dead_letter_queue_url  = "https://sqs/keep-dlq"
+    key_arn                = "arn:aws:test:eu-central-1:123456789012:key/outputs"
+    queue_arn              = "arn:aws:test:eu-central-1:123456789012:queue/generation-complete-keep"
+    queue_name             = "generation-complete-keep"
+    queue_url              = "https://sqs/keep"
+    secret_arn             = "arn:aws:test:eu-central-1:123456789012:secret/outputs"
+    table_arn              = "arn:aws:test:eu-central-1:123456789012:table/outputs"
+    table_name             = "outputs"
   }
 }
 
@@ -74,6 +92,10 @@ override_module {
 }
 
 override_module {
+  target = module.reconcile_schedule
+}
+
+override_module {
   target = module.alarms
 }
 
@@ -100,6 +122,7 @@ run "rights_and_addresses" {
         deliver    = module.deliver.policy
         disconnect = module.disconnect.policy
         message    = module.message.policy
+        reconcile  = module.reconcile.policy
         relay      = module.relay.policy
         } : name => toset(flatten([
           for statement in jsondecode(replace(document, "arn:aws:test:eu-central-1:123456789012:", "")).Statement : [
@@ -117,6 +140,7 @@ run "rights_and_addresses" {
         "Allow kms:Decrypt key/messaging sns.eu-central-1.amazonaws.com",
         "Allow kms:Decrypt key/storage secretsmanager.eu-central-1.amazonaws.com",
         "Allow kms:GenerateDataKey key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow lambda:InvokeFunction arn:aws:lambda:eu-central-1:123456789012:function:herald-test-reconcile",
         "Allow secretsmanager:GetSecretValue secret/database",
         "Allow secretsmanager:GetSecretValue secret/providers",
         "Allow secretsmanager:GetSecretValue secret/webhook",
@@ -137,8 +161,11 @@ run "rights_and_addresses" {
         "Allow execute-api:ManageConnections api/test/POST/@connections/*",
         "Allow kms:Decrypt key/messaging sqs.eu-central-1.amazonaws.com",
         "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com",
+        "Allow sqs:DeleteMessage queue/generation-complete-progress-queue",
         "Allow sqs:DeleteMessage queue/generation-complete-queue",
+        "Allow sqs:GetQueueAttributes queue/generation-complete-progress-queue",
         "Allow sqs:GetQueueAttributes queue/generation-complete-queue",
+        "Allow sqs:ReceiveMessage queue/generation-complete-progress-queue",
         "Allow sqs:ReceiveMessage queue/generation-complete-queue",
       ])
       disconnect = toset([
@@ -152,11 +179,22 @@ run "rights_and_addresses" {
         "Allow execute-api:ManageConnections api/test/DELETE/@connections/*",
         "Allow execute-api:ManageConnections api/test/POST/@connections/*",
         "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com secretsmanager.eu-central-1.amazonaws.com",
+        "Allow lambda:InvokeFunction arn:aws:lambda:eu-central-1:123456789012:function:herald-test-reconcile",
         "Allow secretsmanager:GetSecretValue secret/jwt",
       ])
-      relay = toset([
+      reconcile = toset([
         "Allow kms:Decrypt key/messaging sns.eu-central-1.amazonaws.com",
         "Allow kms:Decrypt key/storage secretsmanager.eu-central-1.amazonaws.com",
+        "Allow kms:GenerateDataKey key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow secretsmanager:GetSecretValue secret/database",
+        "Allow secretsmanager:GetSecretValue secret/providers",
+        "Allow sns:Publish topic/error-notifications",
+        "Allow sns:Publish topic/generation-complete",
+      ])
+      relay = toset([
+        "Allow dynamodb:BatchWriteItem table/inbox",
+        "Allow kms:Decrypt key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com secretsmanager.eu-central-1.amazonaws.com",
         "Allow kms:GenerateDataKey key/messaging sns.eu-central-1.amazonaws.com",
         "Allow secretsmanager:GetSecretValue secret/database",
         "Allow sns:Publish topic/error-notifications",
@@ -190,6 +228,121 @@ run "rights_and_addresses" {
     condition     = length(aws_sns_topic_subscription.sagemaker) == 0
     error_message = "Without SageMaker topics, nothing may be subscribed."
   }
+
+  assert {
+    condition     = output.outputs_table == "" && output.keep_queue_url == "" && !contains(keys(output.function_names), "keep")
+    error_message = "Outputs are kept only if keep_outputs is set."
+  }
+}
+
+run "kept_outputs" {
+  command = plan
+
+  variables {
+    keep_outputs = true
+  }
+
+  assert {
+    condition = {
+      for name, document in {
+        callback  = module.callback.policy
+        keep      = module.keep[0].policy
+        link      = module.link[0].policy
+        reconcile = module.reconcile.policy
+        relay     = module.relay.policy
+        } : name => toset(flatten([
+          for statement in jsondecode(replace(document, "arn:aws:test:eu-central-1:123456789012:", "")).Statement : [
+            for pair in setproduct(flatten([statement.Effect]), flatten([statement.Action]), flatten([statement.Resource])) :
+            join(" ", concat(pair, try(flatten([statement.Condition.StringEquals["kms:ViaService"]]), [])))
+          ]
+      ]))
+      } == {
+      callback = toset([
+        "Allow dynamodb:PutItem table/outputs",
+        "Allow kms:Decrypt key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com secretsmanager.eu-central-1.amazonaws.com",
+        "Allow kms:GenerateDataKey key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow lambda:InvokeFunction arn:aws:lambda:eu-central-1:123456789012:function:herald-test-reconcile",
+        "Allow secretsmanager:GetSecretValue secret/database",
+        "Allow secretsmanager:GetSecretValue secret/outputs",
+        "Allow secretsmanager:GetSecretValue secret/providers",
+        "Allow secretsmanager:GetSecretValue secret/webhook",
+        "Allow sns:Publish topic/error-notifications",
+        "Allow sns:Publish topic/generation-complete",
+      ])
+      keep = toset([
+        "Allow dynamodb:GetItem table/outputs",
+        "Allow dynamodb:UpdateItem table/outputs",
+        "Allow kms:Decrypt key/messaging sqs.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/outputs s3.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com secretsmanager.eu-central-1.amazonaws.com",
+        "Allow kms:GenerateDataKey key/outputs s3.eu-central-1.amazonaws.com",
+        "Allow s3:AbortMultipartUpload bucket/outputs/*",
+        "Allow s3:DeleteObject bucket/outputs/*",
+        "Allow s3:GetObject bucket/outputs/*",
+        "Allow s3:ListMultipartUploadParts bucket/outputs/*",
+        "Allow s3:PutObject bucket/outputs/*",
+        "Allow secretsmanager:GetSecretValue secret/outputs",
+        "Allow sqs:ChangeMessageVisibility queue/generation-complete-keep",
+        "Allow sqs:DeleteMessage queue/generation-complete-keep",
+        "Allow sqs:GetQueueAttributes queue/generation-complete-keep",
+        "Allow sqs:ReceiveMessage queue/generation-complete-keep",
+      ])
+      link = toset([
+        "Allow dynamodb:GetItem table/outputs",
+        "Allow kms:Decrypt key/outputs s3.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com secretsmanager.eu-central-1.amazonaws.com",
+        "Allow s3:GetObject bucket/outputs/*",
+        "Allow secretsmanager:GetSecretValue secret/outputs",
+      ])
+      reconcile = toset([
+        "Allow dynamodb:PutItem table/outputs",
+        "Allow dynamodb:UpdateItem table/outputs",
+        "Allow kms:Decrypt key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/outputs s3.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com secretsmanager.eu-central-1.amazonaws.com",
+        "Allow kms:GenerateDataKey key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow kms:GenerateDataKey key/outputs s3.eu-central-1.amazonaws.com",
+        "Allow s3:AbortMultipartUpload bucket/outputs/*",
+        "Allow s3:GetObject bucket/outputs/*",
+        "Allow s3:ListMultipartUploadParts bucket/outputs/*",
+        "Allow s3:PutObject bucket/outputs/*",
+        "Allow secretsmanager:GetSecretValue secret/database",
+        "Allow secretsmanager:GetSecretValue secret/outputs",
+        "Allow secretsmanager:GetSecretValue secret/providers",
+        "Allow sns:Publish topic/error-notifications",
+        "Allow sns:Publish topic/generation-complete",
+      ])
+      relay = toset([
+        "Allow dynamodb:PutItem table/outputs",
+        "Allow kms:Decrypt key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com secretsmanager.eu-central-1.amazonaws.com",
+        "Allow kms:GenerateDataKey key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow secretsmanager:GetSecretValue secret/database",
+        "Allow secretsmanager:GetSecretValue secret/outputs",
+        "Allow sns:Publish topic/error-notifications",
+        "Allow sns:Publish topic/generation-complete",
+      ])
+    }
+    error_message = "A function's permissions have changed. Each function must have exactly the permissions that it needs."
+  }
+
+  assert {
+    condition     = output.outputs_table == "outputs" && output.keep_dlq_url == "https://sqs/keep-dlq"
+    error_message = "Commands must find the table and the dead-letter queue."
+  }
+}
+
+run "links_live_as_long_as_events" {
+  command = plan
+
+  variables {
+    keep_outputs          = true
+    inbox_retention_days  = 14
+    output_retention_days = 7
+  }
+
+  expect_failures = [var.output_retention_days]
 }
 
 run "custom_domains" {
@@ -330,6 +483,11 @@ run "python_3_11" {
   variables {
     lambda_runtime = "python3.11"
   }
+
+  assert {
+    condition     = local.function.architecture == "x86_64"
+    error_message = "psycopg2 has no arm64 wheel for python3.11."
+  }
 }
 
 run "python_3_12" {
@@ -345,6 +503,11 @@ run "python_3_13" {
 
   variables {
     lambda_runtime = "python3.13"
+  }
+
+  assert {
+    condition     = local.function.architecture == "arm64"
+    error_message = "By default, functions run on arm64, which costs less."
   }
 }
 
@@ -363,7 +526,7 @@ run "posts_stay_within_the_quota" {
 
   variables {
     deliver_maximum_concurrency = 100
-    posts_per_second            = 101
+    posts_per_second            = 84 # with the 20 copies for progress, 10,080
   }
 
   expect_failures = [var.posts_per_second]
@@ -377,6 +540,46 @@ run "relay_times_out_before_the_next_run" {
   }
 
   expect_failures = [var.sizes]
+}
+
+run "reconcile_times_out_before_the_next_run" {
+  command = plan
+
+  variables {
+    sizes = { reconcile = { timeout = 60 } }
+  }
+
+  expect_failures = [var.sizes]
+}
+
+run "a_deadline_of_a_few_seconds_is_refused" {
+  command = plan
+
+  variables {
+    generation_deadline_seconds = 30
+  }
+
+  expect_failures = [var.generation_deadline_seconds]
+}
+
+run "a_providers_api_needs_https" {
+  command = plan
+
+  variables {
+    provider_apis = { bfl = "http://api.eu.bfl.ai" }
+  }
+
+  expect_failures = [var.provider_apis]
+}
+
+run "an_alarm_needs_a_providers_name" {
+  command = plan
+
+  variables {
+    alarm_providers = ["Replicate"]
+  }
+
+  expect_failures = [var.alarm_providers]
 }
 
 run "jwks_needs_a_key_pair" {
@@ -497,4 +700,43 @@ run "a_topic_is_named_once" {
   }
 
   expect_failures = [var.sagemaker_topic_arns]
+}
+
+run "only_known_processors" {
+  command = plan
+
+  variables {
+    architecture = "riscv64"
+  }
+
+  expect_failures = [var.architecture]
+}
+
+run "a_head_is_kept_before_its_event_expires" {
+  command = plan
+
+  variables {
+    inbox_retention_days  = 3
+    outbox_retention_days = 4
+  }
+
+  expect_failures = [var.outbox_retention_days]
+}
+
+run "a_sampled_share_is_a_percentage" {
+  command = plan
+
+  variables {
+    log_sample_percent = 101
+  }
+
+  expect_failures = [var.log_sample_percent]
+}
+
+run "lean" {
+  command = plan
+
+  variables {
+    lean = true
+  }
 }

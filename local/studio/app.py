@@ -208,11 +208,12 @@ class _Headers:
 
 def _security_headers(settings: Settings) -> list[tuple[bytes, bytes]]:
     herald, studio = urlsplit(settings.websocket_url), urlsplit(settings.studio_url)
+    links = urlsplit(settings.callbacks_url)  # the links of kept outputs, and what they lead to
     policy = {
         "default-src": "'none'",
         "script-src": "'self'",
         "style-src": "'self'",
-        "img-src": f"'self' {studio.scheme}://{studio.netloc}",
+        "img-src": f"'self' {studio.scheme}://{studio.netloc} {links.scheme}://{links.netloc}",
         "connect-src": f"'self' {herald.scheme}://{herald.netloc}",
         "base-uri": "'none'",
         "form-action": "'none'",

@@ -29,8 +29,9 @@ PROVIDERS = (
     *("comfydeploy", "leonardo", "wavespeed", "hmac", "generations"),
 )
 STEPS = 28
-# seconds before each report of progress, for a provider that sends any, and before the result
-_PAUSES = (0.4, 1.1, 0.4)
+# seconds before each report of progress, for a provider that sends any, and before the result; a
+# report can be delivered a second later
+_PAUSES = (0.1, 1.2, 1.1)
 _ATTEMPTS = 10
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 30.0
@@ -107,7 +108,7 @@ class Provider:
         """Return a report, or None if the provider never sends one of this state."""
         url = f"{self._settings.studio_url.rstrip('/')}/images/{generation_id}.png"
         known = samples.Job(str(generation_id), job.provider_id, (url,), **progress)
-        sized = known._replace(width=artwork.SIZE, height=artwork.SIZE)
+        sized = known._replace(width=artwork.SIZE, height=artwork.SIZE, at=samples.now())
         return samples.sample(job.provider, state, sized)
 
     async def report(self, webhook: Webhook) -> bool:

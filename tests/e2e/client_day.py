@@ -6,7 +6,7 @@ import json
 import queue
 import subprocess
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,6 +43,7 @@ class Day:
         self.opened = self.closed = 0
         self._token = token
         self._sockets: dict[int, ClientConnection] = {}
+        self._closing = ExitStack()
         self._threads: list[threading.Thread] = []
         self._news: queue.Queue[dict[str, Any]] = queue.Queue()
         self._lock = threading.Lock()
@@ -83,8 +84,7 @@ class Day:
     def stop(self) -> None:
         self._process.kill()
         self._process.wait()
-        for socket in self._sockets.values():
-            socket.close()
+        self._closing.close()
         for thread in self._threads:
             thread.join()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -124,7 +124,8 @@ class Day:
         self._news.put({"ended": True})
 
     def _open(self, number: int, url: str, protocols: list[Any]) -> None:
-        socket = connect(url, subprotocols=protocols, proxy=None, ping_interval=None)
+        opening = connect(url, subprotocols=protocols, proxy=None, ping_interval=None)
+        socket = self._closing.enter_context(opening)
         self.opened += 1
         self._sockets[number] = socket
         self._tell(socket={"number": number, "opened": True})

@@ -1,5 +1,5 @@
 """Fixtures for end-to-end tests: users, their tabs and the provider. They do not use Herald's
-code.
+code. Every frame and every answer to a webhook is compared with the contracts.
 """
 
 import json
@@ -18,6 +18,7 @@ from standardwebhooks import Webhook
 from websockets.sync.client import ClientConnection, connect
 
 from local.tokens import Issuer
+from tests import contracts
 
 SECONDS = 20.0
 
@@ -29,17 +30,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Tab:
-    """A WebSocket client of herald.v1 that the tests drive frame by frame."""
+    """A WebSocket client of herald.v1 that the tests drive frame by frame.
+
+    `say` sends only frames of the contract; tests send other ones through `socket`.
+    """
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
 
     def say(self, **frame: Any) -> None:
+        assert (error := contracts.frame_error("client", frame)) is None, error
         self.socket.send(json.dumps(frame))
 
     def hear(self, seconds: float = SECONDS) -> dict[str, Any]:
         """Return the next frame; raises TimeoutError."""
         frame: dict[str, Any] = json.loads(self.socket.recv(seconds))
+        assert (error := contracts.frame_error("server", frame)) is None, error
         return frame
 
     def hello(self, resume: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -143,7 +149,7 @@ class Herald:
         now = datetime.now(UTC)
         sent_id = webhook_id or f"msg_{uuid.uuid4().hex}"
         signature = Webhook(self.env["HERALD_WEBHOOK_SECRET"]).sign(sent_id, now, body)
-        return self._http.post(
+        answer = self._http.post(
             self.env["HERALD_CALLBACK_URL"],
             content=body.encode(),
             headers={
@@ -154,6 +160,9 @@ class Herald:
                 **(headers or {}),
             },
         )
+        error = contracts.answer_error(answer.status_code, answer.json())
+        assert error is None, error
+        return answer
 
     def query(self, sql: str, *values: Any) -> list[Any]:
         self.database.execute(sql, values)

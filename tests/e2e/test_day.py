@@ -61,9 +61,15 @@ class Measured:
         """End a part of the day."""
         self._marks.append((name, time.time(), len(self.day.sent), self.day.messages))
 
-    def closes(self) -> int:
-        """Count the finished invocations of `disconnect` for this day's connections."""
-        return sum(each.function.endswith("-disconnect") for each in self._invocations())
+    def wait(self, function: str, calls: int) -> None:
+        """Wait until a function has been invoked this often since the last part ended."""
+        since = self._marks[-1][1]
+
+        def ended() -> bool:
+            called = [each.function for each in self._invocations() if each.at > since]
+            return sum(name.endswith(f"-{function}") for name in called) >= calls
+
+        eventually(ended)
 
     def count(self) -> dict[str, Phase]:
         requests = [each for each in records.load(self._file) if self._is_own(each)]
@@ -72,7 +78,12 @@ class Measured:
             began, ended = before[1], after[1]
             sent = self.day.sent[before[2] : after[2]]
             during = [each for each in requests if began < each.at <= ended]
-            called = [each for each in invocations if began < each.at <= ended]
+            # What other tests have left to `deliver` is not part of an idle hour.
+            called = [
+                each
+                for each in invocations
+                if began < each.at <= ended and (each.connection or after[0] == "events")
+            ]
             self._phases[after[0]] = Phase(
                 Counter(each.action for each in sent),
                 after[3] - before[3],
@@ -139,12 +150,13 @@ def measured(stack: Stack, stack_env: dict[str, str]) -> Iterator[dict[str, Phas
                 generation = user.finished()
                 day.wait("event")
                 assert day.events[number:] == [generation]
+            measured.wait("deliver", EVENTS)
             measured.end("events")
             day.advance(60)
-            eventually(lambda: measured.closes() == 1)
+            measured.wait("disconnect", 1)
             measured.end("renewal")
             day.dispose()
-            eventually(lambda: measured.closes() == 2)
+            measured.wait("disconnect", 1)
             measured.end("close")
         finally:
             day.stop()

@@ -55,7 +55,7 @@ def test_a_cursor_that_is_too_old_gets_a_gap(alice: User, herald: Herald) -> Non
     epoch = f"{began[:8]}-{began[8:]}-7000-8000-{uuid.uuid4().hex[:12]}"
     for position, item in (
         (f"{epoch}/{2:016d}", {"event": {"S": "{}"}}),
-        (f"head/{epoch}/{2:016d}", {}),
+        (f"{epoch}/{2:016d}/head", {}),
     ):
         key = {"user_id": {"S": alice.name}, "position": {"S": position}}
         herald.client("dynamodb").put_item(

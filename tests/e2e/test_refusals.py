@@ -183,7 +183,7 @@ def test_a_malformed_api_key_is_401(herald: Herald) -> None:
 
 def test_a_bad_frame_gets_an_error_and_the_connection_stays_open(alice: User) -> None:
     tab = alice.tab()
-    tab.say(action="dance", id=9)
+    tab.socket.send(json.dumps({"action": "dance", "id": 9}))
     error = tab.hear()
     assert (error["type"], error["re"], error["code"]) == ("error", 9, 4012)
     for text in ("not json", "[" * 100_000, '{"action":"dance","id":"\\ud800"}'):

@@ -48,6 +48,12 @@ _EXPECTED = {
         "PutFunctionEventInvokeConfig", "RemovePermission",
     },
     "logs": {"CreateLogGroup", "DeleteLogGroup", "PutRetentionPolicy"},
+    "s3": {
+        "CompleteMultipartUpload", "CreateBucket", "CreateMultipartUpload", "DeleteBucket",
+        "GetObject",
+        "ListParts", "PutBucketCors", "PutBucketEncryption", "PutBucketLifecycleConfiguration",
+        "PutBucketPolicy", "PutObject", "PutPublicAccessBlock", "UploadPart",
+    },
     "secretsmanager": {"CreateSecret", "DeleteSecret", "GetSecretValue", "PutSecretValue"},
     "sns": {"CreateTopic", "DeleteTopic", "Publish", "PublishBatch", "Subscribe", "Unsubscribe"},
     "sqs": {"CreateQueue", "DeleteQueue", "GetQueueAttributes", "SendMessage"},

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
+from tests import contracts
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -106,6 +108,7 @@ class Client:
         self.cursor = Cursor()
         self.handled: list[Frame] = []  # event frames as the application saw them
         self.frames: list[Frame] = []  # every frame received, replays unpacked
+        self.violations: list[str] = []  # of the contract, in frames of both sides
         self.connections = 0
         self.welcomed = False
         self.keepalives = False  # whether the server accepts them
@@ -159,8 +162,9 @@ class Client:
         """Send a frame."""
         self._number += 1
         if self._socket is not None:
-            text = json.dumps({"action": action, "id": self._number, **fields})
-            await self._socket.send(text)
+            frame = {"action": action, "id": self._number, **fields}
+            self._compare("client", frame)
+            await self._socket.send(json.dumps(frame))
 
     def results(self) -> list[str]:
         """The generations whose results the application has seen, in order."""
@@ -208,6 +212,7 @@ class Client:
     async def _read(self, socket: ClientConnection) -> None:
         while True:
             frame = json.loads(await socket.recv())
+            self._compare("server", frame)
             self._take(frame)
             if frame["type"] == "error" and frame["re"] == self._hello:
                 raise TimeoutError("hello was refused; the next connection retries it")
@@ -249,6 +254,12 @@ class Client:
                     pause = min(LONGEST_PAUSE, pause * 2)
 
     # --- frames ---
+
+    def _compare(self, sender: contracts.Sender, frame: Frame) -> None:
+        """Record a frame that violates the contract."""
+        if error := contracts.frame_error(sender, frame):
+            self.violations.append(error)
+            self._history.add(self.name, "violation", sender=sender, error=error)
 
     def _take(self, frame: Frame) -> None:
         match frame["type"]:

@@ -39,7 +39,7 @@ def user() -> str:
 
 @pytest.fixture
 def open_tab(fault_stack: FaultStack) -> Iterator[Callable[..., Tab]]:
-    """Opens tabs and closes them after the test."""
+    """Opens tabs and closes them after the test. Their frames must be those of the contract."""
     tabs: list[Tab] = []
 
     def opened(user: str, **options: Any) -> Tab:
@@ -49,6 +49,7 @@ def open_tab(fault_stack: FaultStack) -> Iterator[Callable[..., Tab]]:
     yield opened
     for tab in tabs:
         tab.close()
+    assert [found for tab in tabs for found in tab.client.violations] == []
 
 
 @pytest.fixture(scope="package")

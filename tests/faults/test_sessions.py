@@ -179,7 +179,7 @@ def test_more_events_were_missed_than_are_replayed(
         for offset in range(2, 302):
             event.update(sequence=str(offset), id=str(uuid.uuid4()), subject=str(uuid.uuid4()))
             table.put_item(Item=inbox_item(user, event, expires=time.time() + 3600))
-        position = f"head/{event['epoch']}/{301:016d}"
+        position = f"{event['epoch']}/{301:016d}/head"
         head = {"user_id": user, "position": position, "expires_at": int(time.time()) + 3600}
         table.put_item(Item=head)
     # When it requests all of them, then it gets a gap

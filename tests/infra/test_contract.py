@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from typing import TYPE_CHECKING, Any
 
 import hcl2
@@ -12,17 +11,20 @@ import pytest
 
 from chalicelib import metrics, settings
 from chalicelib.protocol import client_frames
+from chalicelib.protocol.events import PROGRESS
 from chalicelib.telemetry import NAMESPACE
-from cli.cost.quantities import FULL, KEEPALIVE
-from tests.infra.conftest import REGION, Terraform, copy_of_infra
+from cli.cost.quantities import KEEPALIVE
+from tests.infra.conftest import planned
 from tooling import ROOT, package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.infra.conftest import Resources
+    from tests.infra.running import Terraform
+
 pytestmark = pytest.mark.infra
 
-Resources = dict[str, dict[str, Any]]
 WEBSOCKET = "modules/websocket"
 NAME = re.compile(r"\bHERALD_[A-Z_]+\b")
 # Chalice names WebSocket functions by route; the attribute `handler` has the handler's own name
@@ -37,67 +39,27 @@ WEBSOCKET_NAMES = {
 def chalice() -> dict[str, Resources]:
     """Return the resources in Chalice's own Terraform: type → name → attributes."""
     package.build()
-    generated = json.loads((package.PACKAGE / "chalice.tf.json").read_text())
+    generated = json.loads(package.ARCHIVE.with_name("chalice.tf.json").read_text())
     resources: dict[str, Resources] = generated["resource"]
     return resources
 
 
 @pytest.fixture(scope="module")
-def planning(
-    tmp_path_factory: pytest.TempPathFactory, moto_environment: dict[str, str]
-) -> Terraform:
-    """Return an initialised copy of the root module, with the variables of a stage on moto."""
-    package.build()
-    directory = copy_of_infra(tmp_path_factory.mktemp("plan") / "infra")
-    (directory / "backend_override.tf").write_text('terraform {\n  backend "local" {}\n}\n')
-    variables = {
-        "aws_account_id": "123456789012",  # moto's
-        "aws_region": REGION,
-        "stage": "test",
-        "jwt_issuer": "https://login.example.com",
-        "lambda_runtime": f"python{sys.version_info.major}.{sys.version_info.minor}",
-        "package_path": str(package.ARCHIVE),
-        "deliver_maximum_concurrency": "7",
-    }
-    (directory / "terraform.tfvars.json").write_text(json.dumps(variables))
-    planning = Terraform(directory, **moto_environment)
-    planning.output("init", "-no-color")
-    return planning
-
-
-@pytest.fixture(scope="module")
 def plan(planning: Terraform) -> Resources:
-    """Return the planned resources of the root module by address; unknown values are True."""
-    planning.output("plan", "-no-color", "-out=plan.bin")
-    shown = json.loads(planning.output("show", "-json", "plan.bin"))
-    return {
-        change["address"]: merge(change["change"]["after"], change["change"]["after_unknown"])
-        for change in shown["resource_changes"]
-        if change["mode"] == "managed"
-    }
-
-
-def merge(known: Any, unknown: Any) -> Any:
-    """Return the planned attributes. The value is True for each attribute that is unknown before
-    apply.
-    """
-    if isinstance(known, dict) and isinstance(unknown, dict):
-        return {key: merge(known.get(key), unknown.get(key)) for key in known | unknown}
-    if isinstance(known, list) and isinstance(unknown, list) and len(known) == len(unknown):
-        return [merge(*pair) for pair in zip(known, unknown, strict=True)]
-    return True if unknown is True else known
+    """Return the planned resources of a stage with all functions, by address."""
+    return planned(planning, "-var=keep_outputs=true")
 
 
 def functions(plan: Resources) -> Iterator[tuple[str, dict[str, Any]]]:
     for address, resource in plan.items():
         if address.endswith(".aws_lambda_function.this"):
-            yield address.split(".")[1], resource
+            yield address.split(".")[1].partition("[")[0], resource
 
 
 def environment_names(handler: str) -> set[str]:
     """Return the names in a function's environment from the HCL, because no plan shows them."""
     expression = str(module(handler)["environment"])
-    shared = hcl("locals.tf")["locals"][0]
+    shared = hcl("locals.tf")["locals"][0] | hcl("kept_outputs.tf")["locals"][0]
     names = set(NAME.findall(expression)) | set(shared["function"]["environment"])
     for local in re.findall(r"local\.(\w+_environment)", expression):
         names |= set(shared[local])
@@ -122,7 +84,7 @@ def test_handlers(chalice: dict[str, Resources], plan: Resources) -> None:
         for name, function in chalice["aws_lambda_function"].items()
     }
     assert {name: function["handler"] for name, function in functions(plan)} == registered
-    assert len(registered) == 7
+    assert len(registered) == 10
 
 
 def test_names(plan: Resources) -> None:
@@ -177,14 +139,41 @@ def test_a_role_has_the_path_and_boundary_of_the_stage(plan: Resources) -> None:
         "permissions_boundary_arn": "${var.permissions_boundary_arn}",
     }
     roles = {address for address in plan if ".aws_iam_role." in address}
-    assert roles == {f"module.{name}.aws_iam_role.this" for name, _ in functions(plan)}
+    owners = {address.split(".")[1].partition("[")[0] for address in roles}
+    assert (owners, len(roles)) == ({name for name, _ in functions(plan)}, len(owners))
 
 
 def test_batch_size(chalice: dict[str, Resources], plan: Resources) -> None:
-    [registered] = chalice["aws_lambda_event_source_mapping"].values()
-    deployed = plan['module.deliver.aws_lambda_event_source_mapping.queue["this"]']
-    assert deployed["batch_size"] == registered["batch_size"]
-    assert deployed["scaling_config"] == [{"maximum_concurrency": 7}]
+    registered = chalice["aws_lambda_event_source_mapping"]
+    [deliver] = [each for key, each in registered.items() if "deliver" in key]
+    [keep] = [each for key, each in registered.items() if "keep" in key]
+    for mapping, found, copies in (
+        ('module.deliver.aws_lambda_event_source_mapping.queue["events"]', deliver, 7),
+        ('module.deliver.aws_lambda_event_source_mapping.queue["progress"]', deliver, 2),
+        ('module.keep[0].aws_lambda_event_source_mapping.queue["events"]', keep, 10),
+    ):
+        assert plan[mapping]["batch_size"] == found["batch_size"]
+        assert plan[mapping]["scaling_config"] == [{"maximum_concurrency": copies}]
+
+
+def test_only_progress_waits_for_a_batch(plan: Resources) -> None:
+    mapping = "module.deliver.aws_lambda_event_source_mapping.queue"
+    window = "maximum_batching_window_in_seconds"
+    assert not plan[f'{mapping}["events"]'][window]
+    assert plan[f'{mapping}["progress"]'][window] == 1
+
+
+def test_the_queues_are_selected_by_the_type_of_progress(plan: Resources) -> None:
+    policies = {
+        name: json.loads(
+            plan[f"module.messaging.aws_sns_topic_subscription.{name}"]["filter_policy"]
+        )
+        for name in ("progress", "queue")
+    }
+    assert policies == {
+        "progress": {"type": [PROGRESS]},
+        "queue": {"type": [{"anything-but": [PROGRESS]}]},
+    }
 
 
 def test_visibility_is_six_timeouts(plan: Resources) -> None:
@@ -193,10 +182,19 @@ def test_visibility_is_six_timeouts(plan: Resources) -> None:
     assert queue["visibility_timeout_seconds"] == 6 * timeout
 
 
-def test_schedule(chalice: dict[str, Resources], plan: Resources) -> None:
-    [registered] = chalice["aws_cloudwatch_event_rule"].values()
-    deployed = plan["module.relay_schedule.aws_cloudwatch_event_rule.this"]
-    assert deployed["schedule_expression"] == registered["schedule_expression"]
+def test_schedules(chalice: dict[str, Resources], plan: Resources) -> None:
+    registered = chalice["aws_cloudwatch_event_rule"]
+    assert len(registered) == 2
+    for name, rule in registered.items():
+        handler = name.partition("-")[0]
+        deployed = plan[f"module.{handler}_schedule.aws_cloudwatch_event_rule.this"]
+        assert deployed["schedule_expression"] == rule["schedule_expression"], name
+
+
+def test_a_killed_copy_is_received_again_soon_after_its_timeout(plan: Resources) -> None:
+    queue = plan["module.outputs[0].aws_sqs_queue.keep"]
+    timeout = dict(functions(plan))["keep"]["timeout"]
+    assert queue["visibility_timeout_seconds"] == timeout + 30
 
 
 def test_routes(chalice: dict[str, Resources], plan: Resources) -> None:
@@ -233,7 +231,7 @@ def alarms(plan: Resources) -> list[dict[str, Any]]:
         for address, resource in plan.items()
         if address.startswith("module.alarms.aws_cloudwatch_metric_alarm.")
     ]
-    assert len(found) > 40
+    assert len(found) > 25
     return found
 
 
@@ -273,14 +271,6 @@ def test_only_failures_of_authorize_raise_its_alarm(
     except ZeroDivisionError:
         value = 0  # CloudWatch has no value, and missing data does not raise the alarm
     assert (value > alarm["threshold"]) is raised
-
-
-def test_the_bill_counts_every_metric_that_an_alarm_reads(plan: Resources) -> None:
-    read = [
-        max(1, sum(bool(query["metric"]) for query in alarm["metric_query"]))
-        for alarm in alarms(plan)
-    ]
-    assert sum(read) == FULL.alarm_metrics
 
 
 def test_every_alarm_has_its_runbook(plan: Resources) -> None:

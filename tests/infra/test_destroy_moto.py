@@ -11,7 +11,7 @@ import boto3
 import pytest
 from moto.awslambda.models import LambdaFunction
 
-from tests.infra.conftest import REGION, Terraform, copy_of_infra
+from tests.infra.running import REGION, Terraform, copy_of_infra
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import pytest
 from moto.sqs.models import Queue
 from pytest_terraform import terraform, tf
 
-from tests.infra.conftest import REGION, Terraform, copy_of_infra
+from tests.infra.running import REGION, Terraform, copy_of_infra
 from tooling import ROOT
 from tooling import terraform as own
 
@@ -81,7 +81,7 @@ def test_published_event_arrives_raw(messaging: Any, sns: Any, sqs: Any) -> None
     sns.publish(
         TopicArn=made["topic_arn"],
         Message=event,
-        MessageAttributes={"status": {"DataType": "String", "StringValue": "COMPLETE"}},
+        MessageAttributes=_attributes("herald.generation.complete", "COMPLETE"),
     )
 
     [message] = sqs.receive_message(
@@ -89,6 +89,20 @@ def test_published_event_arrives_raw(messaging: Any, sns: Any, sqs: Any) -> None
     )["Messages"]
     assert message["Body"] == event
     assert message["MessageAttributes"]["status"]["StringValue"] == "COMPLETE"
+
+
+def test_progress_arrives_in_its_own_queue_only(messaging: Any, sns: Any, sqs: Any) -> None:
+    made = messaging.outputs["messaging"]["value"]
+    for name, status in (("progress", "PENDING"), ("error", "ERROR")):
+        sns.publish(
+            TopicArn=made["topic_arn"],
+            Message=name,
+            MessageAttributes=_attributes(f"herald.generation.{name}", status),
+        )
+    for queue, name in (("progress_queue_url", "progress"), ("queue_url", "error")):
+        received = sqs.receive_message(QueueUrl=made[queue], MaxNumberOfMessages=10)["Messages"]
+        assert [message["Body"] for message in received] == [name]
+        sqs.delete_message(QueueUrl=made[queue], ReceiptHandle=received[0]["ReceiptHandle"])
 
 
 def test_queue_moves_poison_to_its_dead_letter_queue(messaging: Any, sqs: Any) -> None:
@@ -112,13 +126,18 @@ def test_everything_is_encrypted_with_the_messaging_key(messaging: Any, sns: Any
     key = messaging.outputs["key_arn"]["value"]
     used = [
         sqs.get_queue_attributes(QueueUrl=made[url], AttributeNames=["All"])["Attributes"]
-        for url in ("queue_url", "dead_letter_queue_url", "subscription_dead_letter_queue_url")
+        for url in (
+            "queue_url",
+            "progress_queue_url",
+            "dead_letter_queue_url",
+            "subscription_dead_letter_queue_url",
+        )
     ]
     used += [
         sns.get_topic_attributes(TopicArn=made[arn])["Attributes"]
         for arn in ("topic_arn", "error_topic_arn")
     ]
-    assert [attributes["KmsMasterKeyId"] for attributes in used] == [key] * 5
+    assert [attributes["KmsMasterKeyId"] for attributes in used] == [key] * 6
 
 
 def test_key_rotates(messaging: Any, kms: Any) -> None:
@@ -134,8 +153,20 @@ def test_redrive(messaging: Any, sns: Any, sqs: Any) -> None:
     assert policy["deadLetterTargetArn"].endswith(":test-generation-complete-queue-dlq")
     assert attributes["Attributes"]["VisibilityTimeout"] == "120"
 
-    [subscription] = sns.list_subscriptions_by_topic(TopicArn=made["topic_arn"])["Subscriptions"]
+    [subscription] = [
+        each
+        for each in sns.list_subscriptions_by_topic(TopicArn=made["topic_arn"])["Subscriptions"]
+        if each["Endpoint"] == made["queue_arn"]
+    ]
     found = sns.get_subscription_attributes(SubscriptionArn=subscription["SubscriptionArn"])
     net = json.loads(found["Attributes"]["RedrivePolicy"])
     assert net["deadLetterTargetArn"].endswith(":test-generation-complete-subscription-dlq")
     assert found["Attributes"]["RawMessageDelivery"] == "true"
+
+
+def _attributes(kind: str, status: str) -> Any:
+    """Return an event's message attributes, as `callback` sets them."""
+    return {
+        name: {"DataType": "String", "StringValue": value}
+        for name, value in (("type", kind), ("status", status))
+    }

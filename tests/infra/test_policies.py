@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.infra.conftest import REGION, Terraform, copy_of_infra
+from tests.infra.running import REGION, Terraform, copy_of_infra
 from tests.wire import policy as deploy_policy
 from tooling import ROOT, environments
 
@@ -20,18 +20,30 @@ pytestmark = pytest.mark.infra
 
 Document = dict[str, Any]
 
-FUNCTIONS = ["authorize", "callback", "connect", "deliver", "disconnect", "message", "relay"]
+FUNCTIONS = [
+    *("authorize", "callback", "connect", "deliver", "disconnect", "keep", "link", "message"),
+    *("reconcile", "relay"),
+]
+OPTIONAL = ("keep", "link")  # with `count` in the root module
 ACCOUNT = "123456789012"  # moto's
 _AT = f"{REGION}:{ACCOUNT}"
 _KEY = f"arn:aws:kms:{_AT}:key/0f7d3c1e-8a4b-4f27-9d55-3a1b2c4d5e6f"
 
 # A plan does not know the ARNs of new resources. These ARNs have the same form as those of AWS.
 _ARNS = {
-    "keys": {f"{key}_key_arn": _KEY for key in ("environment", "logs", "messaging", "storage")},
+    "keys": {f"{key}_key_arn": _KEY for key in ("logs", "messaging", "storage")},
     "messaging": {
         "error_topic_arn": f"arn:aws:sns:{_AT}:error-notifications",
+        "progress_queue_arn": f"arn:aws:sqs:{_AT}:generation-complete-progress-queue",
         "queue_arn": f"arn:aws:sqs:{_AT}:generation-complete-queue",
         "topic_arn": f"arn:aws:sns:{_AT}:generation-complete",
+    },
+    "outputs": {
+        "bucket_arn": "arn:aws:s3:::herald-test-outputs",
+        "key_arn": _KEY,
+        "queue_arn": f"arn:aws:sqs:{_AT}:generation-complete-keep",
+        "secret_arn": f"arn:aws:secretsmanager:{_AT}:secret:herald-outputs-aB3xYz",
+        "table_arn": f"arn:aws:dynamodb:{_AT}:table/herald-test-outputs",
     },
     "storage": {
         **{
@@ -49,6 +61,7 @@ _POLICIES = {
     "aws_iam_role": "assume_role_policy",
     "aws_iam_role_policy": "policy",
     "aws_kms_key": "policy",
+    "aws_s3_bucket_policy": "policy",
     "aws_sns_topic": "policy",
     "aws_sqs_queue": "policy",
 }
@@ -75,7 +88,7 @@ def log_groups() -> Document:
         }
         groups.append(
             {
-                "module": f"module.{name}",
+                "module": f"module.{name}[0]" if name in OPTIONAL else f"module.{name}",
                 "mode": "managed",
                 "type": "aws_cloudwatch_log_group",
                 "name": "this",
@@ -104,6 +117,7 @@ def rendered(
         "stage": "test",
         "jwt_issuer": "https://login.example.com",
         "package_path": "main.tf",  # only hashed here
+        "keep_outputs": True,
         "tracing": True,
         "vpc_subnet_ids": ["subnet-1"],
         "vpc_security_group_ids": ["sg-1"],
@@ -134,7 +148,7 @@ def with_resource(document: Document, resource: str) -> Document:
 
 
 def prepared(address: str, document: Document) -> Document:
-    kind = address.partition("[")[0].split(".")[-2]
+    kind = next(part for part in address.split(".") if part.startswith("aws_"))
     if kind == "aws_iam_role":
         return with_resource(document, f"arn:aws:iam::{ACCOUNT}:role/x")
     return with_resource(document, _KEY) if kind == "aws_kms_key" else document
@@ -153,7 +167,8 @@ def linted(documents: dict[str, Document]) -> dict[str, list[str]]:
 
 
 def test_no_policy_has_a_known_mistake(rendered: dict[str, Document]) -> None:
-    assert len(rendered) == 7 + 2 * 7 + 4 + 2 + 3, "roles, their policies, keys, topics, queues"
+    expected = 9 + 2 * 9 + 4 + 2 + 6 + 1
+    assert len(rendered) == expected, "roles, their policies, keys, topics, queues, bucket"
     documents = {name: prepared(name, document) for name, document in rendered.items()}
     found = linted({name: each for name, each in documents.items() if each["Statement"]})
     # Lambda checks for these actions without a resource: modules/function/policies.tf.
@@ -170,6 +185,7 @@ def test_no_policy_has_a_known_mistake(rendered: dict[str, Document]) -> None:
     logs = {"MISMATCHED_TYPE", "RESOURCE_MISMATCH", "UNKNOWN_CONDITION_FOR_ACTION"}
     assert {name: set(map(kind, findings)) for name, findings in found.items()} == {
         "module.callback.aws_iam_role_policy.runtime": in_vpc,
+        "module.reconcile.aws_iam_role_policy.runtime": in_vpc,
         "module.relay.aws_iam_role_policy.runtime": in_vpc,
         'module.keys.aws_kms_key.this["logs"]': logs,
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import hcl2
 import pytest
 
-from tests.infra.conftest import Terraform
+from tests.infra.running import Terraform
 from tooling import ROOT
 
 if TYPE_CHECKING:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.infra.conftest import Terraform, copy_of_infra
+from tests.infra.background import Change, Run
 from tooling import ROOT
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import subprocess
+
+    from tests.infra.running import Terraform
 
 pytestmark = pytest.mark.infra
 
@@ -43,68 +46,65 @@ def test_the_lock_file_covers_every_platform(root: Terraform) -> None:
     assert (hashes.count("h1"), hashes.count("zh")) == (14, 15)
 
 
-def test_root(root: Terraform) -> None:
-    root.output("test", "-no-color")
+@pytest.mark.parametrize(
+    "tested",
+    [Run(name) for name in (".", *ROOTS, *MODULES)],
+    indirect=True,
+    ids=attrgetter("directory"),
+)
+def test_directory(tested: subprocess.CompletedProcess[str]) -> None:
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert "Success! 0 passed" not in tested.stdout
 
 
-@pytest.mark.parametrize("module", [*ROOTS, *MODULES])
-def test_module(root: Terraform, module: str) -> None:
-    own = root.at(module).init()
-    assert "Success! 0 passed" not in own.output("test", "-no-color")
-
-
-class Defect(NamedTuple):
-    module: str
-    file: str
-    right: str
-    wrong: str
+def _defect(module: str, file: str, right: str, wrong: str) -> Run:
+    return Run(f"modules/{module}", Change(f"modules/{module}/{file}", right, wrong))
 
 
 # Each of these defects causes an outage or a security problem, and no other test would detect it.
 DEFECTS = {
-    "misspelt dimension": Defect("alarms", "main.tf", "QueueName = row.", "QueuName = row."),
-    "misspelt metric": Defect("alarms", "alarms.tf", "OfOldestMessage", "OfOldestMessages"),
-    "whole batch fails": Defect("function", "main.tf", '["ReportBatchItemFailures"]', "null"),
-    "key for any service": Defect("function", "policies.tf", "kms:ViaService", "kms:KeyOrigin"),
-    "override loses": Defect(
+    "misspelt dimension": _defect("alarms", "main.tf", "QueueName = row.", "QueuName = row."),
+    "misspelt metric": _defect("alarms", "alarms.tf", "OfOldestMessage", "OfOldestMessages"),
+    "whole batch fails": _defect("function", "main.tf", '["ReportBatchItemFailures"]', "null"),
+    "key for any service": _defect("function", "policies.tf", "kms:ViaService", "kms:KeyOrigin"),
+    "override loses": _defect(
         "function",
         "main.tf",
         "var.environment, var.shared.environment_overrides",
         "var.environment",
     ),
-    "seen twice": Defect("messaging", "main.tf", "6 * var.consumer", "5 * var.consumer"),
-    "any topic sends": Defect("messaging", "policies.tf", "[local.arns.topic]", '["*"]'),
-    "key never rotates": Defect("keys", "main.tf", "rotation     = true", "rotation     = false"),
-    "not redeployed": Defect("websocket", "main.tf", "n.integration_uri,", "n.integration_type,"),
-    "keepalive fails": Defect("websocket", "main.tf", "{ statusCode = 200 }", "{ status = 200 }"),
-    "relay runs again": Defect("schedule", "main.tf", "attempts       = 0", "attempts       = 2"),
-    "anybody sends": Defect("messaging", "policies.tf", "[local.arns[each.key]]", '["x"]'),
-    "role without limit": Defect(
+    "seen twice": _defect("messaging", "main.tf", "6 * var.consumer", "5 * var.consumer"),
+    "any topic sends": _defect("messaging", "policies.tf", "[local.arns.topic]", '["*"]'),
+    "key never rotates": _defect("keys", "main.tf", "rotation     = true", "rotation     = false"),
+    "not redeployed": _defect("websocket", "main.tf", "n.integration_uri,", "n.integration_type,"),
+    "keepalive fails": _defect("websocket", "main.tf", "{ statusCode = 200 }", "{ status = 200 }"),
+    "relay runs again": _defect("schedule", "main.tf", "attempts       = 0", "attempts       = 2"),
+    "anybody sends": _defect("messaging", "policies.tf", "[local.arns[each.key]]", '["x"]'),
+    "role without limit": _defect(
         "function", "main.tf", "var.shared.role.permissions_boundary_arn", "null"
     ),
 }
 
 
-@pytest.mark.parametrize("defect", DEFECTS)
-def test_a_defect_is_detected(tmp_path: Path, defect: str) -> None:
-    module, file, right, wrong = DEFECTS[defect]
-    directory = copy_of_infra(tmp_path / "infra") / "modules" / module
-    source = (directory / file).read_text()
-    assert source.count(right) >= 1, f"{file} no longer has {right!r}: plant the defect elsewhere"
-    (directory / file).write_text(source.replace(right, wrong))
-
-    result = Terraform(directory).init().run("test", "-no-color")
-
-    assert result.returncode != 0, result.stdout
-    assert "Test assertion failed" in result.stdout + result.stderr
+TOO_MANY = Run(
+    ".",
+    Change("connect.tf", '"dynamodb:UpdateItem"', '"dynamodb:*"'),
+    ("-filter=tests/root.tftest.hcl",),
+)
 
 
-def test_too_many_rights_are_noticed(tmp_path: Path) -> None:
-    directory = copy_of_infra(tmp_path / "infra")
-    source = (directory / "connect.tf").read_text()
-    assert '"dynamodb:UpdateItem"' in source
-    (directory / "connect.tf").write_text(source.replace('"dynamodb:UpdateItem"', '"dynamodb:*"'))
+@pytest.mark.parametrize("tested", DEFECTS.values(), indirect=True, ids=DEFECTS)
+def test_a_defect_is_detected(tested: subprocess.CompletedProcess[str]) -> None:
+    assert tested.returncode != 0, tested.stdout
+    assert "Test assertion failed" in tested.stdout + tested.stderr
 
-    result = Terraform(directory).init().run("test", "-no-color", "-filter=tests/root.tftest.hcl")
 
-    assert "A function's permissions have changed" in result.stdout + result.stderr
+@pytest.mark.parametrize("change", [*(one.change for one in DEFECTS.values()), TOO_MANY.change])
+def test_a_defect_can_be_planted(change: Change) -> None:
+    found = (ROOT / "infra" / change.file).read_text().count(change.old)
+    assert found, f"{change.file} no longer has {change.old!r}: plant the defect elsewhere"
+
+
+@pytest.mark.parametrize("tested", [TOO_MANY], indirect=True, ids=["connect"])
+def test_too_many_rights_are_noticed(tested: subprocess.CompletedProcess[str]) -> None:
+    assert "A function's permissions have changed" in tested.stdout + tested.stderr

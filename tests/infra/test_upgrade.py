@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.infra.conftest import REGION, Terraform, copy_of_infra
+from tests.infra.running import REGION, Terraform, copy_of_infra
 
 if TYPE_CHECKING:
     from pathlib import Path

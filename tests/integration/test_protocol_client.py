@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ from chalicelib.protocol.events import PROGRESS, TYPES
 
 if TYPE_CHECKING:
     from websockets.sync.server import ServerConnection
+
+    from chalicelib.protocol.frame_types import Requested
 
 pytestmark = pytest.mark.integration
 
@@ -46,14 +49,14 @@ def _hello(epoch: str, head: int, *, recovered: bool) -> str:
 
 
 LOST = [_numbered(OLD, 3, replayed=True), _numbered(OLD, 4, replayed=True)]
-REQUESTED = {"epoch": OLD, "offset": 4}
+REQUESTED: Requested = {"epoch": OLD, "offset": 4}
 CHANGED = server_frames.gap(
     1, requested=REQUESTED, epoch=NEW, earliest=1, head=7, reason="epoch_changed"
 )
 FORBIDDEN = server_frames.close(server_frames.FORBIDDEN)
 RATE_LIMITED = server_frames.Code(4102, "rate_limited", "backoff")
 
-Cursor = dict[str, object] | None
+Cursor = Mapping[str, object] | None
 Script = list[tuple[Cursor, list[str]]]  # each hello's cursor, and the frames that answer it
 
 

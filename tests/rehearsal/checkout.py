@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from local import emulator, infrastructure, processes
-from tooling import BUILD, ROOT
+from tooling import BUILD, ROOT, package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,6 +168,7 @@ class Checkout:
         variables: dict[str, Any] = {
             "stage": self.stage,
             "name_prefix": f"{self.stage}-",
+            "architecture": package.HOST,  # the emulator runs the functions here
             "jwt_issuer": "https://login.example.com",
             "key_deletion_days": 7,
             "secret_recovery_days": 0,

@@ -12,7 +12,7 @@ import hcl2
 import pytest
 
 from chalicelib import metrics
-from chalicelib.protocol import client_frames, events, server_frames
+from chalicelib.protocol import client_frames, events, frame_types, server_frames
 from chalicelib.providers.report import Kind
 from chalicelib.recording import generation_events
 
@@ -113,13 +113,22 @@ def test_each_metric_is_emitted_where_the_registry_says() -> None:
         "connect": ["sessions/connecting.py"],
         "callback": [
             "recording/callback.py",
+            "recording/linking.py",
             "recording/publishing.py",
             "recording/recorder.py",
             "recording/webhooks.py",
         ],
         "deliver": ["delivery/deliver.py", "delivery/posting.py"],
+        "keep": ["outputs/keep.py"],
+        "link": ["outputs/link.py"],
         "message": ["sessions/messages.py", "sessions/replay.py"],
-        "relay": ["recording/relay.py"],
+        "reconcile": [
+            "recording/linking.py",
+            "recording/lookups.py",
+            "recording/publishing.py",
+            "recording/reconcile.py",
+        ],
+        "relay": ["recording/linking.py", "recording/relay.py"],
     }
     constants = {
         value: name
@@ -170,10 +179,10 @@ def test_every_environment_variable_named_exists(sources: str) -> None:
 def test_every_terraform_variable_named_exists() -> None:
     root = "\n".join(path.read_text() for path in (ROOT / "infra").glob("*.tf"))
     known = set(re.findall(r'(?m)^(?:variable|output) "(\w+)"', root))
-    known |= set(
-        re.findall(r"\w+", (ROOT / "migrations/versions/0001_first_tables.py").read_text())
-    )
-    known |= set(get_args(server_frames.GapReason))
+    columns = "".join(path.read_text() for path in (ROOT / "migrations/versions").glob("*.py"))
+    known |= set(re.findall(r"\w+", columns))
+    known |= {"api_key", "polls_per_minute"}  # of an entry in the providers' secret
+    known |= set(get_args(frame_types.GapReason))
     for text in (OPERATIONS, SECURITY):
         named = {span for span in spans(text) if re.fullmatch(r"[a-z]+(_[a-z]+)+", span)}
         assert named <= known
@@ -222,6 +231,7 @@ def test_the_table_of_rights_matches_the_policies() -> None:
         "deliver",
         "disconnect",
         "message",
+        "reconcile",
         "relay",
     ):
         file = hcl2.loads((ROOT / "infra" / f"{function}.tf").read_text())
@@ -274,6 +284,7 @@ SERVER: dict[str, Callable[[Frame], str]] = {
     "caught_up": lambda frame: server_frames.caught_up(frame["re"], frame["offset"]),
     "gap": _gap,
     "pong": lambda frame: server_frames.pong(frame["re"], epoch=frame["epoch"], head=frame["head"]),
+    "cancel_ok": lambda frame: server_frames.cancel_ok(frame["re"], frame["generation"]),
     "auth_ok": lambda frame: server_frames.auth_ok(frame["re"], frame["token_ms"]),
     "error": lambda frame: server_frames.error(
         frame["re"], CODES[frame["code"]], frame["message"], frame["retry_after_ms"]
@@ -367,4 +378,4 @@ def test_the_codes_match_the_server() -> None:
 
 def test_the_gap_reasons_match_the_server() -> None:
     rows = re.findall(r"(?m)^\| `(\w+)` \|", section(PROTOCOL, "Server frames"))
-    assert rows == ["reason", *get_args(server_frames.GapReason)]
+    assert rows == ["reason", *get_args(frame_types.GapReason)]

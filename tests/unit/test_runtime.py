@@ -15,11 +15,16 @@ VALUES = {
     "database_schema": "herald",
     "jwt_algorithm": "HS256",
     "management_endpoint": "https://api.execute-api.eu-central-1.amazonaws.com/test",
+    "generation_deadline_seconds": "3600",
     "inbox_retention_days": "7",
+    "provider_apis": "{}",
     "keepalive_ms": "510000",
+    "log_sample_percent": "0",
     "max_connections_per_user": "50",
     "max_receive_count": "3",
     "outbox_retention_days": "7",
+    "output_max_megabytes": "1000",
+    "output_retention_days": "30",
     "posts_per_second": "1000",
 }
 

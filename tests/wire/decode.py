@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote
 
 import botocore.session
 
-from tests.wire import forms
+from tests.wire import forms, xml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +28,14 @@ _SERVICES = {
 # The emulator serves every deployed API at one address, each below its own path.
 _EMULATED = re.compile(r"/_aws/execute-api/[^/]+/[^/]+(?=/@connections/)")
 # Headers of HTTP, signatures and SDKs, which belong to no operation.
-_COMMON_HEADERS = re.compile(r"x-amz-(?:date|target|user-agent|security-token|content-sha256)")
-_SIGNATURE = re.compile(r"X-Amz-(?:Algorithm|Credential|Date|Expires|SignedHeaders|Signature)")
+_COMMON_HEADERS = re.compile(
+    r"x-amz-(?:date|target|user-agent|security-token|content-sha256|trailer"
+    r"|(?:sdk-)?checksum-[a-z0-9-]+|decoded-content-length)"
+)
+_OF_SDKS = ("x-id",)  # a query parameter that repeats the operation's name
+_SIGNATURE = re.compile(
+    r"X-Amz-(?:Algorithm|Credential|Date|Expires|Security-Token|SignedHeaders|Signature)"
+)
 
 
 class Undecodable(Exception):
@@ -57,7 +63,7 @@ def decode(request: Request) -> Call:
         return _json(request, model)
     if protocol == "query":
         return _form(request, model)
-    if protocol == "rest-json":
+    if protocol in ("rest-json", "rest-xml"):
         return _rest(request, model)
     raise Undecodable(f"{model.service_name} speaks {protocol}, which is not decoded here")
 
@@ -84,8 +90,9 @@ def _model(service: str) -> ServiceModel:
 def _protocol(request: Request, model: ServiceModel) -> str:
     """Return the protocol of the request, which must be one that the service's model allows."""
     possible = [*model.metadata.get("protocols", ()), model.metadata["protocol"]]
-    if "rest-json" in possible:
-        return "rest-json"
+    for protocol in ("rest-json", "rest-xml"):
+        if protocol in possible:
+            return protocol
     if "json" in possible and request.target:
         return "json"
     kind = request.headers.get("content-type", "")
@@ -170,6 +177,7 @@ class _Route(NamedTuple):
     pattern: re.Pattern[str]
     literals: int
     fixed: dict[str, str]  # query parameters that are part of the operation's URI
+    required: frozenset[str]  # further query parameters and headers, in lower case
 
 
 @functools.cache
@@ -178,13 +186,28 @@ def _routes(model: ServiceModel) -> list[_Route]:
     found = []
     for name in model.operation_names:
         operation = model.operation_model(name)
+        if operation.deprecated:  # S3 has some at the URI of their successors
+            continue
         path, _, query = operation.http["requestUri"].partition("?")
         parts = re.split(r"(\{[^}]+\})", path.rstrip("/") or "/")
         pattern = "".join(_part(part) for part in parts)
         literals = sum(len(part) for part in parts if not part.startswith("{"))
         fixed = dict(parse_qsl(query, keep_blank_values=True))
-        found.append(_Route(operation, re.compile(f"{pattern}/?"), literals, fixed))
-    return sorted(found, key=lambda route: (-route.literals, -len(route.fixed)))
+        required = frozenset(_required(operation))
+        found.append(_Route(operation, re.compile(f"{pattern}/?"), literals, fixed, required))
+    return sorted(
+        found,
+        key=lambda route: (-route.literals, -len(route.fixed), -len(route.required)),
+    )
+
+
+def _required(operation: OperationModel) -> Iterator[str]:
+    """Yield the query parameters and headers by which operations at the same URI differ."""
+    shape: Any = operation.input_shape
+    for name in shape.required_members if shape is not None else ():
+        found = shape.members[name].serialization
+        if found.get("location") in ("querystring", "header"):
+            yield found["name"].lower()
 
 
 def _part(part: str) -> str:
@@ -201,7 +224,8 @@ def _rest(request: Request, model: ServiceModel) -> Call:
         matched = route.pattern.fullmatch(path)
         if not (matched and route.operation.http["method"] == request.method):
             continue
-        if route.fixed.items() <= query.items():
+        given = {name.lower() for name in (*query, *request.headers)}
+        if route.fixed.items() <= query.items() and route.required <= given:
             labels = {name: unquote(value) for name, value in matched.groupdict().items()}
             rest = {name: each for name, each in query.items() if name not in route.fixed}
             return _rest_call(request, model, route.operation, labels, rest)
@@ -229,10 +253,14 @@ def _rest_call(
         if source is not None and key in source:
             parameters[name], wrong = forms.scalar(member, source.pop(key))
             problems += [f"{name}: {wrong}"] if wrong else []
-    unknown = [name for name in query if not _SIGNATURE.fullmatch(name)]
+    unknown = [name for name in query if not (_SIGNATURE.fullmatch(name) or name in _OF_SDKS)]
     problems += [f"{name} is not in the query of {operation.name}" for name in unknown]
     problems += _foreign_headers(headers, operation)
-    parameters |= _body(shape, request.body)
+    if model.metadata["protocol"] == "rest-xml":
+        found, wrong_body = _xml_body(shape, request.body)
+        parameters, problems = parameters | found, problems + wrong_body
+    else:
+        parameters |= _body(shape, request.body)
     return Call(model.service_name, operation, parameters, problems)
 
 
@@ -247,6 +275,21 @@ def _body(shape: Any, body: bytes) -> dict[str, Any]:
         return {payload: named(shape.members[payload], _object(body))}
     found: dict[str, Any] = named(shape, _object(body))
     return found
+
+
+def _xml_body(shape: Any, body: bytes) -> tuple[dict[str, Any], list[str]]:
+    """Return the members in the body of a REST request with XML, and what is wrong with it."""
+    payload = shape.serialization.get("payload") if shape is not None else None
+    if not body or payload is None:
+        return {}, ["a body that the operation does not have"] if body else []
+    kind = shape.members[payload].type_name
+    if kind in ("blob", "string"):
+        return {payload: body.decode() if kind == "string" else body}, []
+    try:
+        found, wrong = xml.members(shape.members[payload], body)
+    except ValueError as error:
+        raise Undecodable(f"the body is not XML: {error}") from error
+    return {payload: found}, wrong
 
 
 def _foreign_headers(headers: dict[str, str], operation: OperationModel) -> Iterator[str]:

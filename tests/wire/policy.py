@@ -26,7 +26,29 @@ RECORD = ROOT / "build" / "test-stack" / "logs" / "requests.jsonl"
 
 # Operations whose IAM action has another name. The source for this file is AWS's Service
 # Authorization Reference; the tables below also name the documentation page of the service.
-_EXCEPTIONS = {"lambda:Invoke": "lambda:InvokeFunction"}
+_EXCEPTIONS = {
+    "lambda:Invoke": "lambda:InvokeFunction",
+    "s3:DeleteBucketCors": "s3:PutBucketCORS",
+    "s3:DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
+    "s3:DeleteBucketOwnershipControls": "s3:PutBucketOwnershipControls",
+    "s3:DeleteObjects": "s3:DeleteObject",
+    "s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+    "s3:GetBucketAccelerateConfiguration": "s3:GetAccelerateConfiguration",
+    "s3:GetBucketCors": "s3:GetBucketCORS",
+    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+    "s3:GetBucketReplication": "s3:GetReplicationConfiguration",
+    "s3:GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:PutBucketCors": "s3:PutBucketCORS",
+    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+}
 
 # Actions that a later deployment needs to change existing resources.
 _UPDATES = {
@@ -67,6 +89,7 @@ _UPDATES = {
         "logs:TagResource",
         "logs:UntagResource",
     ),
+    "s3:CreateBucket": ("s3:PutBucketTagging",),
     "secretsmanager:CreateSecret": (
         "secretsmanager:TagResource",
         "secretsmanager:UntagResource",
@@ -101,6 +124,8 @@ _BESIDES = {
     ),
     # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
     ("lambda:CreateFunction", "KMSKeyArn"): ("kms:CreateGrant", "kms:Decrypt", "kms:Encrypt"),
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+    ("s3:DeleteObjects", "Delete"): ("s3:DeleteObjectVersion",),
     # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
     ("secretsmanager:CreateSecret", "KmsKeyId"): ("kms:Decrypt", "kms:GenerateDataKey"),
 }

@@ -6,6 +6,7 @@ The shapes are those of the fixtures in tests/unit/providers/fixtures/, which na
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 if TYPE_CHECKING:
@@ -16,13 +17,16 @@ if TYPE_CHECKING:
 State = Literal["running", "succeeded", "failed", "moderated", "canceled"]
 STATES: tuple[State, ...] = get_args(State)
 
-_TIME = "2026-11-25T09:00:00Z"
 _REFUSED = "The prompt is not allowed."
 _BROKEN = "The GPU is out of memory."
 
 
 class Job(NamedTuple):
-    """A generation as its provider knows it; `progress` is a fraction from 0 to 1."""
+    """A generation as its provider knows it.
+
+    `progress` is a fraction from 0 to 1. `at` is the time at which it ended: links of providers
+    expire some time after it.
+    """
 
     generation_id: str
     provider_id: str
@@ -31,18 +35,24 @@ class Job(NamedTuple):
     height: int = 1024
     progress: float = 0.5
     step: str = "step 14/28"
+    at: str = "2026-11-25T09:00:00Z"
 
 
 def sample(provider: str, state: State, job: Job) -> bytes | None:
-    """Return a payload, or None if the provider never reports this state."""
-    body = _BODIES[provider](state, job)
+    """Return a payload, or None if the provider never reports this state or sends no webhooks."""
+    body = _BODIES[provider](state, job) if provider in _BODIES else None
     return None if body is None else json.dumps(body).encode()
 
 
 def states(provider: str) -> tuple[State, ...]:
-    """Return the states that a provider reports."""
+    """Return the states that a provider's webhooks report."""
     job = Job("", "")
-    return tuple(state for state in STATES if _BODIES[provider](state, job) is not None)
+    return tuple(state for state in STATES if sample(provider, state, job) is not None)
+
+
+def now() -> str:
+    """Return the present time, for a job that ends now."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def _replicate(state: State, job: Job) -> Body:
@@ -55,7 +65,7 @@ def _replicate(state: State, job: Job) -> Body:
         "output": list(job.urls) if state == "succeeded" else None,
         "error": errors.get(state),
         "logs": f"loading\n{job.step}\n",
-        "completed_at": None if state == "running" else _TIME,
+        "completed_at": None if state == "running" else job.at,
     }
 
 
@@ -85,7 +95,7 @@ def _runpod(state: State, job: Job) -> Body | None:
 
 
 def _bfl(state: State, job: Job) -> Body | None:
-    found: Body = {"id": job.provider_id, "timestamp": _TIME}
+    found: Body = {"id": job.provider_id, "timestamp": job.at}
     if state == "succeeded":
         return {**found, "status": "Ready", "result": {"sample": job.urls[0], "seed": 42}}
     if state == "failed":
@@ -112,7 +122,7 @@ def _ideogram(state: State, job: Job) -> Body | None:
     size = f"{job.width}x{job.height}"
     safe = [{"url": url, "resolution": size, "is_image_safe": True} for url in job.urls]
     blocked = [{"url": "", "resolution": size, "is_image_safe": False}]
-    found: Body = {"generation_id": job.provider_id, "created": _TIME}
+    found: Body = {"generation_id": job.provider_id, "created": job.at}
     if state == "succeeded":
         return {**found, "data": safe}
     return {**found, "data": blocked} if state == "moderated" else None
@@ -203,6 +213,23 @@ def _generations(state: State, job: Job) -> Body:
     return {**found, "status": "ERROR", "error": error}
 
 
+def _openai(state: State, job: Job) -> Body | None:
+    """A thin event: its API says what the result is."""
+    words = {"succeeded": "completed", "failed": "failed", "canceled": "cancelled"}
+    if state not in words:
+        return None
+    event = {"id": "evt_1", "object": "event", "created_at": 1795600000}
+    return {**event, "type": f"response.{words[state]}", "data": {"id": job.provider_id}}
+
+
+def _gemini(state: State, job: Job) -> Body | None:
+    """A thin event: its API says what the result is."""
+    if state != "succeeded":
+        return None
+    data = {"id": job.provider_id, "file_name": "files/abc"}
+    return {"type": "video.generated", "version": "v1", "timestamp": job.at, "data": data}
+
+
 def _sagemaker(state: State, job: Job) -> Body | None:
     found: Body = {"awsRegion": "eu-central-1", "inferenceId": job.generation_id}
     if state == "succeeded":
@@ -216,12 +243,14 @@ _BODIES: dict[str, Callable[[State, Job], Body | None]] = {
     "bfl": _bfl,
     "comfydeploy": _comfydeploy,
     "fal": _fal,
+    "gemini": _gemini,
     "generations": _generations,
     "hmac": _hmac,
     "ideogram": _ideogram,
     "kling": _kling,
     "leonardo": _leonardo,
     "luma": _luma,
+    "openai": _openai,
     "replicate": _replicate,
     "runpod": _runpod,
     "sagemaker": _sagemaker,

@@ -198,6 +198,17 @@ test("a later load removes rows that are gone, and keeps what arrived since it b
   assert.deepEqual(statuses(herald), ["new COMPLETE", "submitted PENDING", "kept COMPLETE"]);
 });
 
+test("a result supersedes a timeout, and a late timeout does not supersede the result", async () => {
+  const world = new World();
+  const { herald, peer } = await world.live(7, { load: () => [row("g1", "PENDING", 1)] });
+  const timeout = { status: "ERROR", error: { code: "timeout", message: "too late" } };
+  await peer.say(result("g1", 8, { ...timeout, updatedAt: time(2) }), result("g1", 9, { updatedAt: time(3) }));
+  assert.equal(herald.generation("g1").status, "COMPLETE");
+  assert.equal(herald.generation("g1").error, null);
+  await peer.say(result("g1", 10, { ...timeout, updatedAt: time(2) }));
+  assert.equal(herald.generation("g1").status, "COMPLETE");
+});
+
 test("progress is part of a generation until its result, and a notice is no result", async () => {
   const world = new World();
   const { herald, peer } = await world.live(7, { load: () => [row("g1", "PENDING", 1)] });

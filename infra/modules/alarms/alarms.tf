@@ -1,10 +1,14 @@
 # One row for each alarm: its metric, its threshold, for how many minutes the metric must exceed the threshold (in a
 # row, or within a longer time), and the text for the operator. main.tf adds the settings that all rows of a table share.
 #
+# AWS bills each metric that an alarm reads, so a failure that another alarm reports as well has no alarm of its own. A
+# throttled function is reported by its caller: websocket-execution-errors, callback-unavailable, queue-age or
+# relay-stopped. A slow one is reported by websocket-latency, callback-latency or delivery-latency.
+#
 # The WebSocket API's metric IntegrationError has no alarm. It also counts connect's 4xx answers, so a single client
 # could raise the alarm. When a function behind the API fails, function-errors is raised.
 locals {
-  queue_alarms = {
+  queue_alarms = merge(local.keep_alarms, {
     dead-letters = {
       queue     = var.queues.dead_letter
       metric    = "ApproximateNumberOfMessagesVisible" # NumberOfMessagesSent excludes messages moved by a redrive policy
@@ -17,14 +21,7 @@ locals {
       metric    = "ApproximateAgeOfOldestMessage"
       threshold = 60
       minutes   = 5
-      action    = "Events wait more than a minute for deliver: check its errors and throttles, then raise deliver_maximum_concurrency."
-    }
-    queue-depth = {
-      queue     = var.queues.main
-      metric    = "ApproximateNumberOfMessagesVisible"
-      threshold = 1000
-      minutes   = 5
-      action    = "Events arrive faster than deliver processes them: check its errors and throttles, then raise deliver_maximum_concurrency."
+      action    = "Events wait more than a minute for deliver: check its errors, duration and throttles, then raise deliver_maximum_concurrency."
     }
     subscription-dead-letters = {
       queue     = var.queues.subscription_dead_letter
@@ -33,6 +30,25 @@ locals {
       minutes   = 1
       action    = "SNS could not put events into the queue: repair the queue's policy or key, then run `./herald dlq redrive --queue subscription`."
     }
+  })
+
+  keep_alarms = {
+    for key, row in {
+      keep-dead-letters = {
+        queue     = var.queues.keep_dead_letter
+        metric    = "ApproximateNumberOfMessagesVisible"
+        threshold = 0
+        minutes   = 1
+        action    = "Outputs could not be copied, and their links die with the provider's: read keep's log for the reason, then run `./herald dlq redrive --queue keep`."
+      }
+      keep-queue-age = {
+        queue     = var.queues.keep
+        metric    = "ApproximateAgeOfOldestMessage"
+        threshold = 1800 # all attempts take less
+        minutes   = 5
+        action    = "Outputs wait to be copied for over half an hour, and providers' links may expire: check keep's errors and throttles, then raise keep_maximum_concurrency."
+      }
+    } : key => row if row.queue != null
   }
 
   topic_alarms = {
@@ -41,20 +57,10 @@ locals {
       metric = "NumberOfNotificationsFailed"
       action = "SNS cannot notify operators: check the subscriptions of the error topic."
     }
-    notifications-failed = {
-      topic  = var.topics.events
-      metric = "NumberOfNotificationsFailed"
-      action = "SNS cannot deliver events to a subscriber: check the queue's policy and key, then the subscription's dead-letter queue."
-    }
     notifications-lost = {
       topic  = var.topics.events
       metric = "NumberOfNotificationsFailedToRedriveToDlq"
       action = "Events reached neither the queue nor the subscription's dead-letter queue: repair both, then publish the events again from the outbox."
-    }
-    notifications-redriven = {
-      topic  = var.topics.events
-      metric = "NumberOfNotificationsRedrivenToDlq"
-      action = "SNS moved events to the subscription's dead-letter queue: repair the queue, then run `./herald dlq redrive --queue subscription`."
     }
   }
 
@@ -62,7 +68,7 @@ locals {
     {
       # authorize refuses a connection by raising an error, so expressions.tf watches the share of its errors.
       for name, function in var.functions : "function-errors/${name}" => {
-        function  = function.name
+        function  = function
         metric    = "Errors"
         threshold = 0
         minutes   = 3 # callers retry a single failure
@@ -71,36 +77,17 @@ locals {
       } if name != "authorize"
     },
     {
-      for name, function in var.functions : "function-throttles/${name}" => {
-        function  = function.name
-        metric    = "Throttles"
-        threshold = 0
-        minutes   = 1
-        action    = "Lambda throttles ${name}: raise the account's concurrency limit, or the function's reserved concurrency."
-      }
-    },
-    {
-      for name, function in var.functions : "function-duration/${name}" => {
-        function  = function.name
-        metric    = "Duration"
-        statistic = "p99"
-        threshold = 800 * function.timeout # 80 % of the timeout, in ms
-        minutes   = 5
-        action    = "${name} takes over 80 % of its timeout of ${function.timeout} s: find the slow dependency in its log before invocations time out."
-      }
-    },
-    {
-      deliver-saturated = {
-        function   = var.functions.deliver.name
-        metric     = "ConcurrentExecutions"
-        statistic  = "Maximum"
-        comparison = "GreaterThanOrEqualToThreshold"
-        threshold  = var.deliver_maximum_concurrency
+      reconcile-stopped = {
+        function   = var.functions.reconcile
+        metric     = "Invocations"
+        comparison = "LessThanThreshold"
+        threshold  = 1
         minutes    = 5
-        action     = "deliver runs at its maximum concurrency: raise deliver_maximum_concurrency, within API Gateway's quota."
+        missing    = "breaching"
+        action     = "reconcile has not run for five minutes, so nothing replaces lost webhooks and no generation times out: check its schedule and permission."
       }
       relay-stopped = {
-        function   = var.functions.relay.name
+        function   = var.functions.relay
         metric     = "Invocations"
         comparison = "LessThanThreshold"
         threshold  = 1
@@ -132,7 +119,7 @@ locals {
       metric    = "ClientError"
       threshold = 100
       minutes   = 5
-      action    = "Many clients are refused: check the tokens' issuer and key, the allowed origins and the throttle."
+      action    = "Many clients are refused: check the tokens' issuer, audience and key, the allowed origins and the throttle."
     }
     websocket-execution-errors = {
       api       = var.websocket_api
@@ -151,6 +138,28 @@ locals {
     }
   }
 
+  # Of each provider in alarm_providers, and with the key "generations-overdue" of all providers.
+  overdue_alarms = {
+    for provider in concat([""], sort(tolist(var.alarm_providers))) :
+    provider == "" ? "generations-overdue" : "generations-overdue/${provider}" => {
+      provider  = provider
+      metric    = "GenerationsOverdue"
+      statistic = "Maximum"
+      threshold = 5
+      minutes   = 5
+      action    = "Generations${provider == "" ? "" : " of ${provider}"} are PENDING for unusually long: find the provider in the metric, then check its webhooks, its status page and its API key."
+    }
+  }
+
+  lookup_alarms = {
+    lookup-failures = {
+      metric    = "LookupFailures"
+      threshold = 20
+      minutes   = 5
+      action    = "A provider does not answer look-ups: read reconcile's log for the status, then check the API key and the provider's status page."
+    }
+  }
+
   # Metrics that the functions emit themselves.
   herald_alarms = {
     callbacks-rejected = {
@@ -158,12 +167,6 @@ locals {
       threshold = 20
       minutes   = 5
       action    = "Many webhooks are rejected: compare the webhook secret with the provider's, then look for forged calls in the access log."
-    }
-    connections-refused = {
-      metric    = "ConnectionsRefused"
-      threshold = 100
-      minutes   = 5
-      action    = "Many connections are refused: check the tokens' issuer, audience and key, and the allowed origins."
     }
     database-failures = {
       metric    = "DatabaseFailures"
@@ -177,6 +180,12 @@ locals {
       threshold = 5000
       minutes   = 5
       action    = "Events take over 5 s from the recorded result to the client: check the queue's age, the outbox and deliver's duration."
+    }
+    files-not-stored = {
+      metric    = "FilesNotStored"
+      threshold = 0
+      minutes   = 5
+      action    = "Results wait because their files cannot be stored: read reconcile's log, then check the bucket, its key and reconcile's permissions."
     }
     gaps = {
       metric    = "Gaps"

@@ -4,10 +4,14 @@ locals {
   widgets = [
     {
       title = "Webhooks and events"
-      metrics = [
-        for metric in ["CallbacksRecorded", "CallbacksRejected", "EventsReceived", "EventsRelayed"] :
-        ["Herald", metric, "Stage", var.stage, { stat = "Sum" }]
-      ]
+      metrics = concat(
+        [
+          for metric in ["Count", "4xx", "5xx"] :
+          ["AWS/ApiGateway", metric, "ApiId", var.callback_api.id, "Stage", var.callback_api.stage, { stat = "Sum", label = "webhooks: ${metric}" }]
+        ],
+        [["AWS/SQS", "NumberOfMessagesReceived", "QueueName", var.queues.main, { stat = "Sum", label = "messages received" }]],
+        [["Herald", "EventsRelayed", "Stage", var.stage, { stat = "Sum" }]],
+      )
     },
     {
       title = "Delivery latency (ms)"
@@ -18,10 +22,13 @@ locals {
     },
     {
       title = "Posts to clients"
-      metrics = [
-        for metric in ["PostsDelivered", "PostsGone", "PostsRetryable", "PostsThrottled", "PostsForbidden"] :
-        ["Herald", metric, "Stage", var.stage, { stat = "Sum" }]
-      ]
+      metrics = concat(
+        [["Herald", "DeliveryLatencyMs", "Stage", var.stage, { stat = "SampleCount", label = "events posted" }]],
+        [
+          for metric in ["PostsGone", "PostsRetryable", "PostsThrottled", "PostsForbidden"] :
+          ["Herald", metric, "Stage", var.stage, { stat = "Sum" }]
+        ],
+      )
     },
     {
       title = "Failures"
@@ -34,7 +41,7 @@ locals {
       title = "Queues"
       metrics = concat(
         [["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", var.queues.main, { stat = "Maximum", yAxis = "right" }]],
-        [for queue in values(var.queues) : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue, { stat = "Maximum" }]],
+        [for queue in values(var.queues) : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue, { stat = "Maximum" }] if queue != null],
       )
     },
     {
@@ -56,17 +63,33 @@ locals {
       ]
     },
     {
+      title = "Look-ups and overdue generations"
+      metrics = [
+        for metric in ["Lookups", "LookupFailures", "ResultsReconciled", "GenerationsOverdue", "GenerationsTimedOut"] :
+        ["Herald", metric, "Stage", var.stage, { stat = metric == "GenerationsOverdue" ? "Maximum" : "Sum" }]
+      ]
+    },
+    {
+      title = "Kept outputs"
+      metrics = [
+        for metric in ["OutputsKept", "OutputsPassedOn", "CopiesFailed", "OutputsNotKept", "LinksGone"] :
+        ["Herald", metric, "Stage", var.stage, { stat = "Sum" }]
+      ]
+    },
+    {
       title   = "Function errors"
-      metrics = [for function in var.functions : ["AWS/Lambda", "Errors", "FunctionName", function.name, { stat = "Sum" }]]
+      metrics = [for function in var.functions : ["AWS/Lambda", "Errors", "FunctionName", function, { stat = "Sum" }]]
     },
     {
       title   = "Function duration, p99 (ms)"
-      metrics = [for function in var.functions : ["AWS/Lambda", "Duration", "FunctionName", function.name, { stat = "p99" }]]
+      metrics = [for function in var.functions : ["AWS/Lambda", "Duration", "FunctionName", function, { stat = "p99" }]]
     },
   ]
 }
 
 resource "aws_cloudwatch_dashboard" "this" {
+  count = var.lean ? 0 : 1
+
   dashboard_name = var.name
   dashboard_body = jsonencode({
     widgets = [

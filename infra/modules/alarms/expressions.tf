@@ -11,9 +11,9 @@ locals {
         within     = 15
         action     = "Most connections fail in authorize: read its log, then check its secret, the issuer's keys and the table of API keys."
         metrics = {
-          errors      = { namespace = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = var.functions.authorize.name } }
+          errors      = { namespace = "AWS/Lambda", metric = "Errors", dimensions = { FunctionName = var.functions.authorize } }
           refused     = { namespace = "Herald", metric = "CredentialsRefused", dimensions = { Stage = var.stage } }
-          invocations = { namespace = "AWS/Lambda", metric = "Invocations", dimensions = { FunctionName = var.functions.authorize.name } }
+          invocations = { namespace = "AWS/Lambda", metric = "Invocations", dimensions = { FunctionName = var.functions.authorize } }
         }
       }
     },
@@ -22,24 +22,11 @@ locals {
         expression = "SUM(METRICS())"
         threshold  = 0
         minutes    = 2
-        action     = "DynamoDB throttles ${table.name}: look for one very active user, then check the limits of the table and the account."
+        action     = "DynamoDB throttles ${table}: look for one very active user, then check the limits of the table and the account."
         metrics = {
-          for metric in ["ReadThrottleEvents", "WriteThrottleEvents"] : lower(metric) => {
-            namespace = "AWS/DynamoDB", metric = metric, dimensions = { TableName = table.name }
-          }
-        }
-      }
-    },
-    {
-      for key, table in var.tables : "table-errors/${key}" => {
-        expression = "SUM(METRICS())"
-        threshold  = 0
-        minutes    = 2
-        action     = "DynamoDB has internal errors on ${table.name}, and Herald retries: check the AWS Health Dashboard."
-        metrics = {
-          # DynamoDB counts SystemErrors only per operation, so the alarm adds up all operations.
-          for operation in table.operations : lower(operation) => {
-            namespace = "AWS/DynamoDB", metric = "SystemErrors", dimensions = { TableName = table.name, Operation = operation }
+          # Throttled reads delay replays and deliveries, which websocket-latency and queue-age report.
+          for metric in ["WriteThrottleEvents"] : lower(metric) => {
+            namespace = "AWS/DynamoDB", metric = metric, dimensions = { TableName = table }
           }
         }
       }

@@ -1,6 +1,21 @@
 # The tables of alarms are in alarms.tf and expressions.tf. A row's key is the name of its alarm and, up to
 # the "/", the heading of its runbook.
 locals {
+  # A lean stage has no alarms for what slows delivery down, for abuse, or for failures that clients or providers recover
+  # from.
+  omitted = var.lean ? toset([
+    "callback-latency",
+    "callbacks-rejected",
+    "gaps",
+    "lookup-failures",
+    "invalid-messages",
+    "posts-retryable",
+    "posts-throttled",
+    "table-throttles",
+    "websocket-client-errors",
+    "websocket-latency",
+  ]) : toset([])
+
   # Rows without a statistic use the sum. Most metrics are sent only when something happens, so
   # missing data does not raise an alarm unless the row says so.
   defaults = {
@@ -31,8 +46,14 @@ locals {
       })
     },
     {
-      for key, row in local.herald_alarms : key => merge(local.defaults, row, {
+      for key, row in merge(local.herald_alarms, local.lookup_alarms) : key => merge(local.defaults, row, {
         namespace = "Herald", dimensions = { Stage = var.stage }
+      })
+    },
+    {
+      for key, row in local.overdue_alarms : key => merge(local.defaults, row, {
+        namespace  = "Herald"
+        dimensions = row.provider == "" ? { Stage = var.stage } : { Stage = var.stage, Provider = row.provider }
       })
     },
   )
@@ -48,7 +69,7 @@ locals {
 }
 
 resource "aws_cloudwatch_metric_alarm" "metric" {
-  for_each = local.alarms
+  for_each = { for key, row in local.alarms : key => row if !contains(local.omitted, split("/", key)[0]) }
 
   alarm_name        = local.texts[each.key].name
   alarm_description = local.texts[each.key].description
@@ -69,7 +90,7 @@ resource "aws_cloudwatch_metric_alarm" "metric" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "expression" {
-  for_each = local.expression_alarms
+  for_each = { for key, row in local.expression_alarms : key => row if !contains(local.omitted, split("/", key)[0]) }
 
   alarm_name        = local.texts[each.key].name
   alarm_description = local.texts[each.key].description

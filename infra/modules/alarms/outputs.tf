@@ -1,6 +1,6 @@
 output "alarm_names" {
   description = "Names of all alarms."
-  value       = sort(values(local.texts)[*].name)
+  value       = sort([for key, text in local.texts : text.name if !contains(local.omitted, split("/", key)[0])])
 }
 
 output "runbooks" {

@@ -29,36 +29,39 @@ variable "topics" {
 variable "queues" {
   type = object({
     dead_letter              = string
+    keep                     = optional(string)
+    keep_dead_letter         = optional(string)
     main                     = string
     subscription_dead_letter = string
   })
-  description = "Names of the queues."
+  description = "Names of the queues; those of keep are null if outputs are not kept."
 }
 
 variable "functions" {
-  type = map(object({
-    name    = string
-    timeout = number
-  }))
-  description = "Name and timeout in seconds of each function, by its handler's name."
+  type        = map(string)
+  description = "Name of each function, by its handler's name."
 
   validation {
-    condition     = alltrue([for handler in ["authorize", "deliver", "relay"] : contains(keys(var.functions), handler)])
-    error_message = "Include authorize, deliver and relay, which have alarms of their own."
+    condition     = alltrue([for handler in ["authorize", "reconcile", "relay"] : contains(keys(var.functions), handler)])
+    error_message = "Include authorize, reconcile and relay, which have alarms of their own."
   }
 }
 
-variable "deliver_maximum_concurrency" {
-  type        = number
-  description = "Maximum number of deliver invocations at a time."
+variable "alarm_providers" {
+  type        = set(string)
+  description = "Providers that have an alarm of their own on overdue generations."
+  default     = []
+}
+
+variable "lean" {
+  type        = bool
+  description = "Only the alarms that report lost or late events and failing functions, and no dashboard."
+  default     = false
 }
 
 variable "tables" {
-  type = map(object({
-    name       = string
-    operations = set(string)
-  }))
-  description = "Name of each table, and the operations that functions use on it."
+  type        = map(string)
+  description = "Name of each table whose throttling raises an alarm."
 }
 
 variable "websocket_api" {

@@ -34,6 +34,27 @@ resource "aws_apigatewayv2_route" "this" {
   target             = "integrations/${aws_apigatewayv2_integration.this.id}"
 }
 
+# The links of kept outputs. `link` checks their signatures.
+resource "aws_apigatewayv2_integration" "link" {
+  count = var.link == null ? 0 : 1
+
+  api_id                 = aws_apigatewayv2_api.this.id
+  integration_method     = "POST"
+  integration_type       = "AWS_PROXY"
+  integration_uri        = var.link.invoke_arn
+  payload_format_version = "2.0"
+}
+
+resource "aws_apigatewayv2_route" "link" {
+  #checkov:skip=CKV_AWS_309:Anybody who has a link may follow it; link checks its signature
+  count = var.link == null ? 0 : 1
+
+  api_id             = aws_apigatewayv2_api.this.id
+  authorization_type = "NONE"
+  route_key          = "GET ${var.link.base_path}/{generation}/{index}/{signature}"
+  target             = "integrations/${aws_apigatewayv2_integration.link[0].id}"
+}
+
 # Until now, there was one route. It is changed in place, so /callbacks/generations is always answered.
 moved {
   from = aws_apigatewayv2_route.this
@@ -45,20 +66,15 @@ resource "aws_apigatewayv2_stage" "this" {
   name        = "$default"
   auto_deploy = true
 
-  # No paths, query strings or headers: they may contain tokens or signatures.
+  # No paths, query strings or headers: they may contain tokens or signatures. Each byte is billed for every webhook.
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access.arn
     format = jsonencode({
-      requestId          = "$context.requestId"
-      requestTime        = "$context.requestTime"
-      routeKey           = "$context.routeKey"
-      status             = "$context.status"
-      integrationError   = "$context.integrationErrorMessage"
-      integrationLatency = "$context.integrationLatency"
-      integrationStatus  = "$context.integrationStatus"
-      responseLatency    = "$context.responseLatency"
-      responseLength     = "$context.responseLength"
-      sourceIp           = "$context.identity.sourceIp"
+      error  = "$context.integrationErrorMessage"
+      id     = "$context.requestId"
+      ip     = "$context.identity.sourceIp"
+      ms     = "$context.responseLatency"
+      status = "$context.status"
     })
   }
 
@@ -66,6 +82,18 @@ resource "aws_apigatewayv2_stage" "this" {
     detailed_metrics_enabled = false
     throttling_burst_limit   = var.throttling_burst_limit
     throttling_rate_limit    = var.throttling_rate_limit
+  }
+
+  # Links have limits of their own, so that they cannot use up those of webhooks.
+  dynamic "route_settings" {
+    for_each = aws_apigatewayv2_route.link
+
+    content {
+      route_key                = route_settings.value.route_key
+      detailed_metrics_enabled = false
+      throttling_burst_limit   = var.link.throttling_burst_limit
+      throttling_rate_limit    = var.link.throttling_rate_limit
+    }
   }
 }
 

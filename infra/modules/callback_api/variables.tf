@@ -18,6 +18,17 @@ variable "invoke_arn" {
   description = "Invoke ARN of the function that receives the webhook."
 }
 
+variable "link" {
+  type = object({
+    base_path              = string
+    invoke_arn             = string
+    throttling_rate_limit  = number
+    throttling_burst_limit = number
+  })
+  description = "Path of the links of kept outputs, the invoke ARN of the function that answers them, and their limits; null for none."
+  default     = null
+}
+
 variable "access_log_group_name" {
   type        = string
   description = "Name of the access log's log group."

@@ -43,12 +43,12 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_lambda_function" "this" {
+  #checkov:skip=CKV_AWS_173:The environment has no secrets, and Lambda encrypts it with its own key
   function_name    = local.name
   description      = var.description
-  architectures    = ["x86_64"]
+  architectures    = [var.shared.architecture]
   filename         = var.shared.package_path
   handler          = var.handler
-  kms_key_arn      = var.shared.keys.environment
   memory_size      = var.size.memory_size
   role             = aws_iam_role.this.arn
   runtime          = var.shared.runtime
@@ -66,9 +66,13 @@ resource "aws_lambda_function" "this" {
     variables = merge(var.shared.environment, var.environment, var.shared.environment_overrides)
   }
 
+  # The function filters its own lines. Lambda's lines about each call (START, END, REPORT) have the level INFO and are
+  # not written; those about failures are. Its metrics have the same figures.
   logging_config {
-    log_format = "Text"
-    log_group  = aws_cloudwatch_log_group.this.name
+    application_log_level = "DEBUG"
+    log_format            = "JSON"
+    log_group             = aws_cloudwatch_log_group.this.name
+    system_log_level      = "WARN"
   }
 
   tracing_config {
@@ -103,12 +107,13 @@ resource "aws_lambda_permission" "this" {
 }
 
 resource "aws_lambda_event_source_mapping" "queue" {
-  for_each = var.queue == null ? {} : { this = var.queue }
+  for_each = var.queues
 
-  batch_size              = each.value.batch_size
-  event_source_arn        = each.value.arn
-  function_name           = aws_lambda_function.this.arn
-  function_response_types = ["ReportBatchItemFailures"]
+  batch_size                         = each.value.batch_size
+  event_source_arn                   = each.value.arn
+  function_name                      = aws_lambda_function.this.arn
+  function_response_types            = ["ReportBatchItemFailures"]
+  maximum_batching_window_in_seconds = each.value.batching_seconds
 
   scaling_config {
     maximum_concurrency = each.value.maximum_concurrency

@@ -5,6 +5,7 @@ locals {
   # For each key, the services whose data it encrypts.
   key_services = {
     messaging = ["sns", "sqs"]
+    outputs   = ["s3"]
     storage   = ["dynamodb", "secretsmanager"]
   }
 
@@ -66,12 +67,6 @@ data "aws_iam_policy_document" "runtime" {
     sid       = "WriteLogs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
     resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
-  }
-
-  statement {
-    sid       = "DecryptEnvironment"
-    actions   = ["kms:Decrypt"]
-    resources = [var.shared.keys.environment]
   }
 
   dynamic "statement" {

@@ -26,12 +26,14 @@ variable "shared" {
     # variables.
     environment           = map(string)
     environment_overrides = map(string)
+    # The processors for which the package was built: arm64 or x86_64.
+    architecture = string
     # ARN of the KMS key for each purpose.
     keys = object({
-      environment = string
-      logs        = string
-      messaging   = string
-      storage     = string
+      logs      = string
+      messaging = string
+      outputs   = optional(string)
+      storage   = string
     })
     log_retention_days = number
     package_path       = string
@@ -62,8 +64,8 @@ variable "size" {
   }
 
   validation {
-    condition     = coalesce(var.size.reserved_concurrency, 1000) >= max(1, try(var.queue.maximum_concurrency, 1))
-    error_message = "Reserve at least 1, and for a function with a queue at least its maximum_concurrency. Otherwise, Lambda throttles the queue, and its messages become dead letters."
+    condition     = coalesce(var.size.reserved_concurrency, 1000) >= max(1, sum(concat([0], values(var.queues)[*].maximum_concurrency)))
+    error_message = "Reserve at least 1, and for a function with queues at least the sum of their maximum_concurrency. Otherwise, Lambda throttles the queue, and its messages become dead letters."
   }
 
   validation {
@@ -92,7 +94,7 @@ variable "decrypt" {
       for key, services in var.decrypt :
       length(services) > 0 && length(setsubtract(services, lookup(local.key_services, key, []))) == 0
     ])
-    error_message = "Give each key the services whose data it encrypts: messaging (sns, sqs), storage (dynamodb, secretsmanager)."
+    error_message = "Give each key the services whose data it encrypts: messaging (sns, sqs), outputs (s3), storage (dynamodb, secretsmanager)."
   }
 }
 
@@ -106,7 +108,7 @@ variable "encrypt" {
       for key, services in var.encrypt :
       length(services) > 0 && length(setsubtract(services, lookup(local.key_services, key, []))) == 0
     ])
-    error_message = "Give each key the services whose data it encrypts: messaging (sns, sqs), storage (dynamodb, secretsmanager)."
+    error_message = "Give each key the services whose data it encrypts: messaging (sns, sqs), outputs (s3), storage (dynamodb, secretsmanager)."
   }
 }
 
@@ -119,14 +121,15 @@ variable "invokers" {
   default     = {}
 }
 
-variable "queue" {
-  type = object({
+variable "queues" {
+  type = map(object({
     arn                 = string
     batch_size          = number
     maximum_concurrency = number
-  })
-  description = "Queue whose messages the function receives; null for none."
-  default     = null
+    batching_seconds    = optional(number, 0)
+  }))
+  description = "Queues whose messages the function receives. Lambda waits up to batching_seconds for a batch to fill."
+  default     = {}
 }
 
 variable "vpc_subnet_ids" {

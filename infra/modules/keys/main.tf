@@ -1,5 +1,5 @@
-# One customer-managed key per purpose. Each function's file declares how the function may use the
-# keys.
+# One customer-managed key per purpose, or a single key for all of them. Each function's file declares how the function
+# may use the keys.
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
 data "aws_region" "current" {}
@@ -18,11 +18,16 @@ locals {
     "arn:${local.partition}:logs:${local.region}:${local.account_id}:log-group:${prefix}*"
   ]
 
-  keys = {
-    environment = {
-      description = "Environment variables of Herald's functions (${var.name})"
-      policy      = data.aws_iam_policy_document.account.json
+  keys = var.single_key ? local.single : local.separate
+
+  single = {
+    storage = {
+      description = "Tables, secrets, topics, queues and logs of Herald (${var.name})"
+      policy      = data.aws_iam_policy_document.single.json
     }
+  }
+
+  separate = {
     logs = {
       description = "Logs of Herald (${var.name})"
       policy      = data.aws_iam_policy_document.logs.json

@@ -92,3 +92,8 @@ data "aws_iam_policy_document" "logs" {
     }
   }
 }
+
+data "aws_iam_policy_document" "single" {
+  source_policy_documents   = [data.aws_iam_policy_document.messaging.json]
+  override_policy_documents = [data.aws_iam_policy_document.logs.json]
+}

@@ -28,3 +28,9 @@ variable "deletion_window_days" {
     error_message = "KMS accepts 7 to 30 days."
   }
 }
+
+variable "single_key" {
+  type        = bool
+  description = "Use one key for all purposes instead of one per purpose."
+  default     = false
+}

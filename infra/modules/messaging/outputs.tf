@@ -13,8 +13,18 @@ output "error_topic_arn" {
   value       = aws_sns_topic.error_notifications.arn
 }
 
+output "progress_queue_arn" {
+  description = "ARN of the queue from which `deliver` receives progress events."
+  value       = aws_sqs_queue.progress.arn
+}
+
+output "progress_queue_url" {
+  description = "URL of the queue from which `deliver` receives progress events."
+  value       = aws_sqs_queue.progress.url
+}
+
 output "queue_arn" {
-  description = "ARN of the queue from which `deliver` receives events."
+  description = "ARN of the queue from which `deliver` receives all other events."
   value       = aws_sqs_queue.generation_complete.arn
 }
 

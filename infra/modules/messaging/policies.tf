@@ -24,9 +24,9 @@ data "aws_iam_policy_document" "tls_only" {
   }
 }
 
-# Delivery into the queue and into the subscription's dead-letter queue.
+# Delivery into the queues and into the subscription's dead-letter queue.
 data "aws_iam_policy_document" "from_topic" {
-  for_each = toset(["queue", "subscription_dead_letter"])
+  for_each = toset(["progress", "queue", "subscription_dead_letter"])
 
   source_policy_documents = [data.aws_iam_policy_document.tls_only[each.key].json]
 

@@ -21,7 +21,7 @@ variable "kms_key_arn" {
 variable "kms_data_key_reuse_seconds" {
   type        = number
   description = "Number of seconds for which a queue reuses a data key. A longer time saves KMS calls; with a shorter time, a revoked key takes effect sooner."
-  default     = 300
+  default     = 3600
 
   validation {
     condition     = var.kms_data_key_reuse_seconds >= 60 && var.kms_data_key_reuse_seconds <= 86400

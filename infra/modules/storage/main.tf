@@ -25,6 +25,7 @@ resource "aws_dynamodb_table" "connections" {
 
 # Events by user and position. A client that reconnects receives its missed events from this table.
 resource "aws_dynamodb_table" "inbox" {
+  #checkov:skip=CKV_AWS_28:A variable turns the backups off for small stages
   name                        = "${var.name}-inbox"
   billing_mode                = "PAY_PER_REQUEST"
   deletion_protection_enabled = var.deletion_protection
@@ -42,7 +43,7 @@ resource "aws_dynamodb_table" "inbox" {
   }
 
   point_in_time_recovery {
-    enabled = true
+    enabled = var.inbox_backups
   }
 
   server_side_encryption {
@@ -83,14 +84,18 @@ resource "aws_dynamodb_table" "api_keys" {
   }
 }
 
-# Secrets without values: a value in HCL would be stored in the state. `./herald secret set` stores the values.
-resource "aws_secretsmanager_secret" "this" {
-  for_each = {
+locals {
+  secrets = {
     database  = "PostgreSQL DSN: postgresql://…, or the JSON of an RDS secret"
     jwt       = "HS256 secret, or the PEM public key of the token issuer"
     providers = "JSON with the keys of each generation provider; set with `./herald provider`"
     webhook   = "One or more whsec_… signing secrets, separated by whitespace; several during a rotation"
   }
+}
+
+# Secrets without values: a value in HCL would be stored in the state. `./herald secret set` stores the values.
+resource "aws_secretsmanager_secret" "this" {
+  for_each = var.single_secret ? { all = "JSON with the values of ${join(", ", keys(local.secrets))}" } : local.secrets
 
   name                    = "${var.name}-${each.key}"
   description             = each.value

@@ -20,7 +20,7 @@ output "connections_table_name" {
 
 output "database_secret_arn" {
   description = "ARN of the secret with the PostgreSQL DSN."
-  value       = aws_secretsmanager_secret.this["database"].arn
+  value       = aws_secretsmanager_secret.this[var.single_secret ? "all" : "database"].arn
 }
 
 output "inbox_table_arn" {
@@ -35,15 +35,23 @@ output "inbox_table_name" {
 
 output "jwt_secret_arn" {
   description = "ARN of the secret with which tokens are verified."
-  value       = aws_secretsmanager_secret.this["jwt"].arn
+  value       = aws_secretsmanager_secret.this[var.single_secret ? "all" : "jwt"].arn
 }
 
 output "providers_secret_arn" {
   description = "ARN of the secret with the keys of generation providers."
-  value       = aws_secretsmanager_secret.this["providers"].arn
+  value       = aws_secretsmanager_secret.this[var.single_secret ? "all" : "providers"].arn
+}
+
+output "secrets" {
+  description = "Where each value is: the ARN of its secret, followed by #<name> if the secret has several values."
+  value = {
+    for name in keys(local.secrets) :
+    name => var.single_secret ? "${aws_secretsmanager_secret.this["all"].arn}#${name}" : aws_secretsmanager_secret.this[name].arn
+  }
 }
 
 output "webhook_secret_arn" {
   description = "ARN of the secret that verifies webhooks with Herald's own payload."
-  value       = aws_secretsmanager_secret.this["webhook"].arn
+  value       = aws_secretsmanager_secret.this[var.single_secret ? "all" : "webhook"].arn
 }

@@ -24,3 +24,15 @@ variable "secret_recovery_days" {
     error_message = "Secrets Manager accepts 0, or 7 to 30 days."
   }
 }
+
+variable "inbox_backups" {
+  type        = bool
+  description = "Keep point-in-time backups of the inbox. PostgreSQL has all results without them."
+  default     = true
+}
+
+variable "single_secret" {
+  type        = bool
+  description = "Store all values in one secret, as JSON, instead of one secret each."
+  default     = false
+}

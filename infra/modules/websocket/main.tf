@@ -129,21 +129,17 @@ resource "aws_apigatewayv2_stage" "this" {
   name          = var.stage
   deployment_id = aws_apigatewayv2_deployment.this.id
 
-  # No query strings and no headers: they may contain tokens.
+  # No query strings and no headers: they may contain tokens. Each byte is billed for every frame.
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access.arn
     format = jsonencode({
-      requestId          = "$context.requestId"
-      requestTime        = "$context.requestTime"
-      connectionId       = "$context.connectionId"
-      eventType          = "$context.eventType"
-      routeKey           = "$context.routeKey"
-      status             = "$context.status"
-      authorizerError    = "$context.authorizer.error"
-      integrationError   = "$context.integrationErrorMessage"
-      integrationLatency = "$context.integrationLatency"
-      integrationStatus  = "$context.integrationStatus"
-      sourceIp           = "$context.identity.sourceIp"
+      connection = "$context.connectionId"
+      error      = "$context.integrationErrorMessage"
+      id         = "$context.requestId"
+      ip         = "$context.identity.sourceIp"
+      refused    = "$context.authorizer.error"
+      route      = "$context.routeKey"
+      status     = "$context.status"
     })
   }
 

@@ -221,7 +221,7 @@ def test_clients_get_a_gap_once_the_heads_have_moved(
     """Given two clients at offset 5 of the old epoch. The inbox of bob already has a new head."""
     old, new = builders.epoch(3600), builders.epoch(60)
     for user, epoch, offset in (("alice", old, 5), ("bob", old, 5), ("bob", new, 3)):
-        row = head_row(user, epoch, offset, 7)
+        row = head_row(user, epoch, offset)
         dynamodb.put_item(TableName="inbox", Item=to_item(row))
 
     def ask(user: str, **resume: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import io
 import json
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -28,6 +29,12 @@ _IDLE, _LIFETIME = 1.5, 4.0  # seconds
 
 # The query string determines what each function does.
 _CODE = """
+import os
+import time
+
+if os.environ["AWS_LAMBDA_FUNCTION_NAME"] == "copy":
+    time.sleep(0.3)  # until the copy has started
+
 def authorize(event, context):
     asked = event["queryStringParameters"] or {}
     if asked.get("authorize") == "unauthorized":
@@ -48,6 +55,9 @@ def connect(event, context):
 
 def echo(event, context):
     return {"statusCode": 200, "body": event["requestContext"]["connectionId"]}
+
+def copy(event, context):
+    return os.getpid()
 
 def consume(event, context):
     print("received", [record["body"] for record in event["Records"]])
@@ -105,6 +115,7 @@ def _make_api(aws: Emulator) -> Api:
     _make_route(gateway, identifier, "incomplete", mock)
     gateway.create_stage(ApiId=identifier, StageName="s", AutoDeploy=True)
     _make_function(aws, role, "consume")
+    _make_function(aws, role, "copy")
     return Api(aws, f"{aws.url}/_aws/execute-api/{identifier}/s", role)
 
 
@@ -320,9 +331,26 @@ def test_a_secret_without_a_value_has_no_version(api: Api) -> None:
     assert list(stages.values()) == [["AWSCURRENT"]]
 
 
-def comes_back(api: Api, answer: str) -> bool:
+def test_a_mapping_waits_for_a_full_batch(api: Api) -> None:
+    answer = "None if len(event['Records']) == 3 else 'three messages were expected'"
+    assert not comes_back(api, answer, messages=3, window=1)
+    assert comes_back(api, answer, messages=3)
+
+
+def test_copies_of_a_function_are_started_one_after_the_other(api: Api) -> None:
+    functions = api.emulator.client("lambda")
+
+    def invoke(_: int) -> int:
+        return int(functions.invoke(FunctionName="copy")["Payload"].read())
+
+    with ThreadPoolExecutor(6) as pool:
+        copies = set(pool.map(invoke, range(6)))
+    assert len(copies) < 6
+
+
+def comes_back(api: Api, answer: str, *, messages: int = 1, window: int = 0) -> bool:
     """Whether a message stays in the queue, and so becomes a dead letter, if `consume` returns
-    `answer` for it.
+    `answer` for it. `window` is the mapping's batching window in seconds.
     """
     sqs, functions = api.emulator.client("sqs"), api.emulator.client("lambda")
     name = f"q{time.monotonic_ns()}"
@@ -334,9 +362,11 @@ def comes_back(api: Api, answer: str) -> bool:
         EventSourceArn=_arn(sqs, queue),
         FunctionName="consume",
         FunctionResponseTypes=["ReportBatchItemFailures"],
+        MaximumBatchingWindowInSeconds=window,
     )
     try:
-        sqs.send_message(QueueUrl=queue, MessageBody=answer)
+        for _ in range(messages):
+            sqs.send_message(QueueUrl=queue, MessageBody=answer)
         deadline = time.monotonic() + 20
         # The dead-letter queue is counted last. Otherwise a message that moves between the counts
         # would be missed.

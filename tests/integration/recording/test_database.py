@@ -61,6 +61,25 @@ def test_every_transaction_has_its_limits_and_the_session_none(
     assert timeout == "0"  # behind PgBouncer, this is the server connection that Herald just used
 
 
+def test_only_a_change_that_may_be_lost_does_not_wait_for_the_disk(
+    database: Database, fresh_database: str
+) -> None:
+    name = fresh_database.rpartition("/")[2]
+    execute(fresh_database, f'ALTER DATABASE "{name}" SET synchronous_commit = on')
+
+    def committed(durable: bool) -> Any:
+        def transaction(cursor: Cursor) -> Any:
+            cursor.execute_and_commit(
+                "SELECT current_setting('synchronous_commit') AS value", durable=durable
+            )
+            row = cursor.fetchone()
+            return row["value"] if row else None
+
+        return database.run(transaction, deadline=time.monotonic() + 30)
+
+    assert [committed(durable) for durable in (True, False, True)] == ["on", "off", "on"]
+
+
 def test_a_statement_over_the_limit_is_cancelled_by_the_server(database: Database) -> None:
     with pytest.raises(DatabaseUnavailable, match=r"57014.*statement timeout"):
         value_of(database, "pg_sleep(30)", seconds=10)

@@ -4,16 +4,14 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import psycopg2
 import pytest
 from psycopg2.extensions import make_dsn, parse_dsn
-from psycopg2.extras import RealDictCursor
 
-from chalicelib.errors import DatabaseUnavailable, PublishFailed
+from chalicelib.errors import DatabaseUnavailable, HeadsNotKept, PublishFailed
 from chalicelib.protocol import events
 from chalicelib.recording import generations, outbox, relay
 from chalicelib.recording.database import Database
@@ -21,46 +19,16 @@ from chalicelib.recording.generations import Outcome, Recorded, Source
 from chalicelib.recording.publishing import BATCH
 from chalicelib.recording.rows import OutboxRow
 from tests.builders import report_of
+from tests.integration.recording.conftest import Pending
 from tests.integration.recording.round_trips import counted
 
 pytestmark = pytest.mark.integration
 
-Pending = Callable[..., str]
 UNMATCHED = Recorded(Outcome.UNMATCHED)
 
 
 def soon() -> float:
     return time.monotonic() + 30
-
-
-@pytest.fixture
-def database(reached: str) -> Iterator[Database]:
-    found = Database(lambda: reached)
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def admin(fresh_database: str) -> Iterator[Any]:
-    """A second connection, to inspect and modify rows."""
-    connection = psycopg2.connect(fresh_database, cursor_factory=RealDictCursor)
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        yield cursor
-    connection.close()
-
-
-@pytest.fixture
-def pending(admin: Any) -> Pending:
-    def insert(user_id: str = "alice", prompt: str = "a lighthouse") -> str:
-        generation_id = str(uuid.uuid4())
-        admin.execute(
-            "INSERT INTO herald.generations (id, user_id, prompt) VALUES (%s, %s, %s)",
-            (generation_id, user_id, prompt),
-        )
-        return generation_id
-
-    return insert
 
 
 def complete(generation_id: str) -> Any:
@@ -484,9 +452,11 @@ def test_only_old_published_rows_are_purged(
     admin.execute(
         "UPDATE herald.webhook_receipts SET received_at = now() - interval '8 days' WHERE id = 'm0'"
     )
-    purged = relay.purge(database, 7, deadline=time.monotonic() + 60)
+    heads: list[Any] = []
+    purged = relay.purge(database, 7, heads.extend, deadline=time.monotonic() + 60)
     assert purged == 2
     assert {row["id"] for row in rows(admin, "outbox")} == {unpublished.event_id, young.event_id}
+    assert heads == [], "the stream has younger events"
     assert {row["id"] for row in rows(admin, "webhook_receipts")} == {"m1", "m2"}
 
 
@@ -537,10 +507,36 @@ def test_a_server_that_refuses_connections_is_tried_three_times(postgres: Any) -
     assert tries == [1, 2, 3]
 
 
+def no_heads(heads: Any) -> None:
+    raise AssertionError(heads)
+
+
+def test_the_head_is_kept_before_the_last_event_is_deleted(
+    database: Database, admin: Any, pending: Pending
+) -> None:
+    last = [record(database, complete(pending())) for _ in range(2)][-1]
+    assert last.event is not None
+    event = json.loads(last.event)
+    admin.execute("UPDATE herald.outbox SET published_at = now() - interval '8 days'")
+    heads: list[Any] = []
+
+    def refused(_: Any) -> None:
+        assert rows(admin, "outbox"), "nothing is deleted before the head is stored"
+        raise HeadsNotKept
+
+    with pytest.raises(HeadsNotKept):
+        relay.purge(database, 7, refused, deadline=soon())
+    assert len(rows(admin, "outbox")) == 2
+    assert relay.purge(database, 7, heads.extend, deadline=soon()) == 2
+    assert heads == [(event["userid"], event["epoch"], int(event["sequence"]))]
+    assert rows(admin, "outbox") == []
+
+
 def test_a_large_purge_takes_several_transactions(database: Database, admin: Any) -> None:
     admin.execute(
         "INSERT INTO herald.webhook_receipts (id, received_at)"
         " SELECT n, now() - interval '8 days' FROM generate_series(1, 35) AS n"
     )
-    assert relay.purge(database, 7, deadline=time.monotonic() + 60, limit=10) == 35
+    deadline = time.monotonic() + 60
+    assert relay.purge(database, 7, no_heads, deadline=deadline, limit=10) == 35
     assert rows(admin, "webhook_receipts") == []

@@ -18,6 +18,7 @@ from chalicelib.recording.database import Database
 from chalicelib.recording.publishing import Publisher
 from chalicelib.recording.recorder import Recorder
 from tests.builders import Context
+from tests.fakes.functions import FakeFunction
 from tests.integration.recording.test_callback import FakeSns
 from tests.unit.providers import samples
 from tests.unit.recording.door import door, event, secret, signed
@@ -45,7 +46,8 @@ class World:
         self.publisher = Publisher(cast("Any", self.sns), "generation-complete", "errors")
         self.database = Database(lambda: dsn, sleep=lambda seconds: None)
         recorder = Recorder("test", self.database, self.publisher)
-        self.callback = Callback(door(secret(*PROVIDERS)), recorder)
+        self.reconcile = FakeFunction()
+        self.callback = Callback(door(secret(*PROVIDERS)), recorder, cast("Any", self.reconcile))
 
     def insert(self, generation_id: str = samples.GENERATION, **columns: str) -> None:
         """Insert a PENDING row, as the integrator does."""
@@ -102,7 +104,9 @@ def account_level(found: Any) -> HttpEvent:
     return cast("HttpEvent", {**found, "pathParameters": path})
 
 
-@pytest.mark.parametrize("provider", [name for name in PROVIDERS if name != "generations"])
+@pytest.mark.parametrize(
+    "provider", [name for name in PROVIDERS if name not in ("gemini", "generations", "openai")]
+)
 def test_a_result_of_each_provider_is_recorded_once(provider: str, world: World) -> None:
     world.insert()
     found = signed(provider, body_of(provider))
@@ -210,11 +214,11 @@ def test_a_result_with_heralds_id_is_matched_by_it(world: World) -> None:
 def test_a_result_without_a_row_is_deleted_after_a_day(world: World) -> None:
     world.send(account_level(signed("leonardo", json.dumps(LEONARDO).encode())))
     deadline = time.monotonic() + 30
-    assert relay.purge(world.database, 7, deadline=deadline) == 0
+    assert relay.purge(world.database, 7, print, deadline=deadline) == 0
     world.admin.execute(
         "UPDATE herald.unmatched_reports SET received_at = now() - interval '25 hours'"
     )
-    assert relay.purge(world.database, 7, deadline=deadline) == 1
+    assert relay.purge(world.database, 7, print, deadline=deadline) == 1
 
 
 def test_progress_without_a_row_is_not_kept(world: World) -> None:
@@ -228,6 +232,14 @@ def test_what_is_not_understood_is_accepted_and_changes_nothing(world: World) ->
     assert world.send(signed("replicate", replicate("paused"))) == (200, {"outcome": "ignored"})
     assert world.send(signed("replicate", b"[]"))[0] == 422
     assert world.rows()[0]["status"] == "PENDING"
+
+
+def test_a_report_without_any_id_is_ignored_and_counted(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = json.dumps({"status": "completed", "outputs": ["https://x/1.png"]}).encode()
+    assert world.send(account_level(signed("wavespeed", body))) == (200, {"outcome": "ignored"})
+    assert '"ReportsIgnored":1' in capsys.readouterr().out
 
 
 def test_an_event_of_sns_is_a_report_of_sagemaker(world: World) -> None:

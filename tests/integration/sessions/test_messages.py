@@ -13,7 +13,7 @@ from chalicelib.aws.service import Service
 from chalicelib.recording import generation_events
 from chalicelib.runtime import Runtime
 from chalicelib.store.connections import NEVER, Connections
-from chalicelib.store.inbox import REPLAY_LIMIT
+from chalicelib.store.inbox import REPLAY_LIMIT, Inbox
 from tests.builders import (
     EPOCH,
     Context,
@@ -312,6 +312,27 @@ def test_the_head_still_reveals_the_loss_when_every_event_has_expired(
     gap = gap_of(say(hello(1, old)))
     assert (gap["reason"], gap["earliest"], gap["head"]) == ("expired", 3, 2)
     assert say(hello(2, old))[0]["recovered"], "no event was missed"
+
+
+def test_a_kept_head_outlives_its_event(
+    dynamodb: Any, say: Any, deliver_events: Deliver, stored: Inbox
+) -> None:
+    old = epoch(age_seconds=30 * 86_400)
+    deliver_events(1, 2, of_epoch=old)
+    stored.keep_heads([("alice", old, 2)])
+    assert replayed(say(hello(1, old))) == [2]
+    for offset in (1, 2):
+        key = {"user_id": {"S": "alice"}, "position": {"S": f"{old}/{offset:016d}"}}
+        dynamodb.delete_item(TableName="inbox", Key=key)
+    gap = gap_of(say(hello(1, old)))
+    assert (gap["reason"], gap["earliest"], gap["head"]) == ("expired", 3, 2)
+    assert say(hello(2, old))[0]["recovered"], "no event was missed"
+    deliver_events(3, of_epoch=old)
+    assert replayed(say(hello(2, old))) == [3]
+
+
+def test_without_a_head_a_cursor_gets_a_gap(say: Any) -> None:
+    assert gap_of(say(hello(2)))["reason"] == "epoch_changed"
 
 
 def test_a_replay_up_to_the_limit_is_served_and_a_longer_one_is_a_gap(

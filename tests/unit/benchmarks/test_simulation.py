@@ -16,10 +16,20 @@ import hcl2
 import pytest
 
 from benchmarks import plots, reconnects, scenarios, simulation
-from benchmarks.capacity import BATCH, SPREAD, Settings, Workload, burst, raised, rounded, use
+from benchmarks.capacity import (
+    BATCH,
+    SPREAD,
+    Settings,
+    Workload,
+    burst,
+    copies_of_deliver,
+    raised,
+    rounded,
+    use,
+)
 from benchmarks.delivery_model import NEVER, Bucket, Path, Simulation, percentile, poisson
 from benchmarks.reconnects import storm
-from cli.cost.report import markdown
+from cli.cost.report import markdown, memory_table
 
 ROOT = File(__file__).parents[3]
 
@@ -261,7 +271,7 @@ def test_raised_settings_have_headroom_and_are_valid(users: int) -> None:
     load = Workload(users)
     settings = scenarios.better(load)
     assert max(use(load, settings, scenarios.batch_seconds()).values()) <= 0.7 + 1e-9
-    posts = settings.deliver_maximum_concurrency * settings.posts_per_second
+    posts = copies_of_deliver(settings) * settings.posts_per_second
     assert posts <= settings.api_gateway_requests_per_second
     assert settings.deliver_maximum_concurrency <= 1000
     back = storm(load, settings).seconds_until(0.999)
@@ -317,6 +327,7 @@ def test_the_other_documented_tables_match_the_simulation() -> None:
     assert table("raise") == simulation.raise_table(simulation.SIZES).splitlines()
     assert table("storms") == simulation.storm_table(simulation.SIZES).splitlines()
     assert table("cost") == markdown(simulation.SIZES).splitlines()
+    assert table("memory") == memory_table().splitlines()
 
 
 def test_the_capacity_of_an_account_is_documented() -> None:
@@ -331,7 +342,7 @@ def test_the_capacity_of_an_account_is_documented() -> None:
     text = " ".join(simulation.DOCUMENT.read_text().split())
     for users in carried:
         assert f"{round(users, -4):,.0f}" in text
-    assert f"one every {round(1 / other_requests, -1):.0f} seconds" in text
+    assert f"one request every {round(1 / other_requests, -1):.0f} seconds" in text
 
 
 def test_the_documented_plots_match_the_simulation() -> None:

@@ -35,8 +35,9 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(deployment, "DIRECTORY", tmp_path)
     monkeypatch.setattr(deployment, "stages", lambda: ["dev", "prod"])
     monkeypatch.setattr(release, "account", lambda stage: "account 1, r, as me")
-    monkeypatch.setattr(package, "build", lambda: "hash")
-    monkeypatch.setattr(package, "ARCHIVE", made_package(tmp_path / "deployment.zip", "3.12"))
+    built = made_package(tmp_path / "deployment.zip", "3.12")
+    monkeypatch.setattr(package, "build", lambda architecture: "hash")
+    monkeypatch.setattr(package, "archive", lambda architecture: built)
     monkeypatch.setattr(tool, "environment", lambda: {"PATH": "/usr/bin:/bin"})
     monkeypatch.setattr(migrations, "pending", migrated)
     monkeypatch.setattr(migrations, "upgrade", migrated)
@@ -152,6 +153,7 @@ def test_the_runtime_is_the_one_that_the_package_was_built_for(
     assert herald("deploy", "--stage", "dev", "--package", str(other)).exit_code == 0
 
     assert "-var=lambda_runtime=python3.13" in asked(build)[0]
+    assert "-var=architecture=x86_64" in asked(build)[0]
 
 
 def test_a_file_that_is_not_a_package_is_not_deployed(

@@ -14,11 +14,14 @@ from tests.command_line import herald
 from tests.unit.cli.fake_sqs import DLQ, MAIN, FakeSqs, error
 
 SUBSCRIPTION = "https://sqs.test/subscription-dlq"
+KEEP, KEEP_DLQ = "https://sqs.test/keep", "https://sqs.test/keep-dlq"
 
 
 class Fake(target.Target):
     def __init__(self, sqs: FakeSqs) -> None:
         outputs = {"queue_url": MAIN, "dlq_url": DLQ, "subscription_dlq_url": SUBSCRIPTION}
+        if KEEP in sqs.queues:
+            outputs |= {"keep_queue_url": KEEP, "keep_dlq_url": KEEP_DLQ}
         super().__init__("test", outputs)
         self._sqs = sqs
 
@@ -46,6 +49,26 @@ def test_sqs_own_task_moves_an_unfiltered_queue_and_our_mover_the_subscriptions(
     assert "task arn:aws:sqs:r:1:dlq arn:aws:sqs:r:1:main" in sqs.requests
     assert sqs.bodies(MAIN) == ["lost"]
     assert result.stdout == "8 moved.\n"
+
+
+def test_dead_letters_of_keep_return_to_its_own_queue(sqs: FakeSqs) -> None:
+    sqs.queues |= {KEEP: [], KEEP_DLQ: []}
+    sqs.put("an event", KEEP_DLQ)
+    sqs.put("another", SUBSCRIPTION)
+
+    listed = json.loads(herald("dlq", "list", "--json").stdout)["queues"]
+    assert [found["queue"] for found in listed] == ["queue", "subscription", "keep"]
+    sqs.now += 601
+    assert herald("dlq", "redrive", "--queue", "keep").stdout == "1 moved.\n"
+    assert (sqs.bodies(KEEP), sqs.bodies(MAIN)) == (["an event"], [])
+    assert herald("dlq", "redrive").exit_code == 0
+    assert sqs.bodies(MAIN) == ["another"]
+
+
+def test_a_deployment_that_keeps_no_outputs_has_two_queues(sqs: FakeSqs) -> None:
+    listed = json.loads(herald("dlq", "list", "--json").stdout)["queues"]
+    assert [found["queue"] for found in listed] == ["queue", "subscription"]
+    assert herald("dlq", "list", "--queue", "keep").exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Events: schema, id, limits, and invalid ones."""
 
 import json
+import uuid
 from datetime import UTC, datetime
 from typing import Any
 
@@ -76,6 +77,13 @@ def test_the_id_depends_only_on_generation_and_version() -> None:
     first = event_writer.event_id("g", 2)
     assert first == event_writer.event_id("g", 2)
     assert len({first, event_writer.event_id("g", 3), event_writer.event_id("h", 2)}) == 3
+
+
+@given(st.uuids(), st.integers(0, 10**6))
+def test_the_id_is_a_uuid_of_version_5(generation: uuid.UUID, version: int) -> None:
+    namespace = uuid.UUID("6f1c43c3-5bb6-5c0c-9a43-0d8b0a0d9d11")
+    wanted = uuid.uuid5(namespace, f"{generation}/{version}")
+    assert event_writer.event_id(str(generation), version) == str(wanted)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200), st.booleans())

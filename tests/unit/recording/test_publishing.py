@@ -1,5 +1,6 @@
 """SNS: attributes, and batches in which one event is refused."""
 
+import json
 import time
 from typing import Any, cast
 
@@ -15,6 +16,18 @@ from tests.unit.protocol.test_events import build
 def test_attributes_do_not_reveal_the_owner() -> None:
     wanted = {"type": "herald.generation.complete", "status": "COMPLETE"}
     assert message_attributes(build()) == wanted
+
+
+def test_an_event_that_another_program_wrote_with_spaces_has_the_same_attributes() -> None:
+    spaced = json.dumps(json.loads(build()), indent=1)
+    assert message_attributes(spaced) == message_attributes(build())
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"type":"other"}'])
+def test_other_text_has_no_attributes(text: str) -> None:
+    with pytest.raises(PublishFailed) as refused:
+        message_attributes(text)
+    assert refused.value.blames_request
 
 
 class Sns:

@@ -115,7 +115,7 @@ def test_a_picture_is_painted_and_reported_as_replicate_reports_it(settings: Set
     assert "step 9/28" in first["logs"]
     assert "step 19/28" in second["logs"]
     assert last["output"] == [f"http://studio.test/images/{found.id}.png"]
-    assert found.endpoint.pauses == [0.4, 1.1, 0.4]
+    assert found.endpoint.pauses == [0.1, 1.2, 1.1]
     with Image.open(settings.images / f"{found.id}.png") as image:
         assert (image.format, image.size) == ("PNG", (1024, 1024))
 

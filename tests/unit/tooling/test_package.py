@@ -1,4 +1,4 @@
-"""The package's fingerprint."""
+"""The package's fingerprint, its Python version, and its architecture."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_each_architecture_has_its_own_package(project: Path) -> None:
+    assert package.fingerprint("arm64") != package.fingerprint("x86_64")
+    assert package.archive("arm64") != package.archive("x86_64")
+    assert package.archive(package.HOST) == package.ARCHIVE
+
+
 def test_the_package_is_stale_when_a_source_changes(project: Path) -> None:
     before = package.fingerprint()
     (project / "chalicelib" / "a.py").write_text("changed")
@@ -49,7 +55,49 @@ def archive(path: Path, *names: str) -> Path:
 
 def test_the_runtime_is_that_of_the_compiled_modules(tmp_path: Path) -> None:
     names = ("app.py", "a/_b.cpython-313-x86_64-linux-gnu.so", "c/_rust.abi3.so")
-    assert package.runtime(archive(tmp_path / "p.zip", *names)) == "python3.13"
+    built = archive(tmp_path / "p.zip", *names)
+    assert (package.runtime(built), package.architecture(built)) == ("python3.13", "x86_64")
+
+
+def elf(machine: int) -> bytes:
+    return b"\x7fELF".ljust(18, b"\0") + machine.to_bytes(2, "little") + b"rest"
+
+
+def wheel(path: Path, **files: bytes) -> Path:
+    with zipfile.ZipFile(path, "w") as opened:
+        for name, content in files.items():
+            opened.writestr(name, content)
+    return path
+
+
+ARM, X86 = elf(0xB7), elf(0x3E)
+TAGS = "Tag: cp313-cp313-manylinux_2_17_{0}\nTag: cp313-cp313-manylinux2014_{0}\n"
+
+
+@pytest.mark.parametrize("name", ["a/_b.cpython-313-aarch64-linux-gnu.so", "libs/libpq.so.5.16"])
+def test_compiled_files_are_for_the_architecture(project: Path, tmp_path: Path, name: str) -> None:
+    package.check(wheel(tmp_path / "p.zip", **{name: ARM}), "arm64")
+    with pytest.raises(SetupError, match=f"{name} is not for arm64"):
+        package.check(wheel(tmp_path / "p.zip", **{name: X86}), "arm64")
+
+
+def test_a_package_has_every_dependency(project: Path, tmp_path: Path) -> None:
+    pins = "psycopg2-binary==2.9.13 \\\n    --hash=sha256:1\npyjwt==2.15.1\n"
+    (project / "app" / "requirements.txt").write_text(pins)
+    found = {"pyjwt-2.15.1.dist-info/WHEEL": b"Tag: py3-none-any\n"}
+    with pytest.raises(SetupError, match=r"psycopg2-binary 2\.9\.13 has no wheel for arm64"):
+        package.check(wheel(tmp_path / "p.zip", **found), "arm64")
+    found["psycopg2_binary-2.9.13.dist-info/WHEEL"] = TAGS.format("aarch64").encode()
+    package.check(wheel(tmp_path / "p.zip", **found), "arm64")
+
+
+def test_the_tags_of_wheels_are_for_the_architecture(project: Path, tmp_path: Path) -> None:
+    name = "psycopg2.dist-info/WHEEL"
+    pure, arm = b"Tag: py3-none-any\n", TAGS.format("aarch64").encode()
+    for tags in (pure, arm):
+        package.check(wheel(tmp_path / "p.zip", **{name: tags}), "arm64")
+    with pytest.raises(SetupError, match="no wheel for x86_64"):
+        package.check(wheel(tmp_path / "p.zip", **{name: arm}), "x86_64")
 
 
 @pytest.mark.parametrize(
@@ -58,6 +106,7 @@ def test_the_runtime_is_that_of_the_compiled_modules(tmp_path: Path) -> None:
         ("app.py",),
         ("a/_b.cpython-313-x86_64-linux-gnu.so",),
         ("app.py", "_a.cpython-312-x86_64-linux-gnu.so", "_b.cpython-313-x86_64-linux-gnu.so"),
+        ("app.py", "_a.cpython-313-x86_64-linux-gnu.so", "_b.cpython-313-aarch64-linux-gnu.so"),
     ],
 )
 def test_other_archives_are_no_packages(tmp_path: Path, names: tuple[str, ...]) -> None:

@@ -114,6 +114,18 @@ def post(body: bytes = b"hello", connection: str = "L0SM9cOFvHcCIhw%3D", **more:
     return Request("execute-api", "POST", path, body=body, at=_NOW, **more)
 
 
+def s3(
+    method: str = "POST",
+    query: str = "uploadId=u",
+    body: bytes = b"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>e</ETag>"
+    b"</Part></CompleteMultipartUpload>",
+    **headers: str,
+) -> Request:
+    """A request for an object, in the REST protocol with XML."""
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Request("s3", method, "/bucket/a/b/0", query, given, body, _NOW)
+
+
 def short(parameter: Any) -> str:
     """Return a short id for a test instead of the whole request."""
     return parameter.service if isinstance(parameter, Request) else str(parameter)
@@ -133,6 +145,13 @@ def found(request: Request) -> list[str]:
         (function(), "lambda:CreateFunction"),
         (route(), "apigatewayv2:CreateRoute"),
         (post(), "apigatewaymanagementapi:PostToConnection"),
+        (s3(), "s3:CompleteMultipartUpload"),
+        (s3(query="uploads=", body=b""), "s3:CreateMultipartUpload"),
+        (s3("PUT", "partNumber=1&uploadId=u", b"\xff"), "s3:UploadPart"),
+        (s3("PUT", "", b"\xff", content_type="image/png"), "s3:PutObject"),
+        (s3("GET", "part-number-marker=0&uploadId=u", b""), "s3:ListParts"),
+        (s3("GET", "X-Amz-Expires=900&X-Amz-Security-Token=t", b""), "s3:GetObject"),
+        (s3("DELETE", "uploadId=u", b""), "s3:AbortMultipartUpload"),
     ],
     ids=short,
 )
@@ -163,7 +182,12 @@ def test_a_right_request_passes(request_: Request, operation: str) -> None:
         (route(RouteKey="$connect"), ".RouteKey (on the wire) is unknown"),
         (replace(post(), query="x=1"), "x is not in the query"),
         (replace(function(), headers={"x-amz-invocation": "x"}), "x-amz-invocation is not one"),
+        (s3(body=b"<CompleteMultipartUpload><Parts/></CompleteMultipartUpload>"), "Parts is not"),
+        (s3("GET", "uploadId=u&marker=0", b""), "marker is not in the query"),
+        (s3("PUT", "partNumber=1&uploadId=u", x_amz_acl="private"), "x-amz-acl is not one"),
         # a type is wrong
+        (s3(body=s3().body.replace(b">1<", b">one<")), "PartNumber"),
+        (s3("PUT", "partNumber=one&uploadId=u", b""), "PartNumber"),
         (sqs(DelaySeconds="1"), ".DelaySeconds: '1' is not an integer"),
         (dynamodb(DeletionProtectionEnabled="true"), "is not a boolean"),
         (dynamodb(KeySchema={"AttributeName": "id"}), "is not a list"),
@@ -216,6 +240,8 @@ def test_what_is_planted_is_found(request_: Request, planted: str) -> None:
         (replace(function(), path="/2015-03-31/function"), "lambda has no POST"),
         (replace(function(), method="PUT"), "lambda has no PUT"),
         (replace(sqs(), service="nothing"), "nothing is no service"),
+        (s3(body=b"<CompleteMultipartUpload>"), "the body is not XML"),
+        (s3("PATCH"), "s3 has no PATCH"),
     ],
     ids=short,
 )

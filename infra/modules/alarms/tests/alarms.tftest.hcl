@@ -16,20 +16,21 @@ variables {
   topics           = { errors = "error-notifications", events = "generation-complete" }
   queues = {
     dead_letter              = "generation-complete-queue-dlq"
+    keep                     = "generation-complete-keep"
+    keep_dead_letter         = "generation-complete-keep-dlq"
     main                     = "generation-complete-queue"
     subscription_dead_letter = "generation-complete-subscription-dlq"
   }
   functions = {
-    authorize = { name = "herald-test-authorize", timeout = 10 }
-    deliver   = { name = "herald-test-deliver", timeout = 20 }
-    relay     = { name = "herald-test-relay", timeout = 50 }
+    authorize = "herald-test-authorize"
+    deliver   = "herald-test-deliver"
+    reconcile = "herald-test-reconcile"
+    relay     = "herald-test-relay"
   }
-  deliver_maximum_concurrency = 10
-  tables = {
-    inbox = { name = "herald-test-inbox", operations = ["PutItem", "Query"] }
-  }
-  callback_api  = { id = "callbackapi", stage = "$default" }
-  websocket_api = { id = "websocketapi", stage = "test" }
+  alarm_providers = ["replicate"]
+  tables          = { inbox = "herald-test-inbox" }
+  callback_api    = { id = "callbackapi", stage = "$default" }
+  websocket_api   = { id = "websocketapi", stage = "test" }
 }
 
 # CloudWatch accepts any name, and an alarm with a wrong name is never raised. The names below are
@@ -49,23 +50,21 @@ run "alarms" {
       "AWS/ApiGateway ExecutionError"                     = "ApiId Stage"
       "AWS/ApiGateway IntegrationLatency"                 = "ApiId Stage"
       "AWS/ApiGateway Latency"                            = "ApiId Stage"
-      "AWS/Lambda ConcurrentExecutions"                   = "FunctionName"
-      "AWS/Lambda Duration"                               = "FunctionName"
       "AWS/Lambda Errors"                                 = "FunctionName"
       "AWS/Lambda Invocations"                            = "FunctionName"
-      "AWS/Lambda Throttles"                              = "FunctionName"
       "AWS/SNS NumberOfNotificationsFailed"               = "TopicName"
       "AWS/SNS NumberOfNotificationsFailedToRedriveToDlq" = "TopicName"
-      "AWS/SNS NumberOfNotificationsRedrivenToDlq"        = "TopicName"
       "AWS/SQS ApproximateAgeOfOldestMessage"             = "QueueName"
       "AWS/SQS ApproximateNumberOfMessagesVisible"        = "QueueName"
       "Herald CallbacksRejected"                          = "Stage"
-      "Herald ConnectionsRefused"                         = "Stage"
       "Herald DatabaseFailures"                           = "Stage"
       "Herald DeliveryLatencyMs"                          = "Stage"
+      "Herald FilesNotStored"                             = "Stage"
       "Herald Gaps"                                       = "Stage"
+      "Herald GenerationsOverdue"                         = "Stage, Provider Stage"
       "Herald InboxFailures"                              = "Stage"
       "Herald InvalidMessages"                            = "Stage"
+      "Herald LookupFailures"                             = "Stage"
       "Herald OutboxOldestSeconds"                        = "Stage"
       "Herald PostsForbidden"                             = "Stage"
       "Herald PostsRetryable"                             = "Stage"
@@ -83,8 +82,6 @@ run "alarms" {
         ]) : "${metric.namespace} ${metric.metric_name}" => join(" ", keys(metric.dimensions))...
       } : metric => join(", ", distinct(dimensions))
       } == {
-      "AWS/DynamoDB ReadThrottleEvents"  = "TableName"
-      "AWS/DynamoDB SystemErrors"        = "Operation TableName"
       "AWS/DynamoDB WriteThrottleEvents" = "TableName"
       "AWS/Lambda Errors"                = "FunctionName"
       "AWS/Lambda Invocations"           = "FunctionName"
@@ -98,8 +95,9 @@ run "alarms" {
       for alarm in aws_cloudwatch_metric_alarm.metric : alltrue([
         for name, value in alarm.dimensions : contains({
           ApiId        = ["callbackapi", "websocketapi"]
-          FunctionName = ["herald-test-authorize", "herald-test-deliver", "herald-test-relay"]
-          QueueName    = ["generation-complete-queue", "generation-complete-queue-dlq", "generation-complete-subscription-dlq"]
+          FunctionName = ["herald-test-authorize", "herald-test-deliver", "herald-test-reconcile", "herald-test-relay"]
+          Provider     = ["replicate"]
+          QueueName    = ["generation-complete-keep", "generation-complete-keep-dlq", "generation-complete-queue", "generation-complete-queue-dlq", "generation-complete-subscription-dlq"]
           Stage        = lookup(alarm.dimensions, "ApiId", "") == "callbackapi" ? ["$default"] : ["test"]
           TopicName    = ["error-notifications", "generation-complete"]
         }[name], value)
@@ -134,18 +132,8 @@ run "alarms" {
   assert {
     condition = [
       for key, alarm in aws_cloudwatch_metric_alarm.metric : key if alarm.treat_missing_data != "notBreaching"
-    ] == ["relay-stopped"]
-    error_message = "Missing data must raise the alarm only for the relay, which runs every minute."
-  }
-
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.metric["function-duration/deliver"].threshold == 0.8 * 20 * 1000
-    error_message = "The alarm on durations must be raised at 80 % of the timeout, in milliseconds."
-  }
-
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.metric["deliver-saturated"].threshold == 10
-    error_message = "The alarm must be raised at the maximum concurrency."
+    ] == ["reconcile-stopped", "relay-stopped"]
+    error_message = "Missing data must raise the alarm only for reconcile and the relay, which run every minute."
   }
 
   assert {
@@ -176,8 +164,56 @@ run "alarms" {
   assert {
     condition = length(setsubtract(
       ["Herald", "AWS/SQS", "AWS/ApiGateway", "AWS/Lambda"],
-      flatten([for widget in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : [for metric in widget.properties.metrics : metric[0]]]),
+      flatten([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : [for metric in widget.properties.metrics : metric[0]]]),
     )) == 0
     error_message = "The dashboard must show the events, the queues, the APIs and the functions."
+  }
+}
+
+run "no_alarms_for_outputs_that_are_not_kept" {
+  command = plan
+
+  variables {
+    queues = {
+      dead_letter              = "generation-complete-queue-dlq"
+      main                     = "generation-complete-queue"
+      subscription_dead_letter = "generation-complete-subscription-dlq"
+    }
+  }
+
+  assert {
+    condition     = length([for key, alarm in aws_cloudwatch_metric_alarm.metric : key if startswith(key, "keep-")]) == 0
+    error_message = "Without the queues of keep, their alarms must not exist."
+  }
+
+  assert {
+    condition     = !strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "null")
+    error_message = "The dashboard must not name a queue that does not exist."
+  }
+}
+
+run "lean" {
+  command = plan
+
+  variables {
+    lean = true
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_dashboard.this) == 0
+    error_message = "A lean stage must have no dashboard."
+  }
+
+  assert {
+    condition = length(setsubtract(
+      ["authorize-errors", "dead-letters", "delivery-latency", "function-errors/relay", "inbox-failures", "notifications-lost", "outbox-age", "queue-age", "relay-stopped"],
+      concat(keys(aws_cloudwatch_metric_alarm.metric), keys(aws_cloudwatch_metric_alarm.expression)),
+    )) == 0
+    error_message = "A lean stage must have the alarms for lost or late events and for failing functions."
+  }
+
+  assert {
+    condition     = length(output.alarm_names) == length(aws_cloudwatch_metric_alarm.metric) + length(aws_cloudwatch_metric_alarm.expression)
+    error_message = "The output must name the alarms that exist."
   }
 }

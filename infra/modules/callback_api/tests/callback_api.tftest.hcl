@@ -55,6 +55,38 @@ run "routes_of_providers" {
   }
 }
 
+run "no_links_unless_outputs_are_kept" {
+  command = plan
+
+  assert {
+    condition     = length(aws_apigatewayv2_route.link) == 0 && length(aws_apigatewayv2_stage.this.route_settings) == 0
+    error_message = "Without kept outputs, there must be no route for links."
+  }
+}
+
+run "links" {
+  command = plan
+
+  variables {
+    link = {
+      base_path              = "/outputs"
+      invoke_arn             = "arn:aws:apigateway:eu-central-1:lambda:path/link"
+      throttling_rate_limit  = 500
+      throttling_burst_limit = 1000
+    }
+  }
+
+  assert {
+    condition     = aws_apigatewayv2_route.link[0].route_key == "GET /outputs/{generation}/{index}/{signature}"
+    error_message = "A link must lead to the function link."
+  }
+
+  assert {
+    condition     = one([for settings in aws_apigatewayv2_stage.this.route_settings : "${settings.route_key} ${settings.throttling_rate_limit} ${settings.throttling_burst_limit}"]) == "GET /outputs/{generation}/{index}/{signature} 500 1000"
+    error_message = "Links must have limits of their own."
+  }
+}
+
 run "no_parameters_in_the_base_path" {
   command = plan
 

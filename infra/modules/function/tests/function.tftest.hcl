@@ -17,11 +17,11 @@ variables {
     name_prefix           = "herald-test"
     environment           = { HERALD_STAGE = "test", HERALD_LOG_LEVEL = "INFO" }
     environment_overrides = { AWS_ENDPOINT_URL_SNS = "https://sns.example.com", HERALD_LOG_LEVEL = "DEBUG" }
+    architecture          = "arm64"
     keys = {
-      environment = "arn:aws:kms:eu-central-1:123456789012:key/environment"
-      logs        = "arn:aws:kms:eu-central-1:123456789012:key/logs"
-      messaging   = "arn:aws:kms:eu-central-1:123456789012:key/messaging"
-      storage     = "arn:aws:kms:eu-central-1:123456789012:key/storage"
+      logs      = "arn:aws:kms:eu-central-1:123456789012:key/logs"
+      messaging = "arn:aws:kms:eu-central-1:123456789012:key/messaging"
+      storage   = "arn:aws:kms:eu-central-1:123456789012:key/storage"
     }
     log_retention_days = 30
     package_path       = "main.tf" # only hashed here
@@ -76,14 +76,8 @@ run "what_running_takes" {
         Action   = ["logs:PutLogEvents", "logs:CreateLogStream"]
         Resource = "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/lambda/herald-test-deliver:*"
       },
-      {
-        Sid      = "DecryptEnvironment"
-        Effect   = "Allow"
-        Action   = "kms:Decrypt"
-        Resource = "arn:aws:kms:eu-central-1:123456789012:key/environment"
-      },
     ]
-    error_message = "To run, a function must have permissions for its own log group and the environment key, and no others."
+    error_message = "To run, a function must have permissions for its own log group, and no others."
   }
 
   assert {
@@ -111,8 +105,22 @@ run "what_running_takes" {
   }
 
   assert {
-    condition     = aws_lambda_function.this.kms_key_arn == var.shared.keys.environment && aws_cloudwatch_log_group.this.kms_key_id == var.shared.keys.logs
-    error_message = "Environment and logs must be encrypted with their keys."
+    condition     = aws_cloudwatch_log_group.this.kms_key_id == var.shared.keys.logs
+    error_message = "The log must be encrypted with its key."
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.architectures == tolist(["arm64"])
+    error_message = "The function must run on the processors for which the package was built."
+  }
+
+  assert {
+    condition = alltrue([
+      aws_lambda_function.this.logging_config[0].log_format == "JSON",
+      aws_lambda_function.this.logging_config[0].system_log_level == "WARN",
+      aws_lambda_function.this.logging_config[0].application_log_level == "DEBUG",
+    ])
+    error_message = "Lambda must not write its own lines about every call, and must not drop the function's lines."
   }
 
   assert {
@@ -138,10 +146,18 @@ run "what_running_takes" {
 
 run "with_everything" {
   variables {
-    queue = {
-      arn                 = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-queue"
-      batch_size          = 10
-      maximum_concurrency = 7
+    queues = {
+      events = {
+        arn                 = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-queue"
+        batch_size          = 10
+        maximum_concurrency = 7
+      }
+      slow = {
+        arn                 = "arn:aws:sqs:eu-central-1:123456789012:slow-queue"
+        batch_size          = 5
+        maximum_concurrency = 2
+        batching_seconds    = 1
+      }
     }
     invokers = {
       websocket = {
@@ -151,7 +167,7 @@ run "with_everything" {
     }
     vpc_subnet_ids         = ["subnet-1"]
     vpc_security_group_ids = ["sg-1"]
-    size                   = { memory_size = 512, timeout = 10, reserved_concurrency = 8 }
+    size                   = { memory_size = 512, timeout = 10, reserved_concurrency = 9 }
     shared = merge(var.shared, {
       role    = { path = "/herald/", permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary" }
       tracing = true
@@ -164,7 +180,7 @@ run "with_everything" {
   }
 
   assert {
-    condition     = aws_lambda_function.this.reserved_concurrent_executions == 8
+    condition     = aws_lambda_function.this.reserved_concurrent_executions == 9
     error_message = "The function must have the given reserved concurrency."
   }
 
@@ -174,18 +190,18 @@ run "with_everything" {
   }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.queue["this"].function_response_types == toset(["ReportBatchItemFailures"])
+    condition     = alltrue([for mapping in aws_lambda_event_source_mapping.queue : mapping.function_response_types == toset(["ReportBatchItemFailures"])])
     error_message = "An invalid message must not make its whole batch fail: set ReportBatchItemFailures."
   }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.queue["this"].scaling_config[0].maximum_concurrency == 7
-    error_message = "The queue must be limited to maximum_concurrency."
+    condition     = { for name, mapping in aws_lambda_event_source_mapping.queue : name => mapping.scaling_config[0].maximum_concurrency } == { events = 7, slow = 2 }
+    error_message = "Each queue must be limited to its maximum_concurrency."
   }
 
   assert {
-    condition     = aws_lambda_event_source_mapping.queue["this"].batch_size == 10
-    error_message = "The batch size must be passed on."
+    condition     = { for name, mapping in aws_lambda_event_source_mapping.queue : name => [mapping.batch_size, mapping.maximum_batching_window_in_seconds] } == { events = [10, 0], slow = [5, 1] }
+    error_message = "The batch size and the batching window must be passed on; by default, Lambda must not wait for a batch to fill."
   }
 
   assert {
@@ -203,7 +219,7 @@ run "with_everything" {
 
   assert {
     condition = {
-      for statement in slice(jsondecode(aws_iam_role_policy.runtime.policy).Statement, 2, 5) :
+      for statement in slice(jsondecode(aws_iam_role_policy.runtime.policy).Statement, 1, 4) :
       statement.Sid => join(" ", [statement.Effect, statement.Resource, try(statement.Condition.Null["lambda:SourceFunctionArn"], "")])
       } == {
       AttachToVpc   = "Allow * "
@@ -214,12 +230,12 @@ run "with_everything" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role_policy.runtime.policy).Statement[4].Action == ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+    condition     = jsondecode(aws_iam_role_policy.runtime.policy).Statement[3].Action == ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
     error_message = "Tracing needs the two X-Ray actions."
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role_policy.runtime.policy).Statement[2].Action == jsondecode(aws_iam_role_policy.runtime.policy).Statement[3].Action
+    condition     = jsondecode(aws_iam_role_policy.runtime.policy).Statement[1].Action == jsondecode(aws_iam_role_policy.runtime.policy).Statement[2].Action
     error_message = "The code must be denied every action that the Lambda service may use in the VPC."
   }
 }
@@ -315,10 +331,17 @@ run "a_queue_is_not_throttled" {
 
   variables {
     size = { memory_size = 512, timeout = 10, reserved_concurrency = 6 }
-    queue = {
-      arn                 = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-queue"
-      batch_size          = 10
-      maximum_concurrency = 7
+    queues = {
+      events = {
+        arn                 = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-queue"
+        batch_size          = 10
+        maximum_concurrency = 5
+      }
+      slow = {
+        arn                 = "arn:aws:sqs:eu-central-1:123456789012:slow-queue"
+        batch_size          = 10
+        maximum_concurrency = 2
+      }
     }
   }
 

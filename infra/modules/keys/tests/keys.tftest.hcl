@@ -23,8 +23,8 @@ run "keys" {
   command = plan
 
   assert {
-    condition     = toset(keys(aws_kms_key.this)) == toset(["environment", "logs", "messaging", "storage"])
-    error_message = "There must be one key per purpose: environment, logs, messaging, storage."
+    condition     = toset(keys(aws_kms_key.this)) == toset(["logs", "messaging", "storage"])
+    error_message = "There must be one key per purpose: logs, messaging, storage."
   }
 
   assert {
@@ -42,8 +42,7 @@ run "keys" {
       for purpose, key in aws_kms_key.this :
       purpose => [for statement in jsondecode(key.policy).Statement : statement.Principal]
       } == {
-      environment = [{ AWS = "arn:aws:iam::123456789012:root" }]
-      logs        = [{ AWS = "arn:aws:iam::123456789012:root" }, { Service = "logs.eu-central-1.amazonaws.com" }]
+      logs = [{ AWS = "arn:aws:iam::123456789012:root" }, { Service = "logs.eu-central-1.amazonaws.com" }]
       messaging = [
         { AWS = "arn:aws:iam::123456789012:root" },
         { Service = "sns.amazonaws.com" },
@@ -122,4 +121,31 @@ run "log_group_prefixes_are_checked" {
   }
 
   expect_failures = [var.log_group_prefixes]
+}
+
+run "a_single_key" {
+  variables {
+    single_key = true
+  }
+
+  override_resource {
+    target = aws_kms_key.this
+    values = { arn = "arn:aws:kms:eu-central-1:123456789012:key/single", key_id = "single" }
+  }
+
+  override_resource {
+    target = aws_kms_alias.this
+  }
+
+  assert {
+    condition     = keys(aws_kms_key.this) == ["storage"] && length(distinct([output.logs_key_arn, output.messaging_key_arn, output.storage_key_arn])) == 1
+    error_message = "One key must serve all purposes; it is the storage key, so that a change of the profile keeps the data readable."
+  }
+
+  assert {
+    condition = [for statement in jsondecode(aws_kms_key.this["storage"].policy).Statement : statement.Sid] == [
+      "AccountThroughIam", "TopicToQueues", "AlarmsToErrorTopic", "LogGroups",
+    ]
+    error_message = "The single key needs the statements of all purposes."
+  }
 }

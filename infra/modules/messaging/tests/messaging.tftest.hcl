@@ -34,8 +34,17 @@ override_resource {
 }
 
 override_resource {
+  target = aws_sqs_queue.progress
+  values = { arn = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-progress-queue" }
+}
+
+override_resource {
   target = aws_sqs_queue.subscription_dead_letter
   values = { arn = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-subscription-dlq" }
+}
+
+override_resource {
+  target = aws_sns_topic_subscription.progress
 }
 
 override_resource {
@@ -59,12 +68,14 @@ run "topics_and_queues" {
       aws_sns_topic.error_notifications.name,
       aws_sqs_queue.generation_complete.name,
       aws_sqs_queue.dead_letter.name,
+      aws_sqs_queue.progress.name,
       aws_sqs_queue.subscription_dead_letter.name,
       ] == [
       "generation-complete",
       "error-notifications",
       "generation-complete-queue",
       "generation-complete-queue-dlq",
+      "generation-complete-progress-queue",
       "generation-complete-subscription-dlq",
     ]
     error_message = "Topics and queues must keep their published names."
@@ -77,6 +88,7 @@ run "topics_and_queues" {
         aws_sns_topic.error_notifications,
         aws_sqs_queue.generation_complete,
         aws_sqs_queue.dead_letter,
+        aws_sqs_queue.progress,
         aws_sqs_queue.subscription_dead_letter,
       ] : encrypted.kms_master_key_id == var.kms_key_arn
     ])
@@ -90,6 +102,7 @@ run "topics_and_queues" {
         error_topic              = aws_sns_topic.error_notifications.policy
         queue                    = aws_sqs_queue.generation_complete.policy
         dead_letter              = aws_sqs_queue.dead_letter.policy
+        progress                 = aws_sqs_queue.progress.policy
         subscription_dead_letter = aws_sqs_queue.subscription_dead_letter.policy
       } : name => jsondecode(policy).Statement[0]
       } == {
@@ -98,6 +111,7 @@ run "topics_and_queues" {
         error_topic              = "arn:aws:sns:eu-central-1:123456789012:error-notifications"
         queue                    = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-queue"
         dead_letter              = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-queue-dlq"
+        progress                 = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-progress-queue"
         subscription_dead_letter = "arn:aws:sqs:eu-central-1:123456789012:generation-complete-subscription-dlq"
         } : name => {
         Sid       = "TlsOnly"
@@ -113,10 +127,10 @@ run "topics_and_queues" {
 
   assert {
     condition = [
-      for policy in [aws_sqs_queue.generation_complete.policy, aws_sqs_queue.subscription_dead_letter.policy] :
+      for policy in [aws_sqs_queue.generation_complete.policy, aws_sqs_queue.progress.policy, aws_sqs_queue.subscription_dead_letter.policy] :
       [for statement in jsondecode(policy).Statement : statement if statement.Effect == "Allow"]
       ] == [
-      for queue in ["generation-complete-queue", "generation-complete-subscription-dlq"] : [{
+      for queue in ["generation-complete-queue", "generation-complete-progress-queue", "generation-complete-subscription-dlq"] : [{
         Sid       = "FromTopic"
         Effect    = "Allow"
         Principal = { Service = "sns.amazonaws.com" }
@@ -125,15 +139,15 @@ run "topics_and_queues" {
         Condition = { ArnEquals = { "aws:SourceArn" = "arn:aws:sns:eu-central-1:123456789012:generation-complete" } }
       }]
     ]
-    error_message = "Only our topic may send messages to the queue and to the subscription's dead-letter queue."
+    error_message = "Only our topic may send messages to the queues and to the subscription's dead-letter queue."
   }
 
   assert {
     condition = [
-      for policy in [aws_sqs_queue.generation_complete.policy, aws_sqs_queue.subscription_dead_letter.policy] :
+      for policy in [aws_sqs_queue.generation_complete.policy, aws_sqs_queue.progress.policy, aws_sqs_queue.subscription_dead_letter.policy] :
       [for statement in jsondecode(policy).Statement : statement if statement.Sid == "OnlyFromTopic"]
       ] == [
-      for queue in ["generation-complete-queue", "generation-complete-subscription-dlq"] : [{
+      for queue in ["generation-complete-queue", "generation-complete-progress-queue", "generation-complete-subscription-dlq"] : [{
         Sid       = "OnlyFromTopic"
         Effect    = "Deny"
         Principal = { AWS = "*" }
@@ -174,7 +188,7 @@ run "topics_and_queues" {
   }
 
   assert {
-    condition     = aws_sqs_queue.generation_complete.visibility_timeout_seconds == 6 * var.consumer_timeout
+    condition     = alltrue([for queue in [aws_sqs_queue.generation_complete, aws_sqs_queue.progress] : queue.visibility_timeout_seconds == 6 * var.consumer_timeout])
     error_message = "The visibility timeout must be six times the consumer's timeout."
   }
 
@@ -210,6 +224,27 @@ run "topics_and_queues" {
   assert {
     condition     = aws_sns_topic_subscription.queue.raw_message_delivery && aws_sns_topic_subscription.queue.endpoint == aws_sqs_queue.generation_complete.arn
     error_message = "The topic must deliver raw events into the queue."
+  }
+
+  assert {
+    condition     = aws_sns_topic_subscription.progress.raw_message_delivery && aws_sns_topic_subscription.progress.endpoint == aws_sqs_queue.progress.arn
+    error_message = "The topic must deliver raw progress events into their own queue."
+  }
+
+  assert {
+    condition = [
+      jsondecode(aws_sns_topic_subscription.progress.filter_policy),
+      jsondecode(aws_sns_topic_subscription.queue.filter_policy),
+      ] == [
+      { type = ["herald.generation.progress"] },
+      { type = [{ "anything-but" = ["herald.generation.progress"] }] },
+    ]
+    error_message = "Every event must reach exactly one queue, and only progress the queue for progress."
+  }
+
+  assert {
+    condition     = aws_sqs_queue.progress.message_retention_seconds == 60
+    error_message = "Progress that waited for more than a minute is worthless."
   }
 }
 

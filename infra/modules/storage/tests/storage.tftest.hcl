@@ -71,3 +71,22 @@ run "recovery_window_is_checked" {
 
   expect_failures = [var.secret_recovery_days]
 }
+
+run "lean" {
+  variables {
+    inbox_backups = false
+    single_secret = true
+  }
+
+  command = plan
+
+  assert {
+    condition     = [for secret in aws_secretsmanager_secret.this : secret.name] == ["herald-test-all"]
+    error_message = "There must be one secret for all values."
+  }
+
+  assert {
+    condition     = !aws_dynamodb_table.inbox.point_in_time_recovery[0].enabled && aws_dynamodb_table.api_keys.point_in_time_recovery[0].enabled
+    error_message = "Only the inbox may be without backups: the API keys are recorded only in their table."
+  }
+}

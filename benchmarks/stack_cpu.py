@@ -1,0 +1,144 @@
+"""Measures the CPU time of `callback` and `deliver` on a running stack.
+
+    python -m benchmarks.stack_cpu STACK_ENV [--reports N] [--rounds N]
+
+Reports are sent one at a time: in every round N results, then N reports of progress. The CPU time
+is that of the functions' processes, from Linux's /proc. If a function gets a new process, the round
+is repeated, because a start would count. The ratios are added to build/bench/path.json.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from benchmarks import BUILD
+from benchmarks.path import Clients
+from benchmarks.progress import Provider
+from tooling import stack_env
+
+FUNCTIONS = ("callback", "deliver")
+REPEATS = 5  # of a round
+
+Round = dict[tuple[str, str], float]  # microseconds per report, by kind of report and function
+
+
+class RoundSpoilt(Exception):
+    """A function got a new process during the round."""
+
+
+def processes(state: Path) -> dict[str, set[int]]:
+    """Return the processes of each function, on the stack with this state directory.
+
+    The emulator runs each of them from a file in a directory with the function's name.
+    """
+    found: dict[str, set[int]] = {name: set() for name in FUNCTIONS}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().decode(errors="replace")
+        except OSError:  # it has ended
+            continue
+        for name in FUNCTIONS:
+            if str(state) in command and f"-{name}-" in command:
+                found[name].add(int(path.parent.name))
+    return found
+
+
+def used(pids: set[int]) -> float:
+    """Return the CPU microseconds of some processes, in user and kernel mode.
+
+    https://docs.kernel.org/scheduler/sched-stats.html: the first number of schedstat is in ns.
+    """
+    total = 0.0
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            total += int(task.read_text().split()[0]) / 1e3
+    return total
+
+
+async def batch(provider: Provider, clients: Clients, kind: str, count: int) -> None:
+    """Send reports one at a time; wait until each has arrived."""
+    for generation in provider.insert(count):
+        if kind == "result":
+            answer = await provider.report(
+                generation, status="COMPLETE", imageUrl="https://images.example.com/1.png"
+            )
+            await clients.all_of({answer["eventId"]})
+        else:
+            before = clients.progress
+            await provider.report(generation, status="PENDING", progress=0.5)
+            await clients.more_progress(before)
+
+
+async def measured(provider: Provider, clients: Clients, state: Path, count: int) -> Round:
+    found: Round = {}
+    for kind in ("result", "progress"):
+        pids = processes(state)
+        before = {name: used(pids[name]) for name in FUNCTIONS}
+        await batch(provider, clients, kind, count)
+        if processes(state) != pids:
+            raise RoundSpoilt
+        for name in FUNCTIONS:
+            found[kind, name] = (used(pids[name]) - before[name]) / count
+    return found
+
+
+async def measure(
+    env: Mapping[str, str], state: Path, reports: int, rounds: int, say: Callable[[str], None]
+) -> Round:
+    """Return the median of the rounds."""
+    found: list[Round] = []
+    clients = Clients(env)
+    async with AsyncExitStack() as stack:
+        await clients.open(stack)
+        provider = Provider(env, clients.users)
+        stack.push_async_callback(provider.http.aclose)
+        for kind in ("result", "progress"):
+            await batch(provider, clients, kind, 60)  # until the bytecode is specialized
+        for _ in range(rounds + REPEATS):
+            try:
+                found.append(await measured(provider, clients, state, reports))
+            except RoundSpoilt:
+                continue
+            say("  ".join(f"{' '.join(key)} {value:.0f}" for key, value in found[-1].items()))
+            if len(found) == rounds:
+                return {key: statistics.median(one[key] for one in found) for key in found[0]}
+    raise SystemExit("the functions were started again in every round")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.stack_cpu", description=__doc__)
+    parser.add_argument("stack_env", type=Path, help="stack.env of a running stack (make up)")
+    parser.add_argument("--reports", type=int, default=100, help="of each kind, per round")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    found = asyncio.run(
+        measure(
+            stack_env.read(options.stack_env),
+            options.stack_env.resolve().parent,
+            options.reports,
+            options.rounds,
+            lambda text: print(f"→ {text}", flush=True),
+        )
+    )
+    whole = {
+        kind: found[kind, "callback"] + found[kind, "deliver"] for kind in ("result", "progress")
+    }
+    ratios = {
+        "callback_cpu_vs_deliver": found["result", "callback"] / found["result", "deliver"],
+        "progress_cost_vs_result": whole["progress"] / whole["result"],
+    }
+    for name, value in ratios.items():
+        print(f"{name} = {value:.2f}")
+    path = BUILD / "path.json"
+    BUILD.mkdir(parents=True, exist_ok=True)
+    kept = json.loads(path.read_text()) if path.is_file() else {}
+    cpu = {" ".join(key): round(value, 1) for key, value in found.items()}
+    path.write_text(json.dumps({**kept, "stack_cpu_us": cpu, **ratios}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""The type of a row of `generations`. Nothing imports this module at run time: it is for the
+contract (contracts/). See chalicelib/protocol/event_types.py for its form.
+
+A test compares it with the table in PostgreSQL. `readOnly` columns are Herald's.
+"""
+
+from typing import Annotated, Any, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from chalicelib.protocol.event_types import ErrorDetail, Output, Status, Time, Uuid
+
+_HERALDS = Field(json_schema_extra={"readOnly": True})
+
+
+class GenerationRow(TypedDict):
+    """A row of the table `herald.generations`.
+
+    The application inserts it before it calls the provider, and leaves the read-only columns to
+    Herald.
+    """
+
+    id: Uuid
+    """The generation's id, chosen by the application."""
+    user_id: Annotated[str, Field(min_length=1)]
+    """The owner: the `sub` of the token of the pages that are notified."""
+    prompt: str
+    """The prompt. It is in the event."""
+    provider: NotRequired[str | None]
+    """The provider's name in the callback address. Only this provider, and your own generator, can
+    then report the result."""
+    provider_id: NotRequired[str | None]
+    """The provider's id of the generation, unique for each provider. It is needed if the callback
+    address has no generation id, and to look the generation up or cancel it at the provider."""
+    image_width: NotRequired[int | None]
+    """In pixels. Used in the event if the provider reports no size; replaced if it does."""
+    image_height: NotRequired[int | None]
+    """In pixels, like the width."""
+    core_model: NotRequired[str | None]
+    """The model. Replaced if the provider reports one."""
+    created_at: NotRequired[Time]
+    """When the generation began; by default the time of the insert."""
+    deadline_at: NotRequired[Time | None]
+    """When the generation ends with the error `timeout`; 'infinity' means never. If you set none,
+    Herald sets one for a row with a provider."""
+    status: NotRequired[Annotated[Status, _HERALDS]]
+    """PENDING until the result, then COMPLETE or ERROR."""
+    image_url: NotRequired[Annotated[str | None, _HERALDS]]
+    """The first picture of the result."""
+    outputs: NotRequired[Annotated[list[Output] | None, _HERALDS]]
+    """All files of the result, if they are known."""
+    error: NotRequired[Annotated[ErrorDetail | None, _HERALDS]]
+    """Why the generation failed."""
+    progress: NotRequired[Annotated[dict[str, Any] | None, _HERALDS]]
+    """The newest progress: `progress`, `step` and `previewUrl`, as in a progress event."""
+    progress_at: NotRequired[Annotated[Time | None, _HERALDS]]
+    """When the progress was recorded."""
+    next_check_at: NotRequired[Annotated[Time | None, _HERALDS]]
+    """When Herald next looks the generation up at its provider."""
+    checks: NotRequired[Annotated[int | None, _HERALDS]]
+    """How often it was looked up. Null in rows of earlier versions, which are not looked up."""
+    provisional: NotRequired[Annotated[bool, _HERALDS]]
+    """Whether Herald itself ended the generation, so that a late result replaces this end."""
+    version: NotRequired[Annotated[int, _HERALDS]]
+    """Increases with each change of the status. Event ids are made from it."""
+    updated_at: NotRequired[Annotated[Time, _HERALDS]]
+    """When the status last changed."""
