@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tooling import ROOT, SetupError
 from tooling.environments import ensure_node_packages, ensure_program, find_node
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CLIENT = ROOT / "clients" / "js"
 COMMITTED = CLIENT / "declarations"
@@ -67,12 +72,20 @@ def _tidy(text: str) -> str:
     return "".join([*lines, "\n", found.sub("", text)])
 
 
-def main() -> None:
-    """Write the declarations."""
-    COMMITTED.mkdir(exist_ok=True)
-    for name, text in generate().items():
-        (COMMITTED / name).write_text(text)
+def main(arguments: Sequence[str]) -> int:
+    """Write the declarations, or with --check only check the types in the comments."""
+    try:
+        if "--check" in arguments:
+            tsc("--project", str(CLIENT))
+            return 0
+        COMMITTED.mkdir(exist_ok=True)
+        for name, text in generate().items():
+            (COMMITTED / name).write_text(text)
+    except SetupError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

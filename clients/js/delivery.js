@@ -2,6 +2,7 @@
  * @import { Platform, Place } from './types.js'
  * @import { WireEvent } from './internal.js'
  * @import { Emitter, Handler } from './emitter.js'
+ * @import { Generations } from './generations.js'
  */
 
 import { Backoff } from "./backoff.js";
@@ -14,7 +15,7 @@ const TRIES = 5;
 export class Delivery {
   #platform;
   #emitter;
-  #merge;
+  #generations;
   #holding = false;
   /** @type {(() => void)[]} */
   #held = [];
@@ -22,11 +23,11 @@ export class Delivery {
   #retries = new Map();
   #running = false;
 
-  /** @param {{ platform: Platform, emitter: Emitter, merge: (event: WireEvent, place: Place | null) => void }} parts */
-  constructor({ platform, emitter, merge }) {
+  /** @param {{ platform: Platform, emitter: Emitter, generations: Generations }} parts */
+  constructor({ platform, emitter, generations }) {
     this.#platform = platform;
     this.#emitter = emitter;
-    this.#merge = merge;
+    this.#generations = generations;
   }
 
   /**
@@ -36,7 +37,7 @@ export class Delivery {
    */
   receive(event, place, handled) {
     const deliver = () => {
-      this.#merge(event, place);
+      this.#generations.receive(event.subject, event.data, !place ? "running" : place.offset === null ? "notice" : "result");
       if (place) this.#call([event, place], this.#emitter.take("event"), 1, handled);
       else this.#emitter.emit("progress", event);
     };
@@ -95,8 +96,8 @@ export class Delivery {
       open += 1;
       call(handler, args, settle, (error) => {
         failed.push(handler);
-        const then = attempt === TRIES ? "the event is given up" : "the event stays unhandled until the next attempt";
-        this.#emitter.failed("event", error, ` (attempt ${attempt} of ${TRIES}; ${then})`);
+        const then = attempt === TRIES ? "; the event is given up" : "";
+        this.#emitter.failed("event", error, ` (attempt ${attempt} of ${TRIES}${then})`);
         settle();
       });
     }

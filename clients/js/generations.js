@@ -23,11 +23,16 @@ export class Generations {
   /** Numbers the changes, so that a load keeps what is newer than its start. */
   #changes = 0;
   #loadedFrom = 0;
-  #changed;
+  /** Whether `announced` is about to be called. */
+  #announced = false;
+  #owner;
 
-  /** @param {(id: string, generation: Generation) => void} changed */
-  constructor(changed) {
-    this.#changed = changed;
+  /**
+   * @param {{ changed(id: string, generation: Generation): void, announced(generations: readonly Generation[]): void }} owner
+   *   `announced` is called once for all changes of a message
+   */
+  constructor(owner) {
+    this.#owner = owner;
   }
 
   /** All generations; the same array until one of them changes. */
@@ -68,7 +73,7 @@ export class Generations {
     }
     this.#views.clear();
     for (const id of this.#entries.keys()) this.#show(id);
-    this.#list = null;
+    this.#announce();
   }
 
   /**
@@ -99,7 +104,17 @@ export class Generations {
   clear() {
     this.#entries.clear();
     this.#views.clear();
+    this.#announce();
+  }
+
+  #announce() {
     this.#list = null;
+    if (this.#announced) return;
+    this.#announced = true;
+    queueMicrotask(() => {
+      this.#announced = false;
+      this.#owner.announced(this.list);
+    });
   }
 
   /**
@@ -109,9 +124,9 @@ export class Generations {
   #update(id, change) {
     this.#changes += 1;
     this.#entries.set(id, { ...change(this.#entries.get(id)), changedAt: this.#changes });
-    this.#list = null;
     this.#forgetOldest();
     this.#show(id);
+    this.#announce();
   }
 
   /** Without `load`, the map would grow for as long as the page is open. */
@@ -126,7 +141,7 @@ export class Generations {
   #show(id) {
     const generation = view(id, /** @type {Entry} */ (this.#entries.get(id)));
     this.#views.set(id, generation);
-    this.#changed(id, generation);
+    this.#owner.changed(id, generation);
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * @import { ConnectionState, Finished, Generation, Handlers, HeraldOptions, LoadReason, Platform, Row,
+ * @import { ConnectionState, Finished, Generation, Handlers, HeraldOptions, Platform, Row,
  *   StreamPosition } from './types.js'
  * @import { Connection } from './connection.js'
  * @import { Frame } from './internal.js'
@@ -16,9 +16,7 @@ import { Stream } from "./stream.js";
 import { Watching } from "./watching.js";
 
 const OVERLOADED = 4100;
-const NO_WEBSOCKET =
-  "There is no WebSocket here. On a server that renders pages, call connect() only in the browser. In Node.js 20, pass" +
-  ' `platform: { WebSocket }` with the class of the package "ws".';
+const NO_WEBSOCKET = 'There is no WebSocket here: call connect() only in a browser, or pass the class of "ws" as platform.WebSocket';
 
 /**
  * Keeps an application's generations up to date: each event of a user arrives exactly once, and events that can no
@@ -35,14 +33,12 @@ export class Herald {
   #platform;
   #emitter = new Emitter();
   #disposed = false;
-  /** Whether handlers of `generations` are about to be called. */
-  #announced = false;
   /** @type {string | null} Whose position is in use. */
   #user = null;
   #watching = new Watching({ emitter: this.#emitter, get: (id) => this.#generations.get(id) });
-  #generations = new Generations((id, generation) => {
-    this.#watching.changed(id, generation);
-    this.#announce();
+  #generations = new Generations({
+    changed: (id, generation) => this.#watching.changed(id, generation),
+    announced: (generations) => this.#emitter.emit("generations", generations),
   });
   #stream;
   #delivery;
@@ -57,37 +53,28 @@ export class Herald {
     if (load !== undefined && typeof load !== "function") throw new TypeError("load must be a function");
     this.#options = options;
     const platform = (this.#platform = { ...defaultPlatform(), ...options.platform });
-    this.#delivery = new Delivery({
-      platform,
-      emitter: this.#emitter,
-      merge: ({ subject, data }, place) =>
-        this.#generations.receive(subject, data, !place ? "running" : place.offset === null ? "notice" : "result"),
-    });
-    this.#loading = new Loading({
-      platform,
-      load,
-      owner: {
-        hold: () => this.#delivery.hold(),
-        release: () => this.#delivery.release(),
-        began: () => this.#generations.begin(),
-        loaded: (rows, reason) => this.#loaded(rows, reason),
-        failed: (error) => this.#emitter.error(error),
-      },
-    });
+    const emitter = this.#emitter;
+    const generations = this.#generations;
+    const delivery = (this.#delivery = new Delivery({ platform, emitter, generations }));
+    const loading = (this.#loading = new Loading({ platform, load, delivery, generations, emitter }));
     this.#stream = new Stream({
       platform,
       durable,
       ask: (since, limit, answered) => this.#link.current?.request("history", { since, limit }, answered),
       // Events are rarely lost alone: later ones may be missing, too.
       recovered: () => this.#link.current?.ping(),
-      onEvent: (event, place, handled) => this.#delivery.receive(event, place, handled),
-      onProgress: (event) => this.#delivery.receive(event, null, () => {}),
+      onEvent: (event, place, handled) => delivery.receive(event, place, handled),
+      onProgress: (event) => delivery.receive(event, null, () => {}),
       onGap: (gap) => {
-        this.#emitter.emit("gap", gap);
-        this.#loading.request("gap");
+        emitter.emit("gap", gap);
+        loading.request("gap");
       },
     });
-    this.#link = new Link({ platform, options: { url, token }, owner: this.#owner() });
+    const owner = {
+      identify: (/** @type {string} */ token) => this.#identify(token),
+      frame: (/** @type {Connection} */ connection, /** @type {Frame} */ frame) => this.#frame(connection, frame),
+    };
+    this.#link = new Link({ platform, options: { url, token }, stream: this.#stream, loading, emitter, owner });
   }
 
   /**
@@ -257,29 +244,6 @@ export class Herald {
     this.#link.close(reason);
   }
 
-  /** What the link asks of the client, and reports to it. */
-  #owner() {
-    return {
-      position: () => this.position,
-      identify: (/** @type {string} */ token) => this.#identify(token),
-      frame: (/** @type {Connection} */ connection, /** @type {Frame} */ frame) => this.#frame(connection, frame),
-      positionRefused: () => {
-        this.#stream.forget();
-        this.#loading.later("error");
-      },
-      ready: () => {
-        this.#stream.start();
-        this.#loading.ready();
-      },
-      lost: () => {
-        this.#stream.stop();
-        this.#loading.lost();
-      },
-      changed: () => this.#emitter.emit("state", this.connection.state, this.connection.reason),
-      error: (/** @type {import("./types.js").HeraldError} */ error) => this.#emitter.error(error),
-    };
-  }
-
   /**
    * Uses the position of the token's user: a position is valid only in the stream of its user. Returns whether the user
    * is another one than before.
@@ -295,7 +259,6 @@ export class Herald {
       this.#delivery.forget();
       this.#delivery.start();
       this.#generations.clear();
-      this.#announce();
       this.#loading.restart();
     }
     this.#stream.stop();
@@ -313,26 +276,6 @@ export class Herald {
     this.#emitter.error({ name, message, code });
     // An event could not be stored, so no replay contains it.
     if (code === OVERLOADED && (re ?? null) === null) this.#loading.request("error");
-  }
-
-  /**
-   * @param {unknown} rows
-   * @param {LoadReason} reason
-   */
-  #loaded(rows, reason) {
-    this.#generations.load(rows);
-    this.#announce();
-    this.#emitter.emit("loaded", reason);
-  }
-
-  /** Calls the handlers of `generations` once for all changes of a message. */
-  #announce() {
-    if (this.#announced) return;
-    this.#announced = true;
-    queueMicrotask(() => {
-      this.#announced = false;
-      this.#emitter.emit("generations", this.generations);
-    });
   }
 }
 

@@ -1,12 +1,16 @@
 /**
- * @import { ConnectionState, HeraldError, Platform, StreamPosition } from './types.js'
+ * @import { ConnectionState, Platform } from './types.js'
  * @import { Ending, Frame } from './internal.js'
+ * @import { Emitter } from './emitter.js'
+ * @import { Loading } from './loading.js'
+ * @import { Stream } from './stream.js'
  */
 
 import { Backoff } from "./backoff.js";
 import { Connection } from "./connection.js";
 import { expired, neverOpened } from "./diagnosis.js";
 import { Environment } from "./environment.js";
+import { Timer } from "./timer.js";
 
 const RECONNECT = { min: 500, max: 20_000 };
 const STABLE_MS = 10_000;
@@ -43,31 +47,32 @@ export class Link {
   #failed = false;
   /** Sockets in a row that did not open. */
   #unopened = 0;
-  /** @type {unknown} */
-  #timer = null;
+  #timer;
   /** The time before which the server does not want us to reconnect. */
   #notBefore = 0;
   #options;
   #platform;
+  #stream;
+  #loading;
+  #emitter;
   #owner;
   #backoff;
   #environment;
 
   /**
-   * @param {{ platform: Platform, options: { url: string, token: () => string | Promise<string> }, owner: {
-   *   position(): StreamPosition | null,
+   * @param {{ platform: Platform, options: { url: string, token: () => string | Promise<string> },
+   *   stream: Stream, loading: Loading, emitter: Emitter, owner: {
    *   identify(token: string): boolean,
-   *   frame(connection: Connection, frame: Frame): void,
-   *   positionRefused(): void,
-   *   ready(): void,
-   *   lost(): void,
-   *   changed(): void,
-   *   error(error: HeraldError): void } }} parts
+   *   frame(connection: Connection, frame: Frame): void } }} parts `identify` returns whether the user is another one
    */
-  constructor({ platform, options, owner }) {
+  constructor({ platform, options, stream, loading, emitter, owner }) {
     this.#platform = platform;
     this.#options = options;
+    this.#stream = stream;
+    this.#loading = loading;
+    this.#emitter = emitter;
     this.#owner = owner;
+    this.#timer = new Timer(platform);
     this.#backoff = new Backoff({ ...RECONNECT, random: platform.random });
     this.#environment = new Environment(platform, {
       offline: () => this.#networkIsDown(),
@@ -99,10 +104,10 @@ export class Link {
     this.#reason = reason;
     this.#dialled += 1;
     this.#dialling = false;
-    this.#disarm();
+    this.#timer.stop();
     for (const connection of [this.current, this.#next]) connection?.close();
     this.current = this.#next = null;
-    this.#owner.lost();
+    this.#lost();
     this.#report();
   }
 
@@ -123,7 +128,7 @@ export class Link {
   }
 
   async #dial() {
-    this.#disarm();
+    this.#timer.stop();
     const dialled = ++this.#dialled;
     this.#dialling = true;
     this.#report();
@@ -137,7 +142,7 @@ export class Link {
     } catch (error) {
       if (dialled !== this.#dialled) return;
       this.#dialling = false;
-      this.#owner.error({ name: "cannot_connect", message: String(error), cause: error });
+      this.#emitter.error({ name: "cannot_connect", message: String(error), cause: error });
       this.#retry({ reconnect: "backoff", reason: "cannot_connect" });
     }
   }
@@ -154,10 +159,13 @@ export class Link {
       token,
       owner: {
         token: () => this.#token(),
-        position: () => this.#owner.position(),
+        position: () => this.#stream.position,
         frame: (connection, frame) => this.#owner.frame(connection, frame),
         changed: () => this.#report(),
-        positionRefused: () => this.#owner.positionRefused(),
+        positionRefused: () => {
+          this.#stream.forget();
+          this.#loading.later("error");
+        },
         ready: (connection) => this.#ready(connection),
         rotate: (connection) => connection === this.current && !this.#next && !this.#dialling && this.#dial(),
         ended: (connection, ending) => this.#ended(connection, ending, token),
@@ -185,7 +193,13 @@ export class Link {
     this.#failed = false;
     before?.close();
     this.#report();
-    this.#owner.ready();
+    this.#stream.start();
+    this.#loading.ready();
+  }
+
+  #lost() {
+    this.#stream.stop();
+    this.#loading.lost();
   }
 
   /**
@@ -199,12 +213,12 @@ export class Link {
     if (connection === this.#next) this.#next = null;
     if (connection === this.current) {
       this.current = null;
-      this.#owner.lost();
+      this.#lost();
     }
     this.#unopened = opened || this.#environment.down ? 0 : this.#unopened + 1;
     if (this.#unopened === FAILURES) {
       const late = expired(token, this.#platform.wallClock());
-      this.#owner.error(neverOpened(this.#options.url, this.#environment.origin, problem, late));
+      this.#emitter.error(neverOpened(this.#options.url, this.#environment.origin, problem, late));
     }
     this.#retry(opened ? ending : { ...ending, reason: "not_opened" });
   }
@@ -215,8 +229,8 @@ export class Link {
       this.#refused = true;
       this.#stop(reason);
       this.#evicted = code === TOO_MANY_CONNECTIONS;
-      const message = "Herald refused the connection and asked the client not to reconnect. connect() tries again.";
-      return this.#owner.error({ name: reason, message, code });
+      const message = "Herald asked the client not to reconnect; connect() tries again";
+      return this.#emitter.error({ name: reason, message, code });
     }
     this.#reason = reason;
     this.#failed ||= this.current === null;
@@ -225,10 +239,9 @@ export class Link {
     // backs off.
     const first = reconnect === "now" && this.#backoff.attempt === 0;
     const delay = this.#backoff.next();
-    this.#disarm();
     const now = this.#platform.now();
     this.#notBefore = Math.max(this.#notBefore, now + retryAfterMs);
-    this.#timer = this.#platform.setTimeout(() => this.#dial(), this.#notBefore - now + (first ? 0 : delay));
+    this.#timer.start(this.#notBefore - now + (first ? 0 : delay), () => this.#dial());
     this.#report();
   }
 
@@ -252,14 +265,14 @@ export class Link {
   }
 
   #reconnectNow() {
-    if (this.#timer !== null && this.#platform.now() >= this.#notBefore) this.connect();
+    if (this.#timer.running && this.#platform.now() >= this.#notBefore) this.connect();
   }
 
   #report() {
     const [state, reason] = this.#describe();
     if (state === this.state.state && reason === this.state.reason) return;
     this.state = { state, reason };
-    this.#owner.changed();
+    this.#emitter.emit("state", state, reason);
   }
 
   /** @returns {[ConnectionState["state"], string]} */
@@ -269,10 +282,5 @@ export class Link {
     if (this.#next?.welcomed) return ["catching_up", "replay"];
     if (this.current || this.#environment.down) return ["offline", "network"];
     return this.#failed ? ["reconnecting", this.#reason] : ["connecting", "connect"];
-  }
-
-  #disarm() {
-    if (this.#timer !== null) this.#platform.clearTimeout(this.#timer);
-    this.#timer = null;
   }
 }

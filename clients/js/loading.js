@@ -1,6 +1,12 @@
-/** @import { HeraldError, HeraldOptions, LoadReason, Platform } from './types.js' */
+/**
+ * @import { HeraldOptions, LoadReason, Platform } from './types.js'
+ * @import { Delivery } from './delivery.js'
+ * @import { Emitter } from './emitter.js'
+ * @import { Generations } from './generations.js'
+ */
 
 import { Backoff } from "./backoff.js";
+import { Timer } from "./timer.js";
 
 const UNREACHABLE_MS = 3_000;
 const TIMEOUT_MS = 30_000;
@@ -14,38 +20,37 @@ const RETRY = { min: 1_000, max: 30_000 };
  * repeated.
  */
 export class Loading {
-  #platform;
   #load;
-  #owner;
+  #delivery;
+  #generations;
+  #emitter;
   #backoff;
   /** @type {LoadReason | null} Why the rows must be loaded, until they have been. */
   #due = /** @type {LoadReason | null} */ ("start");
   #ready = false;
   /** @type {AbortController | null} The load that is running. */
   #current = null;
-  /** @type {unknown} Until Herald counts as unreachable, until a load has timed out, or until the next attempt. */
-  #timer = null;
+  /** Until Herald counts as unreachable, until a load has timed out, or until the next attempt. */
+  #timer;
 
   /**
-   * @param {{ platform: Platform, load: HeraldOptions["load"], owner: {
-   *   hold(): void,
-   *   release(): void,
-   *   began(): void,
-   *   loaded(rows: unknown, reason: LoadReason): void,
-   *   failed(error: HeraldError): void } }} parts
+   * @param {{ platform: Platform, load: HeraldOptions["load"], delivery: Delivery, generations: Generations,
+   *   emitter: Emitter }} parts
    */
-  constructor({ platform, load, owner }) {
-    this.#platform = platform;
+  constructor({ platform, load, delivery, generations, emitter }) {
     this.#load = load;
-    this.#owner = owner;
+    this.#delivery = delivery;
+    this.#generations = generations;
+    this.#emitter = emitter;
+    this.#timer = new Timer(platform);
     this.#backoff = new Backoff({ ...RETRY, random: platform.random });
-    if (load) owner.hold();
+    if (load) delivery.hold();
   }
 
   /** The client connects: if this takes too long, the page gets its rows without Herald. */
   start() {
-    const waiting = this.#timer !== null || this.#ready;
-    if (this.#due && this.#load && !waiting) this.#wait(UNREACHABLE_MS, () => this.#begin("unreachable"));
+    const waiting = this.#timer.running || this.#ready;
+    if (this.#due && this.#load && !waiting) this.#timer.start(UNREACHABLE_MS, () => this.#begin("unreachable"));
   }
 
   /** The client is connected, and its position is known. */
@@ -82,7 +87,7 @@ export class Loading {
   restart() {
     this.stop();
     this.#due = "start";
-    if (this.#load) this.#owner.hold();
+    if (this.#load) this.#delivery.hold();
     this.start();
   }
 
@@ -90,7 +95,7 @@ export class Loading {
     this.#ready = false;
     this.#current?.abort();
     this.#current = null;
-    this.#disarm();
+    this.#timer.stop();
   }
 
   /** @param {LoadReason} reason */
@@ -98,12 +103,13 @@ export class Loading {
     if (!this.#load) return this.#finish(reason);
     this.#current?.abort();
     const controller = (this.#current = new AbortController());
-    this.#owner.hold();
-    this.#owner.began();
+    this.#delivery.hold();
+    this.#generations.begin();
     try {
       const rows = await this.#within(TIMEOUT_MS, this.#load({ reason, signal: controller.signal }));
       if (controller !== this.#current) return;
-      this.#owner.loaded(rows, reason);
+      this.#generations.load(rows);
+      this.#emitter.emit("loaded", reason);
       this.#finish(reason);
     } catch (cause) {
       if (controller === this.#current) this.#retry(reason, cause);
@@ -113,11 +119,11 @@ export class Loading {
   /** @param {LoadReason} reason */
   #finish(reason) {
     this.#current = null;
-    this.#disarm();
+    this.#timer.stop();
     this.#backoff.reset();
     // Rows that were loaded without Herald may be older than the position that Herald gives later.
     if (reason !== "unreachable") this.#due = null;
-    this.#owner.release();
+    this.#delivery.release();
   }
 
   /**
@@ -128,10 +134,10 @@ export class Loading {
     this.#current?.abort();
     this.#current = null;
     const delay = this.#backoff.next();
-    this.#wait(delay, () => this.#begin(this.#ready && this.#due ? this.#due : reason));
+    this.#timer.start(delay, () => this.#begin(this.#ready && this.#due ? this.#due : reason));
     const message = `load() failed: ${cause}. The next attempt is in ${(delay / 1_000).toFixed(1)} s.`;
-    this.#owner.failed({ name: "load_failed", message, cause });
-    this.#owner.release();
+    this.#emitter.error({ name: "load_failed", message, cause });
+    this.#delivery.release();
   }
 
   /**
@@ -142,25 +148,8 @@ export class Loading {
    */
   #within(ms, result) {
     return new Promise((resolve, reject) => {
-      this.#wait(ms, () => reject(new Error(`no rows within ${ms / 1_000} s`)));
+      this.#timer.start(ms, () => reject(new Error(`no rows within ${ms / 1_000} s`)));
       Promise.resolve(result).then(resolve, reject);
     });
-  }
-
-  /**
-   * @param {number} ms
-   * @param {() => void} action
-   */
-  #wait(ms, action) {
-    this.#disarm();
-    this.#timer = this.#platform.setTimeout(() => {
-      this.#timer = null;
-      action();
-    }, ms);
-  }
-
-  #disarm() {
-    if (this.#timer !== null) this.#platform.clearTimeout(this.#timer);
-    this.#timer = null;
   }
 }

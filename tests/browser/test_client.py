@@ -101,7 +101,8 @@ def test_while_herald_is_down_the_page_has_its_own_rows_within_four_seconds(
     assert page.evaluate("shownAfter") < 4_000
     expect_state(page, "reconnecting")
     (error,) = page.evaluate("errors")
-    assert error.startswith("never_opened") and f"the origin {site.url} is not in allowed" in error
+    assert error.startswith("never_opened")
+    assert f"the origin {site.url} is not in allowed" in error
     site.herald.refusing = False
     expect_state(page, "live")
     assert site.loads == ["unreachable", "start"]

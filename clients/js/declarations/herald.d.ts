@@ -96,6 +96,14 @@ export class Herald<R extends Row = Row> {
     /** Closes the connection until `connect()` is called; the position is kept. */
     close(): void;
     /**
+     * Cancels a running generation of the user. Resolves to whether Herald canceled it; false also if there is no
+     * connection or no answer.
+     *
+     * @param {string} id
+     * @returns {Promise<boolean>}
+     */
+    cancel(id: string): Promise<boolean>;
+    /**
      * Closes the connection for good, and removes every handler.
      *
      * @param {{ forget?: boolean }} [options] `forget` also deletes the stored position, for example when the user signs out

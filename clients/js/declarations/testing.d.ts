@@ -10,7 +10,8 @@ import type { HeraldOptions, Platform, Result } from "../types.js";
  * await fake.complete("id-1", { imageUrl: "https://images.example.com/1.png" });
  * ```
  *
- * Every method returns a promise that is resolved when the client has received what was sent.
+ * `complete`, `fail`, `progress`, `drop` and `refuse` return a promise that is resolved when the client has connected and
+ * has received what was sent. Dispose of the client at the end of the test: its timers would keep Node.js running.
  */
 export class FakeHerald {
     /** While true, no connection opens. */

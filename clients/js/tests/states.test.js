@@ -23,7 +23,7 @@ test("a client that was not told to connect does nothing", async () => {
 
 test("without a WebSocket, as on a server, connect() throws and says what to do", () => {
   const herald = new Herald({ ...options, platform: { WebSocket: undefined } });
-  assert.throws(() => herald.connect(), /no WebSocket here.*only in the browser.*"ws"/);
+  assert.throws(() => herald.connect(), /no WebSocket here.*only in a browser.*"ws"/);
   assert.equal(herald.connection.state, "closed");
 });
 

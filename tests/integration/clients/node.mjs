@@ -18,4 +18,7 @@ hasty.connect();
 setTimeout(() => hasty.dispose());
 
 herald.connect();
-for await (const _ of process.stdin) herald.dispose();
+process.stdin.once("data", () => {
+  herald.dispose();
+  process.stdin.destroy(); // nothing but the client could keep the process running
+});

@@ -36,8 +36,9 @@ class Client:
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._lines.put(line)
+        with self.process.stdout as output:
+            for line in output:
+                self._lines.put(line)
 
     def wait(self, *words: str) -> str:
         """Wait for a report that starts with these words, and return its last word."""
@@ -51,10 +52,16 @@ class Client:
         """Have the client disposed of; return the exit code, once Node.js has ended by itself."""
         assert self.process.stdin is not None
         self.process.stdin.write("dispose\n")
-        self.process.stdin.close()
-        code = self.process.wait(timeout=_SECONDS)
+        self.process.stdin.flush()
+        return self.process.wait(timeout=_SECONDS)
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
         self._reader.join(timeout=_SECONDS)
-        return code
 
 
 @pytest.fixture
@@ -69,8 +76,7 @@ def client(site: Application) -> Iterator[Client]:
     site.herald.refusing = True
     made = Client(site.websocket_url, site.token())
     yield made
-    made.process.kill()
-    made.process.wait()
+    made.close()
 
 
 def test_node_survives_refusals_lost_connections_and_disposal(
