@@ -14,12 +14,13 @@ STACK := $(PYTHON) -m local
 TOKEN_USER := $(if $(filter command,$(word 1,$(origin USER))),$(USER),demo)
 
 # FETCH_HOSTS=127.0.0.1:8081,…: further hosts from which the local stack may copy outputs.
-FROM := $(if $(FETCH_HOSTS),--fetch-hosts '$(FETCH_HOSTS)')
+FROM := $(if $(FETCH_HOSTS),--fetch-hosts '$(FETCH_HOSTS)') $(if $(PROVIDER_APIS),--provider-apis '$(PROVIDER_APIS)')
 
 # boto3 reads only AWS_DEFAULT_REGION. Terraform reads both names.
 ifdef AWS_REGION
 export AWS_DEFAULT_REGION := $(AWS_REGION)
 endif
+
 
 .PHONY: help
 help: ## Print this help
@@ -31,7 +32,7 @@ help: ## Print this help
 demo: setup ## Start the stack, send one generation through it, run until Ctrl-C (ONCE=1: exit after one)
 	@$(STACK) demo $(if $(filter-out 0,$(ONCE)),--once) $(FROM)
 
-up: setup ## Start the stack in the background; writes its addresses to build/local/stack.env (FETCH_HOSTS=…)
+up: setup ## Start the stack in the background; writes its addresses to build/local/stack.env (FETCH_HOSTS=… PROVIDER_APIS=apis.json)
 	@$(STACK) up $(FROM)
 
 down: setup ## Stop the stack and delete its data
@@ -130,7 +131,7 @@ contracts: setup ## Generate contracts/ and docs/reference.md from the code (ARG
 	@$(PYTHON) -m tooling.contracts $(ARGS)
 
 lock: setup ## Resolve requirements/*.in and node/package.json into pinned versions
-	@cd requirements && for name in uv runtime dev emulator policies terraform postgres bench; do \
+	@cd requirements && for name in uv runtime dev emulator policies terraform postgres bench sdks; do \
 	  ../.venv/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header $(ARGS) $$name.in -o $$name.txt || exit 1; done
 	@cd requirements/node && npm install --package-lock-only --ignore-scripts --no-audit --no-fund \

@@ -36,6 +36,15 @@ def relay(event: Any) -> dict[str, object]:
     return runtime.relay.handle(event.context)
 
 
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="reconcile")
+def reconcile(event: Any) -> dict[str, object]:
+    """Look up generations whose webhook did not come, and end those past their deadline.
+
+    `callback` and `message` also invoke it, for thin events and cancellations.
+    """
+    return runtime.reconcile.handle(event.to_dict(), event.context)
+
+
 @app.on_sqs_message(queue_arn="${queue_arn}", batch_size=10, name="deliver")
 def deliver(event: Any) -> "SqsResponse":
     """Store events in their owners' inboxes and post them to open connections."""

@@ -15,6 +15,7 @@ HeraldError
 │   └── DatabaseRejected    PostgreSQL rejected the data; the same data never succeeds
 ├── CopyFailed              an output of a generation could not be copied
 ├── PublishFailed           every attempt to publish an event to SNS failed, or time ran out
+├── LookupFailed            a provider's API did not say how a generation is
 └── ServiceError            a service called by the engine answered with an error
 """
 
@@ -105,6 +106,29 @@ class PublishFailed(HeraldError):
     def __init__(self, message: str, *, blames_request: bool = False) -> None:
         super().__init__(message)
         self.blames_request = blames_request
+
+
+class LookupFailed(HeraldError):
+    """A provider's API did not say how a generation is; the schedule asks again.
+
+    `status` is the HTTP status, or 0 without an answer. `retry_after` is in seconds.
+    """
+
+    def __init__(self, status: int, retry_after: float | None = None, *, reason: str = "") -> None:
+        super().__init__(reason or f"the provider answered {status or 'nothing'}")
+        self._reason = reason
+        self.status = status
+        self.retry_after = retry_after
+
+    @property
+    def blames_key(self) -> bool:
+        """Whether the provider refuses our API key."""
+        return self.status in (401, 403)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether there was no answer at all."""
+        return self.status == 0 and not self._reason
 
 
 class CopyFailed(HeraldError):

@@ -52,12 +52,12 @@ DETAILS_REPAIRED = _metric(
 )
 DATABASE_FAILURES = _metric(
     "DatabaseFailures",
-    "callback relay",
+    "callback reconcile relay",
     "invocations in which PostgreSQL failed in all three attempts",
 )
 PUBLISH_FAILURES = _metric(
     "PublishFailures",
-    "callback relay",
+    "callback reconcile relay",
     "publish requests that SNS refused in all three attempts; a batch of the relay counts as one",
 )
 EVENTS_RELAYED = _metric(
@@ -68,6 +68,31 @@ OUTBOX_OLDEST_SECONDS = _metric(
     "relay",
     "age of the oldest unpublished event in the outbox; not sent if there is none",
     "Seconds",
+)
+LOOKUPS = _metric(
+    "Lookups", "reconcile", "look-ups at a provider, by provider; a batch counts as one"
+)
+LOOKUP_FAILURES = _metric(
+    "LookupFailures", "reconcile", "look-ups that the provider did not answer usefully, by provider"
+)
+RESULTS_RECONCILED = _metric(
+    "ResultsReconciled", "reconcile", "results that a look-up recorded, by provider"
+)
+GENERATIONS_OVERDUE = _metric(
+    "GenerationsOverdue",
+    "reconcile",
+    "generations that are PENDING for over a quarter of the time until their deadline, by provider",
+)
+GENERATIONS_TIMED_OUT = _metric(
+    "GenerationsTimedOut", "reconcile", "generations that ended because of their deadline"
+)
+GENERATIONS_CANCELED = _metric(
+    "GenerationsCanceled", "reconcile", "generations that Herald canceled"
+)
+FILES_NOT_STORED = _metric(
+    "FilesNotStored",
+    "reconcile",
+    "results whose file could not be stored in the bucket; the next look-up tries again",
 )
 INVALID_MESSAGES = _metric("InvalidMessages", "deliver", "queue messages that are not valid events")
 INBOX_FAILURES = _metric(

@@ -14,6 +14,7 @@ from chalicelib import settings, telemetry
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from chalicelib.aws.functions import Function
     from chalicelib.aws.s3 import Bucket
     from chalicelib.aws.secrets import Secrets
     from chalicelib.aws.service import Service
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from chalicelib.recording.callback import Callback
     from chalicelib.recording.database import Database
     from chalicelib.recording.linking import Linking
+    from chalicelib.recording.lookups import Keeper
     from chalicelib.recording.publishing import Publisher
+    from chalicelib.recording.reconcile import Reconcile
     from chalicelib.recording.relay import Relay
     from chalicelib.sessions.authorize import Authorizer
     from chalicelib.sessions.connecting import Connect, Disconnect
@@ -90,6 +93,7 @@ class Runtime:
                 self._publisher(config),
                 self._linking(config),
             ),
+            self._function(config.reconcile_function),
         )
 
     @cached_property
@@ -106,6 +110,31 @@ class Runtime:
             Inbox(self._dynamodb, config.inbox_table),
             config.outbox_retention_days,
             self._linking(config),
+        )
+
+    @cached_property
+    def reconcile(self) -> Reconcile:
+        """The function that looks generations up at their providers."""
+        from chalicelib.recording.ending import Ending
+        from chalicelib.recording.lookups import Lookups
+        from chalicelib.recording.provider_apis import ProviderApis, addresses
+        from chalicelib.recording.reconcile import Reconcile
+        from chalicelib.recording.recorder import Recorder
+
+        config = self._load(settings.Reconcile)
+        database, publisher = self._database(config), self._publisher(config)
+        apis = ProviderApis(
+            self._engine,
+            partial(self._secrets.get, config.providers_secret_arn, ""),
+            addresses(config.provider_apis),
+        )
+        recorder = Recorder(config.stage, database, publisher, self._linking(config))
+        return Reconcile(
+            database,
+            Ending(config.stage, database, publisher),
+            apis,
+            Lookups(database, recorder, apis, self._keeper(config)),
+            config.generation_deadline_seconds,
         )
 
     @cached_property
@@ -185,6 +214,7 @@ class Runtime:
             Inbox(self._dynamodb, config.inbox_table, config.inbox_retention_days),
             self._tokens(config),
             config.keepalive_ms,
+            self._function(config.reconcile_function),
         )
 
     @cached_property
@@ -266,6 +296,11 @@ class Runtime:
         sns = Sns(self._engine, self._environ)
         return Publisher(sns, config.topic_arn, config.error_topic_arn)
 
+    def _function(self, name: str) -> Function:
+        from chalicelib.aws.functions import Function
+
+        return Function(self._engine, self._environ, name)
+
     def _linking(self, config: settings.Recording) -> Linking | None:
         if not config.outputs_table:
             return None
@@ -291,7 +326,19 @@ class Runtime:
 
         return OutputHosts(links, config.fetch_hosts)
 
-    def _bucket(self, config: settings.Outputs) -> Bucket:
+    def _keeper(self, config: settings.Reconcile) -> Keeper | None:
+        if not config.outputs_table:
+            return None
+        from chalicelib.outputs.copying import Copier
+        from chalicelib.outputs.fetch import Fetcher
+        from chalicelib.outputs.saving import Saver
+
+        most = config.output_max_megabytes * 1_000_000
+        outputs, fetcher = self._outputs(config), Fetcher(most)
+        copier = Copier(self._bucket(config), outputs, fetcher, most)
+        return Saver(copier, fetcher, self._links(config, config.outputs_url), outputs)
+
+    def _bucket(self, config: settings.Outputs | settings.Reconcile) -> Bucket:
         from chalicelib.aws.s3 import Bucket
 
         return Bucket(self._engine, self._environ, config.outputs_bucket)

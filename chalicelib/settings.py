@@ -64,6 +64,7 @@ class Callback(Recording):
     """Receives webhooks."""
 
     providers_secret_arn: str
+    reconcile_function: str
     webhook_secret_arn: str
 
 
@@ -72,6 +73,16 @@ class Relay(Recording):
 
     inbox_table: str
     outbox_retention_days: int
+
+
+class Reconcile(Recording):
+    """Looks generations up at their providers."""
+
+    generation_deadline_seconds: int  # 0 for none
+    output_max_megabytes: int
+    outputs_bucket: str  # empty if outputs are not kept
+    provider_apis: str  # JSON: other addresses of providers' APIs; empty for none
+    providers_secret_arn: str
 
 
 class Deliver(Common):
@@ -114,6 +125,7 @@ class Message(Jwt):
     inbox_retention_days: int
     keepalive_ms: int  # the interval of clients' keepalives; 0 if the API has no such route
     management_endpoint: str
+    reconcile_function: str
 
 
 class Keep(Outputs):
@@ -137,6 +149,7 @@ FUNCTIONS: dict[str, type[Common]] = {  # by handler name
     "keep": Keep,
     "link": Link,
     "message": Message,
+    "reconcile": Reconcile,
     "relay": Relay,
 }
 
@@ -145,7 +158,8 @@ S = TypeVar("S", bound=Common)
 _MAY_BE_EMPTY = {
     *("allowed_origins", "fetch_hosts", "jwt_jwks_url", "jwt_secret_arn"),
     *("log_level", "log_sample_percent"),
-    *("outputs_secret_arn", "outputs_table", "outputs_url"),
+    *("outputs_bucket", "outputs_secret_arn", "outputs_table", "outputs_url"),
+    "provider_apis",
 }
 
 

@@ -65,22 +65,25 @@ def error(message: str, **fields: object) -> None:
     _log("ERROR", message, fields)
 
 
-def emit(values: Mapping[Metric, float | list[float]]) -> None:
+def emit(values: Mapping[Metric, float | list[float]], provider: str | None = None) -> None:
     """Emit metrics in one line, or nothing if there are none. A list of numbers is a distribution,
-    from which CloudWatch computes percentiles.
+    from which CloudWatch computes percentiles. With a provider, each metric also exists for that
+    provider alone.
     """
     if not values:
         return
+    dimensions = [["Stage"]] if provider is None else [["Stage"], ["Stage", "Provider"]]
     definitions = [{"Name": metric.name, "Unit": metric.unit} for metric in values]
     _write(
         {
             "_aws": {
                 "Timestamp": int(time.time() * 1000),
                 "CloudWatchMetrics": [
-                    {"Namespace": NAMESPACE, "Dimensions": [["Stage"]], "Metrics": definitions}
+                    {"Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": definitions}
                 ],
             },
             "Stage": _stage,
+            **({} if provider is None else {"Provider": provider}),
             **{
                 metric.name: value[:LONGEST_DISTRIBUTION] if isinstance(value, list) else value
                 for metric, value in values.items()

@@ -12,9 +12,11 @@ from cli.commands import (
     deploy,
     dlq,
     forget,
+    generation,
     migrate,
     new_epoch,
     provider,
+    provider_api,
     secret,
     sessions,
     simulate,
@@ -92,11 +94,14 @@ add(_secret, "retire", secret.retire)
 _provider = _group("provider", provider.HELP)
 add(_provider, "list", provider.list_providers)
 add(_provider, "set", provider.set_provider)
+add(_provider, "api-key", provider_api.api_key)
 add(_provider, "rotate", provider.rotate)
 add(_provider, "retire", provider.retire)
 add(_provider, "remove", provider.remove)
 add(app, "callback-url", provider.callback_url)
 add(app, "simulate", simulate.simulate)
+add(app, "cancel", generation.cancel)
+add(app, "trace", generation.trace)
 
 _api_key = _group("api-key", api_key.HELP)
 add(_api_key, "create", api_key.create)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib.errors import SettingError
 from chalicelib.providers import configuration, registry
+from chalicelib.providers.polling import is_key
 from chalicelib.providers.verifiers import capability
 from cli import secret_values
 from cli.console import CommandError
@@ -25,8 +26,8 @@ class Need(NamedTuple):
     """The key that a provider's adapter needs.
 
     `kind` is `standard` (whsec_…), `secret` (any text), `capability` (a key that Herald
-    generates), `account` (the id of our account) or `iam` (none). `source` says where the operator
-    finds the key.
+    generates), `account` (the id of our account), `api` (only the key of its API, because it sends
+    no webhooks) or `iam` (none). `source` says where the operator finds the key.
     """
 
     kind: str
@@ -39,18 +40,22 @@ NEEDS = {
     "bfl": Need("capability", _GENERATED),
     "comfydeploy": Need("capability", _GENERATED),
     "fal": Need("account", "Your user id at fal: see your account's settings."),
+    "gemini": Need("standard", "The signing secret that the API shows once: WebhookService."),
     "generations": Need("standard", "Your own generator signs with it: use --generate."),
     "hmac": Need("secret", "The signing secret of the service's webhooks."),
     "ideogram": Need("account", "Your user id at Ideogram: see your account's settings."),
     "kling": Need("standard", "The signing secret in Kling's console.", or_capability=True),
     "leonardo": Need("secret", "The callback key that you chose when you created the API key."),
     "luma": Need("capability", _GENERATED),
+    "openai": Need("standard", "The signing secret of the webhook endpoint in your project."),
     "replicate": Need(
         "standard",
         "GET https://api.replicate.com/v1/webhooks/default/secret, with your API token.",
     ),
     "runpod": Need("capability", _GENERATED),
+    "runway": Need("api", "Your API key at Runway."),
     "sagemaker": Need("iam", "SNS invokes callback: set sagemaker_topic_arns in the tfvars."),
+    "stability": Need("api", "Your API key at Stability AI."),
     "wavespeed": Need("secret", "The webhook secret in WaveSpeed's settings.", or_capability=True),
 }
 
@@ -170,11 +175,31 @@ def checked(kind: str, value: str) -> str:
     return value
 
 
+def checked_api_key(name: str, adapter: str | None, value: str) -> str:
+    """Check the key of a provider's API.
+
+    Raises
+    ------
+    CommandError
+        Herald cannot ask this provider, or the key is malformed. The message never quotes it.
+    """
+    found = registry.adapter(adapter or name)
+    if found is None or found.polling is None:
+        raise CommandError(f"Herald does not ask the API of {name}: its results come by webhook.")
+    value = value.strip()
+    if not is_key(value):
+        raise CommandError("An API key is one word of printable ASCII characters.")
+    return value
+
+
 def check_configured(name: str, entry: dict[str, Any]) -> None:
-    """Raise CommandError unless an entry makes its adapter accept webhooks."""
+    """Raise CommandError unless an entry makes its adapter accept webhooks, or ask the API of a
+    provider without webhooks.
+    """
     found = configuration.configured(name, entry)
     adapter = registry.adapter(found.adapter)
-    if adapter is None or not adapter.is_configured(found.keys):
+    polled = bool(adapter and not adapter.verifiers and adapter.polling and found.keys.api_key)
+    if adapter is None or not (polled or adapter.is_configured(found.keys)):
         wanted = NEEDS[entry.get("adapter") or name]
         raise CommandError(f"{name} lacks its key ({wanted.kind}). {wanted.source}")
 

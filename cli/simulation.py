@@ -55,6 +55,8 @@ def prepare(
     adapter = found.adapter if found else provider
     if adapter not in NEEDS:
         raise CommandError(f"There is no provider {provider}: see `./herald provider list`.")
+    if not samples.states(adapter):
+        raise CommandError(f"{provider} sends no webhooks: Herald asks its API.")
     if state not in samples.states(adapter):
         known = ", ".join(samples.states(adapter))
         raise CommandError(f"{provider} never reports {state}. It reports: {known}.")

@@ -18,6 +18,7 @@ module "callback" {
     HERALD_DATABASE_SECRET_ARN  = module.storage.secrets.database
     HERALD_ERROR_TOPIC_ARN      = module.messaging.error_topic_arn
     HERALD_PROVIDERS_SECRET_ARN = module.storage.secrets.providers
+    HERALD_RECONCILE_FUNCTION   = local.reconcile_name
     HERALD_TOPIC_ARN            = module.messaging.topic_arn
     HERALD_WEBHOOK_SECRET_ARN   = module.storage.secrets.webhook
   })
@@ -51,6 +52,12 @@ data "aws_iam_policy_document" "callback" {
     sid       = "Publish"
     actions   = ["sns:Publish"]
     resources = [module.messaging.error_topic_arn, module.messaging.topic_arn]
+  }
+
+  statement {
+    sid       = "ResolveThinEvents"
+    actions   = ["lambda:InvokeFunction"]
+    resources = [local.reconcile_arn]
   }
 
   dynamic "statement" {

@@ -22,6 +22,13 @@ locals {
   callback_endpoint   = coalesce(var.callback_endpoint, try("https://${var.callback_domain.name}", null), "https://${module.callback_api.api_id}.${local.api_domain}")
   management_endpoint = coalesce(var.management_endpoint, try("https://${var.websocket_domain.name}", null), "https://${module.websocket.api_id}.${local.api_domain}/${var.stage}")
 
+  # Other functions invoke reconcile. Its ARN is known before the function exists.
+  reconcile_name = "${local.name}-reconcile"
+  reconcile_arn  = "arn:${data.aws_partition.current.partition}:lambda:${var.aws_region}:${var.aws_account_id}:function:${local.reconcile_name}"
+
+  # Other addresses of the providers' APIs, by provider
+  provider_apis = var.provider_apis
+
   # ARNs for posting to connections and closing them, on this stage only.
   connection_arns = [
     for method in ["DELETE", "POST"] :

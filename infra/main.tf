@@ -1,5 +1,5 @@
 # The resources that all functions use. Each function has its own file: callback.tf, relay.tf,
-# deliver.tf, authorize.tf, connect.tf, message.tf, disconnect.tf, keep.tf and link.tf.
+# reconcile.tf, deliver.tf, authorize.tf, connect.tf, message.tf, disconnect.tf, keep.tf and link.tf.
 
 module "keys" {
   source = "./modules/keys"
@@ -112,6 +112,15 @@ module "relay_schedule" {
   function_arn        = module.relay.arn
 }
 
+module "reconcile_schedule" {
+  source = "./modules/schedule"
+
+  name                = "${local.name}-reconcile"
+  description         = "Looks generations up at their providers, and ends those past their deadline"
+  schedule_expression = "rate(1 minute)"
+  function_arn        = module.reconcile.arn
+}
+
 module "alarms" {
   source = "./modules/alarms"
 
@@ -134,6 +143,7 @@ module "alarms" {
     for handler in keys(var.sizes) : handler => "${local.name}-${handler}"
     if var.keep_outputs || !contains(["keep", "link"], handler)
   }
+  alarm_providers = var.alarm_providers
   tables = merge({
     connections = module.storage.connections_table_name
     inbox       = module.storage.inbox_table_name

@@ -1,4 +1,4 @@
-# $default: answers the frames of clients, which are hello (with a replay), ping, history and auth.
+# $default: answers the frames of clients, which are hello (with a replay), ping, history, auth and cancel.
 
 module "message" {
   source = "./modules/function"
@@ -18,6 +18,7 @@ module "message" {
     HERALD_INBOX_TABLE          = module.storage.inbox_table_name
     HERALD_KEEPALIVE_MS         = module.websocket.keepalive_ms
     HERALD_MANAGEMENT_ENDPOINT  = local.management_endpoint
+    HERALD_RECONCILE_FUNCTION   = local.reconcile_name
   })
 
   invokers = {
@@ -51,5 +52,11 @@ data "aws_iam_policy_document" "message" {
     sid       = "PostAndClose"
     actions   = ["execute-api:ManageConnections"]
     resources = local.connection_arns
+  }
+
+  statement {
+    sid       = "Cancel"
+    actions   = ["lambda:InvokeFunction"]
+    resources = [local.reconcile_arn]
   }
 }

@@ -70,6 +70,7 @@ output "function_names" {
     deliver    = module.deliver.function_name
     disconnect = module.disconnect.function_name
     message    = module.message.function_name
+    reconcile  = module.reconcile.function_name
     relay      = module.relay.function_name
     }, {
     for name in module.keep[*].function_name : "keep" => name

@@ -100,6 +100,7 @@ variable "sizes" {
     keep       = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 180), reserved_concurrency = optional(number) }), {})
     link       = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 10), reserved_concurrency = optional(number) }), {})
     message    = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 15), reserved_concurrency = optional(number) }), {})
+    reconcile  = optional(object({ memory_size = optional(number, 512), timeout = optional(number, 58), reserved_concurrency = optional(number) }), {})
     relay      = optional(object({ memory_size = optional(number, 256), timeout = optional(number, 50), reserved_concurrency = optional(number) }), {})
   })
   description = "Memory in MB (one full core at 1769), timeout in seconds and reserved concurrency (null for none) of each function."
@@ -115,6 +116,11 @@ variable "sizes" {
   validation {
     condition     = var.sizes.relay.timeout < 60
     error_message = "The relay runs every minute: use a timeout of less than 60 seconds."
+  }
+
+  validation {
+    condition     = var.sizes.reconcile.timeout >= 30 && var.sizes.reconcile.timeout < 60
+    error_message = "reconcile runs every minute, and a look-up can take 20 seconds: use a timeout of 30 to 59 seconds."
   }
 }
 
@@ -140,38 +146,10 @@ variable "role_path" {
   }
 }
 
-variable "log_level" {
-  type        = string
-  description = "Lowest level that is logged."
-  default     = "INFO"
-
-  validation {
-    condition     = contains(["DEBUG", "INFO", "WARNING", "ERROR"], var.log_level)
-    error_message = "Allowed values: DEBUG, INFO, WARNING, ERROR."
-  }
-}
-
-variable "log_sample_percent" {
-  type        = number
-  description = "Share of generations, in percent, whose whole path is logged as at DEBUG, whatever log_level is."
-  default     = 0
-
-  validation {
-    condition     = var.log_sample_percent >= 0 && var.log_sample_percent <= 100 && floor(var.log_sample_percent) == var.log_sample_percent
-    error_message = "Use a whole number from 0 to 100."
-  }
-}
-
 variable "extra_environment" {
   type        = map(string)
   description = "Environment variables of every function, for example AWS_ENDPOINT_URL_SNS for a VPC endpoint; they override Herald's own variables."
   default     = {}
-}
-
-variable "tracing" {
-  type        = bool
-  description = "Send traces of all functions to AWS X-Ray."
-  default     = false
 }
 
 variable "database_schema" {
@@ -187,13 +165,13 @@ variable "database_schema" {
 
 variable "vpc_subnet_ids" {
   type        = list(string)
-  description = "Subnets from which callback and relay reach a private database; leave empty to run them outside any VPC."
+  description = "Subnets from which callback, relay and reconcile reach a private database; leave empty to run them outside any VPC. reconcile reaches the providers only if the subnets have NAT."
   default     = []
 }
 
 variable "vpc_security_group_ids" {
   type        = list(string)
-  description = "Security groups of callback and relay in the VPC."
+  description = "Security groups of callback, relay and reconcile in the VPC."
   default     = []
 
   validation {
@@ -396,17 +374,6 @@ variable "callback_burst_limit" {
 }
 
 # Retention and deletion
-
-variable "log_retention_days" {
-  type        = number
-  description = "Number of days for which logs are kept."
-  default     = 30
-
-  validation {
-    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731], var.log_retention_days)
-    error_message = "Allowed values: 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731."
-  }
-}
 
 variable "deletion_protection" {
   type        = bool

@@ -39,6 +39,14 @@ def choose(
     context.obj = stack
 
 
+ProviderApis = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help='Other addresses of providers\' APIs as JSON: {"replicate": "http://127.0.0.1:8082"}.',
+        show_default=False,
+    ),
+]
 FetchHosts = Annotated[
     str,
     typer.Option(
@@ -49,9 +57,11 @@ FetchHosts = Annotated[
 
 
 @app.command()
-def up(context: typer.Context, fetch_hosts: FetchHosts = "") -> int:
+def up(
+    context: typer.Context, fetch_hosts: FetchHosts = "", provider_apis: ProviderApis = None
+) -> int:
     """Start the stack in the background, or bring it up to date."""
-    herald = _stack(context.obj, fetch_hosts)
+    herald = _stack(context.obj, fetch_hosts, provider_apis)
     started = herald.up()
     print("The stack is up." if started else "The stack is running and up to date.")
     _print_addresses(herald)
@@ -80,12 +90,13 @@ def demo(
     once: Annotated[
         bool, typer.Option("--once", help="Exit after the first notification.")
     ] = False,
+    provider_apis: ProviderApis = None,
     fetch_hosts: FetchHosts = "",
 ) -> int:
     """Start the stack, send one generation through it, and stay up until Ctrl-C."""
     from local.demo import deliver_one
 
-    herald = _stack(context.obj, fetch_hosts)
+    herald = _stack(context.obj, fetch_hosts, provider_apis)
     started = herald.up(owned=True)
     try:
         environment = herald.environment()
@@ -155,14 +166,15 @@ def logs(
     os.execvp("tail", ["tail", *options, *map(str, files)])  # noqa: S606
 
 
-def _stack(directory: Path, fetch_hosts: str = "") -> "Stack":
-    from local.stack import Stack
+def _stack(directory: Path, fetch_hosts: str = "", provider_apis: Path | None = None) -> "Stack":
+    from local.stack import Stack, read_provider_apis
 
     hosts = [host.strip() for host in fetch_hosts.split(",") if host.strip()]
     for host in hosts:
         if not PRIVATE.fullmatch(host):
             raise SetupError(f"{host!r} is not a host and a port, such as 127.0.0.1:8081.")
-    return Stack(directory, fetch_hosts=hosts)
+    apis = None if provider_apis is None else read_provider_apis(provider_apis)
+    return Stack(directory, fetch_hosts=hosts, provider_apis=apis)
 
 
 def _wait(herald: "Stack") -> int:

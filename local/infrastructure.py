@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _SOURCE = ROOT / "infra"
 
-# Override files with all differences from a deployment on AWS; {url} is the emulator's address.
+# Override files with all differences from a deployment on AWS; {url} is the emulator's address, and
+# {provider_apis} the addresses of stand-ins of providers' APIs, which may use http.
 OVERRIDES = {
     # The state is a file.
     "backend_override.tf": """\
@@ -32,6 +33,7 @@ terraform {
     # The emulator serves all APIs at one address. Each API has its own path.
     "endpoints_override.tf": """\
 locals {
+  provider_apis       = jsondecode({provider_apis})
   callback_endpoint   = "{url}/_aws/execute-api/${module.callback_api.api_id}/%24default"
   management_endpoint = "{url}/_aws/execute-api/${module.websocket.api_id}/${var.stage}"
 }
@@ -76,7 +78,11 @@ def fingerprint() -> str:
 
 
 def apply(
-    stack: Path, emulator: Emulator, variables: Mapping[str, Any], secrets: Mapping[str, str]
+    stack: Path,
+    emulator: Emulator,
+    variables: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    provider_apis: Mapping[str, str],
 ) -> None:
     """Apply infra/ to `emulator` and set the values of `secrets`.
 
@@ -86,8 +92,10 @@ def apply(
         Terraform failed. The message quotes Terraform's message.
     """
     directory = _copy(stack)
+    apis = json.dumps(json.dumps(dict(provider_apis))).replace("${", "$${")
     for name, text in OVERRIDES.items():
-        (directory / name).write_text(text.replace("{url}", emulator.url))
+        written = text.replace("{url}", emulator.url).replace("{provider_apis}", apis)
+        (directory / name).write_text(written)
     wired = {
         "aws_account_id": ACCOUNT,
         "aws_region": REGION,

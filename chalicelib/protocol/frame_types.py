@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from chalicelib.protocol.event_types import Envelope, Epoch, Offset, Time
+from chalicelib.protocol.event_types import Envelope, Epoch, Offset, Time, Uuid
 
 FrameId = int | str | None
 GapReason = Literal["expired", "epoch_changed", "ahead", "limit"]
@@ -18,6 +18,7 @@ Reconnect = Literal["now", "backoff", "never"]
 AnswerToHello = Annotated[FrameId, Field(json_schema_extra={"x-answers": ["hello"]})]
 AnswerToPing = Annotated[FrameId, Field(json_schema_extra={"x-answers": ["ping"]})]
 AnswerToAuth = Annotated[FrameId, Field(json_schema_extra={"x-answers": ["auth"]})]
+AnswerToCancel = Annotated[FrameId, Field(json_schema_extra={"x-answers": ["cancel"]})]
 EndOfReplay = Annotated[FrameId, Field(json_schema_extra={"x-answers": ["hello", "history"]})]
 
 
@@ -147,6 +148,17 @@ class AuthOk(TypedDict):
     """How long the new token remains valid."""
 
 
+class CancelOk(TypedDict):
+    """The generation has ended as canceled."""
+
+    type: Literal["cancel_ok"]
+    """The frame's type."""
+    re: AnswerToCancel
+    """The `id` of the `cancel`."""
+    generation: Uuid
+    """The generation's id."""
+
+
 class Error(TypedDict):
     """A frame was refused, or an event could not be stored. The connection stays open."""
 
@@ -179,4 +191,6 @@ class Close(TypedDict):
     """Reconnect after this time, not earlier."""
 
 
-ServerFrame = Welcome | EventFrame | Events | CaughtUp | Gap | Pong | AuthOk | Error | Close
+ServerFrame = (
+    Welcome | EventFrame | Events | CaughtUp | Gap | Pong | AuthOk | CancelOk | Error | Close
+)

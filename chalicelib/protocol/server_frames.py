@@ -39,6 +39,7 @@ FORBIDDEN = Code(4003, "forbidden", "never")
 UNAUTHORIZED = Code(4009, "unauthorized", "never")
 REVOKED = Code(4011, "revoked", "never")
 BAD_FRAME = Code(4012, "bad_frame", "never")
+NOT_CANCELABLE = Code(4013, "not_cancelable", "never")
 TOO_MANY_CONNECTIONS = Code(4014, "too_many_connections", "never")
 OVERLOADED = Code(4100, "overloaded", "backoff")
 RATE_LIMITED = Code(4102, "rate_limited", "backoff")
@@ -150,6 +151,11 @@ def pong(re: FrameId, *, epoch: str | None, head: int) -> str:
 def auth_ok(re: FrameId, token_ms: int) -> str:
     """Return the answer to an `auth` frame with a valid token."""
     return dump({"type": "auth_ok", "re": re, "token_ms": token_ms})
+
+
+def cancel_ok(re: FrameId, generation: str) -> str:
+    """Return the answer to a `cancel` frame: the generation has ended as canceled."""
+    return dump({"type": "cancel_ok", "re": re, "generation": generation})
 
 
 def error(re: FrameId, code: Code, message: str, retry_after_ms: int = 0) -> str:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from chalicelib.providers.delivery import Delivery, Keys, Proof
+    from chalicelib.providers.polling import Polling
     from chalicelib.providers.report import Report
 
     Interpret = Callable[[Mapping[str, object], Delivery], list[Report]]
@@ -44,6 +45,8 @@ class Adapter(NamedTuple):
         payloads.
     jwks_url
         Where the provider publishes the public keys of its signatures (RFC 7517).
+    polling
+        How the provider is asked about a generation; None if it cannot be asked.
     output_hosts
         The hosts of the provider's outputs, in the form of providers/hosts.py.
     """
@@ -53,6 +56,7 @@ class Adapter(NamedTuple):
     max_body_bytes: int = MAX_BODY_BYTES
     check: Check | None = None
     jwks_url: str | None = None
+    polling: Polling | None = None
     output_hosts: tuple[str, ...] = ()
 
     def is_configured(self, keys: Keys) -> bool:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from chalicelib.providers import fields
 from chalicelib.providers.adapter import Adapter
-from chalicelib.providers.report import ErrorCode, Failure, Kind, Report, State, result
+from chalicelib.providers.polling import Api, Job, Polling, in_header, part
+from chalicelib.providers.report import ErrorCode, Failure, Kind, Progress, Report, State, result
 from chalicelib.providers.verifiers import BodyHmac, SignatureAndCapability
 
 if TYPE_CHECKING:
@@ -49,12 +50,40 @@ def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
     return [Report(State.FAILED, provider_id, failure=failure)]
 
 
+def poll(job: Job, api: Api) -> list[Report]:
+    """Read the task's result: https://docs.bfl.ai/api-reference/utility/get-result
+
+    "Task not found" can also mean that another region has the task, so it says nothing.
+    """
+    body = api.get(f"/get_result?id={part(job.provider_id)}")
+    if body.get("status") == "Task not found":
+        return []
+    ended = {"timestamp": fields.record(body.get("result")).get("end_time")}
+    return [
+        report._replace(progress=_progress(body)) if report.state is State.QUEUED else report
+        for report in api.read(interpret, ended | dict(body))
+    ]
+
+
+def _progress(body: Mapping[str, object]) -> Progress | None:
+    found = fields.fraction(body.get("progress"))
+    return None if found is None else Progress(found)
+
+
 ADAPTER = Adapter(
     interpret,
     (
         SignatureAndCapability(
             BodyHmac(header="x-bfl-signature", prefix="sha256=", per_generation=True)
         ),
+    ),
+    # Results live for ten minutes, so the pauses stay short.
+    polling=Polling(
+        poll,
+        "https://api.bfl.ai/v1",
+        in_header("x-key"),
+        first_seconds=60,
+        longest_seconds=240,
     ),
     output_hosts=("*.bfl.ai",),
 )

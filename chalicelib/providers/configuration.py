@@ -10,6 +10,7 @@ The secret is a JSON object. Each member is a provider; its name is the one in t
 - `adapter` is the adapter's name, by default the provider's name.
 - `secrets` are signing secrets or bearer tokens; `token_keys` are keys of capabilities. The newest
   is first. While one is being rotated there are two.
+- `api_key` is our key for the provider's API, with which Herald asks for results and cancels.
 - `account` is our account at a provider that signs for all customers with the same keys.
 - `jwks` replaces the keys that such a provider publishes, for functions without internet access.
 - `options` are the adapter's options.
@@ -34,6 +35,7 @@ _KINDS: dict[str, type] = {
     "secrets": list,
     "token_keys": list,
     "account": str,
+    "api_key": str,
     "jwks": dict,
     "options": dict,
 }
@@ -91,6 +93,7 @@ def configured(name: str, entry: object) -> Configured:
         tuple(entry.get("token_keys", ())),
         entry.get("account") or None,
         entry.get("jwks"),
+        entry.get("api_key") or None,
     )
     return Configured(entry.get("adapter") or name, keys, fields.record(entry.get("options")))
 

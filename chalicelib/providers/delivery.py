@@ -40,12 +40,15 @@ class Keys(NamedTuple):
         The id of our account at the provider, if it signs for all customers with the same keys.
     jwks
         The provider's public keys (RFC 7517).
+    api_key
+        Our key for the provider's API.
     """
 
     secrets: tuple[str, ...] = ()
     token_keys: tuple[str, ...] = ()
     account: str | None = None
     jwks: Mapping[str, object] | None = None
+    api_key: str | None = None
 
 
 class Proof(NamedTuple):

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chalicelib.errors import LookupFailed
 from chalicelib.providers import fields
 from chalicelib.providers.adapter import Adapter
+from chalicelib.providers.polling import Api, Job, Polling, in_header, part, record
 from chalicelib.providers.report import ErrorCode, Failure, Output, Report, State
 from chalicelib.providers.verifiers import FourLineEd25519
 
@@ -74,6 +76,55 @@ def _failure(body: Mapping[str, object], payload: Mapping[str, object], *, faile
     return Failure(code, message or fields.text(body.get("error")), word)
 
 
+_STATES = {"IN_QUEUE": State.QUEUED, "IN_PROGRESS": State.RUNNING}
+_REFUSED = (400, 422)  # with these statuses, the queue passes on the model's own failure
+_ANY = (*_REFUSED, 404, 500)  # if the status already says that the request failed
+
+
+def poll(job: Job, api: Api) -> list[Report]:
+    """Read the status in the queue, then the result (fal_client 1.0.3, `SyncRequestHandle`).
+
+    The result of a request that failed has the model's error status and body.
+    """
+    path = _path(job, api)
+    state = api.get(f"{path}/status")
+    status = str(state.get("status"))
+    if status in _STATES:
+        return [Report(_STATES[status], job.provider_id)]
+    if status != "COMPLETED":
+        return []
+    failed = state.get("error") is not None
+    answer = api.ask(api.call(path), *(_ANY if failed else _REFUSED))
+    payload = record(answer.body)
+    failed = failed or answer.status >= 300
+    webhook = {
+        "request_id": job.provider_id,
+        "status": "ERROR" if failed else "OK",
+        "payload": payload,
+        "error": state.get("error"),
+        "error_type": state.get("error_type"),
+    }
+    return api.read(interpret, webhook)
+
+
+def cancel(job: Job, api: Api) -> None:
+    """Cancel a request that still waits in the queue (fal_client 1.0.3, `cancel`)."""
+    api.post(f"{_path(job, api)}/cancel", "PUT")
+
+
+def _path(job: Job, api: Api) -> str:
+    """The address contains the application: the row's `core_model`, else the option `model`.
+
+    Of `owner/alias/sub/path`, the queue takes only the owner and the alias.
+    """
+    model = fields.text(job.model or api.options.get("model"), 200) or ""
+    owner, _, rest = model.partition("/")
+    alias = rest.partition("/")[0]
+    if not owner or not alias:
+        raise LookupFailed(0, reason="neither core_model nor the option names the fal application")
+    return f"/{part(owner)}/{part(alias)}/requests/{part(job.provider_id)}"
+
+
 ADAPTER = Adapter(
     interpret,
     (
@@ -85,5 +136,14 @@ ADAPTER = Adapter(
         ),
     ),
     jwks_url="https://rest.fal.ai/.well-known/jwks.json",
+    polling=Polling(
+        poll,
+        "https://queue.fal.run",
+        in_header("Authorization", "Key "),
+        first_seconds=120,
+        longest_seconds=600,
+        per_minute=100,
+        cancel=cancel,
+    ),
     output_hosts=("fal.media", "*.fal.media"),
 )

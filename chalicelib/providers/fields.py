@@ -242,9 +242,14 @@ def outputs(value: object, *, expires_at: str | None = None) -> tuple[Output, ..
     return tuple(one for address in found for one in output(address, expires_at=expires_at))
 
 
+def kind(content_type: str | None) -> Kind:
+    """Return the kind of a file with this content type; FILE if the type says nothing."""
+    return _KINDS.get((content_type or "").partition("/")[0].lower(), Kind.FILE)
+
+
 def _kind(address: str, content_type: str | None) -> Kind:
-    kind = _KINDS.get((content_type or "").partition("/")[0].lower())
-    if kind is not None:
-        return kind
+    found = kind(content_type)
+    if found is not Kind.FILE:
+        return found
     suffix = urlsplit(address).path.rpartition(".")[2].lower()
     return next((kind for kind, known in _SUFFIXES.items() if suffix in known), Kind.FILE)

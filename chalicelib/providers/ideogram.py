@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.providers import fields
 from chalicelib.providers.adapter import Adapter
+from chalicelib.providers.polling import Api, Job, Polling, in_header, part
 from chalicelib.providers.report import ErrorCode, Failure, Kind, Output, Report, State, result
 from chalicelib.providers.verifiers import FourLineEd25519
 
@@ -38,6 +39,23 @@ def _output(image: Mapping[str, object]) -> tuple[Output, ...]:
     return fields.output(image.get("url"), kind=Kind.IMAGE, width=width, height=height, safe=safe)
 
 
+def poll(job: Job, api: Api) -> list[Report]:
+    """Read a generation: https://developer.ideogram.ai/api-reference/api-reference/get-generation
+
+    Only the answer of a completed generation has the form of the webhook. No webhook reports a
+    failure.
+    """
+    body = api.get(f"/generations/{part(job.provider_id)}")
+    match body.get("status"):
+        case "pending":
+            return [Report(State.QUEUED, job.provider_id)]
+        case "failed":
+            return [Report(State.FAILED, job.provider_id, failure=Failure(ErrorCode.FAILED))]
+        case "completed":
+            return api.read(interpret, body)
+    return []
+
+
 ADAPTER = Adapter(
     interpret,
     (
@@ -49,5 +67,12 @@ ADAPTER = Adapter(
         ),
     ),
     jwks_url="https://api.ideogram.ai/v1/.well-known/jwks.json",
+    polling=Polling(
+        poll,
+        "https://api.ideogram.ai/v1",
+        in_header("Api-Key"),
+        first_seconds=90,
+        longest_seconds=600,
+    ),
     output_hosts=("ideogram.ai",),
 )

@@ -7,10 +7,14 @@ it requires signatures; otherwise, it requires the capability in the path.
 
 from __future__ import annotations
 
+import hmac
+import json
+from base64 import urlsafe_b64encode
 from typing import TYPE_CHECKING
 
 from chalicelib.providers import fields
 from chalicelib.providers.adapter import Adapter
+from chalicelib.providers.polling import Api, Job, Polling, bearer, part, parts
 from chalicelib.providers.report import ErrorCode, Failure, Kind, Output, Report, State, result
 from chalicelib.providers.verifiers import Capability, StandardWebhooks
 
@@ -77,4 +81,47 @@ def _failure(message: str | None) -> Failure:
     return Failure(ErrorCode.MODERATED if moderated else ErrorCode.FAILED, message)
 
 
-ADAPTER = Adapter(interpret, (StandardWebhooks(), Capability()), output_hosts=("*.klingai.com",))
+def poll(job: Job, api: Api) -> list[Report]:
+    """Read a task. The older API wraps it in `data`.
+
+    The address depends on the kind of task. The option `path` names it, such as
+    `videos/image2video`; by default, it is that of text to video.
+    """
+    path = parts(str(api.options.get("path", "videos/text2video")).strip("/"))
+    body = api.get(f"/{path}/{part(job.provider_id)}")
+    return api.read(interpret, fields.record(body.get("data")) or body)
+
+
+def authorize(key: str, now: float) -> tuple[str, str]:
+    """Return the header for an API key, or for a pair `<access key>:<secret key>`.
+
+    With a pair, the token is a JWT that is signed with the secret key and lives for 30 minutes.
+    """
+    access, separator, secret = key.partition(":")
+    return bearer(_token(access, secret, now) if separator else key, now)
+
+
+def _token(access: str, secret: str, now: float) -> str:
+    claims = {"iss": access, "exp": int(now) + 1800, "nbf": int(now) - 5}
+    signed = f"{_segment({'alg': 'HS256', 'typ': 'JWT'})}.{_segment(claims)}"
+    digest = hmac.digest(secret.encode(), signed.encode(), "sha256")
+    return f"{signed}.{urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+
+
+def _segment(value: Mapping[str, object]) -> str:
+    return urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+ADAPTER = Adapter(
+    interpret,
+    (StandardWebhooks(), Capability()),
+    output_hosts=("*.klingai.com",),
+    polling=Polling(
+        poll,
+        "https://api-singapore.klingai.com/v1",
+        authorize,
+        first_seconds=300,
+        longest_seconds=900,
+        per_minute=30,
+    ),
+)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.providers import fields
 from chalicelib.providers.adapter import Adapter
+from chalicelib.providers.polling import Api, Job, Polling, bearer, part
 from chalicelib.providers.report import ErrorCode, Failure, Output, Report, State, result
 from chalicelib.providers.verifiers import Bearer
 
@@ -44,4 +45,30 @@ def _outputs(generation: Mapping[str, object]) -> Iterator[Output]:
         )
 
 
-ADAPTER = Adapter(interpret, (Bearer(),), output_hosts=("cdn.leonardo.ai",))
+def poll(job: Job, api: Api) -> list[Report]:
+    """Read a generation: https://docs.leonardo.ai/reference/getgenerationbyid
+
+    It has the fields of the webhook, except for the name of the list of images.
+    """
+    body = api.get(f"/generations/{part(job.provider_id)}")
+    found = fields.record(body.get("generations_by_pk"))
+    if found.get("status") == "PENDING":
+        return [Report(State.RUNNING, job.provider_id)]
+    generation = {**found, "images": found.get("generated_images")}
+    return api.read(
+        interpret, {"type": "image_generation.complete", "data": {"object": generation}}
+    )
+
+
+ADAPTER = Adapter(
+    interpret,
+    (Bearer(),),
+    output_hosts=("cdn.leonardo.ai",),
+    polling=Polling(
+        poll,
+        "https://cloud.leonardo.ai/api/rest/v1",
+        bearer,
+        first_seconds=120,
+        longest_seconds=900,
+    ),
+)

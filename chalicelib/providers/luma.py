@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.providers import fields
 from chalicelib.providers.adapter import Adapter
+from chalicelib.providers.polling import Api, Job, Polling, bearer, part
 from chalicelib.providers.report import ErrorCode, Failure, Kind, Progress, Report, State, result
 from chalicelib.providers.verifiers import Capability
 
@@ -47,4 +48,27 @@ def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
     return [Report(state, provider_id, progress=progress, model=model)]
 
 
-ADAPTER = Adapter(interpret, (Capability(),), output_hosts=("storage.cdn-luma.com",))
+def poll(job: Job, api: Api) -> list[Report]:
+    """Read the generation, which has the form of the webhook (lumaai 1.21.0, `generations.get`)."""
+    return api.read(interpret, api.get(f"/generations/{part(job.provider_id)}"))
+
+
+def cancel(job: Job, api: Api) -> None:
+    """Delete the generation (lumaai 1.21.0, `generations.delete`)."""
+    api.post(f"/generations/{part(job.provider_id)}", "DELETE")
+
+
+ADAPTER = Adapter(
+    interpret,
+    (Capability(),),
+    # Luma calls three times within less than a second, so webhooks are easily lost.
+    output_hosts=("storage.cdn-luma.com",),
+    polling=Polling(
+        poll,
+        "https://api.lumalabs.ai/dream-machine/v1",
+        bearer,
+        first_seconds=90,
+        longest_seconds=300,
+        cancel=cancel,
+    ),
+)

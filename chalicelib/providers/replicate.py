@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.providers import fields
 from chalicelib.providers.adapter import Adapter
+from chalicelib.providers.polling import Api, Job, Polling, bearer, part
 from chalicelib.providers.report import ErrorCode, Failure, Output, Progress, Report, State, result
 from chalicelib.providers.verifiers import StandardWebhooks
 
@@ -61,6 +62,31 @@ def _failure(state: State, error: object) -> Failure | None:
     return Failure(ErrorCode.MODERATED if moderated else ErrorCode.FAILED, message)
 
 
+def poll(job: Job, api: Api) -> list[Report]:
+    """Read the prediction, which has the form of the webhook.
+
+    https://replicate.com/docs/reference/http#predictions.get, at most 3,000 requests a minute
+    """
+    return api.read(interpret, api.get(f"/predictions/{part(job.provider_id)}"))
+
+
+def cancel(job: Job, api: Api) -> None:
+    """https://replicate.com/docs/reference/http#predictions.cancel"""
+    api.post(f"/predictions/{part(job.provider_id)}/cancel")
+
+
 ADAPTER = Adapter(
-    interpret, (StandardWebhooks(),), output_hosts=("replicate.delivery", "*.replicate.delivery")
+    interpret,
+    (StandardWebhooks(),),
+    output_hosts=("replicate.delivery", "*.replicate.delivery"),
+    # Replicate deletes outputs after an hour, and repeats the webhook for a minute.
+    polling=Polling(
+        poll,
+        "https://api.replicate.com/v1",
+        bearer,
+        first_seconds=120,
+        longest_seconds=600,
+        per_minute=300,
+        cancel=cancel,
+    ),
 )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from chalicelib.providers.polling import Call
 
 
 class State(StrEnum):
@@ -62,6 +65,20 @@ class Output(NamedTuple):
     safe: bool | None = None
 
 
+class File(NamedTuple):
+    """A file that has no URL for a browser: its bytes, or the request that returns them.
+
+    Herald stores it in its bucket. Width and height are in pixels; None means unknown.
+    """
+
+    kind: Kind
+    content: bytes | None = None
+    call: Call | None = None
+    content_type: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+
 class Progress(NamedTuple):
     """The progress of a running generation; `fraction` is from 0 to 1."""
 
@@ -91,6 +108,10 @@ class Report(NamedTuple):
         Of FAILED and CANCELED.
     repaired
         The names of details that were changed or dropped; only Herald's own payload names them.
+    files
+        Of SUCCEEDED: files without a URL, which follow the outputs. Only look-ups have them.
+    thin
+        The provider says only that something has happened: its API says what.
     """
 
     state: State
@@ -101,6 +122,8 @@ class Report(NamedTuple):
     failure: Failure | None = None
     model: str | None = None
     repaired: tuple[str, ...] = ()
+    files: tuple[File, ...] = ()
+    thin: bool = False
 
 
 def result(
@@ -109,11 +132,13 @@ def result(
     *,
     generation_id: str | None = None,
     model: str | None = None,
+    files: tuple[File, ...] = (),
 ) -> Report:
     """Return the final report of a generation that the provider calls successful.
 
-    Herald delivers URLs, so a result without a URL is a failure with the code INCOMPLETE.
+    Herald delivers URLs, so a result without a URL or file is a failure with the code INCOMPLETE.
     """
-    failure = None if outputs else Failure(ErrorCode.INCOMPLETE, "The result contains no URL.")
+    found = outputs or files
+    failure = None if found else Failure(ErrorCode.INCOMPLETE, "The result contains no URL.")
     state = State.FAILED if failure else State.SUCCEEDED
-    return Report(state, provider_id, generation_id, outputs, None, failure, model)
+    return Report(state, provider_id, generation_id, outputs, None, failure, model, (), files)

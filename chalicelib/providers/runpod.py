@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chalicelib.errors import LookupFailed
 from chalicelib.providers import fields
 from chalicelib.providers.adapter import Adapter
+from chalicelib.providers.polling import Api, Job, Polling, bearer, part
 from chalicelib.providers.report import ErrorCode, Failure, Report, State, result
 from chalicelib.providers.verifiers import Capability
 
@@ -52,4 +54,37 @@ def _failure(code: ErrorCode, error: object) -> Failure:
     return Failure(code, message, fields.text(exception.get("error_type"), 200))
 
 
-ADAPTER = Adapter(interpret, (Capability(),))
+def poll(job: Job, api: Api) -> list[Report]:
+    """Read the job's status, which has the form of the webhook.
+
+    https://docs.runpod.io/serverless/endpoints/operations. The result is kept for 30 minutes.
+    """
+    return api.read(interpret, api.get(_path("status", job, api)))
+
+
+def cancel(job: Job, api: Api) -> None:
+    """https://docs.runpod.io/serverless/endpoints/operations"""
+    api.post(_path("cancel", job, api))
+
+
+def _path(operation: str, job: Job, api: Api) -> str:
+    """The address contains the endpoint's id: the row's `core_model`, else the option."""
+    endpoint = fields.text(job.model or api.options.get("endpoint"), 200)
+    if endpoint is None:
+        raise LookupFailed(0, reason="neither core_model nor the option names the endpoint")
+    return f"/{part(endpoint)}/{operation}/{part(job.provider_id)}"
+
+
+ADAPTER = Adapter(
+    interpret,
+    (Capability(),),
+    polling=Polling(
+        poll,
+        "https://api.runpod.ai/v2",
+        bearer,
+        first_seconds=90,
+        longest_seconds=600,
+        per_minute=300,
+        cancel=cancel,
+    ),
+)

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, cast
 
 from chalicelib import metrics, telemetry
+from chalicelib.aws import reconcile_events
 from chalicelib.aws.invocation import deadline_of
 from chalicelib.errors import (
     DatabaseError,
@@ -23,6 +24,7 @@ from chalicelib.recording.webhooks import OWN
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from chalicelib.aws.functions import Function
     from chalicelib.aws.lambda_events import HttpEvent, HttpResponse, LambdaContext
     from chalicelib.providers.report import Report
     from chalicelib.recording.recorder import Recorder
@@ -35,9 +37,10 @@ _REJECTED = "The database rejected this result. The operators are notified."
 class Callback:
     """Receives webhooks, and invocations that IAM authorizes."""
 
-    def __init__(self, webhooks: Webhooks, recorder: Recorder) -> None:
+    def __init__(self, webhooks: Webhooks, recorder: Recorder, reconcile: Function) -> None:
         self._webhooks = webhooks
         self._recorder = recorder
+        self._reconcile = reconcile
 
     def handle(
         self, event: HttpEvent | Mapping[str, object], context: LambdaContext
@@ -77,6 +80,8 @@ class Callback:
         if source.generation_id is None and source.provider_id is None:
             telemetry.emit({metrics.REPORTS_IGNORED: 1})
             return _ignored()
+        if report.thin:
+            return self._resolve(received.provider, report, deadline)
         may_wait = received.generation_id is None and received.provider != OWN
         try:
             recorded = self._recorder.record(report, source, deadline=deadline, may_wait=may_wait)
@@ -89,6 +94,23 @@ class Callback:
             if not may_wait:
                 return _refusal(_unknown(received))
         return _answer(recorded)
+
+    def _resolve(self, provider: str, report: Report, deadline: float) -> HttpResponse:
+        """Have `reconcile` look up what a thin event is about.
+
+        It is asked at once. If that fails, its next run finds the rows, which are due now.
+        """
+        provider_id = report.provider_id or ""
+        try:
+            self._recorder.check_now(provider, provider_id, deadline=deadline)
+        except DatabaseError:
+            return _call_again("The event could not be noted. Call again.")
+        try:
+            self._reconcile.send(reconcile_events.resolve(provider, provider_id))
+        except ServiceError as exc:
+            telemetry.warning("thin event left to the schedule", error=str(exc))
+        telemetry.info("thin event accepted", provider=provider)
+        return _response(200, {"outcome": "accepted"})
 
 
 def _source(received: Received, report: Report) -> Source:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from chalicelib.providers.report import Kind, State
+from chalicelib.providers.report import ErrorCode, Kind, State
 
 if TYPE_CHECKING:
     from chalicelib.protocol import event_types
@@ -28,6 +28,15 @@ class Result(NamedTuple):
     core_model: str | None
     error: ErrorDetail | None
     outputs: list[event_types.Output] | None
+    unkept: int = 0  # files that have no URL, because Herald keeps no outputs
+
+    @property
+    def supersedes(self) -> bool:
+        """Whether the result may replace Herald's own timeout or cancellation.
+
+        A provider that confirms a cancellation reports nothing new.
+        """
+        return self.error is None or self.error["code"] != ErrorCode.CANCELED
 
 
 def result(report: Report) -> Result:
@@ -42,6 +51,7 @@ def result(report: Report) -> Result:
         report.model,
         _error(report.failure) if report.failure else None,
         [_output(output) for output in report.outputs] or None,
+        len(report.files),
     )
 
 

@@ -32,7 +32,13 @@ NOT_RECORDED: ErrorDetail = {
 
 
 def build(
-    generation: Generation, *, stage: str, epoch: str, offset: int, outputs: Sequence[Output] = ()
+    generation: Generation,
+    *,
+    stage: str,
+    epoch: str,
+    offset: int,
+    outputs: Sequence[Output] = (),
+    unkept: int = 0,
 ) -> str:
     """Return the event of a recorded result, as JSON text."""
     data: EventData = {
@@ -49,6 +55,8 @@ def build(
         data["error"] = error
     if outputs:
         data["outputs"] = list(outputs)
+    if unkept:
+        data["outputsNotKept"] = unkept
     generation_id = str(generation["id"])
     event = event_writer.envelope(
         data,

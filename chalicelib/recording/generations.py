@@ -1,6 +1,9 @@
 """The transaction that records a report, and with it a generation's states: PENDING, progress any
 number of times, and one end.
 
+Only an end by Herald itself, a timeout or a cancellation, is provisional: the first result that
+arrives afterwards supersedes it, as a new version with an event of its own.
+
 PostgreSQL assigns the offsets. The statement that records a result also takes the next offset of
 the owner's stream, and the event is added to the outbox in the same transaction. Offsets are
 therefore contiguous and in commit order.
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from chalicelib.recording.tables import Tables
 
 PROGRESS_SECONDS = 1.0  # between two reports of progress that are kept
+_OPEN = "status = 'PENDING'"
+_SUPERSEDABLE = "(status = 'PENDING' OR provisional)"
 
 
 class Source(NamedTuple):
@@ -92,8 +97,10 @@ def record(cursor: Cursor, report: Report, source: Source, *, stage: str) -> Rec
     return _record_progress(cursor, report.progress, source, stage)
 
 
-def record_result(cursor: Cursor, result: Result, source: Source, *, stage: str) -> Recorded:
-    """Record a result once, and commit.
+def record_result(
+    cursor: Cursor, result: Result, source: Source, *, stage: str, provisional: bool = False
+) -> Recorded:
+    """Record a result once, and commit. It is `provisional` if Herald itself ends the generation.
 
     It updates the generation, takes the stream's next offset and adds the event to the outbox: two
     round trips, with BEGIN and COMMIT.
@@ -102,7 +109,7 @@ def record_result(cursor: Cursor, result: Result, source: Source, *, stage: str)
     only with what it recorded. A known delivery alone does not make a result a duplicate: if it
     names another generation, that generation's result is recorded.
     """
-    ended = _end(cursor, result, source)
+    ended = _end(cursor, result, source, provisional=provisional)
     if ended is None:
         return _repeated(cursor, source)
     generation_id = str(ended["id"])
@@ -113,6 +120,7 @@ def record_result(cursor: Cursor, result: Result, source: Source, *, stage: str)
         epoch=ended["epoch"],
         offset=ended["last_offset"],
         outputs=result.outputs or (),
+        unkept=result.unkept,
     )
     outbox.add(cursor, recorded_id, event)
     return Recorded(Outcome.RECORDED, generation_id, recorded_id, event)
@@ -142,12 +150,14 @@ def _provider(tables: Tables) -> str:
         """
 
 
-def _end(cursor: Cursor, result: Result, source: Source) -> Ended | None:
-    """Lock and update a PENDING generation, and take the next offset; None if it is not PENDING."""
+def _end(cursor: Cursor, result: Result, source: Source, *, provisional: bool) -> Ended | None:
+    """Lock and update an open generation, and take the next offset; None if it has its result."""
     values = {**result._asdict(), **source._asdict()}
     values["error"] = json.dumps(result.error) if result.error else None
     values["outputs"] = json.dumps(result.outputs) if result.outputs else None
-    cursor.execute(_end_statement(cursor.tables, _row(source)), values)
+    values["provisional"] = provisional
+    row = f"{_row(source)} AND {_SUPERSEDABLE if result.supersedes and not provisional else _OPEN}"
+    cursor.execute(_end_statement(cursor.tables, row), values)
     return cast("Ended | None", cursor.fetchone())
 
 
@@ -165,8 +175,9 @@ def _end_statement(tables: Tables, row: str) -> str:
                 image_width = coalesce(%(image_width)s, image_width),
                 core_model = coalesce(%(core_model)s, core_model), error = %(error)s,
                 outputs = %(outputs)s, progress = NULL, progress_at = NULL,
+                provisional = %(provisional)s,
                 version = version + 1, updated_at = clock_timestamp(), {_provider(tables)}
-            WHERE {row} AND status = 'PENDING'
+            WHERE {row}
             RETURNING id, user_id, status, prompt, image_url, image_height, image_width, core_model,
                 error, version, created_at, updated_at
         ), place AS (

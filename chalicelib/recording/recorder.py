@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from chalicelib import metrics, telemetry
 from chalicelib.errors import DatabaseError, PublishFailed
-from chalicelib.recording import columns, generation_events, generations, outbox, unmatched
+from chalicelib.recording import (
+    columns,
+    generation_events,
+    generations,
+    outbox,
+    unmatched,
+    watching,
+)
 from chalicelib.recording.generations import Outcome
 
 if TYPE_CHECKING:
@@ -84,6 +91,17 @@ class Recorder:
                     deadline=deadline,
                 )
         return recorded
+
+    def check_now(self, provider: str, provider_id: str, *, deadline: float) -> None:
+        """Make the rows that a provider's id names due for a look-up; raises DatabaseError."""
+        try:
+            self._database.run(
+                lambda cursor: watching.check_now(cursor, provider, provider_id), deadline=deadline
+            )
+        except DatabaseError as exc:
+            telemetry.emit({metrics.DATABASE_FAILURES: 1})
+            telemetry.error("thin event not noted", provider=provider, error=str(exc))
+            raise
 
     def _linked(self, linking: Linking, report: Report, source: Source, deadline: float) -> Report:
         """Return the report with links. Without an id in the webhook, the row names it; if there

@@ -31,8 +31,8 @@ class GenerationRow(TypedDict):
     """The provider's name in the callback address. Only this provider, and your own generator, can
     then report the result."""
     provider_id: NotRequired[str | None]
-    """The provider's id of the generation, unique for each provider. It is needed only if the
-    callback address has no generation id."""
+    """The provider's id of the generation, unique for each provider. It is needed if the callback
+    address has no generation id, and to look the generation up or cancel it at the provider."""
     image_width: NotRequired[int | None]
     """In pixels. Used in the event if the provider reports no size; replaced if it does."""
     image_height: NotRequired[int | None]
@@ -41,6 +41,9 @@ class GenerationRow(TypedDict):
     """The model. Replaced if the provider reports one."""
     created_at: NotRequired[Time]
     """When the generation began; by default the time of the insert."""
+    deadline_at: NotRequired[Time | None]
+    """When the generation ends with the error `timeout`; 'infinity' means never. If you set none,
+    Herald sets one for a row with a provider."""
     status: NotRequired[Annotated[Status, _HERALDS]]
     """PENDING until the result, then COMPLETE or ERROR."""
     image_url: NotRequired[Annotated[str | None, _HERALDS]]
@@ -53,6 +56,12 @@ class GenerationRow(TypedDict):
     """The newest progress: `progress`, `step` and `previewUrl`, as in a progress event."""
     progress_at: NotRequired[Annotated[Time | None, _HERALDS]]
     """When the progress was recorded."""
+    next_check_at: NotRequired[Annotated[Time | None, _HERALDS]]
+    """When Herald next looks the generation up at its provider."""
+    checks: NotRequired[Annotated[int | None, _HERALDS]]
+    """How often it was looked up. Null in rows of earlier versions, which are not looked up."""
+    provisional: NotRequired[Annotated[bool, _HERALDS]]
+    """Whether Herald itself ended the generation, so that a late result replaces this end."""
     version: NotRequired[Annotated[int, _HERALDS]]
     """Increases with each change of the status. Event ids are made from it."""
     updated_at: NotRequired[Annotated[Time, _HERALDS]]

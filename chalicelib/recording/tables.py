@@ -28,6 +28,7 @@ class Tables:
         self.schema = f'"{schema}"'
         self.generations = f"{self.schema}.generations"
         self.outbox = f"{self.schema}.outbox"
+        self.polling = f"{self.schema}.polling"
         self.streams = f"{self.schema}.streams"
         self.unmatched_reports = f"{self.schema}.unmatched_reports"
         self.webhook_receipts = f"{self.schema}.webhook_receipts"

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from chalicelib import metrics, telemetry
-from chalicelib.aws import gateway
+from chalicelib.aws import gateway, reconcile_events
 from chalicelib.aws.service import CALL_SECONDS
 from chalicelib.errors import OverBudget, Revoked, ServiceError, Unauthorized
 from chalicelib.protocol import client_frames, server_frames
@@ -25,10 +25,19 @@ from chalicelib.store.inbox import REPLAY_LIMIT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from chalicelib.aws.functions import Function
     from chalicelib.aws.gateway import Gateway
     from chalicelib.aws.lambda_events import HttpResponse, WebSocketEvent
     from chalicelib.engine.engine import Engine
-    from chalicelib.protocol.client_frames import Auth, ClientFrame, Cursor, Hello, History, Ping
+    from chalicelib.protocol.client_frames import (
+        Auth,
+        Cancel,
+        ClientFrame,
+        Cursor,
+        Hello,
+        History,
+        Ping,
+    )
     from chalicelib.sessions.replay import Answer
     from chalicelib.sessions.tokens import Tokens
     from chalicelib.store.connections import Connections
@@ -56,6 +65,7 @@ class Messages:
         inbox: Inbox,
         tokens: Tokens,
         keepalive_ms: int,
+        reconcile: Function,
     ) -> None:
         self._engine = engine
         self._gateway = gateway
@@ -64,6 +74,7 @@ class Messages:
         self._inbox = inbox
         self._tokens = tokens
         self._keepalive_ms = keepalive_ms
+        self._reconcile = reconcile
 
     def handle(self, event: WebSocketEvent) -> HttpResponse:
         """Answer one client frame."""
@@ -107,6 +118,8 @@ class Messages:
                     return self._history(connection, frame)
                 case "auth":
                     return self._auth(connection, frame)
+                case "cancel":
+                    return self._cancel(connection, frame)
         except Revoked:
             return self._close(connection, server_frames.REVOKED)
 
@@ -220,6 +233,15 @@ class Messages:
         )
         token_ms = _token_ms(identity.token_expires_at) or 0
         return _reply(server_frames.auth_ok(frame["id"], token_ms))
+
+    def _cancel(self, connection: Connection, frame: Cancel) -> HttpResponse:
+        """Cancel a generation. An unknown one and somebody else's are refused alike."""
+        generation_id = str(frame["generation"])
+        event = reconcile_events.cancel(generation_id, connection.user_id)
+        if self._reconcile.call(event).get("outcome") == "canceled":
+            return _reply(server_frames.cancel_ok(frame["id"], generation_id))
+        message = "there is no such generation that can be canceled"
+        return _reply(server_frames.error(frame["id"], server_frames.NOT_CANCELABLE, message))
 
     def _current(self, connection: Connection) -> Connection:
         """Return the connection with the expiry of its latest token.

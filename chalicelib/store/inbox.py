@@ -81,7 +81,7 @@ def event_row(event: Event, retention_days: int) -> Row:
         position = f"{_outside_position(event.recorded_at)}/{event.id}"
         expires_at = now + NOTICE_SECONDS
     else:
-        position = _position(event.epoch, event.offset)
+        position = stream_position(event.epoch, event.offset)
         expires_at = now + (retention_days + GRACE_DAYS) * DAY_SECONDS
     return {
         "user_id": event.user_id,
@@ -94,7 +94,7 @@ def event_row(event: Event, retention_days: int) -> Row:
 def head_row(user_id: str, epoch: str, offset: int) -> Row:
     """Return the row that keeps the head of a stream without its event."""
     expires_at = int(time.time()) + HEAD_DAYS * DAY_SECONDS
-    position = _position(epoch, offset) + _HEAD
+    position = stream_position(epoch, offset) + _HEAD
     return {"user_id": user_id, "position": position, "expires_at": expires_at}
 
 
@@ -161,7 +161,7 @@ class Inbox:
     def after(self, user_id: str, epoch: str, offset: int, *, limit: int) -> list[StoredEvent]:
         """Return the events of a stream above an offset, oldest first, at most `limit`."""
         found: list[StoredEvent] = []
-        query = self._range_query(user_id, _position(epoch, offset + 1), f"{epoch}/{_LAST}")
+        query = self._range_query(user_id, stream_position(epoch, offset + 1), f"{epoch}/{_LAST}")
         while len(found) < limit:
             answer = self._dynamodb.call("Query", {**query, "Limit": limit})
             found += [_stored(item) for item in answer["Items"]]
@@ -225,7 +225,7 @@ class Inbox:
         }
 
 
-def _position(epoch: str, offset: int) -> str:
+def stream_position(epoch: str, offset: int) -> str:
     return f"{epoch}/{offset:0{_DIGITS}d}"
 
 

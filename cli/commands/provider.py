@@ -36,8 +36,9 @@ Show = Annotated[bool, typer.Option("--print", help="Print the key that Herald g
 def list_providers(which: Which, json: Json = False) -> int:
     """List the providers, and whether they are configured.
 
-    --json prints a list of {"name", "adapter", "configured", "proof", "active", "options"}: "proof"
-    is the kind of key, "active" the number of keys that are valid now. No key is printed.
+    --json prints a list of {"name", "adapter", "configured", "proof", "active", "apiKey",
+    "options"}: "proof" is the kind of key, "active" the number of valid keys, "apiKey" whether
+    there is a key for its API. No key is printed.
     """
     from cli.provider_keys import NEEDS, ProviderKeys
 
@@ -54,6 +55,7 @@ def list_providers(which: Which, json: Json = False) -> int:
                 "configured": found is not None,
                 "proof": NEEDS[adapter].kind if adapter in NEEDS else "unknown adapter",
                 "active": max(map(len, found.keys[:2])) if found else 0,
+                "apiKey": bool(found and found.keys.api_key),
                 "options": sorted(found.options) if found else [],
             }
         )
@@ -62,11 +64,11 @@ def list_providers(which: Which, json: Json = False) -> int:
         return DONE
     from rich.table import Table
 
-    table = Table("provider", "configured", "proof", "active keys", "options")
+    table = Table("provider", "configured", "proof", "active keys", "API key", "options")
     for row in rows:
-        configured = "yes" if row["configured"] else "-"
-        names = ", ".join(row["options"])
-        add_row(table, row["name"], configured, row["proof"], str(row["active"] or "-"), names)
+        configured, api_key = ("yes" if row[name] else "-" for name in ("configured", "apiKey"))
+        active, names = str(row["active"] or "-"), ", ".join(row["options"])
+        add_row(table, row["name"], configured, row["proof"], active, api_key, names)
     tables().print(table)
     if "generations" not in keys.entries:
         note("generations uses the webhook secret (`./herald secret set webhook`).")
@@ -130,7 +132,10 @@ def set_provider(
     entry: dict[str, Any] = {"adapter": adapter} if adapter else {}
     if options := _options(option or []):
         entry["options"] = options
-    kept = keys.entries.get(name, {}).get("token_keys", [])
+    current = keys.entries.get(name, {})
+    if "api_key" in current and kind != "api":
+        entry["api_key"] = current["api_key"]
+    kept = current.get("token_keys", [])
     if kind == "capability" and kept and not generate:
         values = kept
     else:
@@ -280,8 +285,9 @@ def _value(need: Any, kind: str, name: str, *, account: str, generate: bool) -> 
         if not account.strip():
             raise typer.BadParameter(f"{name} needs it. {need.source}", param_hint="--account")
         return account.strip()
-    if account:
-        raise typer.BadParameter(f"{name} does not need it.", param_hint="--account")
+    if account or (kind == "api" and generate):
+        option = "--account" if account else "--generate"
+        raise typer.BadParameter(f"{name} does not need it.", param_hint=option)
     if kind == "capability" or generate:
         return provider_keys.generated(kind)
     if not sys.stdin.isatty():
@@ -293,6 +299,8 @@ def _value(need: Any, kind: str, name: str, *, account: str, generate: bool) -> 
 def _stored(kind: str, values: list[str]) -> dict[str, Any]:
     if kind == "account":
         return {"account": values[0]}
+    if kind == "api":
+        return {"api_key": values[0]}
     return {"token_keys" if kind == "capability" else "secrets": values}
 
 

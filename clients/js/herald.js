@@ -9,6 +9,7 @@ import { Stream } from "./stream.js";
 const RECONNECT = { min: 500, max: 20_000 };
 const STABLE_MS = 10_000;
 const TOKEN_MS = 15_000;
+const CANCEL_MS = 20_000;
 const TOO_MANY_CONNECTIONS = 4014;
 const OVERLOADED = 4100;
 
@@ -135,6 +136,24 @@ export class Herald {
     for (const connection of [this.#current, this.#next]) connection?.close();
     this.#current = this.#next = null;
     this.#report();
+  }
+
+  /**
+   * Cancels a running generation of the user. Resolves to whether Herald canceled it; false also if
+   * there is no connection or no answer.
+   *
+   * @param {string} generation
+   * @returns {Promise<boolean>}
+   */
+  cancel(generation) {
+    return new Promise((resolve) => {
+      if (!this.#current) return resolve(false);
+      const timer = this.#platform.setTimeout(() => resolve(false), CANCEL_MS);
+      this.#current.request("cancel", { generation }, (answer) => {
+        this.#platform.clearTimeout(timer);
+        resolve(answer?.type === "cancel_ok");
+      });
+    });
   }
 
   /** Closes the connection and removes every handler and listener. */

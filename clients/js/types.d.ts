@@ -17,6 +17,8 @@ export interface Generation {
   updatedAt: string;
   /** With status ERROR only. */
   error?: { code: string; message: string; providerCode?: string };
+  /** The number of files without a URL, because Herald does not keep outputs. */
+  outputsNotKept?: number;
   /** All files of the generation, if Herald knows them; `imageUrl` is the first picture. */
   outputs?: Output[];
   /** True if outputs were left out at the end, or the prompt was shortened, to fit a frame. */
@@ -142,6 +144,11 @@ export interface HeraldClient {
   on<N extends keyof Handlers>(name: N, handler: Handlers[N]): () => void;
   /** Reconnects after `close()` or a refusal; if a reconnect is already scheduled, connects at once. */
   connect(): void;
+  /**
+   * Cancels a running generation of the user. Resolves to whether Herald canceled it; false also if
+   * there is no connection or no answer.
+   */
+  cancel(generation: string): Promise<boolean>;
   /** Closes the connection; the position is kept. */
   close(): void;
   /** Closes the connection and removes every handler and listener. */
@@ -232,6 +239,7 @@ export type Frame =
   | ({ type: "gap"; re?: number } & Gap)
   | { type: "pong"; re: number; epoch: string | null; head: number }
   | { type: "auth_ok"; re: number; token_ms?: number | null }
+  | { type: "cancel_ok"; re: number; generation: string }
   | { type: "error"; re?: number | null; code: number; name: string; message: string; retry_after_ms?: number }
   | {
       type: "close";

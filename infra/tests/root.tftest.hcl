@@ -92,6 +92,10 @@ override_module {
 }
 
 override_module {
+  target = module.reconcile_schedule
+}
+
+override_module {
   target = module.alarms
 }
 
@@ -118,6 +122,7 @@ run "rights_and_addresses" {
         deliver    = module.deliver.policy
         disconnect = module.disconnect.policy
         message    = module.message.policy
+        reconcile  = module.reconcile.policy
         relay      = module.relay.policy
         } : name => toset(flatten([
           for statement in jsondecode(replace(document, "arn:aws:test:eu-central-1:123456789012:", "")).Statement : [
@@ -135,6 +140,7 @@ run "rights_and_addresses" {
         "Allow kms:Decrypt key/messaging sns.eu-central-1.amazonaws.com",
         "Allow kms:Decrypt key/storage secretsmanager.eu-central-1.amazonaws.com",
         "Allow kms:GenerateDataKey key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow lambda:InvokeFunction arn:aws:lambda:eu-central-1:123456789012:function:herald-test-reconcile",
         "Allow secretsmanager:GetSecretValue secret/database",
         "Allow secretsmanager:GetSecretValue secret/providers",
         "Allow secretsmanager:GetSecretValue secret/webhook",
@@ -173,7 +179,17 @@ run "rights_and_addresses" {
         "Allow execute-api:ManageConnections api/test/DELETE/@connections/*",
         "Allow execute-api:ManageConnections api/test/POST/@connections/*",
         "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com secretsmanager.eu-central-1.amazonaws.com",
+        "Allow lambda:InvokeFunction arn:aws:lambda:eu-central-1:123456789012:function:herald-test-reconcile",
         "Allow secretsmanager:GetSecretValue secret/jwt",
+      ])
+      reconcile = toset([
+        "Allow kms:Decrypt key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/storage secretsmanager.eu-central-1.amazonaws.com",
+        "Allow kms:GenerateDataKey key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow secretsmanager:GetSecretValue secret/database",
+        "Allow secretsmanager:GetSecretValue secret/providers",
+        "Allow sns:Publish topic/error-notifications",
+        "Allow sns:Publish topic/generation-complete",
       ])
       relay = toset([
         "Allow dynamodb:BatchWriteItem table/inbox",
@@ -229,10 +245,11 @@ run "kept_outputs" {
   assert {
     condition = {
       for name, document in {
-        callback = module.callback.policy
-        keep     = module.keep[0].policy
-        link     = module.link[0].policy
-        relay    = module.relay.policy
+        callback  = module.callback.policy
+        keep      = module.keep[0].policy
+        link      = module.link[0].policy
+        reconcile = module.reconcile.policy
+        relay     = module.relay.policy
         } : name => toset(flatten([
           for statement in jsondecode(replace(document, "arn:aws:test:eu-central-1:123456789012:", "")).Statement : [
             for pair in setproduct(flatten([statement.Effect]), flatten([statement.Action]), flatten([statement.Resource])) :
@@ -245,6 +262,7 @@ run "kept_outputs" {
         "Allow kms:Decrypt key/messaging sns.eu-central-1.amazonaws.com",
         "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com secretsmanager.eu-central-1.amazonaws.com",
         "Allow kms:GenerateDataKey key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow lambda:InvokeFunction arn:aws:lambda:eu-central-1:123456789012:function:herald-test-reconcile",
         "Allow secretsmanager:GetSecretValue secret/database",
         "Allow secretsmanager:GetSecretValue secret/outputs",
         "Allow secretsmanager:GetSecretValue secret/providers",
@@ -276,6 +294,24 @@ run "kept_outputs" {
         "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com secretsmanager.eu-central-1.amazonaws.com",
         "Allow s3:GetObject bucket/outputs/*",
         "Allow secretsmanager:GetSecretValue secret/outputs",
+      ])
+      reconcile = toset([
+        "Allow dynamodb:PutItem table/outputs",
+        "Allow dynamodb:UpdateItem table/outputs",
+        "Allow kms:Decrypt key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/outputs s3.eu-central-1.amazonaws.com",
+        "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com secretsmanager.eu-central-1.amazonaws.com",
+        "Allow kms:GenerateDataKey key/messaging sns.eu-central-1.amazonaws.com",
+        "Allow kms:GenerateDataKey key/outputs s3.eu-central-1.amazonaws.com",
+        "Allow s3:AbortMultipartUpload bucket/outputs/*",
+        "Allow s3:GetObject bucket/outputs/*",
+        "Allow s3:ListMultipartUploadParts bucket/outputs/*",
+        "Allow s3:PutObject bucket/outputs/*",
+        "Allow secretsmanager:GetSecretValue secret/database",
+        "Allow secretsmanager:GetSecretValue secret/outputs",
+        "Allow secretsmanager:GetSecretValue secret/providers",
+        "Allow sns:Publish topic/error-notifications",
+        "Allow sns:Publish topic/generation-complete",
       ])
       relay = toset([
         "Allow dynamodb:PutItem table/outputs",
@@ -504,6 +540,46 @@ run "relay_times_out_before_the_next_run" {
   }
 
   expect_failures = [var.sizes]
+}
+
+run "reconcile_times_out_before_the_next_run" {
+  command = plan
+
+  variables {
+    sizes = { reconcile = { timeout = 60 } }
+  }
+
+  expect_failures = [var.sizes]
+}
+
+run "a_deadline_of_a_few_seconds_is_refused" {
+  command = plan
+
+  variables {
+    generation_deadline_seconds = 30
+  }
+
+  expect_failures = [var.generation_deadline_seconds]
+}
+
+run "a_providers_api_needs_https" {
+  command = plan
+
+  variables {
+    provider_apis = { bfl = "http://api.eu.bfl.ai" }
+  }
+
+  expect_failures = [var.provider_apis]
+}
+
+run "an_alarm_needs_a_providers_name" {
+  command = plan
+
+  variables {
+    alarm_providers = ["Replicate"]
+  }
+
+  expect_failures = [var.alarm_providers]
 }
 
 run "jwks_needs_a_key_pair" {

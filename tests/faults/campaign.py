@@ -14,6 +14,7 @@ import httpx
 import psycopg2
 from botocore.exceptions import ClientError
 
+from chalicelib.aws import reconcile_events
 from tests.faults.clients import running
 from tests.faults.history import History
 from tests.faults.nemesis import Nemesis
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
     from tooling.providers.samples import State
 
 PROVIDERS = {"generations": 2, "replicate": 2, "fal": 1}  # and how often each is used
+POLLED = {"replicate": "acme/painter", "fal": "fal-ai/flux/dev"}  # providers with an API
+CANCELED = 0.05  # share of generations that their users cancel
+WITHHELD = 0.2  # share of their webhooks that never come
 USERS = 5
 CLIENTS_PER_USER = 3
 PER_SECOND = 3.0  # generations
 CALLS_AT_ONCE = 6
-RELAY_SECONDS = 3.0  # a minute in production
+RELAY_SECONDS = 3.0  # a minute in production; also between two runs of reconcile
 SETTLE_SECONDS = 90.0
 
 
@@ -46,6 +50,8 @@ class Order(NamedTuple):
     calls: tuple[str, ...]  # one id of a delivery per call; a provider may call more than once
     provider: str = "generations"
     progress: tuple[float, ...] = ()  # when it reports progress, sometimes after the result
+    canceled: float | None = None  # when its user cancels it; the provider reports nevertheless
+    withheld: bool = False  # its webhook never comes: the result is only at the provider's API
 
 
 class Campaign:
@@ -83,6 +89,7 @@ class Campaign:
         await asyncio.to_thread(self._prepare)
         async with httpx.AsyncClient(timeout=20) as self._http, running(*self._clients):
             relay = asyncio.create_task(self._keep_relaying())
+            reconcile = asyncio.create_task(self._keep_reconciling())
             try:
                 assert await self._until(self._all_welcomed, 120), "the clients cannot connect"
                 provider = asyncio.create_task(self._provide())
@@ -93,8 +100,9 @@ class Campaign:
                 if await self._settled():
                     self.history.add("campaign", "settled")
             finally:
-                relay.cancel()
-                await asyncio.gather(relay, return_exceptions=True)
+                for task in (relay, reconcile):
+                    task.cancel()
+                await asyncio.gather(relay, reconcile, return_exceptions=True)
         await asyncio.to_thread(self._look)
         return self.history
 
@@ -105,16 +113,27 @@ class Campaign:
         self._stack.warm_up()
         self._stack.drain()
         rows = [
-            {"id": order.generation, "user_id": order.user, "prompt": "a picture under fire"}
+            {
+                "id": order.generation,
+                "user_id": order.user,
+                "prompt": "a picture under fire",
+                "provider": order.provider if order.provider in POLLED else None,
+                "provider_id": _job(order) if order.provider in POLLED else None,
+                "core_model": POLLED.get(order.provider),
+            }
             for order in self._orders
         ]
+        columns = "id, user_id, prompt, provider, provider_id, core_model"
         self._stack.query(
-            "INSERT INTO herald.generations (id, user_id, prompt) SELECT id, user_id, prompt"
-            " FROM json_to_recordset(%s) AS row(id uuid, user_id text, prompt text)",
+            f"INSERT INTO herald.generations ({columns}) SELECT {columns}"
+            " FROM json_to_recordset(%s) AS row(id uuid, user_id text, prompt text,"
+            " provider text, provider_id text, core_model text)",
             json.dumps(rows),
         )
         for order in self._orders:
             self.history.add("provider", "generation", generation=order.generation, user=order.user)
+            if order.provider in POLLED:
+                self._stack.apis.put(order.provider, _job(order), "running")
 
     # --- the provider ---
 
@@ -125,20 +144,39 @@ class Campaign:
                     group.create_task(self._report(order, delivery_id))
                 for at in order.progress:
                     group.create_task(self._report_progress(order, at))
+                if order.canceled is not None:
+                    group.create_task(self._cancel(order, order.canceled))
 
     async def _report_progress(self, order: Order, at: float) -> None:
         """Call once: progress may be lost."""
         await asyncio.sleep(at)
-        body = self._providers[order.provider].body("running", order.generation)
+        body = self._providers[order.provider].body("running", order.generation, _job(order))
         async with self._calling:
             status = await self._call(order, body, f"msg_{uuid.uuid4().hex}")
         self.history.add("provider", "running", generation=order.generation, status=status)
+
+    async def _cancel(self, order: Order, at: float) -> None:
+        """Cancel once: during a fault, the user may have to try again, and this one does not."""
+        await asyncio.sleep(at)
+        event = json.loads(reconcile_events.cancel(order.generation, order.user))
+        outcome = "failed"
+        with suppress(ClientError, RuntimeError):
+            answer = await asyncio.to_thread(self._stack.invoke, "reconcile", event)
+            outcome = answer["outcome"]
+        self.history.add("user", "cancel", generation=order.generation, outcome=outcome)
 
     async def _report(self, order: Order, delivery_id: str) -> None:
         """Call until the webhook is accepted, as providers do for hours."""
         await asyncio.sleep(order.at)
         state: State = "succeeded" if order.status == "COMPLETE" else "failed"
-        body = self._providers[order.provider].body(state, order.generation)
+        body = self._providers[order.provider].body(state, order.generation, _job(order))
+        if order.provider in POLLED:
+            self._stack.apis.put(order.provider, _job(order), state)
+        if order.withheld:
+            self.history.add(
+                "provider", "withheld", generation=order.generation, result=order.status
+            )
+            return
         patience = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < patience:
             async with self._calling:
@@ -171,6 +209,16 @@ class Campaign:
                 await asyncio.to_thread(self._stack.relay)
             await asyncio.sleep(RELAY_SECONDS)
 
+    # --- reconcile ---
+
+    async def _keep_reconciling(self) -> None:
+        """Run `reconcile` repeatedly, as if every generation without a webhook were due."""
+        withheld = [order.generation for order in self._orders if order.withheld]
+        while True:
+            with suppress(ClientError, RuntimeError, psycopg2.Error):
+                await asyncio.to_thread(self._stack.reconcile, withheld)
+            await asyncio.sleep(RELAY_SECONDS)
+
     # --- after ---
 
     async def _settled(self) -> bool:
@@ -197,6 +245,13 @@ class Campaign:
             for client in self._clients
         )
         if not there or self._stack.waiting() or self._redriven():
+            return False
+        pending = self._stack.query(
+            "SELECT count(*) FROM herald.generations WHERE id = ANY(%s::uuid[])"
+            " AND status = 'PENDING'",
+            [order.generation for order in self._orders if order.withheld],
+        )
+        if pending[0]["count"]:
             return False
         unpublished = self._stack.query(
             "SELECT count(*) FROM herald.outbox"
@@ -245,7 +300,7 @@ class Campaign:
             add(
                 "end", "outbox", event=row["id"], generation=event["subject"],
                 user=event["userid"], epoch=event["epoch"], offset=int(event["sequence"]),
-                published=row["published"],
+                code=event["data"].get("error", {}).get("code"), published=row["published"],
             )  # fmt: skip
         for row in self._streams():
             add(
@@ -268,4 +323,13 @@ def _order(source: random.Random, user: str, at: float) -> Order:
     # fal sends no progress. The reports of the others overtake the result, or come after it.
     reports = 0 if provider == "fal" else source.choice((0, 1, 3))
     progress = tuple(max(0.0, when + source.uniform(-2.0, 0.5)) for _ in range(reports))
-    return Order(str(uuid.uuid4()), user, status, when, tuple(calls), provider, progress)
+    withheld = provider in POLLED and source.random() < WITHHELD
+    canceled = max(0.0, when - 1.0) if source.random() < CANCELED else None
+    return Order(
+        str(uuid.uuid4()), user, status, when, tuple(calls), provider, progress, canceled, withheld
+    )
+
+
+def _job(order: Order) -> str:
+    """The provider's id of a generation."""
+    return f"p-{order.generation}"

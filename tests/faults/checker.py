@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tests.faults.history import History, Operation
 
 TERMINAL = ("COMPLETE", "ERROR")
+OWN_ENDS = ("timeout", "canceled")  # codes with which Herald itself ends a generation
 
 
 class Violation(NamedTuple):
@@ -57,16 +58,32 @@ class _Facts:
             op.data["generation"] for op in history.of("callback") if op.data["status"] // 100 == 2
         }
         self.attempted = {op.data["generation"] for op in history.of("callback")}
+        # The provider's API has these results, so Herald must find and deliver them.
+        withheld = {op.data["generation"] for op in history.of("withheld")}
+        self.accepted |= withheld
+        self.attempted |= withheld
         self.rows = {op.data["generation"]: op.data for op in history.of("row")}
         self.outbox: dict[str, list[dict[str, object]]] = defaultdict(list)
         for op in history.of("outbox"):
             self.outbox[op.data["generation"]].append(op.data)
+        # A result that arrives after Herald's own timeout or cancellation supersedes it, once.
+        self.superseded = {
+            row["event"]
+            for rows in self.outbox.values()
+            for row in sorted(rows, key=lambda row: int(str(row["offset"])))[:-1][:1]
+            if row.get("code") in OWN_ENDS
+        }
         # A notice has no offset and says that the result is not recorded yet, so it does not count
         # as a result.
         self.handled: dict[tuple[str, str], list[Operation]] = defaultdict(list)
         for op in history.of("handled"):
             if op.data["offset"] is not None:
                 self.handled[op.process, op.data["generation"]].append(op)
+
+    def results(self, generation: str) -> list[dict[str, object]]:
+        """The outbox rows of a generation, without one that was superseded."""
+        rows = self.outbox.get(generation, [])
+        return [row for row in rows if row["event"] not in self.superseded]
 
 
 def check(history: History) -> Verdict:
@@ -130,9 +147,12 @@ def _silent_losses(facts: _Facts) -> Iterator[Violation]:
         gaps[op.process].append(op)
     for client, user in sorted(facts.clients.items()):
         for generation in sorted(facts.accepted):
-            if facts.owner[generation] != user or facts.handled.get((client, generation)):
+            seen = facts.handled.get((client, generation), [])
+            if facts.owner[generation] != user or any(
+                op.data["event"] not in facts.superseded for op in seen
+            ):
                 continue
-            placed = facts.outbox.get(generation, [])
+            placed = facts.results(generation)
             if not any(_covers(gap, place) for gap in gaps[client] for place in placed):
                 yield Violation("silent loss", f"{client} never handled {generation}, nor a gap")
 
@@ -146,7 +166,9 @@ def _covers(gap: Operation, place: dict[str, object]) -> bool:
 def _seen_twice(facts: _Facts) -> Iterator[Violation]:
     """No application handled two events for one result, even if the events have different ids."""
     for (client, generation), seen in sorted(facts.handled.items()):
-        for again in seen[1:]:
+        ends = [op for op in seen if op.data["event"] in facts.superseded]
+        results = [op for op in seen if op.data["event"] not in facts.superseded]
+        for again in (*ends[1:], *results[1:]):
             found = f"{client} handled {generation} again at {again.at:.3f} s"
             yield Violation("delivered twice", found)
 
@@ -192,7 +214,8 @@ def _contents(facts: _Facts) -> Iterator[Violation]:
             if (op.data["event"], op.data["epoch"], op.data["offset"]) not in known:
                 found = f"{client} handled {generation} as {op.data['event']}, not in the outbox"
                 yield Violation("unknown event", found)
-            if row is not None and row["status"] != op.data["status"]:
+            superseded = op.data["event"] in facts.superseded
+            if row is not None and row["status"] != op.data["status"] and not superseded:
                 found = (
                     f"{client} saw {op.data['status']} for {generation}, which is {row['status']}"
                 )
@@ -222,8 +245,8 @@ def _streams(facts: _Facts) -> Iterator[Violation]:
 def _left_over(facts: _Facts) -> Iterator[Violation]:
     """Each terminal row has its outbox row; outbox and queue are empty in the end."""
     for generation, row in sorted(facts.rows.items()):
-        if row["status"] in TERMINAL and len(facts.outbox.get(generation, [])) != 1:
-            count = len(facts.outbox.get(generation, []))
+        if row["status"] in TERMINAL and len(facts.results(generation)) != 1:
+            count = len(facts.results(generation))
             yield Violation("not one outbox row", f"{generation} is {row['status']}, has {count}")
     for op in facts.history.of("outbox"):
         if not op.data["published"]:

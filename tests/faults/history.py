@@ -26,6 +26,8 @@ class History:
     kind          process    data
     generation    provider   generation, user
     callback      provider   generation, result, status (0: no response)
+    cancel        user       generation, outcome: canceled, not_cancelable or failed
+    withheld      provider   generation, result: its webhook never comes
     received      a client   event, generation, owner, epoch, offset, status; before dedupe
     handled       a client   the same; as its application saw it
     running       provider   generation, status: a report of progress
@@ -40,7 +42,7 @@ class History:
     healed        nemesis    no faults from here on
     settled       campaign   nothing was in flight any more (absent if this never happened)
     row           end        generation, user, status
-    outbox        end        event, generation, user, epoch, offset, published
+    outbox        end        event, generation, user, epoch, offset, code, published
     stream        end        user, epoch, last_offset
     waiting       end        queue, messages
     dead          end        queue, body

@@ -28,6 +28,7 @@ from psycopg2.extras import RealDictCursor
 from standardwebhooks.webhooks import Webhook
 
 from local import processes, tokens
+from tests.fakes.provider_apis import KEY, ProviderApis
 from tests.faults.background import Background, eventually
 from tests.faults.clients import Client
 from tests.faults.history import History
@@ -40,7 +41,16 @@ if TYPE_CHECKING:
 
     from local.stack import Stack
 
-HANDLERS = ("callback", "relay", "deliver", "authorize", "connect", "message", "disconnect")
+HANDLERS = (
+    "callback",
+    "relay",
+    "reconcile",
+    "deliver",
+    "authorize",
+    "connect",
+    "message",
+    "disconnect",
+)
 _SERVICES = ("DYNAMODB", "SECRETS_MANAGER", "SNS")
 # AWS recommends six times the function's timeout; shorter here, to save time
 VISIBILITY_SECONDS = 6
@@ -68,6 +78,8 @@ class FaultStack:
         self.database = Microburst("postgres", postgres, stack.directory)
         self.aws_tap = Tap(("127.0.0.1", self.aws.port), websockets=emulator, kill=self.kill_client)
         self.database_tap = Tap(("127.0.0.1", self.database.port), kill=self.kill_client)
+        self.apis = ProviderApis()  # stand-ins of the providers' APIs
+        self._kept_keys = ""
         self._kept: dict[str, dict[str, str]] = {}  # the functions' original environments
         self._kept_visibility = ""
 
@@ -86,9 +98,12 @@ class FaultStack:
                 **own,
                 **{f"AWS_ENDPOINT_URL_{name}": f"http://{through}" for name in _SERVICES},
             }
+            if handler == "reconcile":
+                changed["HERALD_PROVIDER_APIS"] = json.dumps(self.apis.addresses)
             if url := own.get("HERALD_MANAGEMENT_ENDPOINT"):
                 changed["HERALD_MANAGEMENT_ENDPOINT"] = _through(url, through)
             self._configure(handler, changed)
+        self._put_api_keys()
         # The local PostgreSQL server does not write commits durably, to be fast. In these tests,
         # commits must survive a crash.
         self.query("ALTER DATABASE herald SET synchronous_commit = on")
@@ -107,6 +122,8 @@ class FaultStack:
             self._configure(handler, own)
         self.query("ALTER DATABASE herald RESET synchronous_commit")
         self._put_dsn(self.env["HERALD_DATABASE_URL"])
+        self._put_secret("HERALD_PROVIDERS_SECRET_ARN", self._kept_keys)
+        self.apis.stop()
         self._set_visibility(self._kept_visibility)
         for tap in (self.aws_tap, self.database_tap):
             self.background.run(tap.stop())
@@ -228,6 +245,16 @@ class FaultStack:
             " WHERE published_at IS NULL"
         )
         return self.invoke("relay", RELAY_EVENT)
+
+    def reconcile(self, generations: list[str]) -> dict[str, Any]:
+        """Run `reconcile` as if these generations were due for a look-up."""
+        self.query(
+            "UPDATE herald.generations SET next_check_at = now() - interval '1 second'"
+            " WHERE id = ANY(%s::uuid[]) AND status = 'PENDING' AND next_check_at IS NOT NULL",
+            generations,
+        )
+        self.query("UPDATE herald.polling SET paused_until = '-infinity', calls = 0")
+        return self.invoke("reconcile", RELAY_EVENT)
 
     def workers(self, handler: str) -> list[psutil.Process]:
         """The processes that run a function."""
@@ -361,12 +388,24 @@ class FaultStack:
         self.kill(handler)  # running processes still use the old settings
 
     def _put_dsn(self, dsn: str) -> None:
-        variables = self._kept["callback"]
-        self.client("secretsmanager").put_secret_value(
-            SecretId=variables["HERALD_DATABASE_SECRET_ARN"], SecretString=dsn
-        )
-        for handler in ("callback", "relay"):
+        self._put_secret("HERALD_DATABASE_SECRET_ARN", dsn)
+        for handler in ("callback", "relay", "reconcile"):
             self.kill(handler)
+
+    def _put_api_keys(self) -> None:
+        """Give `reconcile` the keys of the stand-ins."""
+        secret = self._kept["callback"]["HERALD_PROVIDERS_SECRET_ARN"]
+        found = self.client("secretsmanager").get_secret_value(SecretId=secret)
+        self._kept_keys = found["SecretString"]
+        entries = json.loads(self._kept_keys)
+        for name in self.apis.addresses:
+            entries[name] = {**entries.get(name, {}), "api_key": KEY}
+        self._put_secret("HERALD_PROVIDERS_SECRET_ARN", json.dumps(entries))
+
+    def _put_secret(self, name: str, value: str) -> None:
+        self.client("secretsmanager").put_secret_value(
+            SecretId=self._kept["callback"][name], SecretString=value
+        )
 
     def _set_visibility(self, seconds: str) -> None:
         self.client("sqs").set_queue_attributes(

@@ -258,3 +258,76 @@ def test_a_history_survives_saving_and_loading(tmp_path: Path) -> None:
 def sound_times_removed(like: History) -> list[Operation]:
     pairs = zip(sound().operations, like.operations, strict=True)
     return [operation._replace(at=other.at) for operation, other in pairs]
+
+
+# --- results that supersede Herald's own timeout or cancellation, and webhooks that never come ---
+
+
+def superseded(code: str = "timeout") -> History:
+    """A run in which g3 timed out before its result."""
+    history = sound()
+    end = {**result("g3"), "event": "event-end", "offset": 4, "status": "ERROR"}
+    late = {**result("g3"), "offset": 5}
+    kept = [
+        op
+        for op in history.operations
+        if not (op.kind in ("handled", "outbox", "stream") and op.data.get("generation") == "g3")
+    ]
+    history.operations = kept
+    for client in ("alice/1", "alice/2"):
+        history.add(client, "handled", **end)
+        history.add(client, "handled", **late)
+    history.add("end", "outbox", **end, user="alice", code=code, published=True)
+    history.add("end", "outbox", **late, user="alice", code=None, published=True)
+    return history
+
+
+def rules(history: History) -> set[str]:
+    ignored = {"offsets not contiguous", "stream", "offset"}  # the offset of g3 is given up here
+    return {v.rule for v in check(history).violations} - ignored
+
+
+def test_a_result_may_supersede_heralds_own_end_once() -> None:
+    for code in ("timeout", "canceled"):
+        assert not rules(superseded(code)) & {
+            "delivered twice",
+            "not one outbox row",
+            "wrong content",
+            "silent loss",
+        }
+
+
+def test_no_other_end_may_be_superseded() -> None:
+    assert {"delivered twice", "not one outbox row"} <= rules(superseded("generation_failed"))
+
+
+def test_a_third_event_of_a_generation_is_reported() -> None:
+    history = superseded()
+    third = {**result("g3"), "event": "event-third", "offset": 6}
+    history.add("alice/1", "handled", **third)
+    history.add("end", "outbox", **third, user="alice", code=None, published=True)
+    assert {"delivered twice", "not one outbox row"} <= rules(history)
+
+
+def test_a_client_that_saw_only_the_superseded_end_lost_the_result() -> None:
+    history = superseded()
+    history.operations = [
+        op
+        for op in history.operations
+        if not (op.process == "alice/2" and op.data.get("event") == "event-g3")
+    ]
+    assert "silent loss" in rules(history)
+
+
+def test_a_result_whose_webhook_never_comes_must_be_delivered_all_the_same() -> None:
+    history = sound()
+    history.operations = [
+        op
+        for op in history.operations
+        if not (
+            op.kind in ("callback", "handled", "row", "outbox") and op.data["generation"] == "g4"
+        )
+    ]
+    history.add("provider", "withheld", generation="g4", result="COMPLETE")
+    history.add("end", "row", generation="g4", user="bob", status="PENDING")
+    assert {"missing terminal row", "silent loss"} <= rules(history)

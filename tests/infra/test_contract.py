@@ -84,7 +84,7 @@ def test_handlers(chalice: dict[str, Resources], plan: Resources) -> None:
         for name, function in chalice["aws_lambda_function"].items()
     }
     assert {name: function["handler"] for name, function in functions(plan)} == registered
-    assert len(registered) == 9
+    assert len(registered) == 10
 
 
 def test_names(plan: Resources) -> None:
@@ -182,16 +182,19 @@ def test_visibility_is_six_timeouts(plan: Resources) -> None:
     assert queue["visibility_timeout_seconds"] == 6 * timeout
 
 
+def test_schedules(chalice: dict[str, Resources], plan: Resources) -> None:
+    registered = chalice["aws_cloudwatch_event_rule"]
+    assert len(registered) == 2
+    for name, rule in registered.items():
+        handler = name.partition("-")[0]
+        deployed = plan[f"module.{handler}_schedule.aws_cloudwatch_event_rule.this"]
+        assert deployed["schedule_expression"] == rule["schedule_expression"], name
+
+
 def test_a_killed_copy_is_received_again_soon_after_its_timeout(plan: Resources) -> None:
     queue = plan["module.outputs[0].aws_sqs_queue.keep"]
     timeout = dict(functions(plan))["keep"]["timeout"]
     assert queue["visibility_timeout_seconds"] == timeout + 30
-
-
-def test_schedule(chalice: dict[str, Resources], plan: Resources) -> None:
-    [registered] = chalice["aws_cloudwatch_event_rule"].values()
-    deployed = plan["module.relay_schedule.aws_cloudwatch_event_rule.this"]
-    assert deployed["schedule_expression"] == registered["schedule_expression"]
 
 
 def test_routes(chalice: dict[str, Resources], plan: Resources) -> None:

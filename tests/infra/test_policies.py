@@ -22,7 +22,7 @@ Document = dict[str, Any]
 
 FUNCTIONS = [
     *("authorize", "callback", "connect", "deliver", "disconnect", "keep", "link", "message"),
-    "relay",
+    *("reconcile", "relay"),
 ]
 OPTIONAL = ("keep", "link")  # with `count` in the root module
 ACCOUNT = "123456789012"  # moto's
@@ -185,6 +185,7 @@ def test_no_policy_has_a_known_mistake(rendered: dict[str, Document]) -> None:
     logs = {"MISMATCHED_TYPE", "RESOURCE_MISMATCH", "UNKNOWN_CONDITION_FOR_ACTION"}
     assert {name: set(map(kind, findings)) for name, findings in found.items()} == {
         "module.callback.aws_iam_role_policy.runtime": in_vpc,
+        "module.reconcile.aws_iam_role_policy.runtime": in_vpc,
         "module.relay.aws_iam_role_policy.runtime": in_vpc,
         'module.keys.aws_kms_key.this["logs"]': logs,
     }

@@ -28,6 +28,7 @@ HANDLERS = [
     "keep",
     "link",
     "message",
+    "reconcile",
     "relay",
 ]
 

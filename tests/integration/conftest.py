@@ -111,6 +111,7 @@ def environment(moto: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) ->
         "HERALD_MANAGEMENT_ENDPOINT": gateway.url,
         "HERALD_POSTS_PER_SECOND": "1000",
         "HERALD_MAX_RECEIVE_COUNT": "3",
+        "HERALD_RECONCILE_FUNCTION": "reconcile",
         "HERALD_MAX_CONNECTIONS_PER_USER": "3",
         "HERALD_JWT_ALGORITHM": "HS256",
         "HERALD_JWT_SECRET_ARN": "jwt",

@@ -19,6 +19,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from chalicelib import settings
+from chalicelib.aws import reconcile_events
 from chalicelib.runtime import Runtime
 from tests.builders import Context, connected, event, open_connections
 from tests.integration.conftest import JWT_SECRET
@@ -65,8 +66,10 @@ def handlers(
             "HERALD_WEBHOOK_SECRET_ARN": "webhook",
             "HERALD_TOPIC_ARN": topic,
             "HERALD_ERROR_TOPIC_ARN": topic,
+            "HERALD_GENERATION_DEADLINE_SECONDS": "3600",
             "HERALD_INBOX_TABLE": "inbox",
             "HERALD_OUTBOX_RETENTION_DAYS": "7",
+            "HERALD_PROVIDER_APIS": "{}",
             "HERALD_OUTPUT_RETENTION_DAYS": "30",
         }
     )
@@ -79,7 +82,7 @@ def handlers(
 def test_every_handler_is_called_with_an_event_of_its_own(handlers: ModuleType) -> None:
     called = {
         *("authorize", "callback", "connect", "deliver", "disconnect", "keep", "link", "message"),
-        "relay",
+        *("reconcile", "relay"),
     }
     assert called == set(settings.FUNCTIONS)
     assert all(callable(getattr(handlers, name)) for name in called)
@@ -200,6 +203,21 @@ def test_a_queue_message_that_is_not_an_event_fails_alone(handlers: ModuleType) 
     request = load("sqs")
     failed = [{"itemIdentifier": request["Records"][0]["messageId"]}]
     assert handlers.deliver(request, Context()) == {"batchItemFailures": failed}
+
+
+def test_the_schedule_runs_reconcile(handlers: ModuleType) -> None:
+    found = handlers.reconcile(load("schedule"), Context(57))
+    assert found == {"adopted": 0, "looked_up": 0, "recorded": 0, "timed_out": 0}
+
+
+def test_other_functions_invoke_reconcile_with_events_that_chalice_can_read(
+    handlers: ModuleType,
+) -> None:
+    unknown = "8c2f6d1e-3b7a-4f09-9d54-6a1e0b7c2f38"
+    canceled = json.loads(reconcile_events.cancel(unknown, "alice"))
+    assert handlers.reconcile(canceled, Context()) == {"outcome": "not_cancelable"}
+    resolved = json.loads(reconcile_events.resolve("openai", "resp_1"))
+    assert handlers.reconcile(resolved, Context()) == {"outcome": "no_key"}
 
 
 def test_the_schedule_runs_the_relay(handlers: ModuleType) -> None:

@@ -36,6 +36,7 @@ TITLES = [
     "Call the provider",
     "Reports",
     "Limits",
+    "Look-ups",
     "Failures",
 ]
 URL = f"https://h.example/callbacks/runpod/{GENERATION}/{capability('k', 'runpod', GENERATION)}"
@@ -91,11 +92,12 @@ def test_the_code_of_a_page_is_well_formed(provider: str, node: str, tmp_path: P
 
 def test_the_rows_can_be_inserted(fresh_database: str) -> None:
     rows = [row for text in (GUIDE, *PAGES.values()) for row in blocks(text, "sql")]
-    assert len(rows) == 2
+    assert len(rows) == 4
     for row in rows:
         execute(fresh_database, row)
     found = execute(fresh_database, "SELECT provider, provider_id IS NULL FROM herald.generations")
-    assert sorted(found) == [("leonardo", False), ("replicate", True)]
+    known = [("leonardo", False), ("replicate", True), ("runway", False), ("stability", False)]
+    assert sorted(found) == known
 
 
 def test_every_command_on_the_pages_is_valid() -> None:

@@ -122,6 +122,12 @@ def test_each_metric_is_emitted_where_the_registry_says() -> None:
         "keep": ["outputs/keep.py"],
         "link": ["outputs/link.py"],
         "message": ["sessions/messages.py", "sessions/replay.py"],
+        "reconcile": [
+            "recording/linking.py",
+            "recording/lookups.py",
+            "recording/publishing.py",
+            "recording/reconcile.py",
+        ],
         "relay": ["recording/linking.py", "recording/relay.py"],
     }
     constants = {
@@ -173,9 +179,9 @@ def test_every_environment_variable_named_exists(sources: str) -> None:
 def test_every_terraform_variable_named_exists() -> None:
     root = "\n".join(path.read_text() for path in (ROOT / "infra").glob("*.tf"))
     known = set(re.findall(r'(?m)^(?:variable|output) "(\w+)"', root))
-    known |= set(
-        re.findall(r"\w+", (ROOT / "migrations/versions/0001_first_tables.py").read_text())
-    )
+    columns = "".join(path.read_text() for path in (ROOT / "migrations/versions").glob("*.py"))
+    known |= set(re.findall(r"\w+", columns))
+    known |= {"api_key", "polls_per_minute"}  # of an entry in the providers' secret
     known |= set(get_args(frame_types.GapReason))
     for text in (OPERATIONS, SECURITY):
         named = {span for span in spans(text) if re.fullmatch(r"[a-z]+(_[a-z]+)+", span)}
@@ -225,6 +231,7 @@ def test_the_table_of_rights_matches_the_policies() -> None:
         "deliver",
         "disconnect",
         "message",
+        "reconcile",
         "relay",
     ):
         file = hcl2.loads((ROOT / "infra" / f"{function}.tf").read_text())
@@ -277,6 +284,7 @@ SERVER: dict[str, Callable[[Frame], str]] = {
     "caught_up": lambda frame: server_frames.caught_up(frame["re"], frame["offset"]),
     "gap": _gap,
     "pong": lambda frame: server_frames.pong(frame["re"], epoch=frame["epoch"], head=frame["head"]),
+    "cancel_ok": lambda frame: server_frames.cancel_ok(frame["re"], frame["generation"]),
     "auth_ok": lambda frame: server_frames.auth_ok(frame["re"], frame["token_ms"]),
     "error": lambda frame: server_frames.error(
         frame["re"], CODES[frame["code"]], frame["message"], frame["retry_after_ms"]

@@ -155,7 +155,7 @@ def _status(kind: type) -> str:
 
 
 def _recorded() -> Schema:
-    outcomes = [outcome.value for outcome in Outcome] + ["ignored"]
+    outcomes = [outcome.value for outcome in Outcome] + ["accepted", "ignored"]
     return {
         "description": "What the report changed.",
         "type": "object",
@@ -164,7 +164,8 @@ def _recorded() -> Schema:
                 "type": "string",
                 "enum": outcomes,
                 OPEN: True,
-                "description": "`recorded` for a result, `progress` for progress. Otherwise,"
+                "description": "`recorded` for a result, `progress` for progress, `accepted` for a"
+                " webhook whose result Herald looks up. Otherwise,"
                 " nothing was changed.",
             },
             "generationId": {

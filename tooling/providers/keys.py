@@ -16,18 +16,31 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     SigningKeys = Mapping[str, Mapping[str, str]]
 
 ACCOUNT = "herald-local"
 HMAC_OPTIONS = {"header": "X-Signature", "prefix": "sha256="}
-_STANDARD = ("generations", "kling", "replicate")
+_STANDARD = ("gemini", "generations", "kling", "openai", "replicate")
+POLLED = (
+    *("bfl", "fal", "gemini", "ideogram", "kling", "leonardo"),
+    *("luma", "openai", "replicate", "runpod", "runway", "stability"),
+)
 _CAPABILITY = ("bfl", "comfydeploy", "luma", "runpod")
 
 
 def draw() -> dict[str, dict[str, str]]:
-    """Return new random signing keys of all providers, in the form that signing.py takes."""
+    """Return new random keys of all providers: those that sign, in the form that signing.py takes,
+    and the `api_key` of each API.
+    """
+    found = _signing()
+    for name in POLLED:
+        found[name] = {**found.get(name, {}), "api_key": secrets.token_urlsafe(32)}
+    return found
+
+
+def _signing() -> dict[str, dict[str, str]]:
     pem = Ed25519PrivateKey.generate().private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
@@ -48,9 +61,16 @@ def whsec() -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def secret(keys: SigningKeys) -> str:
-    """Return the value of the secret `herald-<stage>-providers` that verifies these keys."""
-    return json.dumps({name: entry(found) for name, found in keys.items()})
+def secret(keys: SigningKeys, asked: Container[str] = ()) -> str:
+    """Return the value of the secret `herald-<stage>-providers` that verifies these keys.
+
+    It contains the API keys of the providers in `asked`.
+    """
+    found = {name: entry(own) for name, own in keys.items()}
+    for name, own in keys.items():
+        if name in asked:
+            found[name]["api_key"] = own["api_key"]
+    return json.dumps({name: each for name, each in found.items() if each})
 
 
 def entry(keys: Mapping[str, str]) -> dict[str, object]:

@@ -39,15 +39,15 @@ class Job(NamedTuple):
 
 
 def sample(provider: str, state: State, job: Job) -> bytes | None:
-    """Return a payload, or None if the provider never reports this state."""
-    body = _BODIES[provider](state, job)
+    """Return a payload, or None if the provider never reports this state or sends no webhooks."""
+    body = _BODIES[provider](state, job) if provider in _BODIES else None
     return None if body is None else json.dumps(body).encode()
 
 
 def states(provider: str) -> tuple[State, ...]:
-    """Return the states that a provider reports."""
+    """Return the states that a provider's webhooks report."""
     job = Job("", "")
-    return tuple(state for state in STATES if _BODIES[provider](state, job) is not None)
+    return tuple(state for state in STATES if sample(provider, state, job) is not None)
 
 
 def now() -> str:
@@ -213,6 +213,23 @@ def _generations(state: State, job: Job) -> Body:
     return {**found, "status": "ERROR", "error": error}
 
 
+def _openai(state: State, job: Job) -> Body | None:
+    """A thin event: its API says what the result is."""
+    words = {"succeeded": "completed", "failed": "failed", "canceled": "cancelled"}
+    if state not in words:
+        return None
+    event = {"id": "evt_1", "object": "event", "created_at": 1795600000}
+    return {**event, "type": f"response.{words[state]}", "data": {"id": job.provider_id}}
+
+
+def _gemini(state: State, job: Job) -> Body | None:
+    """A thin event: its API says what the result is."""
+    if state != "succeeded":
+        return None
+    data = {"id": job.provider_id, "file_name": "files/abc"}
+    return {"type": "video.generated", "version": "v1", "timestamp": job.at, "data": data}
+
+
 def _sagemaker(state: State, job: Job) -> Body | None:
     found: Body = {"awsRegion": "eu-central-1", "inferenceId": job.generation_id}
     if state == "succeeded":
@@ -226,12 +243,14 @@ _BODIES: dict[str, Callable[[State, Job], Body | None]] = {
     "bfl": _bfl,
     "comfydeploy": _comfydeploy,
     "fal": _fal,
+    "gemini": _gemini,
     "generations": _generations,
     "hmac": _hmac,
     "ideogram": _ideogram,
     "kling": _kling,
     "leonardo": _leonardo,
     "luma": _luma,
+    "openai": _openai,
     "replicate": _replicate,
     "runpod": _runpod,
     "sagemaker": _sagemaker,

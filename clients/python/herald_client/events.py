@@ -52,6 +52,7 @@ class Data(TypedDict):
     createdAt: str | None
     updatedAt: str
     error: NotRequired[Failure]
+    outputsNotKept: NotRequired[int]
     outputs: NotRequired[list[Output]]
     truncated: NotRequired[bool]
 

@@ -77,6 +77,15 @@ locals {
       } if name != "authorize"
     },
     {
+      reconcile-stopped = {
+        function   = var.functions.reconcile
+        metric     = "Invocations"
+        comparison = "LessThanThreshold"
+        threshold  = 1
+        minutes    = 5
+        missing    = "breaching"
+        action     = "reconcile has not run for five minutes, so nothing replaces lost webhooks and no generation times out: check its schedule and permission."
+      }
       relay-stopped = {
         function   = var.functions.relay
         metric     = "Invocations"
@@ -129,6 +138,28 @@ locals {
     }
   }
 
+  # Of each provider in alarm_providers, and with the key "generations-overdue" of all providers.
+  overdue_alarms = {
+    for provider in concat([""], sort(tolist(var.alarm_providers))) :
+    provider == "" ? "generations-overdue" : "generations-overdue/${provider}" => {
+      provider  = provider
+      metric    = "GenerationsOverdue"
+      statistic = "Maximum"
+      threshold = 5
+      minutes   = 5
+      action    = "Generations${provider == "" ? "" : " of ${provider}"} are PENDING for unusually long: find the provider in the metric, then check its webhooks, its status page and its API key."
+    }
+  }
+
+  lookup_alarms = {
+    lookup-failures = {
+      metric    = "LookupFailures"
+      threshold = 20
+      minutes   = 5
+      action    = "A provider does not answer look-ups: read reconcile's log for the status, then check the API key and the provider's status page."
+    }
+  }
+
   # Metrics that the functions emit themselves.
   herald_alarms = {
     callbacks-rejected = {
@@ -149,6 +180,12 @@ locals {
       threshold = 5000
       minutes   = 5
       action    = "Events take over 5 s from the recorded result to the client: check the queue's age, the outbox and deliver's duration."
+    }
+    files-not-stored = {
+      metric    = "FilesNotStored"
+      threshold = 0
+      minutes   = 5
+      action    = "Results wait because their files cannot be stored: read reconcile's log, then check the bucket, its key and reconcile's permissions."
     }
     gaps = {
       metric    = "Gaps"

@@ -63,6 +63,13 @@ locals {
       ]
     },
     {
+      title = "Look-ups and overdue generations"
+      metrics = [
+        for metric in ["Lookups", "LookupFailures", "ResultsReconciled", "GenerationsOverdue", "GenerationsTimedOut"] :
+        ["Herald", metric, "Stage", var.stage, { stat = metric == "GenerationsOverdue" ? "Maximum" : "Sum" }]
+      ]
+    },
+    {
       title = "Kept outputs"
       metrics = [
         for metric in ["OutputsKept", "OutputsPassedOn", "CopiesFailed", "OutputsNotKept", "LinksGone"] :

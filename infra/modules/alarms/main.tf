@@ -7,6 +7,7 @@ locals {
     "callback-latency",
     "callbacks-rejected",
     "gaps",
+    "lookup-failures",
     "invalid-messages",
     "posts-retryable",
     "posts-throttled",
@@ -45,8 +46,14 @@ locals {
       })
     },
     {
-      for key, row in local.herald_alarms : key => merge(local.defaults, row, {
+      for key, row in merge(local.herald_alarms, local.lookup_alarms) : key => merge(local.defaults, row, {
         namespace = "Herald", dimensions = { Stage = var.stage }
+      })
+    },
+    {
+      for key, row in local.overdue_alarms : key => merge(local.defaults, row, {
+        namespace  = "Herald"
+        dimensions = row.provider == "" ? { Stage = var.stage } : { Stage = var.stage, Provider = row.provider }
       })
     },
   )

@@ -42,9 +42,15 @@ variable "functions" {
   description = "Name of each function, by its handler's name."
 
   validation {
-    condition     = alltrue([for handler in ["authorize", "relay"] : contains(keys(var.functions), handler)])
-    error_message = "Include authorize and relay, which have alarms of their own."
+    condition     = alltrue([for handler in ["authorize", "reconcile", "relay"] : contains(keys(var.functions), handler)])
+    error_message = "Include authorize, reconcile and relay, which have alarms of their own."
   }
+}
+
+variable "alarm_providers" {
+  type        = set(string)
+  description = "Providers that have an alarm of their own on overdue generations."
+  default     = []
 }
 
 variable "lean" {

@@ -29,11 +29,11 @@ def test_an_empty_database_gets_the_schema_once(empty_database: str) -> None:
     again = run("migrate", HERALD_DATABASE_URL=empty_database)
 
     assert checked[0] == 1
-    assert "no schema → 0003, to be done: 0001, 0002, 0003" in checked[1]
+    assert "no schema → 0004, to be done: 0001, 0002, 0003, 0004" in checked[1]
     assert migrated[0] == 0
-    assert "no schema → 0003, done: 0001, 0002, 0003" in migrated[1]
+    assert "no schema → 0004, done: 0001, 0002, 0003, 0004" in migrated[1]
     assert again[0] == 0
-    assert "0003 → 0003, nothing to do." in again[1]
+    assert "0004 → 0004, nothing to do." in again[1]
     execute(empty_database, "SELECT herald.herald_epoch()", "SELECT * FROM herald.outbox")
     password = empty_database.split(":")[2].split("@", maxsplit=1)[0]
     assert password not in "".join(migrated[1:])
@@ -51,19 +51,19 @@ def test_migrations_in_json_have_both_revisions(empty_database: str) -> None:
         "database": name,
         "schema": "herald",
         "before": None,
-        "after": "0003",
-        "steps": ["0001", "0002", "0003"],
+        "after": "0004",
+        "steps": ["0001", "0002", "0003", "0004"],
     }
     assert first == {**way, "applied": False}
     assert second == {**way, "applied": True}
-    assert third == {**way, "before": "0003", "steps": [], "applied": False}
+    assert third == {**way, "before": "0004", "steps": [], "applied": False}
 
 
 def test_the_schema_can_be_chosen(fresh_database: str) -> None:
     code, said, _ = run(
         "migrate", HERALD_DATABASE_URL=fresh_database, HERALD_DATABASE_SCHEMA="notices"
     )
-    assert (code, "schema notices: no schema → 0003, done" in said) == (0, True)
+    assert (code, "schema notices: no schema → 0004, done" in said) == (0, True)
     execute(fresh_database, "SELECT * FROM notices.outbox")
 
 

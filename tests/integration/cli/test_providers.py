@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from chalicelib.providers import configuration, registry
+from chalicelib.providers.delivery import Keys
 from chalicelib.providers.verifiers import capability
 from cli.provider_keys import NEEDS
 from tests.command_line import herald
@@ -203,6 +204,48 @@ def test_the_list_in_json_names_all_providers(run: Any, manager: Any) -> None:
         "configured": True,
         "proof": "secret",
         "active": 1,
+        "apiKey": False,
         "options": [],
     }
     assert found["fal"]["configured"] is False
+
+
+# --- keys of APIs ---
+
+
+def test_a_key_of_an_api_is_kept_when_the_provider_is_set_again(run: Any, manager: Any) -> None:
+    run("provider", "set", "replicate", typed=WHSEC)
+    result = run("provider", "api-key", "replicate", "--json", typed="r8_key\n")
+    assert (result.exit_code, json.loads(result.stdout)["apiKey"]) == (0, True)
+    assert stored(manager)["replicate"].keys == Keys(secrets=(WHSEC,), api_key="r8_key")
+    run("provider", "set", "replicate", typed=WHSEC)
+    assert stored(manager)["replicate"].keys.api_key == "r8_key"
+    assert "r8_key" not in run("provider", "list", "--json").stdout
+    run("provider", "api-key", "replicate", "--remove")
+    assert stored(manager)["replicate"].keys == Keys(secrets=(WHSEC,))
+
+
+def test_a_provider_without_webhooks_needs_only_the_key_of_its_api(run: Any, manager: Any) -> None:
+    assert run("provider", "set", "runway", typed="key_0123456789abcdef").exit_code == 0
+    assert stored(manager)["runway"].keys == Keys(api_key="key_0123456789abcdef")
+    assert run("provider", "set", "stability", "--generate").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "said"),
+    [
+        ("replicate", "two words", "one word"),
+        ("replicate", "", "one word"),
+        ("wavespeed", "a-key", "does not ask the API of wavespeed"),
+        ("nobody", "a-key", "does not ask"),
+    ],
+)
+def test_a_wrong_key_of_an_api_is_refused(
+    run: Any, manager: Any, name: str, typed: str, said: str
+) -> None:
+    run("provider", "set", "luma")
+    before = stored(manager)
+    result = run("provider", "api-key", name, typed=typed)
+    assert (result.exit_code, said in " ".join(result.stderr.split())) == (2, True), result.stderr
+    assert "a-key" not in result.stderr
+    assert stored(manager) == before

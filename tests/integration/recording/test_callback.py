@@ -19,6 +19,7 @@ from chalicelib.recording.publishing import Publisher
 from chalicelib.recording.recorder import Recorder
 from chalicelib.recording.webhooks import Webhooks
 from tests.builders import Context
+from tests.fakes.functions import FakeFunction
 
 pytestmark = pytest.mark.integration
 
@@ -56,7 +57,8 @@ def callback_with(
     arns = ("generation-complete", "error-notifications")
     publisher = Publisher(cast(Any, sns), *arns)
     webhooks = Webhooks(lambda: "", secrets, cast(Any, None))
-    return Callback(webhooks, Recorder("test", database, publisher))
+    recorder = Recorder("test", database, publisher)
+    return Callback(webhooks, recorder, cast(Any, FakeFunction()))
 
 
 def database_at(dsn: Callable[[], str]) -> Database:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 TABLES = ("generations", "outbox", "streams", "webhook_receipts")  # of the first version
-ALL = sorted([*TABLES, "unmatched_reports", "herald_migrations"])
+ALL = sorted([*TABLES, "polling", "unmatched_reports", "herald_migrations"])
 GENERATION = "00000000-0000-4000-8000-000000000001"
 
 
@@ -105,7 +105,7 @@ def record(dsn: str, schema: str = "herald") -> str:
 
 
 def test_a_new_database_gets_one_schema_and_nothing_else(empty: str) -> None:
-    assert migrations.upgrade(empty).steps == ["0001", "0002", "0003"]
+    assert migrations.upgrade(empty).steps == ["0001", "0002", "0003", "0004"]
     assert tables(empty, "herald") == ALL
     assert (
         execute(empty, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace")
@@ -136,8 +136,10 @@ def test_an_applications_migration_tool_sees_nothing_to_drop(empty: str) -> None
 
 
 def test_the_tables_of_an_older_version_move_with_their_rows(old: str) -> None:
-    assert migrations.pending(old) == migrations.Migrations("0001", "0003", ["0002", "0003"])
-    assert migrations.upgrade(old).steps == ["0002", "0003"]
+    assert migrations.pending(old) == migrations.Migrations(
+        "0001", "0004", ["0002", "0003", "0004"]
+    )
+    assert migrations.upgrade(old).steps == ["0002", "0003", "0004"]
     assert migrations.pending(old).steps == []
     assert tables(old, "herald") == ALL
     assert tables(old, "public") == []
@@ -263,7 +265,7 @@ def test_tables_that_the_dsns_options_put_elsewhere_move_too(empty: str) -> None
     execute(empty, "CREATE SCHEMA notify")
     make_old(empty, "notify")
     dsn = f"{empty}?options=-c%20search_path%3Dnotify"
-    assert migrations.upgrade(dsn).steps == ["0002", "0003"]
+    assert migrations.upgrade(dsn).steps == ["0002", "0003", "0004"]
     assert tables(empty, "notify") == []
     assert record(dsn) == "recorded"
 
@@ -274,7 +276,7 @@ def test_two_stages_share_a_database(empty: str) -> None:
         empty, f"INSERT INTO herald.generations VALUES ('{GENERATION}', 'alice', 'PENDING', 'p')"
     )
     dsn = f"{empty}?options=-c%20search_path%3Dherald"
-    assert migrations.upgrade(dsn, "herald_dev").steps == ["0001", "0002", "0003"]
+    assert migrations.upgrade(dsn, "herald_dev").steps == ["0001", "0002", "0003", "0004"]
     assert tables(empty, "herald") == tables(empty, "herald_dev")
     assert record(empty) == "recorded"
     assert execute(empty, "SELECT count(*) FROM herald_dev.generations") == [(0,)]
@@ -287,7 +289,7 @@ def test_a_schema_that_exists_needs_no_right_to_create_one(empty: str, postgres:
         "CREATE SCHEMA herald AUTHORIZATION keeper",
     )
     dsn = empty.replace(f"{postgres.user}:{postgres.password}", "keeper:keeper")
-    assert migrations.upgrade(dsn).steps == ["0001", "0002", "0003"]
+    assert migrations.upgrade(dsn).steps == ["0001", "0002", "0003", "0004"]
     execute(empty, "DROP OWNED BY keeper", "DROP ROLE keeper")
 
 
@@ -313,7 +315,7 @@ def test_every_form_of_the_dsn_is_accepted(empty: str) -> None:
     two_hosts = empty.replace("@127.0.0.1:", f"@127.0.0.1:{free_port()},127.0.0.1:")
     keywords = " ".join(f"{name}={value}" for name, value in parts.items())
     for form in (json.dumps(rds), two_hosts, keywords):
-        assert migrations.upgrade(form).before == "0003"
+        assert migrations.upgrade(form).before == "0004"
 
 
 @pytest.mark.parametrize("dsn", ["postgresql://u:hunter2%@h/d", '{"password": "hunter2"}'])

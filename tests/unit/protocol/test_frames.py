@@ -127,7 +127,9 @@ def test_the_error_frame_can_always_be_sent(action: str, frame_id: Any, other: A
 def test_a_rejection_does_not_echo_the_frame() -> None:
     with pytest.raises(client_frames.BadFrame) as refused:
         client_frames.parse('{"action":"my secret"}')
-    assert str(refused.value) == "action: must be one of hello, ping, keepalive, history, auth"
+    assert (
+        str(refused.value) == "action: must be one of hello, ping, keepalive, history, auth, cancel"
+    )
 
 
 @given(st.text(max_size=60))

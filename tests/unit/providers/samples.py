@@ -59,6 +59,7 @@ def _fixtures() -> list[Fixture]:
 FIXTURES = _fixtures()
 EVENTS: dict[str, Callable[[list[dict[str, Any]]], bool]] = {
     "success": lambda reports: all(report["state"] == "succeeded" for report in reports),
+    "thin": lambda reports: all(report["thin"] for report in reports),
     "several outputs": lambda reports: len(reports[0]["urls"]) > 1,
     "failure": lambda reports: reports[0]["state"] == "failed",
     "moderation": lambda reports: reports[0]["failure"] == "moderated",
@@ -69,22 +70,28 @@ EVENTS: dict[str, Callable[[list[dict[str, Any]]], bool]] = {
     "intermediate": lambda reports: reports[0]["state"] in ("queued", "running"),
     "unknown": lambda reports: not reports,
 }
-# The events that each provider documents. Every provider has the three events in COMMON.
+# The events that each provider documents. Every provider has the three events in COMMON, except for
+# those whose webhooks contain only an id.
 COMMON = {"success", "incomplete", "unknown"}
+THIN = {"thin", "unknown"}
 SEVERAL = {"several outputs"}
 REQUIRED = {
     "bfl": COMMON | {"failure", "moderation"},
     "comfydeploy": COMMON | SEVERAL | {"failure", "canceled", "time-out", "intermediate"},
     "fal": COMMON | SEVERAL | {"failure", "moderation", "time-out"},
+    "gemini": THIN,
     "generations": COMMON | SEVERAL | {"failure", "moderation", "canceled", "intermediate"},
     "hmac": COMMON | SEVERAL | {"failure", "moderation", "canceled", "time-out", "intermediate"},
     "ideogram": COMMON | SEVERAL | {"moderation"},
     "kling": COMMON | SEVERAL | {"failure", "moderation", "intermediate"},
     "leonardo": COMMON | SEVERAL | {"failure"},
     "luma": COMMON | SEVERAL | {"failure", "moderation", "intermediate"},
+    "openai": THIN,
     "replicate": COMMON | SEVERAL | {"failure", "moderation", "canceled", "intermediate"},
     "runpod": COMMON | SEVERAL | {"failure", "canceled", "time-out"},
+    "runway": COMMON | SEVERAL | {"failure", "moderation", "canceled", "intermediate"},
     "sagemaker": COMMON | {"failure", "expired"},
+    "stability": {"success", "moderation", "intermediate", "unknown", "incomplete"},
     "wavespeed": COMMON | SEVERAL | {"failure", "moderation", "intermediate"},
 }
 _PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -106,12 +113,14 @@ SIGNING_KEYS: dict[str, dict[str, str]] = {
     "bfl": {"token_key": TOKEN_KEY},
     "comfydeploy": {"token_key": TOKEN_KEY},
     "fal": {"private_key": _PEM, "user_id": "user_1"},
+    "gemini": {"secret": SECRET},
     "generations": {"secret": SECRET},
     "hmac": {"secret": "a shared secret", **HMAC_OPTIONS},
     "ideogram": {"private_key": _PEM, "user_id": "user_1"},
     "kling": {"secret": SECRET},
     "leonardo": {"secret": "a callback key"},
     "luma": {"token_key": TOKEN_KEY},
+    "openai": {"secret": SECRET},
     "replicate": {"secret": SECRET},
     "runpod": {"token_key": TOKEN_KEY},
     "wavespeed": {"secret": "whsec_0123456789abcdef"},
@@ -127,7 +136,11 @@ def seen(report: Report) -> dict[str, Any]:
         "generation_id": report.generation_id,
         "model": report.model,
         "urls": [output.url for output in report.outputs],
-        "kinds": [output.kind.value for output in report.outputs],
+        "kinds": [output.kind.value for output in report.outputs]
+        + [file.kind.value for file in report.files],
+        "contents": [len(file.content) for file in report.files if file.content],
+        "calls": [file.call.url for file in report.files if file.call],
+        "thin": report.thin or None,
         "sizes": [
             [output.width, output.height] for output in report.outputs if output.width is not None
         ],

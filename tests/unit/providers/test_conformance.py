@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 
 PROVIDERS = sorted(registry.NAMES)
-OVER_HTTP = [provider for provider in PROVIDERS if provider != "sagemaker"]  # by IAM
+WITHOUT = {"runway", "sagemaker", "stability"}  # no webhooks over HTTP
+OVER_HTTP = [provider for provider in PROVIDERS if provider not in WITHOUT]
 BODY = b'{"id": "1"}'
 
 
@@ -174,9 +175,10 @@ def test_no_payload_breaks_an_adapter(provider: str, data: st.DataObject) -> Non
     target[name] = data.draw(JSON)
     delivery = Delivery(provider, samples.GENERATION, None, {}, b"", fixture.options)
     for report in adapter(provider).interpret(body, delivery):
-        json.dumps(report, ensure_ascii=False).encode()  # no half of a surrogate pair
-        assert "\\u0000" not in json.dumps(report)
-        assert bool(report.outputs) == (report.state.value == "succeeded")
+        without = report._replace(files=())  # files may have bytes
+        json.dumps(without, ensure_ascii=False).encode()  # no half of a surrogate pair
+        assert "\\u0000" not in json.dumps(without)
+        assert bool(report.outputs or report.files) == (report.state.value == "succeeded")
         assert (report.failure is not None) == (report.state.value in ("failed", "canceled"))
         for output in report.outputs:
             assert output.url.lower().startswith(("https://", "http://"))
@@ -203,7 +205,7 @@ def test_an_adapter_is_short_and_needs_no_other() -> None:
         homes = {getattr(value, "__module__", None) for value in vars(module).values()}
         homes |= {getattr(value, "__name__", None) for value in vars(module).values()}
         assert not homes & (others - {module.__name__})
-        assert inspect.getsource(module).count("\n") < 120
+        assert inspect.getsource(module).count("\n") < 200
 
 
 def test_an_unknown_provider_has_no_adapter() -> None:

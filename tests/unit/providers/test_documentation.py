@@ -51,7 +51,8 @@ def test_the_table_says_how_a_provider_is_authenticated_and_what_it_reports(prov
     assert adapter is not None
     _, proof, reports, _, experimental = rows()[provider]
     schemes = [SCHEMES[type(verifier).__name__] for verifier in adapter.verifiers]
-    assert proof == (", else ".join(schemes) or "IAM")
+    without = "look-ups" if adapter.polling else "IAM"
+    assert proof == (", else ".join(schemes) or without)
     assert listed(reports) == REQUIRED[provider] - samples.COMMON
     from_memory = {f.event for f in FIXTURES if f.provider == provider and f.trust == "M"}
     assert listed(experimental) == from_memory | UNPROVEN.get(provider, set())

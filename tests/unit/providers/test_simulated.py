@@ -33,6 +33,9 @@ def test_a_sample_is_read_as_its_state(provider: str, state: State) -> None:
     assert adapter is not None
     body = json.loads(sample(provider, state, JOB) or b"")
     [report] = adapter.interpret(body, Delivery(provider, None, None, {}, b"", {}))
+    if report.thin:  # the provider's API says what has happened
+        assert report.provider_id == "p1"
+        return
     failed = "failed" if state == "moderated" else state
     assert report.state.value == failed
     assert (report.failure is not None) == (state in ("failed", "moderated", "canceled"))
@@ -48,7 +51,7 @@ def test_a_sample_is_read_as_its_state(provider: str, state: State) -> None:
 
 
 def test_every_provider_has_a_sample_of_a_result() -> None:
-    for provider in registry.NAMES:
+    for provider in registry.NAMES - {"runway", "stability"}:  # they send no webhooks
         assert "succeeded" in states(provider), provider
         assert sample(provider, "succeeded", JOB)
 

@@ -33,8 +33,9 @@ class Generation(HeraldBase):
     """A generation of one of your users.
 
     Your application inserts the row, with `user_id`, `prompt` and, optionally, `id`, `provider`,
-    `provider_id`, `core_model` and the expected size. Herald writes everything else: do not update
-    the row. Foreign keys and relationships of your own models can refer to this class.
+    `provider_id`, `core_model`, `deadline_at` and the expected size. Herald writes everything else:
+    do not update the row. Your own models can refer to this class with foreign keys and
+    relationships.
     """
 
     __tablename__ = "generations"
@@ -47,6 +48,7 @@ class Generation(HeraldBase):
     core_model: Mapped[str | None]
     image_height: Mapped[int | None]
     image_width: Mapped[int | None]
+    deadline_at: Mapped[datetime | None]
 
     status: Mapped[str] = mapped_column(server_default=text("'PENDING'"))
     image_url: Mapped[str | None]
@@ -54,6 +56,10 @@ class Generation(HeraldBase):
     outputs: Mapped[list[dict[str, Any]] | None]
     progress: Mapped[dict[str, Any] | None]
     progress_at: Mapped[datetime | None]
+    next_check_at: Mapped[datetime | None]
+    # Without the default, SQLAlchemy would insert NULL, and Herald would never look the row up.
+    checks: Mapped[int | None] = mapped_column(server_default=text("0"))
+    provisional: Mapped[bool] = mapped_column(server_default=text("false"))
     version: Mapped[int] = mapped_column(server_default=text("1"))
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     updated_at: Mapped[datetime] = mapped_column(server_default=text("now()"))

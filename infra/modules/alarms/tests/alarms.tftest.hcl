@@ -24,11 +24,13 @@ variables {
   functions = {
     authorize = "herald-test-authorize"
     deliver   = "herald-test-deliver"
+    reconcile = "herald-test-reconcile"
     relay     = "herald-test-relay"
   }
-  tables        = { inbox = "herald-test-inbox" }
-  callback_api  = { id = "callbackapi", stage = "$default" }
-  websocket_api = { id = "websocketapi", stage = "test" }
+  alarm_providers = ["replicate"]
+  tables          = { inbox = "herald-test-inbox" }
+  callback_api    = { id = "callbackapi", stage = "$default" }
+  websocket_api   = { id = "websocketapi", stage = "test" }
 }
 
 # CloudWatch accepts any name, and an alarm with a wrong name is never raised. The names below are
@@ -57,9 +59,12 @@ run "alarms" {
       "Herald CallbacksRejected"                          = "Stage"
       "Herald DatabaseFailures"                           = "Stage"
       "Herald DeliveryLatencyMs"                          = "Stage"
+      "Herald FilesNotStored"                             = "Stage"
       "Herald Gaps"                                       = "Stage"
+      "Herald GenerationsOverdue"                         = "Stage, Provider Stage"
       "Herald InboxFailures"                              = "Stage"
       "Herald InvalidMessages"                            = "Stage"
+      "Herald LookupFailures"                             = "Stage"
       "Herald OutboxOldestSeconds"                        = "Stage"
       "Herald PostsForbidden"                             = "Stage"
       "Herald PostsRetryable"                             = "Stage"
@@ -90,7 +95,8 @@ run "alarms" {
       for alarm in aws_cloudwatch_metric_alarm.metric : alltrue([
         for name, value in alarm.dimensions : contains({
           ApiId        = ["callbackapi", "websocketapi"]
-          FunctionName = ["herald-test-authorize", "herald-test-deliver", "herald-test-relay"]
+          FunctionName = ["herald-test-authorize", "herald-test-deliver", "herald-test-reconcile", "herald-test-relay"]
+          Provider     = ["replicate"]
           QueueName    = ["generation-complete-keep", "generation-complete-keep-dlq", "generation-complete-queue", "generation-complete-queue-dlq", "generation-complete-subscription-dlq"]
           Stage        = lookup(alarm.dimensions, "ApiId", "") == "callbackapi" ? ["$default"] : ["test"]
           TopicName    = ["error-notifications", "generation-complete"]
@@ -126,8 +132,8 @@ run "alarms" {
   assert {
     condition = [
       for key, alarm in aws_cloudwatch_metric_alarm.metric : key if alarm.treat_missing_data != "notBreaching"
-    ] == ["relay-stopped"]
-    error_message = "Missing data must raise the alarm only for the relay, which runs every minute."
+    ] == ["reconcile-stopped", "relay-stopped"]
+    error_message = "Missing data must raise the alarm only for reconcile and the relay, which run every minute."
   }
 
   assert {

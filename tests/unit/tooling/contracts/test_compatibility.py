@@ -214,7 +214,7 @@ COMPATIBLE: dict[str, Plant] = {
     "another proof": lambda new: new.http["paths"]["/callbacks/fal"]["post"]["security"].append(
         {"x-new": []}
     ),
-    "a new column": lambda new: new.row["properties"].update(deadline_at={"type": "string"}),
+    "a new column": lambda new: new.row["properties"].update(planted_at={"type": "string"}),
     "another description": lambda new: new.field("Pong", "head").update(description="The end."),
 }
 
