@@ -134,7 +134,7 @@ CONNECTIONS_REFUSED = _metric(
 )
 OUTPUTS_PASSED_ON = _metric(
     "OutputsPassedOn",
-    "callback relay",
+    "callback reconcile relay",
     "outputs that events name by the provider's own address, because its host is not on the"
     " provider's list or the address could not be stored",
 )

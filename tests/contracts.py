@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jsonschema import Draft7Validator, Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from tooling.contracts import CONTRACTS, files
+from tooling.contracts import CONTRACTS, files, links
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +38,14 @@ def frame_error(sender: Sender, frame: Mapping[str, Any]) -> str | None:
 def answer_error(status: int, body: object) -> str | None:
     """Return what is wrong with the answer to a webhook, or None."""
     validator = _answers().get("Recorded" if status == 200 else str(status))
+    return f"the contract has no status {status}" if validator is None else _error(validator, body)
+
+
+def link_error(status: int, body: object) -> str | None:
+    """Return what is wrong with the answer to a link, or None; a redirect has no body."""
+    validator = _link_answers().get(str(status))
+    if status == 302:
+        return None if body is None else "the redirect has a body"
     return f"the contract has no status {status}" if validator is None else _error(validator, body)
 
 
@@ -66,15 +74,30 @@ def _frames(sender: Sender) -> dict[str, Any]:
 
 @cache
 def _answers() -> dict[str, Any]:
-    contract = _closed(contracts()["openapi.yaml"])
+    return _bodies(_http()["components"]["responses"])
+
+
+@cache
+def _link_answers() -> dict[str, Any]:
+    return _bodies(_http()["paths"][links.PATH]["get"]["responses"])
+
+
+@cache
+def _http() -> dict[str, Any]:
+    found: dict[str, Any] = _closed(contracts()["openapi.yaml"])
+    return found
+
+
+def _bodies(answers: Mapping[str, Any]) -> dict[str, Any]:
+    components = _http()["components"]
+    schemas = {
+        name: answer["content"]["application/json"]["schema"]
+        for name, answer in answers.items()
+        if "content" in answer
+    }
     return {
-        name: Draft202012Validator(
-            {
-                **answer["content"]["application/json"]["schema"],
-                "components": contract["components"],
-            }
-        )
-        for name, answer in contract["components"]["responses"].items()
+        name: Draft202012Validator({**schema, "components": components})
+        for name, schema in schemas.items()
     }
 
 

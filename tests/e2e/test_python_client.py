@@ -38,7 +38,7 @@ def session(herald: Herald) -> Iterator[Session]:
 def callbacks(herald: Herald) -> Callbacks:
     keys = json.loads(Path(herald.env["HERALD_PROVIDER_KEYS"]).read_text())
     return Callbacks(
-        herald.env["HERALD_CALLBACK_BASE_URL"],
+        herald.env["HERALD_CALLBACKS_URL"],
         {"runpod": keys["runpod"]["token_key"]},
         herald.env["HERALD_WEBHOOK_SECRET"],
     )

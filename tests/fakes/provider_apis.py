@@ -111,7 +111,8 @@ class ProviderApis:
                 job_id = found["id"]
                 if method != "GET":
                     self.canceled.append((provider, job_id))
-                if known := self.jobs.get((provider, job_id)):
+                file = Known("succeeded") if ":download" in rest else None
+                if known := self.jobs.get((provider, job_id), file):
                     status, body = answer(known, job_id)
                     text = body if isinstance(body, bytes) else json.dumps(body).encode()
                     return status if method == "GET" else 202, kind, text

@@ -17,6 +17,7 @@ from chalicelib.protocol import event_writer
 from chalicelib.runtime import Runtime
 from chalicelib.store.links import Links, sign
 from chalicelib.store.outputs import Outputs, Source
+from tests import contracts
 from tests.integration.outputs import cdn
 
 if TYPE_CHECKING:
@@ -101,7 +102,11 @@ class World:
             signature = sign(KEY, generation, int(index))
         path = {"generation": generation, "index": str(index), "signature": signature}
         event: Any = {"requestContext": {}, "pathParameters": path, "headers": headers}
-        return self.runtime.link.handle(event)
+        answer = self.runtime.link.handle(event)
+        body = answer.get("body")
+        error = contracts.link_error(answer["statusCode"], json.loads(body) if body else None)
+        assert error is None, error
+        return answer
 
     def loaded(self, generation: str, index: int = 0) -> tuple[bytes, str]:
         """Follow a link to its end; return the content and its type."""

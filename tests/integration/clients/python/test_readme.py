@@ -75,7 +75,7 @@ def test_the_backend_submits_a_generation(
 ) -> None:
     base = "https://callbacks.example.com/callbacks"
     for name, value in {
-        "HERALD_CALLBACK_BASE_URL": base,
+        "HERALD_CALLBACKS_URL": base,
         "HERALD_RUNPOD_KEY": "key",
         "HERALD_WEBHOOK_SECRET": "whsec_a2V5",
         "RUNPOD_URL": "https://runpod.example.com/run",
