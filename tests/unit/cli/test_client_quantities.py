@@ -1,4 +1,4 @@
-"""The bill's quantities of a connection match the constants of the JavaScript client."""
+"""The bill's quantities of a connection match the constants of the clients."""
 
 from __future__ import annotations
 
@@ -9,23 +9,32 @@ import pytest
 
 from cli.cost import quantities
 
-CLIENT = Path(__file__).parents[3] / "clients" / "js"
+CLIENTS = Path(__file__).parents[3] / "clients"
 
 
 def constant(file: str, name: str) -> float:
-    """Return a number that a module of the client defines."""
-    [value] = re.findall(rf"(?m)^const {name} = ([\d._]+);", (CLIENT / file).read_text())
+    """Return a number that a module of a client defines."""
+    text = (CLIENTS / file).read_text()
+    [value] = re.findall(rf"(?m)^(?:const )?{name} = ([\d._]+)\b", text)
     return float(value.replace("_", ""))
 
 
 @pytest.mark.parametrize(
     ("file", "name", "counted"),
     [
-        ("keepalive.js", "SPREAD", quantities.KEEPALIVE.spread),
-        ("connection.js", "ROTATION_SPREAD", quantities.CONNECTION_SPREAD),
-        ("keepalive.js", "MARGIN_MS", quantities.KEEPALIVE.margin_seconds * 1000),
-        ("renewal.js", "AT", quantities.RENEWAL.at_share),
-        ("renewal.js", "BEFORE_MS", quantities.RENEWAL.before_minutes * 60_000),
+        ("js/keepalive.js", "SPREAD", quantities.KEEPALIVE.spread),
+        ("js/connection.js", "ROTATION_SPREAD", quantities.CONNECTION_SPREAD),
+        ("js/keepalive.js", "MARGIN_MS", quantities.KEEPALIVE.margin_seconds * 1000),
+        ("js/renewal.js", "AT", quantities.RENEWAL.at_share),
+        ("js/renewal.js", "BEFORE_MS", quantities.RENEWAL.before_minutes * 60_000),
+        ("python/herald_client/keepalive.py", "_SPREAD", quantities.KEEPALIVE.spread),
+        ("python/herald_client/connection.py", "_ROTATION_SPREAD", quantities.CONNECTION_SPREAD),
+        ("python/herald_client/renewal.py", "_AT", quantities.RENEWAL.at_share),
+        (
+            "python/herald_client/renewal.py",
+            "_BEFORE_SECONDS",
+            quantities.RENEWAL.before_minutes * 60,
+        ),
     ],
 )
 def test_the_bill_counts_what_the_client_does(file: str, name: str, counted: float) -> None:

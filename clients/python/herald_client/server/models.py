@@ -34,8 +34,8 @@ class Generation(HeraldBase):
 
     Your application inserts the row, with `user_id`, `prompt` and, optionally, `id`, `provider`,
     `provider_id`, `core_model`, `deadline_at` and the expected size. Herald writes everything else:
-    do not update the row. Foreign keys and relationships of your own models can refer to this
-    class.
+    do not update the row. Your own models can refer to this class with foreign keys and
+    relationships.
     """
 
     __tablename__ = "generations"
