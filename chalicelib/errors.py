@@ -108,6 +108,9 @@ class PublishFailed(HeraldError):
         self.blames_request = blames_request
 
 
+NO_ANSWER = "no answer from the provider's API; in a VPC, look-ups need NAT"
+
+
 class LookupFailed(HeraldError):
     """A provider's API did not say how a generation is; the schedule asks again.
 
@@ -115,7 +118,8 @@ class LookupFailed(HeraldError):
     """
 
     def __init__(self, status: int, retry_after: float | None = None, *, reason: str = "") -> None:
-        super().__init__(reason or f"the provider answered {status or 'nothing'}")
+        answered = f"the provider answered {status}" if status else NO_ANSWER
+        super().__init__(reason or answered)
         self._reason = reason
         self.status = status
         self.retry_after = retry_after

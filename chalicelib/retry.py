@@ -40,7 +40,7 @@ def retry(
     Parameters
     ----------
     on
-        The errors that are retried. Any other error is raised immediately.
+        The errors that are retried. All others are raised immediately.
     deadline
         The latest start of an attempt, as a value of time.monotonic().
     failed

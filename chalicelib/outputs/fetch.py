@@ -142,10 +142,7 @@ class Fetcher:
         """
         first: Address | None = None
         for _ in range(MAX_REDIRECTS + 1):
-            address = hosts.read(url)
-            if address is None:
-                reason = "the host is not on the provider's list"
-                raise CopyFailed("host_not_allowed", reason, permanent=True)
+            address = _allowed(hosts, url)
             first = first or address
             same = (first.scheme, first.host, first.port) == address[:3]
             connection = self._connect(address, deadline)
@@ -225,6 +222,14 @@ class _Pinned(http.client.HTTPConnection):
     def close(self) -> None:
         super().close()
         self.wire.close()
+
+
+def _allowed(hosts: Hosts, url: str) -> Address:
+    address = hosts.read(url)
+    if address is None:
+        reason = "the host is not on the provider's list"
+        raise CopyFailed("host_not_allowed", reason, permanent=True)
+    return address
 
 
 def _sent(headers: Mapping[str, str] | None, resume: Resume | None) -> dict[str, str]:

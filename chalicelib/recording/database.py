@@ -174,9 +174,8 @@ class Database:
     ) -> T:
         """Run a transaction in at most three attempts of `seconds` each.
 
-        It is committed when it returns, unless it has already committed with its last statement,
-        and rolled back when it raises. It must be safe to run again
-        although it was committed, because the answer to a COMMIT can be lost.
+        It is committed when it returns, unless its last statement has done so, and rolled back when
+        it raises. It must be safe to run again, because the answer to a COMMIT can be lost.
 
         Raises
         ------

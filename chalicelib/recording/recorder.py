@@ -80,17 +80,14 @@ class Recorder:
             self._not_recorded(report, source, exc, deadline, reached=reached)
             raise
         if recorded.event is not None:
-            if recorded.event_id is None:
-                self._publish_progress(recorded.event, deadline)
-            else:
-                publish_and_mark(
-                    self._database,
-                    self._publisher,
-                    recorded.event_id,
-                    recorded.event,
-                    deadline=deadline,
-                )
+            self._publish(recorded.event_id, recorded.event, deadline)
         return recorded
+
+    def _publish(self, event_id: str | None, event: str, deadline: float) -> None:
+        if event_id is None:
+            self._publish_progress(event, deadline)
+        else:
+            publish_and_mark(self._database, self._publisher, event_id, event, deadline=deadline)
 
     def check_now(self, provider: str, provider_id: str, *, deadline: float) -> None:
         """Make the rows that a provider's id names due for a look-up; raises DatabaseError."""

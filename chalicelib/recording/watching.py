@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from chalicelib.recording.database import Cursor, Row
+    from chalicelib.recording.tables import Tables
 
 BATCH_SECONDS = 25 * 3600  # deadline of a batch's requests: providers end batches after 24 hours
 OVERDUE_SECONDS = 900  # without a deadline
@@ -48,32 +49,8 @@ def adopt(cursor: Cursor, paces: Sequence[Pace], *, deadline_seconds: int) -> in
     Herald sets none. A row becomes part of a batch when its `provider_id` is set, which may be
     after its insertion: Herald's own deadline is then replaced.
     """
-    table = cursor.tables.generations
     cursor.execute_and_commit(
-        f"""
-        UPDATE {table} AS row
-        SET deadline_at = CASE WHEN wanted.seconds > 0 THEN coalesce(
-                nullif(row.deadline_at, row.created_at + make_interval(secs => %(seconds)s)),
-                row.created_at + make_interval(secs => wanted.seconds)
-            ) ELSE row.deadline_at END,
-            next_check_at = coalesce(row.next_check_at,
-                row.created_at + make_interval(secs => wanted.first))
-        FROM (
-            SELECT id,
-                CASE WHEN is_batch AND %(seconds)s > 0 THEN greatest(%(batch)s, %(seconds)s)
-                    ELSE %(seconds)s END AS seconds,
-                coalesce((%(first)s::json->>provider)::float, 60) AS first
-            FROM (
-                SELECT *, coalesce(provider_id LIKE 'batch%%', false) AS is_batch FROM {table}
-                WHERE {_WATCHED}
-            ) AS watched
-            WHERE next_check_at IS NULL OR (is_batch
-                AND deadline_at = created_at + make_interval(secs => %(seconds)s)
-                AND %(batch)s > %(seconds)s)
-            LIMIT %(rows)s FOR UPDATE SKIP LOCKED
-        ) AS wanted
-        WHERE row.id = wanted.id
-        """,
+        _adopt_statement(cursor.tables.generations),
         {
             "seconds": deadline_seconds,
             "batch": BATCH_SECONDS,
@@ -82,6 +59,33 @@ def adopt(cursor: Cursor, paces: Sequence[Pace], *, deadline_seconds: int) -> in
         },
     )
     return cursor.rowcount
+
+
+def _adopt_statement(table: str) -> str:
+    return f"""
+    UPDATE {table} AS row
+    SET deadline_at = CASE WHEN wanted.seconds > 0 THEN coalesce(
+            nullif(row.deadline_at, row.created_at + make_interval(secs => %(seconds)s)),
+            row.created_at + make_interval(secs => wanted.seconds)
+        ) ELSE row.deadline_at END,
+        next_check_at = coalesce(row.next_check_at,
+            row.created_at + make_interval(secs => wanted.first))
+    FROM (
+        SELECT id,
+            CASE WHEN is_batch AND %(seconds)s > 0 THEN greatest(%(batch)s, %(seconds)s)
+                ELSE %(seconds)s END AS seconds,
+            coalesce((%(first)s::json->>provider)::float, 60) AS first
+        FROM (
+            SELECT *, coalesce(provider_id LIKE 'batch%%', false) AS is_batch FROM {table}
+            WHERE {_WATCHED}
+        ) AS watched
+        WHERE next_check_at IS NULL OR (is_batch
+            AND deadline_at = created_at + make_interval(secs => %(seconds)s)
+            AND %(batch)s > %(seconds)s)
+        LIMIT %(rows)s FOR UPDATE SKIP LOCKED
+    ) AS wanted
+    WHERE row.id = wanted.id
+    """
 
 
 def claim(cursor: Cursor, paces: Sequence[Pace], *, limit: int) -> list[Due]:
@@ -100,45 +104,46 @@ def claim(cursor: Cursor, paces: Sequence[Pace], *, limit: int) -> list[Due]:
         """,
         values,
     )
-    cursor.execute(
-        f"""
-        WITH pace AS (
-            SELECT * FROM json_to_recordset(%(paces)s)
-                AS pace(provider text, first int, longest int, permits int)
-        ), open AS (
-            SELECT provider, first, longest, permits - CASE
-                WHEN minute > now() - interval '1 minute' THEN calls ELSE 0 END AS permits
-            FROM {tables.polling} JOIN pace USING (provider)
-            WHERE paused_until <= now() FOR UPDATE OF polling SKIP LOCKED
-        ), due AS (
-            SELECT row.id, open.first, open.longest FROM open, LATERAL (
-                SELECT id FROM {tables.generations}
-                WHERE {_WATCHED} AND provider = open.provider AND provider_id IS NOT NULL
-                  AND next_check_at <= now()
-                ORDER BY next_check_at LIMIT least(%(limit)s, greatest(open.permits, 0))
-                FOR UPDATE SKIP LOCKED
-            ) AS row
-        ), claimed AS (
-            UPDATE {tables.generations} AS row
-            SET checks = checks + 1, next_check_at = least(
-                coalesce(deadline_at, 'infinity'),
-                now() + make_interval(secs => least(
-                    longest, first * power({GROWTH}, least(checks, 30)))))
-            FROM due WHERE row.id = due.id
-            RETURNING row.id::text, user_id, provider, provider_id, core_model
-        ), counted AS (
-            UPDATE {tables.polling} AS polling
-            SET calls = found.calls
-                    + CASE WHEN minute > now() - interval '1 minute' THEN polling.calls ELSE 0 END,
-                minute = CASE WHEN minute > now() - interval '1 minute' THEN minute ELSE now() END
-            FROM (SELECT provider, count(*) AS calls FROM claimed GROUP BY provider) AS found
-            WHERE polling.provider = found.provider
-        )
-        SELECT * FROM claimed
-        """,
-        values,
-    )
+    cursor.execute(_claim_statement(tables), values)
     return [Due(**row) for row in cursor.fetchall()]
+
+
+def _claim_statement(tables: Tables) -> str:
+    return f"""
+    WITH pace AS (
+        SELECT * FROM json_to_recordset(%(paces)s)
+            AS pace(provider text, first int, longest int, permits int)
+    ), open AS (
+        SELECT provider, first, longest, permits - CASE
+            WHEN minute > now() - interval '1 minute' THEN calls ELSE 0 END AS permits
+        FROM {tables.polling} JOIN pace USING (provider)
+        WHERE paused_until <= now() FOR UPDATE OF polling SKIP LOCKED
+    ), due AS (
+        SELECT row.id, open.first, open.longest FROM open, LATERAL (
+            SELECT id FROM {tables.generations}
+            WHERE {_WATCHED} AND provider = open.provider AND provider_id IS NOT NULL
+              AND next_check_at <= now()
+            ORDER BY next_check_at LIMIT least(%(limit)s, greatest(open.permits, 0))
+            FOR UPDATE SKIP LOCKED
+        ) AS row
+    ), claimed AS (
+        UPDATE {tables.generations} AS row
+        SET checks = checks + 1, next_check_at = least(
+            coalesce(deadline_at, 'infinity'),
+            now() + make_interval(secs => least(
+                longest, first * power({GROWTH}, least(checks, 30)))))
+        FROM due WHERE row.id = due.id
+        RETURNING row.id::text, user_id, provider, provider_id, core_model
+    ), counted AS (
+        UPDATE {tables.polling} AS polling
+        SET calls = found.calls
+                + CASE WHEN minute > now() - interval '1 minute' THEN polling.calls ELSE 0 END,
+            minute = CASE WHEN minute > now() - interval '1 minute' THEN minute ELSE now() END
+        FROM (SELECT provider, count(*) AS calls FROM claimed GROUP BY provider) AS found
+        WHERE polling.provider = found.provider
+    )
+    SELECT * FROM claimed
+    """
 
 
 def find(cursor: Cursor, provider: str, provider_id: str) -> list[Due]:

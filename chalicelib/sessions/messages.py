@@ -244,9 +244,8 @@ class Messages:
         return _reply(server_frames.error(frame["id"], server_frames.NOT_CANCELABLE, message))
 
     def _current(self, connection: Connection) -> Connection:
-        """Return the connection with the expiry of its latest token.
-
-        The table is read only if the first token has expired.
+        """Return the connection with the expiry of its latest token; if the first one has not
+        expired, the table is not read.
         """
         if not connection.token_expired:
             return connection
@@ -270,10 +269,7 @@ class Messages:
                 raise ServiceError("execute-api", result.status, result.reason or outcome.value)
 
     def _close(self, connection: Connection, code: server_frames.Code) -> HttpResponse:
-        """Send a `close` frame with the reason, then close the connection.
-
-        API Gateway itself cannot send a close code or reason.
-        """
+        """Send the code and reason in a frame, because API Gateway cannot; then close."""
         connection_id = connection.connection_id
         telemetry.info("connection closed", connection_id=connection_id, code=code.code)
         self._post(connection, server_frames.close(code))
@@ -289,9 +285,8 @@ def _replayed(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _token_ms(token_expires_at: int) -> int | None:
-    if token_expires_at == NEVER:
-        return None
-    return max(0, int((token_expires_at - time.time()) * 1000))
+    expires = token_expires_at != NEVER
+    return max(0, int((token_expires_at - time.time()) * 1000)) if expires else None
 
 
 def _later(

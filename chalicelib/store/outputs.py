@@ -13,7 +13,7 @@ expired items with a delay, so `read` leaves them out.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.aws.dynamodb import number_of, text_of, to_item
 from chalicelib.errors import ServiceError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from chalicelib.aws.dynamodb import AttributeValue, Item, Row
-    from chalicelib.aws.service import Service
+    from chalicelib.aws.service import JsonObject, Service
 
 DAY_SECONDS = 86_400
 MAX_SOURCES_BYTES = 300_000  # of one item; DynamoDB takes 400 KB
@@ -106,7 +106,7 @@ class Outputs:
         A place in the list is an output's number; None is an output that is not kept. A generation
         whose copying has begun is not changed.
         """
-        item: dict[str, Any] = to_item(
+        item: JsonObject = to_item(
             {
                 "generation_id": generation_id,
                 "provider": provider,
@@ -181,7 +181,7 @@ class Outputs:
         condition: str | None = "attribute_exists(generation_id)",  # it was not erased meanwhile
         deadline: float | None = None,
     ) -> None:
-        payload: dict[str, Any] = {
+        payload: JsonObject = {
             "TableName": self._table,
             "Key": to_item({"generation_id": generation_id}),
             "UpdateExpression": expression,

@@ -39,6 +39,7 @@ GB = 1e9
 INDEX_OVERHEAD = 100  # bytes of an item, DynamoDB's own for storage
 SMALL_FRAME = 150  # bytes of a pong or welcome
 OPENED = ("authorize", "connect", "message-hello", "disconnect")  # the calls of a connection
+SCHEDULED = ("relay", "reconcile")  # functions that run every minute
 POLLERS, POLLS_A_MINUTE = 5, 3  # Lambda's long polls of an idle queue, 20 s each
 TRACED_A_SECOND, TRACED_SHARE = 1, 0.05  # X-Ray's default: one call a second, and 5 % of the others
 
@@ -142,8 +143,15 @@ def _of_connections(given: Inputs) -> Iterator[Line]:
 def _of_the_deployment(given: Inputs) -> Iterator[Line]:
     group: Group = "deployment"
     has = LEAN if given.lean else FULL
-    yield from _calls(group, given, "relay", MINUTES)
-    yield _line(group, "EventBridge", "runs of the relay", MINUTES, "schedule")
+    for name in SCHEDULED:
+        yield from _calls(group, given, name, MINUTES)
+    yield _line(
+        group,
+        "EventBridge",
+        "runs of the relay and of reconcile",
+        len(SCHEDULED) * MINUTES,
+        "schedule",
+    )
     polls = QUEUES * POLLERS * POLLS_A_MINUTE * MINUTES
     yield _line(group, "SQS", "polls of idle queues", polls, "sqs-request")
     yield _line(group, "KMS", "keys", has.keys, "kms-key")
@@ -162,7 +170,13 @@ def _of_the_deployment(given: Inputs) -> Iterator[Line]:
 def _traces(counts: Volumes) -> float:
     """Count each function's traced calls, assuming that calls are spread evenly over time."""
     message = counts.connects + counts.pings + counts.auths
-    calls = (counts.notifications, counts.batches, MINUTES, message, *3 * [counts.connects])
+    calls = (
+        counts.notifications,
+        counts.batches,
+        *len(SCHEDULED) * [MINUTES],
+        message,
+        *3 * [counts.connects],
+    )
     always = TRACED_A_SECOND * 60 * MINUTES
     return sum(min(each, always) + TRACED_SHARE * max(0.0, each - always) for each in calls)
 

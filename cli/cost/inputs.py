@@ -38,6 +38,9 @@ class Work(NamedTuple):
 WORK = {
     "callback": Work(0.95, 3 * 1 + 12 + 3.6),  # three round trips to PostgreSQL, one publish
     "relay": Work(1.7, 14.0),  # assumed
+    "reconcile": Work(
+        1.7, 3.0
+    ),  # assumed: with nothing to look up, three round trips to PostgreSQL
     # for a batch of one message: a store, a read and a post in sequence (a batch of ten takes 40)
     "deliver": Work(1.24, 2 * 4 + 10 + 5.8),
     "authorize": Work(0.08, 0.2),
@@ -50,6 +53,7 @@ WORK = {
 MEMORY = {  # MB, the defaults in infra/variables.tf
     "callback": 256,
     "relay": 256,
+    "reconcile": 512,
     "deliver": 256,
     "authorize": 256,
     "connect": 256,

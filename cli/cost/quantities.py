@@ -93,6 +93,7 @@ LAMBDA_STAMP = 55
 LOGGED = {
     "callback": 0,
     "relay": 0,
+    "reconcile": 0,
     "deliver": 270,
     "authorize": 0,
     "connect": 180,
@@ -126,7 +127,7 @@ class Deployment(NamedTuple):
 
 
 QUEUES = 2  # that deliver reads: one for results, one for progress
-FULL = Deployment(keys=3, secrets=4, alarm_metrics=33, dashboards=1)
+FULL = Deployment(keys=3, secrets=4, alarm_metrics=38, dashboards=1)
 LEAN = Deployment(keys=1, secrets=1, alarm_metrics=23, dashboards=0)
 
 # CloudWatch bills a metric only for the hours in which it is sent. The usual metrics are sent in

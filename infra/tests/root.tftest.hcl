@@ -314,6 +314,7 @@ run "kept_outputs" {
         "Allow sns:Publish topic/generation-complete",
       ])
       relay = toset([
+        "Allow dynamodb:BatchWriteItem table/inbox",
         "Allow dynamodb:PutItem table/outputs",
         "Allow kms:Decrypt key/messaging sns.eu-central-1.amazonaws.com",
         "Allow kms:Decrypt key/storage dynamodb.eu-central-1.amazonaws.com secretsmanager.eu-central-1.amazonaws.com",

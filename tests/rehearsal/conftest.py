@@ -37,7 +37,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="package")
 def aws(directory: Path) -> Emulator:
     """An emulator with S3, which contains only the bucket for Terraform's states."""
-    found = emulator.start(directory, {"SERVICES": f"{emulator.SERVICES},s3"})
+    found = emulator.start(directory, {})
     found.client("s3").create_bucket(Bucket=BUCKET)
     return found
 

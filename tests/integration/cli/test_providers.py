@@ -160,7 +160,6 @@ def test_a_removed_provider_is_unknown(run: Any, manager: Any) -> None:
         (("replicate", "--capability"), WHSEC, "cannot use it"),
         (("fal",), None, "user id at fal"),
         (("leonardo",), "short", "at least 16"),
-        (("wavespeed",), "whsec_QUJDQUJDQUJDQ", "not base64"),
         (("acme",), "a-secret-of-the-service", "no adapter for acme"),
         (("acme", "--adapter", "nothing"), "a-secret-of-the-service", "no adapter nothing"),
         (("ACME", "--adapter", "hmac"), "a-secret-of-the-service", "is not a name"),

@@ -206,7 +206,7 @@ def test_forgetting_erases_everything_of_the_user_and_nothing_of_others(
         "outbox": 2,
         "streams": 1,
         "outputs": 0,
-        "inbox": len(offsets) + 3,  # and a head for each batch
+        "inbox": len(offsets),
         "connections": 1,
         "apiKeys": 1,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -434,6 +435,22 @@ def test_without_a_key_a_row_is_only_watched(world: World) -> None:
     assert world.run()["looked_up"] == 0
     world.late(generation_id)
     assert world.run()["timed_out"] == 1
+
+
+def test_without_a_route_to_a_provider_deadlines_hold_and_the_log_names_nat(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(world.apis, "url", f"http://127.0.0.1:{unused.getsockname()[1]}")
+        late, _ = world.insert("replicate"), world.insert("replicate", "job-2")
+        world.run()
+        world.late(late)
+        world.due()
+        capsys.readouterr()
+        done = world.run()
+    assert (done["timed_out"], done["looked_up"], done["recorded"]) == (1, 1, 0)
+    assert "in a VPC, look-ups need NAT" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("entries", ["not json", '{"replicate": []}', '{"x": {"api_key": "a b"}}'])

@@ -187,7 +187,7 @@ run "no_alarms_for_outputs_that_are_not_kept" {
   }
 
   assert {
-    condition     = !strcontains(aws_cloudwatch_dashboard.this.dashboard_body, "null")
+    condition     = !strcontains(aws_cloudwatch_dashboard.this[0].dashboard_body, "null")
     error_message = "The dashboard must not name a queue that does not exist."
   }
 }
