@@ -6,6 +6,7 @@ import gzip
 import html
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tooling import declarations
 from tooling.environments import ensure_node_packages, ensure_program, find_node, find_npm
 
 CLIENT = declarations.CLIENT
+README = (CLIENT / "README.md").read_text()
 _FENCE = re.compile(r"(?ms)^```(ts|tsx)\n(.*?)^```")
 # The most that a module may weigh in bytes: bundled, minified and compressed with gzip.
 SIZES = {"herald": 9_900, "react": 2_000, "tabs": 2_000}
@@ -51,62 +53,60 @@ def test_the_declarations_name_no_internal_module() -> None:
         assert modules <= {"./herald.js", "../types.js", "react"}, path
 
 
-def test_every_example_compiles(tmp_path: Path) -> None:
-    examples = _FENCE.findall((CLIENT / "README.md").read_text())
+@pytest.fixture(scope="module")
+def application(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An application that has installed the package as its README says, and React."""
+    folder = tmp_path_factory.mktemp("application")
+    (folder / "package.json").write_text('{"type": "module"}')
+    (command,) = re.findall(r"(?m)^npm (install .*) \.\./herald/clients/js$", README)
+    npm = ensure_program("npm", find_npm)
+    run(npm, *command.split(), str(CLIENT), "--offline", "--no-audit", "--no-fund", cwd=folder)
+    for name in ("react", "@types"):
+        (folder / "node_modules" / name).symlink_to(ensure_node_packages() / name)
+    return folder
+
+
+def test_every_example_compiles_and_types_narrow(application: Path) -> None:
+    examples = _FENCE.findall(README)
     assert {language for language, _ in examples} == {"ts", "tsx"}
     for number, (language, text) in enumerate(examples):
-        (tmp_path / f"example{number}.{language}").write_text(text + "\nexport {};\n")
-    types = ensure_node_packages() / "@types"
-    modules = {
-        "herald-events": "index",
-        **{f"herald-events/{n}": n for n in SIZES if n != "herald"},
-    }
-    modules["herald-events/testing"] = "testing"
-    paths = {name: [str(declarations.COMMITTED / f"{file}.d.ts")] for name, file in modules.items()}
-    paths |= {"react": [str(types / "react")], "react/*": [str(types / "react" / "*")]}
-    options = {"strict": True, "noEmit": True, "target": "es2022", "module": "esnext"}
-    options |= {"moduleResolution": "bundler", "lib": ["es2022", "dom"], "jsx": "react-jsx"}
-    config = {"compilerOptions": {**options, "types": [], "paths": paths}, "include": ["*"]}
-    (tmp_path / "tsconfig.json").write_text(json.dumps(config))
-    declarations.tsc("--project", str(tmp_path))
+        (application / f"example{number}.{language}").write_text(text + "\nexport {};\n")
+    shutil.copy(Path(__file__).with_name("narrowing.ts"), application)
+    options = {"strict": True, "noEmit": True, "target": "es2022", "module": "nodenext"}
+    options |= {"lib": ["es2022", "dom"], "jsx": "react-jsx", "types": []}
+    (application / "tsconfig.json").write_text(json.dumps({"compilerOptions": options}))
+    declarations.tsc("--project", str(application))
+
+
+def test_every_entry_point_loads(application: Path) -> None:
+    script = """
+      import { Herald } from "herald-events";
+      import { HeraldProvider } from "herald-events/react";
+      import { SharedWebSocket } from "herald-events/tabs";
+      import { FakeHerald } from "herald-events/testing";
+      const fake = new FakeHerald();
+      const herald = new Herald({ ...fake.options, load: () => [{ id: "1" }] });
+      herald.connect();
+      await fake.complete("1");
+      console.log(herald.generation("1").status, typeof HeraldProvider, typeof SharedWebSocket);
+      herald.dispose();
+    """
+    node = ensure_program("nodejs", find_node)
+    output = run(node, "--input-type=module", "--eval", script, cwd=application)
+    assert output == "COMPLETE function function\n"
+
+
+def test_the_package_has_what_applications_need_and_nothing_internal(application: Path) -> None:
+    package = application / "node_modules" / "herald-events"
+    files = {str(path.relative_to(package)) for path in package.rglob("*") if path.is_file()}
+    assert {"LICENSE", "README.md", "types.d.ts", "declarations/index.d.ts"} <= files
+    assert {path for path in files if path == "internal.d.ts" or path.startswith("tests/")} == set()
 
 
 @pytest.mark.parametrize("module", SIZES)
 def test_a_module_is_small(module: str) -> None:
     code = bundled(CLIENT / f"{module}.js", "--minify", "--format=esm", "--external:react")
     assert len(gzip.compress(code.encode(), 9, mtime=0)) <= SIZES[module]
-
-
-def test_the_package_installs_and_its_entry_points_load(tmp_path: Path) -> None:
-    node, npm = ensure_program("nodejs", find_node), ensure_program("npm", find_npm)
-    packed = json.loads(run(npm, "pack", "--json", "--pack-destination", tmp_path))[0]
-    files = {each["path"] for each in packed["files"]}
-    assert {"LICENSE", "README.md", "types.d.ts", "declarations/index.d.ts"} <= files
-    internal = {path for path in files if path == "internal.d.ts" or path.startswith("tests/")}
-    assert internal == set()
-    (tmp_path / "package.json").write_text('{"type": "module"}')
-    run(
-        npm,
-        "install",
-        "--offline",
-        "--no-audit",
-        "--no-fund",
-        f"./{packed['filename']}",
-        cwd=tmp_path,
-    )
-    script = """
-      import { Herald } from "herald-events";
-      import { FakeHerald } from "herald-events/testing";
-      import { SharedWebSocket } from "herald-events/tabs";
-      const fake = new FakeHerald();
-      const herald = new Herald({ ...fake.options, load: () => [{ id: "1" }] });
-      herald.connect();
-      await fake.complete("1");
-      console.log(herald.generation("1").status, typeof SharedWebSocket);
-      herald.dispose();
-    """
-    output = run(node, "--input-type=module", "--eval", script, cwd=tmp_path)
-    assert output == "COMPLETE function\n"
 
 
 def test_a_server_renders_the_hooks_without_connecting(tmp_path: Path) -> None:
