@@ -20,8 +20,8 @@ This page lists every frame, event, column and address of Herald, with its field
 [Protocol](protocol.md) explains how a client uses the frames. [Generation providers](providers.md)
 explains how to connect a provider.
 
-`make contracts` generates this page from the server's code, together with the same contracts for
-tools:
+`make contracts` generates this page from the server's code, together with the same contracts in
+machine-readable form:
 
 | file | contents |
 |---|---|
