@@ -73,7 +73,7 @@ LOOKUPS = _metric(
     "Lookups", "reconcile", "look-ups at a provider, by provider; a batch counts as one"
 )
 LOOKUP_FAILURES = _metric(
-    "LookupFailures", "reconcile", "look-ups that the provider did not answer usefully, by provider"
+    "LookupFailures", "reconcile", "look-ups without a usable answer of the provider, by provider"
 )
 RESULTS_RECONCILED = _metric(
     "ResultsReconciled", "reconcile", "results that a look-up recorded, by provider"
@@ -81,7 +81,8 @@ RESULTS_RECONCILED = _metric(
 GENERATIONS_OVERDUE = _metric(
     "GenerationsOverdue",
     "reconcile",
-    "generations that are PENDING for over a quarter of the time until their deadline, by provider",
+    "generations that have been PENDING for over a quarter of the time until their deadline,"
+    " by provider",
 )
 GENERATIONS_TIMED_OUT = _metric(
     "GenerationsTimedOut", "reconcile", "generations that ended because of their deadline"
@@ -96,7 +97,9 @@ FILES_NOT_STORED = _metric(
 )
 INVALID_MESSAGES = _metric("InvalidMessages", "deliver", "queue messages that are not valid events")
 INBOX_FAILURES = _metric(
-    "InboxFailures", "deliver relay", "writes to the inbox that failed; the relay's are heads"
+    "InboxFailures",
+    "deliver relay",
+    "writes to the inbox that failed: events of `deliver`, heads of `relay`",
 )
 POSTS_GONE = _metric("PostsGone", "deliver", "posts to connections that no longer exist")
 POSTS_THROTTLED = _metric(
@@ -135,7 +138,7 @@ CONNECTIONS_REFUSED = _metric(
 OUTPUTS_PASSED_ON = _metric(
     "OutputsPassedOn",
     "callback reconcile relay",
-    "outputs that events name by the provider's own address, because its host is not on the"
+    "outputs whose event contains the provider's own address, because its host is not on the"
     " provider's list or the address could not be stored",
 )
 OUTPUTS_KEPT = _metric("OutputsKept", "keep", "outputs that were copied into the bucket")

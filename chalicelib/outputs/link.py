@@ -77,7 +77,7 @@ class Link:
             telemetry.error("link not answered", generation_id=generation_id, error=str(exc))
             return _response(
                 503,
-                {"error": "unavailable", "message": "The link could not be read. Try again."},
+                {"error": "unavailable", "message": "Herald could not check the link. Try again."},
                 {"retry-after": str(RETRY_AFTER_SECONDS)},
             )
 

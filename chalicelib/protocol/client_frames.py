@@ -61,7 +61,7 @@ class Ping(TypedDict):
 
 
 class Keepalive(TypedDict):
-    """Postpones API Gateway's idle timeout. API Gateway itself accepts it, and nobody answers."""
+    """Postpones API Gateway's idle timeout. API Gateway accepts the frame and sends no answer."""
 
     action: Literal["keepalive"]
     """The frame's type."""

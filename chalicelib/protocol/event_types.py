@@ -34,7 +34,7 @@ class ErrorDetail(TypedDict):
 
 
 class Output(TypedDict):
-    """One file that a generation produced. What is unknown is null, except for kind and URL."""
+    """One file that a generation produced. Except for `kind` and `url`, unknown fields are null."""
 
     kind: str
     """The kind of file; `model` is a 3D model. Accept kinds that are not listed."""
@@ -49,7 +49,7 @@ class Output(TypedDict):
     durationMs: Annotated[int, Field(ge=0)] | None
     """The duration in milliseconds, of audio and video."""
     bytes: Annotated[int, Field(ge=0)] | None
-    """The file's size."""
+    """The file's size in bytes."""
     expiresAt: Time | None
     """When the URL stops working."""
     safe: bool | None
@@ -57,7 +57,7 @@ class Output(TypedDict):
 
 
 class EventData(TypedDict):
-    """The generation. In a notice and in a progress event, what the result decides is null."""
+    """The generation. In a notice and in a progress event, the fields of the result are null."""
 
     prompt: str | None
     """The prompt of the row."""

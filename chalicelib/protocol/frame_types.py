@@ -51,7 +51,7 @@ class Welcome(TypedDict):
     ping_ms: Milliseconds
     """Send a `ping` at least this often, if there is no `keepalive_ms`."""
     keepalive_ms: NotRequired[Milliseconds]
-    """Send a message at least this often: a `keepalive`, or as every second one a `ping`. The field
+    """Send a message at least this often: a `keepalive` or, every second time, a `ping`. The field
     is missing if the API does not accept keepalives."""
     lifetime_ms: Milliseconds
     """Open the next connection before this time has passed."""

@@ -33,7 +33,7 @@ class ReportedOutput(TypedDict):
     url: WebUrl
     """Where the file is."""
     kind: NotRequired[str]
-    """The kind of file; by default, it follows from the content type or the name."""
+    """The kind of file; by default, Herald derives it from the content type or the name."""
     contentType: NotRequired[str | None]
     """The media type."""
     width: NotRequired[Pixels | None]
@@ -43,7 +43,7 @@ class ReportedOutput(TypedDict):
     durationMs: NotRequired[Annotated[int, Field(ge=1)] | None]
     """The duration in milliseconds."""
     bytes: NotRequired[Annotated[int, Field(ge=1)] | None]
-    """The file's size."""
+    """The file's size in bytes."""
     expiresAt: NotRequired[Time | None]
     """When the URL stops working."""
     safe: NotRequired[bool | None]

@@ -24,7 +24,7 @@ class GenerationRow(TypedDict):
     id: Uuid
     """The generation's id, chosen by the application."""
     user_id: Annotated[str, Field(min_length=1)]
-    """The owner: the `sub` of the token of the pages that are notified."""
+    """The owner: the `sub` in the tokens of the clients that are notified."""
     prompt: str
     """The prompt. It is in the event."""
     provider: NotRequired[str | None]
@@ -63,6 +63,6 @@ class GenerationRow(TypedDict):
     provisional: NotRequired[Annotated[bool, _HERALDS]]
     """Whether Herald itself ended the generation, so that a late result replaces this end."""
     version: NotRequired[Annotated[int, _HERALDS]]
-    """Increases with each change of the status. Event ids are made from it."""
+    """Increases with each change of the status. Event ids are derived from it."""
     updated_at: NotRequired[Annotated[Time, _HERALDS]]
     """When the status last changed."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PROVIDERS = {"generations": 2, "replicate": 2, "fal": 1}  # and how often each is used
 POLLED = {"replicate": "acme/painter", "fal": "fal-ai/flux/dev"}  # providers with an API
 CANCELED = 0.05  # share of generations that their users cancel
-WITHHELD = 0.2  # share of their webhooks that never come
+WITHHELD = 1 / 3  # share of their webhooks that never come: a fifth of all webhooks
 USERS = 5
 CLIENTS_PER_USER = 3
 PER_SECOND = 3.0  # generations

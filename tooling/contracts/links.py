@@ -54,12 +54,15 @@ def operation() -> Schema:
             for name in ("generation", "index", "signature")
         ],
         "responses": {
-            "200": _answer("The same as data, if `Accept` is `application/json`.", "KeptOutput"),
+            "200": _answer(
+                "The address, and what is known about the copy, if `Accept` is `application/json`.",
+                "KeptOutput",
+            ),
             "302": {"description": _REDIRECT, "headers": {"Location": location}},
             "404": _answer("There is no such output, or the signature is wrong.", "Refusal"),
             "410": _answer("The file is no longer kept.", "Refusal"),
             "503": {
-                **_answer("The link could not be read. Try again.", "Refusal"),
+                **_answer("Herald could not check the link. Try again.", "Refusal"),
                 "headers": {"Retry-After": seconds},
             },
         },

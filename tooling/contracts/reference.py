@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 _INTRODUCTION = """\
 # Reference
 
-Every frame, event, column and address of Herald, with its fields. [Protocol](protocol.md) explains
-how a client uses the frames, and [Generation providers](providers.md) how to connect a provider.
+This page lists every frame, event, column and address of Herald, with its fields.
+[Protocol](protocol.md) explains how a client uses the frames. [Generation providers](providers.md)
+explains how to connect a provider.
 
-`make contracts` generates this page from the server's code, together with the same contracts for
-tools:
+`make contracts` generates this page from the server's code, together with the same contracts in
+machine-readable form:
 
 | file | contents |
 |---|---|
