@@ -49,7 +49,7 @@ token: setup ## Print a JWT for a user that the running stack accepts (USER=alic
 test: lint test-tools ## Linters, types, formats, and all tests except the rehearsal
 	@$(PYTHON) -m tests
 
-lint: setup ## Run ruff, mypy --strict, import-linter and terraform fmt
+lint: setup ## Run ruff, mypy --strict, import-linter, tsc --strict and terraform fmt
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
@@ -120,7 +120,7 @@ cost: setup ## Compute the monthly cost (USERS=… NOTIFICATIONS=…)
 	@$(HERALD) cost $(if $(USERS),--users $(USERS)) $(if $(NOTIFICATIONS),--notifications $(NOTIFICATIONS)) $(ARGS)
 
 ##@ Environment
-.PHONY: setup test-tools contracts lock clean
+.PHONY: setup test-tools contracts declarations lock clean
 setup: ## Create the Python environment with the pinned packages (all targets do this)
 	@tooling/setup.sh dev
 
@@ -129,6 +129,9 @@ test-tools: setup
 
 contracts: setup ## Generate contracts/ and docs/reference.md from the code (ARGS=--release: keep them as the release's)
 	@$(PYTHON) -m tooling.contracts $(ARGS)
+
+declarations: setup ## Generate the JavaScript client's type declarations from its comments
+	@$(PYTHON) -m tooling.declarations
 
 lock: setup ## Resolve requirements/*.in and node/package.json into pinned versions
 	@cd requirements && for name in uv runtime dev emulator policies terraform postgres bench sdks; do \

@@ -1,4 +1,7 @@
-/** @import { Ending, Frame, Platform, Socket, StreamPosition } from './types.js' */
+/**
+ * @import { Platform, Socket, StreamPosition } from './types.js'
+ * @import { Ending, Frame } from './internal.js'
+ */
 
 import { Keepalive } from "./keepalive.js";
 import { Renewal } from "./renewal.js";
@@ -17,6 +20,9 @@ const BAD_FRAME = 4012;
  */
 export class Connection {
   welcomed = false;
+  /** Whether the socket has opened, and what it reported before. Only Node.js's `ws` tells why a socket did not open. */
+  opened = false;
+  problem = "";
   /** @type {number | null} When it became ready. */
   readyAt = null;
   /** The network failed, and nothing has arrived since. */
@@ -65,10 +71,10 @@ export class Connection {
     this.#socket = new platform.WebSocket(url, ["herald.v1", `bearer.${token}`]);
     this.#socket.onopen = () => this.#hello();
     this.#socket.onmessage = ({ data }) => this.#receive(data);
-    this.#socket.onclose = () => this.end({ reconnect: "backoff", reason: "connection lost" });
-    // Nothing to do: `onclose` follows. Without an `onerror` handler, Node's `ws` throws the error,
-    // even after close().
-    this.#socket.onerror = () => {};
+    this.#socket.onclose = () => this.end({ reconnect: "backoff", reason: "connection_lost" });
+    // `onclose` follows. Without an `onerror` handler, Node's `ws` throws the error, even after
+    // close().
+    this.#socket.onerror = (error) => void (this.problem = error?.message ?? "");
     this.#expectProgress();
   }
 
@@ -107,7 +113,7 @@ export class Connection {
     this.request("ping", this.#owner.position() ?? {}, (answer) => {
       if (answer?.type === "pong") this.#keepalive.proven(askedAt);
       if (answer || this.#heardAt > askedAt) return;
-      if (tries === 1) return this.end({ reconnect: "backoff", reason: "no pong" });
+      if (tries === 1) return this.end({ reconnect: "backoff", reason: "no_pong" });
       this.#startTimer("ping again", this.#platform.random() * PING_AGAIN_MS, () => this.ping(tries - 1));
     });
   }
@@ -159,6 +165,7 @@ export class Connection {
   }
 
   #hello() {
+    this.opened = true;
     this.#expectProgress();
     const resume = this.#owner.position();
     this.#settled = resume === null;
@@ -188,7 +195,7 @@ export class Connection {
     this.#trust();
     if (typeof frame?.type !== "string") {
       // When a route fails, API Gateway sends its own message, which has no type.
-      if (!this.welcomed) this.end({ reconnect: "backoff", reason: "hello failed" });
+      if (!this.welcomed) this.end({ reconnect: "backoff", reason: "hello_failed" });
       return;
     }
     if (this.readyAt === null) this.#expectProgress();
@@ -231,7 +238,7 @@ export class Connection {
 
   /** Until the connection is ready, frames must keep arriving. */
   #expectProgress() {
-    this.#startTimer("progress", ANSWER_MS, () => this.end({ reconnect: "backoff", reason: "no answer to hello" }));
+    this.#startTimer("progress", ANSWER_MS, () => this.end({ reconnect: "backoff", reason: "no_answer" }));
   }
 
   /**

@@ -1,9 +1,10 @@
-/** @import { Hole, Range, Snapshot } from './types.js' */
+/** @import { Hole, Range, Snapshot } from './internal.js' */
 
 export const GRACE_MS = 2_000;
 const MAX_HOLES = 1_000;
 const MAX_SKIPPED = 100;
 const MAX_EARLY = 1_000;
+const MAX_UNHANDLED = 1_000;
 
 /**
  * A reader's position in one stream. All events up to `highest` have been received, except those in
@@ -29,10 +30,38 @@ export class Cursor {
   skipped = [];
   /** @type {{ epoch: string, offset: number }[]} Events that arrived before the position in their epoch was known. */
   #early = [];
+  /** @type {Set<{ epoch: string, offset: number }>} Events that arrived and that the application has not handled yet. */
+  #unhandled = new Set();
 
   /** The highest contiguous offset: every event up to it has been handled. */
   get offset() {
+    return Math.min(this.#contiguous, ...this.#open.map((offset) => offset - 1));
+  }
+
+  /** Every event up to this offset has arrived. */
+  get #contiguous() {
     return this.holes.length > 0 ? this.holes[0].from - 1 : this.highest;
+  }
+
+  /** The offsets of unhandled events. */
+  get #open() {
+    const events = [...this.#unhandled].filter(({ epoch, offset }) => epoch === this.epoch && offset <= this.highest);
+    return events.map(({ offset }) => offset).sort((a, b) => a - b);
+  }
+
+  /**
+   * Excludes an event from the position until the application has handled it. If there are too many such events, the
+   * oldest one counts as handled.
+   *
+   * @param {string} epoch
+   * @param {number} offset
+   * @returns {() => void} to be called once the event is handled
+   */
+  handle(epoch, offset) {
+    const event = { epoch, offset };
+    this.#unhandled.add(event);
+    if (this.#unhandled.size > MAX_UNHANDLED) this.#unhandled.delete(/** @type {any} */ (this.#unhandled.values().next().value));
+    return () => void this.#unhandled.delete(event);
   }
 
   /**
@@ -101,7 +130,7 @@ export class Cursor {
   adopt(epoch, head, now) {
     // Live events above `head` may have arrived before the frame with the head: they stay received.
     // If `head` is below the contiguous offset, the cursor moves back to `head`.
-    const ahead = epoch === this.epoch && this.offset <= head;
+    const ahead = epoch === this.epoch && this.#contiguous <= head;
     this.known = true;
     this.epoch = epoch;
     this.floor = head;
@@ -130,11 +159,17 @@ export class Cursor {
     return given;
   }
 
-  /** @returns {Snapshot | null} */
-  snapshot() {
+  /**
+   * @param {number} now
+   * @returns {Snapshot | null}
+   */
+  snapshot(now) {
     if (!this.known) return null;
     const { epoch, highest, floor, skipped } = this;
-    const holes = this.holes.map(({ from, to, since }) => ({ from, to, since }));
+    const missing = this.holes.map(({ from, to, since }) => ({ from, to, since }));
+    // After a reload, events that were not handled are requested like those that have not arrived.
+    const unhandled = this.#open.map((offset) => ({ from: offset, to: offset, since: now }));
+    const holes = [...missing, ...unhandled].sort((a, b) => a.from - b.from);
     return { epoch, highest, floor, holes, skipped };
   }
 
@@ -146,6 +181,7 @@ export class Cursor {
     this.holes = [];
     this.skipped = [];
     this.#early = [];
+    this.#unhandled.clear();
   }
 
   /**

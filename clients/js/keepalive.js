@@ -1,5 +1,7 @@
 /** @import { Platform } from './types.js' */
 
+import { Timer } from "./timer.js";
+
 const SPREAD = 0.1;
 const PING_TRIES = 2;
 /** The last minute of a hidden tab's timers, which run once a minute, and the time for an answer. */
@@ -30,14 +32,14 @@ export class Keepalive {
   #pingedAt = -Infinity;
   #due = 0;
   #running = false;
-  /** @type {unknown} */
-  #timer = null;
+  #timer;
 
   /** @param {{ platform: Platform, keepalive: () => void, ping: (tries: number) => void }} parts */
   constructor({ platform, keepalive, ping }) {
     this.#platform = platform;
     this.#keepalive = keepalive;
     this.#ping = ping;
+    this.#timer = new Timer(platform);
   }
 
   /**
@@ -55,7 +57,7 @@ export class Keepalive {
 
   stop() {
     this.#running = false;
-    this.#disarm();
+    this.#timer.stop();
   }
 
   /** A message was sent or received. */
@@ -86,11 +88,9 @@ export class Keepalive {
   }
 
   #arm() {
-    this.#disarm();
     if (!this.#running) return;
     this.#due = this.#next();
-    const wait = Math.max(0, this.#due - this.#platform.now());
-    this.#timer = this.#platform.setTimeout(() => this.#run(), wait);
+    this.#timer.start(this.#due - this.#platform.now(), () => this.#run());
   }
 
   #next() {
@@ -107,7 +107,6 @@ export class Keepalive {
   }
 
   #run() {
-    this.#timer = null;
     const now = this.#platform.now();
     const suspended = now - this.#due > SUSPENDED_MS;
     const unproven = now - this.#provenAt;
@@ -115,10 +114,5 @@ export class Keepalive {
     if (suspended) this.#ping(1);
     else if (this.#keepaliveMs && unproven < this.#longest - this.#keepaliveMs / 2) this.#keepalive();
     else this.#ping(PING_TRIES);
-  }
-
-  #disarm() {
-    if (this.#timer !== null) this.#platform.clearTimeout(this.#timer);
-    this.#timer = null;
   }
 }

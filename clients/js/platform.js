@@ -14,6 +14,7 @@ export function defaultPlatform() {
     now: () => performance.now(),
     wallClock: () => Date.now(),
     random: () => Math.random(),
+    onLine: () => globalThis.navigator?.onLine !== false,
     sessionStorage: storage("sessionStorage"),
     localStorage: storage("localStorage"),
     window: typeof globalThis.addEventListener === "function" ? globalThis : null,

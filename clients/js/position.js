@@ -1,5 +1,6 @@
 /**
- * @import { Platform, Snapshot, Storage } from './types.js'
+ * @import { Platform, Storage } from './types.js'
+ * @import { Snapshot } from './internal.js'
  * @import { Cursor } from './cursor.js'
  */
 
@@ -46,12 +47,12 @@ export class Position {
   /** Drops the position, also from storage. */
   forget() {
     this.#cursor.forget();
-    write(this.#platform.sessionStorage, this.#key, null);
-    if (this.#durable) write(this.#platform.localStorage, this.#key, null);
+    remove(this.#platform.sessionStorage, this.#key);
+    remove(this.#platform.localStorage, this.#key);
   }
 
   save() {
-    const snapshot = this.#cursor.snapshot();
+    const snapshot = this.#cursor.snapshot(this.#platform.now());
     if (!snapshot) return;
     const sinceEpoch = this.#platform.wallClock() - this.#platform.now();
     const holes = snapshot.holes.map((hole) => ({ ...hole, since: hole.since + sinceEpoch }));
@@ -85,13 +86,25 @@ export class Position {
  *
  * @param {Storage | null} storage
  * @param {string} key
- * @param {Snapshot | null} snapshot
+ * @param {Snapshot} snapshot
  */
 function write(storage, key, snapshot) {
   try {
     storage?.setItem(key, JSON.stringify(snapshot));
   } catch {
     // Nothing to do: the cursor in memory stays correct.
+  }
+}
+
+/**
+ * @param {Storage | null} storage
+ * @param {string} key
+ */
+function remove(storage, key) {
+  try {
+    storage?.removeItem(key);
+  } catch {
+    // Nothing to do: storage is blocked, so nothing is stored.
   }
 }
 

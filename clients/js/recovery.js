@@ -1,9 +1,11 @@
 /**
- * @import { Frame, Hole, Platform } from './types.js'
+ * @import { Platform } from './types.js'
+ * @import { Frame, Hole } from './internal.js'
  * @import { Cursor } from './cursor.js'
  */
 
 import { Backoff } from "./backoff.js";
+import { Timer } from "./timer.js";
 
 const GIVE_UP_MS = 600_000;
 const RETRY = { min: 2_000, max: 60_000 };
@@ -24,8 +26,7 @@ export class Recovery {
   #stepOver;
   /** Whether a hole was requested since the last time without holes. */
   #asked = false;
-  /** @type {unknown} */
-  #timer = null;
+  #timer;
   #asking = false;
   #running = false;
   /** No request is sent before this time, because the server asked the client to wait. */
@@ -42,6 +43,7 @@ export class Recovery {
     this.#ask = ask;
     this.#recovered = recovered;
     this.#stepOver = stepOver;
+    this.#timer = new Timer(platform);
   }
 
   /** Called when a connection is ready for requests. */
@@ -53,17 +55,16 @@ export class Recovery {
 
   stop() {
     this.#running = false;
-    this.#disarm();
+    this.#timer.stop();
   }
 
   /** Sets the timer for the hole that is due first. Call this whenever the cursor has changed. */
   update() {
-    this.#disarm();
+    this.#timer.stop();
     if (!this.#running || this.#asking) return;
     if (this.#cursor.holes.length === 0) return this.#finish();
     const due = Math.min(...this.#cursor.holes.map((hole) => Math.min(hole.due, hole.since + GIVE_UP_MS)));
-    const wait = Math.max(0, Math.max(due, this.#notBefore) - this.#platform.now());
-    this.#timer = this.#platform.setTimeout(() => this.#tick(), wait);
+    this.#timer.start(Math.max(due, this.#notBefore) - this.#platform.now(), () => this.#tick());
   }
 
   #finish() {
@@ -73,7 +74,6 @@ export class Recovery {
   }
 
   #tick() {
-    this.#timer = null;
     const now = this.#platform.now();
     const hole = this.#cursor.holes.find((each) => each.due <= now || each.since + GIVE_UP_MS <= now);
     if (!hole) return this.update();
@@ -106,10 +106,5 @@ export class Recovery {
       backoff.attempt = hole.tries;
       hole.due = now + backoff.next();
     }
-  }
-
-  #disarm() {
-    if (this.#timer !== null) this.#platform.clearTimeout(this.#timer);
-    this.#timer = null;
   }
 }

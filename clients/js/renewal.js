@@ -1,6 +1,10 @@
-/** @import { Frame, Platform } from './types.js' */
+/**
+ * @import { Platform } from './types.js'
+ * @import { Frame } from './internal.js'
+ */
 
 import { Backoff } from "./backoff.js";
+import { Timer } from "./timer.js";
 
 const RETRY = { min: 1_000, max: 60_000 };
 /** A token is renewed after this share of its lifetime, but not earlier than BEFORE_MS before it expires. */
@@ -8,7 +12,6 @@ const AT = 0.8;
 const BEFORE_MS = 180_000;
 /** How long it takes until the next connection is ready: the timers of a hidden tab run once a minute. */
 const ROTATION_MS = 60_000;
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Renews the token of one connection, but only if the token expires before the connection is
@@ -22,8 +25,7 @@ export class Renewal {
   /** When the next connection should be ready. */
   #replacedAt = 0;
   #running = false;
-  /** @type {unknown} */
-  #timer = null;
+  #timer;
 
   /**
    * @param {{ platform: Platform, token: () => Promise<string>,
@@ -34,6 +36,7 @@ export class Renewal {
     this.#token = token;
     this.#send = send;
     this.#backoff = new Backoff({ ...RETRY, random: platform.random });
+    this.#timer = new Timer(platform);
   }
 
   /**
@@ -48,7 +51,7 @@ export class Renewal {
 
   stop() {
     this.#running = false;
-    this.#disarm();
+    this.#timer.stop();
   }
 
   /** @param {number | null | undefined} tokenMs */
@@ -62,12 +65,10 @@ export class Renewal {
 
   /** @param {number} wait in milliseconds */
   #arm(wait) {
-    this.#disarm();
-    this.#timer = this.#platform.setTimeout(() => this.#renew(), Math.min(wait, MAX_TIMER_MS));
+    this.#timer.start(wait, () => this.#renew());
   }
 
   async #renew() {
-    this.#timer = null;
     try {
       const token = await this.#token();
       if (this.#running) this.#send(token, (answer) => this.#answered(answer));
@@ -86,10 +87,5 @@ export class Renewal {
 
   #retry(atLeast = 0) {
     this.#arm(Math.max(atLeast, this.#backoff.next()));
-  }
-
-  #disarm() {
-    if (this.#timer !== null) this.#platform.clearTimeout(this.#timer);
-    this.#timer = null;
   }
 }

@@ -1,5 +1,6 @@
 /**
- * @import { EventFrame, Frame, Gap, HeraldEvent, Hole, Place, Platform, Progress } from './types.js'
+ * @import { Gap, Place, Platform } from './types.js'
+ * @import { EventFrame, Frame, Hole, WireEvent } from './internal.js'
  * @import { Connection } from './connection.js'
  */
 
@@ -25,8 +26,8 @@ export class Stream {
   /**
    * @param {{ platform: Platform, durable: boolean,
    *   ask: (since: number, limit: number, answered: (frame: Frame | null) => void) => void, recovered: () => void,
-   *   onEvent: (event: HeraldEvent, place: Place) => void,
-   *   onProgress: (event: HeraldEvent<Progress>) => void, onGap: (gap: Gap) => void }} parts
+   *   onEvent: (event: WireEvent, place: Place, handled: () => void) => void,
+   *   onProgress: (event: WireEvent) => void, onGap: (gap: Gap) => void }} parts
    */
   constructor({ platform, durable, ask, recovered, onEvent, onProgress, onGap }) {
     const cursor = this.#cursor;
@@ -99,20 +100,28 @@ export class Stream {
     const place = outside ? "outside" : this.#cursor.place(epoch, offset);
     if (place === "duplicate") return;
     if (outside && this.#finished.has(event.subject)) return; // SQS has no order, and a redrive comes later
-    if (isProgress(event)) {
+    if (event.type === "herald.generation.progress") {
       if (this.#running.advance(event.subject, event.time)) this.#onProgress(event);
       return;
     }
     if (!outside) this.#finish(event.subject);
-    if (this.#seen.add(event.id)) this.#onEvent(event, { epoch, offset, replayed });
+    const handled = outside ? () => {} : this.#cursor.handle(epoch, offset);
+    const known = !this.#seen.add(event.id);
+    if (known) handled();
+    else this.#onEvent(event, { epoch, offset, replayed }, () => this.#handled(handled));
     if (outside) return;
-    // The cursor advances only now, because it must cover only events that the application has
-    // handled.
+    // The position advances only now, and only if the application has handled the event.
     const newest = offset > this.#cursor.highest;
     this.#cursor.receive(epoch, offset, this.#platform.now());
     this.#moved();
     if (place === "new" && newest && !replayed) connection.current();
     if (place === "newer_epoch") connection.ping();
+  }
+
+  /** @param {() => void} handled */
+  #handled(handled) {
+    handled();
+    this.#store.save();
   }
 
   /** @param {string} generation */
@@ -186,12 +195,4 @@ export class Stream {
     this.#store.save();
     this.#recovery.update();
   }
-}
-
-/**
- * @param {HeraldEvent | HeraldEvent<Progress>} event
- * @returns {event is HeraldEvent<Progress>}
- */
-function isProgress(event) {
-  return event.type === "herald.generation.progress";
 }

@@ -1,28 +1,44 @@
-/** The client's public interface, and the frames of herald.v1 as the client reads them. */
+/** The types of applications that use the client. */
 
-export type State = "connecting" | "live" | "catching_up" | "offline";
-
-/**
- * A generation's result as Herald publishes it. In a notice, most fields except status and error
- * are null.
- */
-export interface Generation {
+/** The fields of a result. In a notice, most of them are null. */
+export interface Result {
   prompt: string | null;
-  status: "PENDING" | "COMPLETE" | "ERROR";
   imageUrl: string | null;
   imageHeight: number | null;
   imageWidth: number | null;
   coreModel: string | null;
   createdAt: string | null;
   updatedAt: string;
-  /** With status ERROR only. */
-  error?: { code: string; message: string; providerCode?: string };
   /** The number of files without a URL, because Herald does not keep outputs. */
   outputsNotKept?: number;
   /** All files of the generation, if Herald knows them; `imageUrl` is the first picture. */
   outputs?: Output[];
   /** True if outputs were left out at the end, or the prompt was shortened, to fit a frame. */
   truncated?: boolean;
+}
+
+export interface Completed extends Result {
+  status: "COMPLETE";
+}
+
+export interface Failed extends Result {
+  status: "ERROR";
+  error: Failure;
+}
+
+export interface Failure {
+  code: string;
+  message: string;
+  providerCode?: string;
+}
+
+/** How far a running generation is. The fields of the result are null. */
+export interface Running extends Result {
+  status: "PENDING";
+  /** From 0 to 1. */
+  progress: number | null;
+  step: string | null;
+  previewUrl: string | null;
 }
 
 /** One file that a generation produced; what is unknown is null. */
@@ -42,21 +58,12 @@ export interface Output {
   safe: boolean | null;
 }
 
-/** How far a running generation is. The other fields of a generation are null. */
-export interface Progress extends Generation {
-  status: "PENDING";
-  /** From 0 to 1. */
-  progress: number | null;
-  step: string | null;
-  previewUrl: string | null;
-}
-
 /** CloudEvents 1.0; `subject` is the generation's id. */
-export interface HeraldEvent<Data = Generation> {
+export interface CloudEvent<Type extends string, Data> {
   specversion: "1.0";
   id: string;
   source: string;
-  type: "herald.generation.complete" | "herald.generation.error" | "herald.generation.progress";
+  type: Type;
   subject: string;
   time: string;
   datacontenttype: "application/json";
@@ -65,6 +72,13 @@ export interface HeraldEvent<Data = Generation> {
   sequence?: string;
   data: Data;
 }
+
+/** A generation has ended. `type` tells how: `data` has an `error` if it failed. */
+export type HeraldEvent =
+  | CloudEvent<"herald.generation.complete", Completed>
+  | CloudEvent<"herald.generation.error", Failed>;
+
+export type HeraldProgress = CloudEvent<"herald.generation.progress", Running>;
 
 /** An event's position in its stream; epoch and offset are null for an event outside the stream. */
 export interface Place {
@@ -79,7 +93,7 @@ export interface StreamPosition {
   offset: number;
 }
 
-/** Events that can no longer be recovered. Reload the state that they would have changed. */
+/** Events that can no longer be recovered. The client calls `load` after each gap. */
 export interface Gap {
   requested: { epoch?: string | null; offset: number };
   epoch: string | null;
@@ -89,36 +103,75 @@ export interface Gap {
   reason: "expired" | "epoch_changed" | "ahead" | "limit" | "missing";
 }
 
+export type Status = "PENDING" | "COMPLETE" | "ERROR";
+
+/** What the client reads of an application's row. A row without `updatedAt` counts as older than every event. */
+export interface Row {
+  id: string;
+  status?: Status;
+  updatedAt?: string | null;
+}
+
+/** A generation as the client knows it: the application's row with the newest result and progress. */
+export type Generation<R extends Row = Row> = Omit<R, "status"> &
+  Partial<Omit<Running, "status" | "updatedAt">> & { status: Status; updatedAt?: string | null; error?: Failure | null };
+
+/** A generation that has a result. */
+export type Finished<R extends Row = Row> = Generation<R> &
+  ({ status: "COMPLETE" } | { status: "ERROR"; error: Failure });
+
+export type State = "connecting" | "live" | "catching_up" | "reconnecting" | "offline" | "refused" | "closed";
+
+/** The state of the connection, and the reason as a word: `connection_lost`, `network`, `revoked` … */
+export interface ConnectionState {
+  state: State;
+  reason: string;
+}
+
 /**
- * Why the application must load its state: the client has no position yet, events are missing (see `gap`), or an event
- * could not be stored or the position was refused (`error`).
+ * Why the application must load its rows: the client has no position yet (`start`), events are missing (`gap`), an event
+ * could not be stored or the position was refused (`error`), or Herald cannot be reached for three seconds (`unreachable`).
  */
-export type LoadReason = "start" | "gap" | "error";
+export type LoadReason = "start" | "gap" | "error" | "unreachable";
 
 export interface HeraldError {
+  /** A word: the name of Herald's error, or `cannot_connect`, `never_opened`, `load_failed`, `handler_failed`. */
   name: string;
   message: string;
   code?: number;
   cause?: unknown;
 }
 
-export interface Handlers {
-  /** Called once per event, in order of arrival; a late event may follow newer ones. */
-  event: (event: HeraldEvent, place: Place) => void;
+export interface Handlers<R extends Row = Row> {
+  /**
+   * Called once per event, in order of arrival; a late event may follow newer ones. If the handler throws or rejects, it
+   * is called again, at most five times in all.
+   */
+  event: (event: HeraldEvent, place: Place) => unknown;
   /** Called with the newest progress of a running generation; progress can be lost. Never called after its result. */
-  progress: (event: HeraldEvent<Progress>) => void;
-  state: (state: State) => void;
-  /** The position is known: load your own state now. */
-  load: (reason: LoadReason) => void;
-  gap: (gap: Gap) => void;
-  error: (error: HeraldError) => void;
+  progress: (event: HeraldProgress) => unknown;
+  /** Called whenever a generation has changed, with all of them. */
+  generations: (generations: readonly Generation<R>[]) => unknown;
+  /** Called after `load` has returned, before the events that arrived meanwhile. */
+  loaded: (reason: LoadReason) => unknown;
+  state: (state: State, reason: string) => unknown;
+  gap: (gap: Gap) => unknown;
+  /** Without a handler, errors are written to the console. */
+  error: (error: HeraldError) => unknown;
 }
 
-export interface HeraldOptions {
+type Rows<R> = readonly R[] | undefined | void;
+
+export interface HeraldOptions<R extends Row = Row> {
   /** The wss:// URL of the deployment's WebSocket API, including its stage. */
   url: string;
   /** Returns a fresh JWT, trimmed by the client; called for every connection and before the current token expires. */
   token: () => string | Promise<string>;
+  /**
+   * Returns the application's rows, or nothing if the application keeps them itself. Events that arrive meanwhile are
+   * held. Called again with backoff if it throws, rejects or takes longer than 30 seconds.
+   */
+  load?: (request: { reason: LoadReason; signal: AbortSignal }) => Rows<R> | Promise<Rows<R>>;
   /** The user of the stored position, so that each user of a browser has a separate one; by default the token's `sub`. */
   user?: string;
   /**
@@ -126,53 +179,27 @@ export interface HeraldOptions {
    * the stream.
    */
   durable?: boolean;
-  onEvent?: Handlers["event"];
-  onProgress?: Handlers["progress"];
-  onState?: Handlers["state"];
-  onLoad?: Handlers["load"];
-  onGap?: Handlers["gap"];
-  onError?: Handlers["error"];
   /** Replaces parts of the environment, such as the WebSocket class or the clock. */
   platform?: Partial<Platform>;
 }
 
-export interface HeraldClient {
-  readonly state: State;
-  /** The stream's epoch and the contiguous offset handled so far; null before the first welcome. */
-  readonly position: StreamPosition | null;
-  /** Calls `handler` for every event of this name; returns a function that removes the handler. */
-  on<N extends keyof Handlers>(name: N, handler: Handlers[N]): () => void;
-  /** Reconnects after `close()` or a refusal; if a reconnect is already scheduled, connects at once. */
-  connect(): void;
-  /**
-   * Cancels a running generation of the user. Resolves to whether Herald canceled it; false also if
-   * there is no connection or no answer.
-   */
-  cancel(generation: string): Promise<boolean>;
-  /** Closes the connection; the position is kept. */
-  close(): void;
-  /** Closes the connection and removes every handler and listener. */
-  dispose(): void;
-}
-
-export declare const Herald: new (options: HeraldOptions) => HeraldClient;
-export type Herald = HeraldClient;
-
 export interface Storage {
   getItem(key: string): string | null;
   setItem(key: string, value: string): void;
+  removeItem(key: string): void;
 }
 
 export interface Socket {
-  onopen: (() => void) | null;
-  onmessage: ((message: { data: string }) => void) | null;
-  onclose: (() => void) | null;
-  onerror: ((error: any) => void) | null;
+  onopen: ((event?: any) => void) | null;
+  onmessage: ((message: { data: any }) => void) | null;
+  onclose: ((event?: any) => void) | null;
+  onerror: ((error?: any) => void) | null;
   send(data: string): void;
   close(code?: number): void;
 }
 
 export interface Platform {
+  /** Browsers and Node.js 22 have one; for Node.js 20, pass the class of the `ws` package. */
   WebSocket: new (url: string, protocols: string[]) => Socket;
   setTimeout: (callback: () => void, ms: number) => unknown;
   clearTimeout: (timer: any) => void;
@@ -181,71 +208,10 @@ export interface Platform {
   /** Returns epoch milliseconds, only for times in the stored position, which outlives the page. */
   wallClock: () => number;
   random: () => number;
+  /** Returns false if the environment knows that it has no network. */
+  onLine: () => boolean;
   sessionStorage: Storage | null;
   localStorage: Storage | null;
   window: Pick<EventTarget, "addEventListener" | "removeEventListener"> | null;
   document: (Pick<EventTarget, "addEventListener" | "removeEventListener"> & { visibilityState: string }) | null;
 }
-
-export interface Range {
-  from: number;
-  to: number;
-}
-
-export interface Hole extends Range {
-  /** When it opened, when to request it next (milliseconds of the monotonic clock), and how often it was requested. */
-  since: number;
-  due: number;
-  tries: number;
-}
-
-export interface Snapshot {
-  epoch: string | null;
-  highest: number;
-  floor: number;
-  /** In storage, `since` is in epoch milliseconds. */
-  holes: (Range & { since: number })[];
-  skipped: Range[];
-}
-
-export interface Ending {
-  reconnect: "now" | "backoff" | "never";
-  reason: string;
-  code?: number;
-  retryAfterMs?: number;
-}
-
-export interface EventFrame extends Place {
-  type: "event";
-  re?: undefined;
-  event: HeraldEvent | HeraldEvent<Progress>;
-}
-
-export type Frame =
-  | EventFrame
-  | { type: "events"; re?: number; items: EventFrame[] }
-  | {
-      type: "welcome";
-      re: number;
-      stream: { epoch: string | null; head: number };
-      recovered: boolean;
-      replaying: number;
-      ping_ms: number;
-      keepalive_ms?: number;
-      lifetime_ms: number;
-      token_ms?: number | null;
-    }
-  | { type: "caught_up"; re: number; offset: number }
-  | ({ type: "gap"; re?: number } & Gap)
-  | { type: "pong"; re: number; epoch: string | null; head: number }
-  | { type: "auth_ok"; re: number; token_ms?: number | null }
-  | { type: "cancel_ok"; re: number; generation: string }
-  | { type: "error"; re?: number | null; code: number; name: string; message: string; retry_after_ms?: number }
-  | {
-      type: "close";
-      re?: undefined;
-      code: number;
-      name: string;
-      reconnect?: "now" | "backoff" | "never";
-      retry_after_ms?: number;
-    };

@@ -116,7 +116,7 @@ def test_while_herald_is_down_the_page_shows_the_applications_state_and_recovers
     fake.refusing = True
     context = browser.new_context()
     studio = StudioPage(context.new_page(), url, "alice")
-    studio.open(state="offline")
+    studio.open(state="reconnecting")
     expect(studio.card("A lighthouse in a storm")).to_be_visible()
     fake.refusing = False
     studio.expect_state("live")

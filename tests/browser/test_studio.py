@@ -74,7 +74,7 @@ def test_a_dropped_connection_is_restored(visit: Callable[[str], StudioPage], us
     card = studio.generate("Deep sea cathedral")
     expect(card).to_have_attribute("data-status", "PENDING")
     studio.press("Drop connection")
-    expect(studio.log("offline")).to_be_visible()
+    expect(studio.log("reconnecting")).to_be_visible()
     expect(card).to_have_attribute("data-status", "COMPLETE")
     studio.expect_state("live")
     assert len({frame["event"]["id"] for frame in studio.events(card)}) == 1

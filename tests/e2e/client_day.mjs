@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { Herald } from "../../clients/js/herald.js";
 import { Clock, settle } from "../../clients/js/tests/world.js";
 
-const tell = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
+const tell = (message) => void process.stdout.write(`${JSON.stringify(message)}\n`);
 const clock = new Clock();
 const sockets = new Map();
 let tokens = [];
@@ -70,10 +70,7 @@ const herald = new Herald({
     tell({ token: true });
     return new Promise((resolve) => tokens.push(resolve));
   },
-  onEvent: (event) => tell({ event: event.subject }),
-  onLoad: () => tell({ loaded: true }),
-  onGap: (gap) => tell({ gap }),
-  onError: (error) => tell({ error: `${error.name}: ${error.message}` }),
+  load: () => tell({ loaded: true }),
   platform: {
     WebSocket: Socket,
     setTimeout: clock.setTimeout,
@@ -81,12 +78,17 @@ const herald = new Herald({
     now: () => clock.time,
     wallClock: () => clock.wall,
     random: () => 0.5,
+    onLine: () => true,
     sessionStorage: null,
     localStorage: null,
     window: null,
     document: null,
   },
 });
+herald.on("event", (event) => tell({ event: event.subject }));
+herald.on("gap", (gap) => tell({ gap }));
+herald.on("error", (error) => tell({ error: `${error.name}: ${error.message}` }));
+herald.connect();
 
 const commands = {
   advance: async (ms) => {

@@ -22,6 +22,8 @@ from starlette.websockets import WebSocketDisconnect
 from local.studio.store import Job, timestamp
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.websockets import WebSocket
@@ -69,6 +71,7 @@ class FakeHerald:
         self._streams: dict[str, list[dict[str, Any]]] = {}
         self._sockets: dict[str, set[WebSocket]] = {}
         self._expired: dict[str, int] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.refusing = False
         self.gate = threading.Event()
         self.gate.set()
@@ -86,6 +89,27 @@ class FakeHerald:
     def expire(self, user: str) -> None:
         """Forget everything published to a user so far."""
         self._expired[user] = len(self._streams[user])
+
+    def complete(self, generation_id: str, image_url: str) -> None:
+        """Complete a generation, as a webhook does. At least one client must have connected."""
+        row = self._store.rows[generation_id]
+        now = timestamp(datetime.now(UTC))
+        row.update(status="COMPLETE", imageUrl=image_url, updatedAt=now)
+        self._run(self._publish(row))
+
+    def drop(self) -> None:
+        """Close every connection without a close frame."""
+        for socket in [each for sockets in self._sockets.values() for each in sockets]:
+            self._run(socket.close())
+
+    @property
+    def connections(self) -> int:
+        """The number of open connections."""
+        return sum(map(len, self._sockets.values()))
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        assert self._loop is not None, "no client has connected"
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=10)
 
     async def _callback(self, request: Request) -> Response:
         """Read a prediction of Replicate."""
@@ -164,6 +188,7 @@ class FakeHerald:
             await socket.send_json({**frame, "event": {**event, "data": data}})
 
     async def _connection(self, socket: WebSocket) -> None:
+        self._loop = asyncio.get_running_loop()
         if self.refusing:
             return await socket.close()
         protocol, bearer = socket.scope["subprotocols"]
@@ -182,6 +207,8 @@ class FakeHerald:
             while True:
                 await self._answer(socket, user, await socket.receive_json())
         except WebSocketDisconnect:
+            pass
+        finally:
             sockets.discard(socket)
 
     async def _answer(self, socket: WebSocket, user: str, frame: dict[str, Any]) -> None:

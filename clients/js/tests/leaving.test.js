@@ -43,11 +43,11 @@ test("a close frame with reconnect \"backoff\" waits retry_after_ms even if the 
   assert.equal(world.peers.length, 2);
 });
 
-test("a close frame with reconnect \"never\" stays offline and reports an error; connect() tries again", async () => {
+test("a close frame with reconnect \"never\" is a refusal and reports an error; connect() tries again", async () => {
   const world = new World();
   const { herald, peer } = await world.live(0);
   await peer.say(close(4011, "never"));
-  assert.equal(herald.state, "offline");
+  assert.deepEqual(herald.connection, { state: "refused", reason: "n" });
   assert.deepEqual(world.errors.map(({ code }) => code), [4011]);
   assert.equal(world.clock.pending, 0);
   herald.connect();
@@ -88,7 +88,7 @@ test("an event that could not be stored makes the application load its state aga
   await peer.say(notStored);
   assert.equal(world.errors[0].name, "overloaded");
   assert.deepEqual(world.loads, ["start", "error"]);
-  assert.equal(herald.state, "live");
+  assert.equal(herald.connection.state, "live");
   assert.deepEqual(herald.position, { epoch: E1, offset: 10 });
 });
 
@@ -116,7 +116,7 @@ test("after too many connections, only a tab that is shown again reconnects", as
   const world = new World();
   const { herald, peer } = await world.live(5);
   await peer.say(close(4014, "never"));
-  assert.equal(herald.state, "offline");
+  assert.equal(herald.connection.state, "refused");
   assert.deepEqual(world.errors.map(({ code }) => code), [4014]);
   world.window.dispatchEvent(new Event("offline"));
   world.window.dispatchEvent(new Event("online"));
@@ -179,7 +179,7 @@ test("a connection is replaced before it expires; the new one is ready before th
   await fresh.say(frame(11));
   await fresh.welcome(12, { replaying: 1 });
   assert.equal(old.closed, null);
-  assert.equal(herald.state, "live");
+  assert.equal(herald.connection.state, "live");
   await fresh.say({ type: "events", items: [frame(11, { replayed: true }), frame(12, { replayed: true })] });
   await fresh.caughtUp(12);
   assert.equal(old.closed, 1000);
@@ -192,7 +192,7 @@ test("a replacement that fails is retried while the old connection stays in use"
   const { herald, peer: old } = await world.live(10, { welcome: { token_ms: null } });
   await keepAlive(world, old, ROTATES);
   await world.peer.drop();
-  assert.equal(herald.state, "live");
+  assert.equal(herald.connection.state, "live");
   await old.say(frame(11));
   const fresh = await world.reconnected(5 * SECOND);
   await fresh.welcome(11);
@@ -208,9 +208,9 @@ test("if the old connection is lost during its replacement, the new one takes ov
   const fresh = world.peer;
   await fresh.open();
   await old.drop();
-  assert.equal(herald.state, "connecting");
+  assert.equal(herald.connection.state, "reconnecting");
   await fresh.welcome(10);
-  assert.equal(herald.state, "live");
+  assert.equal(herald.connection.state, "live");
   await world.clock.advance(30 * SECOND);
   assert.equal(world.peers.length, 2);
 });

@@ -21,10 +21,10 @@ test("a dead connection is noticed in 11 seconds, even if a frame arrived just b
     await peer.say(frame(1));
     await world.clock.advance(quiet);
     world.window.dispatchEvent(new Event("offline"));
-    assert.equal(herald.state, "offline");
+    assert.equal(herald.connection.state, "offline");
     world.window.dispatchEvent(new Event("online"));
     assert.equal(peer.got("ping").length, 1);
-    assert.equal(herald.state, "offline", "nothing has arrived over the new network");
+    assert.equal(herald.connection.state, "offline", "nothing has arrived over the new network");
     const noticed = await untilNoticed(world, peer);
     assert.ok(noticed <= 11 * SECOND, `${noticed} ms, for a frame ${quiet} ms earlier`);
     await world.reconnected();
@@ -37,7 +37,7 @@ test("a connection that survives a network failure is live again with the next f
   world.window.dispatchEvent(new Event("offline"));
   world.window.dispatchEvent(new Event("online"));
   await peer.say({ type: "pong", re: peer.last("ping").id, epoch: E1, head: 3 });
-  assert.equal(herald.state, "live");
+  assert.equal(herald.connection.state, "live");
   await world.clock.advance(MINUTE);
   assert.equal(world.peers.length, 1);
   assert.deepEqual(world.states, ["connecting", "live", "offline", "live"]);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { subject } from "../credential.js";
-import { E1, frame, settle, World } from "./world.js";
+import { E1, SECOND, frame, settle, World } from "./world.js";
 
 const KEY = "herald:wss://herald.example/test:";
 const encoded = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
@@ -30,7 +30,7 @@ test("a malformed stored position is dropped, in a tab and in a new tab of a dur
       (durable ? world.localStorage : world.sessionStorage).setItem(KEY, value);
       const { herald, peer } = await world.live(44, { durable });
       assert.deepEqual(peer.last("hello"), { action: "hello", id: 1 }, name);
-      assert.deepEqual([herald.state, world.loads], ["live", ["start"]], name);
+      assert.deepEqual([herald.connection.state, world.loads], ["live", ["start"]], name);
       await peer.say(frame(45));
       const kept = durable ? world.localStorage : world.sessionStorage;
       assert.equal(JSON.parse(kept.getItem(KEY)).highest, 45, name);
@@ -54,7 +54,7 @@ test("a stored position that the server refuses is dropped, and the client goes 
   assert.equal(world.peer.last("hello").resume, undefined);
   assert.deepEqual(world.loads, []);
   await world.peer.welcome(44);
-  assert.deepEqual([herald.state, world.loads], ["live", ["start"]]);
+  assert.deepEqual([herald.connection.state, world.loads], ["live", ["start"]]);
   for (const storage of [world.sessionStorage, world.localStorage]) {
     const { epoch, highest } = JSON.parse(storage.getItem(KEY));
     assert.deepEqual([epoch, highest], [E1, 44]);
@@ -80,7 +80,9 @@ test("a client whose hello without a position is refused stops for good", async 
   await world.peer.open();
   await world.peer.say({ type: "error", re: 1, code: 4012, name: "bad_frame", message: "no" });
   assert.equal(world.peer.got("hello").length, 1);
-  assert.equal(herald.state, "offline");
+  assert.deepEqual(herald.connection, { state: "refused", reason: "bad_frame" });
+  await world.clock.advance(3 * SECOND);
+  assert.deepEqual(world.loads, ["unreachable"], "the page still gets its rows");
   assert.equal(world.clock.pending, 0);
 });
 

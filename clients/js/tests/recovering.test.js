@@ -218,12 +218,12 @@ test("a gap is reported with its reason, the state is reloaded, and reading cont
     const again = await world.reconnected();
     const head = reason === "ahead" ? 20 : 500;
     await again.welcome(head, { recovered: false });
-    assert.equal(herald.state, "catching_up");
+    assert.equal(herald.connection.state, "catching_up");
     const gap = { requested: { epoch: E1, offset: 41 }, epoch: E1, earliest: 1, head, reason };
     await again.say({ type: "gap", re: again.last("hello").id, ...gap });
     assert.deepEqual(world.gaps, [gap]);
     assert.deepEqual(world.log, ["load start", "gap", "load gap"]);
-    assert.equal(herald.state, "live");
+    assert.equal(herald.connection.state, "live");
     assert.deepEqual(herald.position, { epoch: E1, offset: head });
     await again.say(frame(head + 1, { id: `${reason}-next` }));
     assert.deepEqual(world.ids, [`${reason}-next`]);
@@ -407,6 +407,7 @@ test("a new tab starts at the head or, if durable, at the furthest position of t
   assert.deepEqual(second.peer.last("hello").resume, { epoch: E1, offset: 42 });
   await second.peer.welcome(44, { replaying: 2 });
   await second.peer.say(replay(43, 44));
+  await second.peer.caughtUp(44);
   assert.deepEqual(second.ids, ["event-43", "event-44"], "it has not seen the event that the first tab received early");
   await peer.say(frame(45));
   const third = await tab({ user: "alice", durable: true });

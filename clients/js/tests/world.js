@@ -64,6 +64,9 @@ export class MemoryStorage {
   setItem(key, value) {
     this.items.set(key, value);
   }
+  removeItem(key) {
+    this.items.delete(key);
+  }
 }
 
 /**
@@ -128,13 +131,45 @@ class Peer {
 }
 
 export function frame(offset, { epoch = offset === null ? null : E1, replayed = false, id = `event-${offset}` } = {}) {
-  return { type: "event", epoch, offset, replayed, event: { id, subject: `generation-${id}`, data: {} } };
+  return { type: "event", epoch, offset, replayed, event: { id, type: "herald.generation.complete", subject: `generation-${id}`, data: {} } };
+}
+
+/** A result of a generation, with the time of its offset. */
+export function result(subject, offset, fields = {}) {
+  const data = {
+    status: "COMPLETE",
+    prompt: null,
+    imageUrl: `https://images.example/${subject}.png`,
+    updatedAt: at(100 + (offset ?? 0)),
+    ...fields,
+  };
+  const sent = frame(offset, { id: `event-${offset}` });
+  return { ...sent, event: { ...sent.event, type: `herald.generation.${data.status.toLowerCase()}`, subject, data } };
+}
+
+/** A row of the application, `second` seconds after a fixed time. */
+export function row(id, status, second) {
+  return { id, status, prompt: "a prompt", title: `title of ${id}`, imageUrl: null, updatedAt: at(second) };
+}
+
+export function close(code, reconnect, retry_after_ms = 0, name = "n") {
+  return { type: "close", code, name, reconnect, retry_after_ms };
+}
+
+/** An unsigned JWT. */
+export function jwt(sub, claims = {}) {
+  const payload = Buffer.from(JSON.stringify({ sub, ...claims })).toString("base64url");
+  return `e30.${payload}.signature`;
+}
+
+function at(second) {
+  return new Date(Date.UTC(2026, 0, 1) + second * SECOND).toISOString();
 }
 
 /** A progress event, `second` seconds after a fixed time. */
 export function progress(subject, second, fields = {}) {
   const id = `progress-${subject}-${second}`;
-  const time = new Date(Date.UTC(2026, 0, 1) + second * SECOND).toISOString();
+  const time = at(second);
   const event = { id, type: "herald.generation.progress", subject, time, data: { progress: 0.5 } };
   return { type: "event", epoch: null, offset: null, replayed: false, event, ...fields };
 }
@@ -157,7 +192,8 @@ export class World {
   sessionStorage = new MemoryStorage();
   localStorage = new MemoryStorage();
 
-  client(options = {}) {
+  /** Returns a client that connects, with the handlers `on` besides those of the record. */
+  client({ on = {}, offline = false, ...options } = {}) {
     const world = this;
     class FakeWebSocket {
       onopen = null;
@@ -181,24 +217,10 @@ export class World {
         this.tokens.push(`token-${this.tokens.length + 1}`);
         return this.tokens.at(-1);
       },
-      onEvent: (event, place) => {
-        this.events.push({ id: event.id, ...place });
-        this.log.push(event.id);
-      },
-      onProgress: (event) => {
-        this.progress.push(event.id);
-        this.log.push(event.id);
-      },
-      onState: (state) => this.states.push(state),
-      onGap: (gap) => {
-        this.gaps.push(gap);
-        this.log.push("gap");
-      },
-      onLoad: (reason) => {
+      load: ({ reason }) => {
         this.loads.push(reason);
         this.log.push(`load ${reason}`);
       },
-      onError: (error) => this.errors.push(error),
       platform: {
         WebSocket: FakeWebSocket,
         setTimeout: this.clock.setTimeout,
@@ -206,6 +228,7 @@ export class World {
         now: () => this.clock.time,
         wallClock: () => this.clock.wall,
         random: () => this.random,
+        onLine: () => !offline,
         sessionStorage: this.sessionStorage,
         localStorage: this.localStorage,
         window: this.window,
@@ -213,6 +236,22 @@ export class World {
       },
       ...options,
     });
+    herald.on("event", (event, place) => {
+      this.events.push({ id: event.id, ...place });
+      this.log.push(event.id);
+    });
+    herald.on("progress", (event) => {
+      this.progress.push(event.id);
+      this.log.push(event.id);
+    });
+    herald.on("state", (state) => this.states.push(state));
+    herald.on("gap", (gap) => {
+      this.gaps.push(gap);
+      this.log.push("gap");
+    });
+    herald.on("error", (error) => this.errors.push(error));
+    for (const [name, handler] of Object.entries(on)) herald.on(name, handler);
+    herald.connect();
     return herald;
   }
 

@@ -4,8 +4,15 @@ import { Line } from "./line.js";
 import { Log } from "./log.js";
 
 const OFFLINE_MS = 15_000;
-const RETRY_MS = 2_000;
-const STATES = { connecting: "connecting", live: "live", catching_up: "catching up", offline: "offline" };
+const STATES = {
+  connecting: "connecting",
+  catching_up: "catching up",
+  live: "live",
+  reconnecting: "reconnecting",
+  offline: "offline",
+  refused: "refused",
+  closed: "closed",
+};
 
 const $ = (id) => document.getElementById(id);
 const url = document.querySelector("meta[name=herald-websocket-url]").content;
@@ -27,46 +34,30 @@ function signIn(name) {
   const address = new URL(location.href);
   address.searchParams.set("user", name);
   history.replaceState(null, "", address);
-  let loaded = false;
   const client = new Herald({
     url,
     user: name,
     token: async () => (await request(`/api/token?${new URLSearchParams({ user: name })}`)).token,
+    load: async ({ signal }) =>
+      (await request(`/api/generations?${new URLSearchParams({ user: name })}`, { signal })).generations,
     platform: { WebSocket: line.WebSocket },
   });
   herald = client;
-  const load = () => {
-    loaded = true;
-    loadState(client);
-  };
-  client.on("load", load);
-  client.on("state", (state) => {
-    showState(state);
-    // The application can show its own state even if Herald is unavailable.
-    if (state === "offline" && !loaded) load();
-  });
+  client.on("loaded", () => showAll(client));
+  client.on("state", showState);
   client.on("event", (event, place) => showEvent(event, place));
   client.on("progress", ({ subject, data }) => gallery.progress(subject, data));
   client.on("gap", (gap) => log.add("gap", "Gap: events are missing", `${gap.reason} · state reloaded from ${gap.head}`));
   client.on("error", ({ name, message }) => log.add("error", name, message));
+  client.connect();
 }
 
-/**
- * Loads the application's state. Called when the position in the stream is known, and after a gap.
- */
-async function loadState(client) {
-  try {
-    const { generations } = await request(`/api/generations?${new URLSearchParams({ user })}`);
-    if (client !== herald) return;
-    for (const generation of generations) gallery.show(generation.id, generation, "state");
-    gallery.settle();
-    showPosition(client.position);
-    log.add("note", "State loaded", `${generations.length} generations`);
-  } catch (error) {
-    if (client !== herald) return;
-    log.add("error", "State not loaded", error.message);
-    setTimeout(() => client === herald && loadState(client), RETRY_MS);
-  }
+/** Shows the application's rows, at the start and after a gap. */
+function showAll({ generations, position }) {
+  for (const generation of generations) gallery.show(generation.id, generation, "state");
+  gallery.settle();
+  showPosition(position);
+  log.add("note", "State loaded", `${generations.length} generations`);
 }
 
 function showEvent(event, { offset, replayed }) {
@@ -85,7 +76,6 @@ function showEvent(event, { offset, replayed }) {
 function showState(state) {
   $("state").dataset.state = state;
   $("state").lastElementChild.textContent = STATES[state];
-  // Attempts while offline are not logged, because they would hide the other entries.
   if (state === "connecting" || state === lastLogged) return;
   lastLogged = state;
   log.add("state", STATES[state]);
@@ -117,6 +107,7 @@ async function generate(prompt) {
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ prompt, user, provider: $("provider").value }),
     });
+    herald.put(generation);
     gallery.show(generation.id, generation, "created");
     return true;
   } catch (error) {
@@ -166,7 +157,6 @@ function comeBack() {
   $("offline").setAttribute("aria-pressed", "false");
   $("offline").textContent = "Go offline";
   log.add("note", "Back online");
-  herald?.connect();
 }
 
 signIn(new URL(location.href).searchParams.get("user") || "alice");

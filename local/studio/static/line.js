@@ -34,11 +34,13 @@ export class Line {
   /** Drops every connection, and refuses new ones until `restore()`. */
   breakDown() {
     this.#down = true;
+    dispatchEvent(new Event("offline")); // as the browser does when it loses its network
     this.cut();
   }
 
   restore() {
     this.#down = false;
+    dispatchEvent(new Event("online"));
   }
 
   #open(url, protocols) {

@@ -246,7 +246,7 @@ def test_the_defaults_match_terraform() -> None:
 
 
 def test_the_delays_match_the_client() -> None:
-    text = (ROOT / "clients" / "js" / "herald.js").read_text()
+    text = (ROOT / "clients" / "js" / "link.js").read_text()
     found = re.search(r"RECONNECT = \{ min: (\d+), max: ([\d_]+) \}", text)
     assert found is not None
     assert float(found[1]) / 1000 == reconnects.FIRST_DELAY
