@@ -109,6 +109,7 @@ FUNCTION = {  # the settings of all measured functions
     "HERALD_INBOX_TABLE": "inbox",
     "HERALD_INBOX_RETENTION_DAYS": "7",
     "HERALD_KEEPALIVE_MS": "510000",
+    "HERALD_RECONCILE_FUNCTION": "reconcile",
     "HERALD_MANAGEMENT_ENDPOINT": "http://127.0.0.1:9/bench",
     # without TLS, because loading certificates is not an import
     "AWS_ENDPOINT_URL": "http://127.0.0.1:9",

@@ -105,4 +105,4 @@ def test_a_submitted_generation_is_reported_to_its_address_and_a_refused_one_end
         assert f"Generation {event.generation} has ended as ERROR" in refused.value.__notes__[0]
 
         forged = f"{addresses[0][:-1]}{'A' if addresses[0][-1] != 'A' else 'B'}"
-        assert httpx.post(forged, json=report).status_code == 401
+        assert httpx.post(forged, json=report).status_code == 404

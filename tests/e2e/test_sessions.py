@@ -174,6 +174,7 @@ def test_forgetting_erases_a_user_and_nobody_else(
         "inbox": 1,
         "connections": 1,
         "apiKeys": 0,
+        "outputs": 0,
     }
     close = closed_with(tabs[alice.name])
     assert close is not None

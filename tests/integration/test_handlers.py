@@ -69,6 +69,7 @@ def handlers(
             "HERALD_GENERATION_DEADLINE_SECONDS": "3600",
             "HERALD_INBOX_TABLE": "inbox",
             "HERALD_OUTBOX_RETENTION_DAYS": "7",
+            "HERALD_OUTPUT_MAX_MEGABYTES": "1000",
             "HERALD_PROVIDER_APIS": "{}",
             "HERALD_OUTPUT_RETENTION_DAYS": "30",
         }
