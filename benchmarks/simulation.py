@@ -29,6 +29,7 @@ from benchmarks.scenarios import (
     variants,
 )
 
+KEEP_COPIES, LINK_RATE = 10, 500  # keep_maximum_concurrency, link_rate_limit
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "scaling.md"
 
@@ -139,6 +140,27 @@ def storm_table(sizes: Sequence[float]) -> str:
     return "\n".join(rows)
 
 
+def keep_table(sizes: Sequence[float]) -> str:
+    """Return the copies of keep that are busy, and the links that are followed per second."""
+    from cli.cost.inputs import Inputs
+    from cli.cost.outputs import copy_seconds
+
+    given = Inputs(keep_outputs=True)
+    columns = ("users", "results/s", "copies of `keep`", "of 10", "links/s", "of 500",
+               "links/s in a burst", "of 500")  # fmt: skip
+    rows = [f"| {' | '.join(columns)} |", "|---:" * len(columns) + "|"]
+    for size in sizes:
+        load = Workload(size)
+        copies = load.events * copy_seconds(given)
+        links = load.events * given.outputs * given.links_followed
+        cells = [f"{size:,}", f"{load.events:,.1f}"]
+        cells += [f"{copies:,.1f}", _share(copies / KEEP_COPIES)]
+        for rate in (links, load.burst * links):
+            cells += [f"{rate:,.0f}", _share(rate / LINK_RATE)]
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 def _share(share: float) -> str:
     text = f"{share:.0%}" if share >= 0.01 or share == 0 else "< 1%"
     return f"**{text}**" if share > 1 else text
@@ -215,6 +237,7 @@ def tables(sizes: Sequence[float], seed: int = SEED) -> dict[str, str]:
         "raise": raise_table(sizes),
         "latency": latency_table(sizes, seed),
         "storms": storm_table(sizes),
+        "keep": keep_table(sizes),
     }
 
 
@@ -260,9 +283,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         for table in tables(arguments.users or SIZES, arguments.seed).values():
             print(table, end="\n\n")
         return
-    from cli.cost.report import markdown, memory_table
+    from cli.cost.report import kept_table, markdown, memory_table
 
-    made = tables(SIZES) | {"cost": markdown(SIZES), "memory": memory_table()}
+    made = tables(SIZES) | {
+        "cost": markdown(SIZES),
+        "kept": kept_table(SIZES),
+        "memory": memory_table(),
+    }
     DOCUMENT.write_text(written(DOCUMENT.read_text(), made))
     DOCUMENT.with_name("scaling-latency.svg").write_text(latency_plot())
     DOCUMENT.with_name("scaling-storms.svg").write_text(storm_plot())

@@ -105,7 +105,8 @@ class Keep:
                 copied, size = copied + 1, size + copy.bytes
         counts = {metrics.OUTPUTS_KEPT: copied, metrics.COPIES_FAILED: len(failures)}
         telemetry.emit({metric: count for metric, count in counts.items() if count})
-        telemetry.debug("outputs copied", generation_id=event.generation_id, bytes=size)
+        if telemetry.detailed(event.generation_id):
+            telemetry.debug("outputs copied", generation_id=event.generation_id, bytes=size)
         return failures
 
     def _failed(

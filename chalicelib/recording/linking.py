@@ -98,7 +98,8 @@ class Linking:
             telemetry.error("outputs not linked", generation_id=generation_id, error=str(exc))
         if passed_on := len(sources) - len(links):
             telemetry.emit({metrics.OUTPUTS_PASSED_ON: passed_on})
-            telemetry.debug("outputs passed on", generation_id=generation_id, provider=provider)
+            if telemetry.detailed(generation_id):
+                telemetry.debug("outputs passed on", generation_id=generation_id, provider=provider)
         return links
 
     def _expires_at(self) -> str:

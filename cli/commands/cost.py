@@ -78,6 +78,38 @@ class Numbers:
     lean: Annotated[bool, typer.Option("--lean", help="The stage has the lean profile (lean).")] = (
         _DEFAULTS.lean
     )
+    keep_outputs: Annotated[
+        bool, typer.Option("--keep-outputs", help="Outputs are kept in a bucket (keep_outputs).")
+    ] = _DEFAULTS.keep_outputs
+    outputs: Annotated[float, _number("Kept outputs per notification.")] = _DEFAULTS.outputs
+    output_megabytes: Annotated[float, _number("Megabytes of a kept output.")] = (
+        _DEFAULTS.output_megabytes
+    )
+    links_followed: Annotated[
+        float, _number("How often the link of each kept output is followed.")
+    ] = _DEFAULTS.links_followed
+    output_retention_days: Annotated[
+        float, _number("Days that outputs are kept (output_retention_days).")
+    ] = _DEFAULTS.output_retention_days
+    copy_speed: Annotated[float, _number("Megabytes per second at which keep copies a file.")] = (
+        _DEFAULTS.copy_speed
+    )
+    cloudfront: Annotated[
+        bool, typer.Option("--cloudfront", help="CloudFront is in front of links and bucket.")
+    ] = _DEFAULTS.cloudfront
+    looked_up: Annotated[
+        float, _number("Share of notifications that are looked up at their provider.")
+    ] = _DEFAULTS.looked_up
+    polls: Annotated[float, _number("Look-ups until one of these has ended.")] = _DEFAULTS.polls
+    lookup_providers: Annotated[
+        float, _number("Providers that are asked; each has metrics of its own.")
+    ] = _DEFAULTS.lookup_providers
+    poll_only: Annotated[
+        bool,
+        typer.Option(
+            "--poll-only", help="These providers send no webhooks: reconcile waits for results."
+        ),
+    ] = _DEFAULTS.poll_only
     duration: Annotated[
         list[str], _changes("FUNCTION=MS", "Milliseconds of a warm call", DURATIONS)
     ] = field(default_factory=list)
@@ -105,6 +137,7 @@ class Numbers:
 @command("""
 ./herald cost --users 100000 --notifications 100
 ./herald cost --users 100000 --hours 8 --batch 4 --json
+./herald cost --keep-outputs --output-megabytes 8 --links-followed 3 --looked-up 0.01
 ./herald cost --duration deliver=30 --memory deliver=1024 --price websocket-minute=0.29
 """)
 def cost(

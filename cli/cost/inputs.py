@@ -49,6 +49,11 @@ WORK = {
     "message-hello": Work(1.4, 4 + 1.0),  # all reads at once; its answer is the response
     "message-auth": Work(0.7, 4.0),
     "disconnect": Work(0.37, 4.0),
+    # assumed, for one output: a read, the source's first byte, a request to S3, a write. The bytes
+    # take their own time (Inputs.copy_speed).
+    "keep": Work(4.0, 4 + 100 + 40 + 4.0),
+    "link": Work(0.6, 4.0),  # assumed: a read; a presigned URL needs no request
+    "reconcile-lookup": Work(2.0, 500.0),  # assumed: the provider's answer
 }
 MEMORY = {  # MB, the defaults in infra/variables.tf
     "callback": 256,
@@ -59,6 +64,8 @@ MEMORY = {  # MB, the defaults in infra/variables.tf
     "connect": 256,
     "message": 256,
     "disconnect": 256,
+    "keep": 512,
+    "link": 256,
 }
 
 
@@ -96,6 +103,17 @@ class Inputs:
     function_url: bool = False
     lean: bool = False
     outbox_days: float = 7
+    keep_outputs: bool = False
+    outputs: float = 1.0
+    output_megabytes: float = 2.0
+    links_followed: float = 2.0
+    output_retention_days: float = 30
+    copy_speed: float = 20.0  # megabytes per second, from the source to S3
+    cloudfront: bool = False
+    looked_up: float = 0.0
+    polls: float = 2.0
+    lookup_providers: float = 1.0
+    poll_only: bool = False
     durations: Mapping[str, float] = field(default_factory=lambda: DURATIONS)
     memory: Mapping[str, float] = field(default_factory=lambda: MEMORY)
     prices: Mapping[str, Price] = field(default_factory=lambda: PRICES)
@@ -106,15 +124,26 @@ class Inputs:
         return self.retention_days + 1
 
     def __post_init__(self) -> None:
-        at_least = {"users": 1.0, "connections": 1.0, "batch": 1.0, "event_bytes": 1.0}
-        for name in ("hours", "notifications", "online", "reconnects", "cold_share", "cold_ms"):
-            at_least[name] = 0.0
-        for name, least in at_least.items():
-            if not least <= getattr(self, name) < math.inf:
-                raise InputError(f"--{name.replace('_', '-')} must be at least {least:g}")
-        for name, most in (("hours", 24), ("online", 1), ("cold_share", 1), ("batch", 10)):
+        for least, names in _AT_LEAST.items():
+            for name in names.split():
+                if not least <= getattr(self, name) < math.inf:
+                    raise InputError(f"--{_option(name)} must be at least {least:g}")
+        for name, most in _AT_MOST.items():
             if getattr(self, name) > most:
-                raise InputError(f"--{name.replace('_', '-')} must be at most {most}")
-        for name in ("token_minutes", "retention_days", "log_days", "outbox_days"):
+                raise InputError(f"--{_option(name)} must be at most {most}")
+        for name in _ABOVE_0.split():
             if not 0 < getattr(self, name) < math.inf:
-                raise InputError(f"--{name.replace('_', '-')} must be above 0")
+                raise InputError(f"--{_option(name)} must be above 0")
+
+
+_AT_LEAST = {
+    1.0: "users connections batch event_bytes outputs polls lookup_providers",
+    0.0: "hours notifications online reconnects cold_share cold_ms output_megabytes links_followed"
+    " looked_up",
+}
+_AT_MOST = {"hours": 24, "online": 1, "cold_share": 1, "batch": 10, "looked_up": 1}
+_ABOVE_0 = "token_minutes retention_days log_days outbox_days output_retention_days copy_speed"
+
+
+def _option(name: str) -> str:
+    return name.replace("_", "-")

@@ -34,6 +34,7 @@ def _aws(name: str) -> str:
 
 _GATEWAY, _LAMBDA, _DYNAMODB = _aws("api-gateway"), _aws("lambda"), _aws("dynamodb")
 _CLOUDWATCH, _KMS, _IOT = _aws("cloudwatch"), _aws("kms"), _aws("iot-core")
+_S3, _CLOUDFRONT = _aws("s3"), _aws("cloudfront")
 _APPSYNC, _ABLY = _aws("appsync"), "https://ably.com/docs/platform/pricing/resource-based"
 
 PRICES = {
@@ -63,6 +64,22 @@ PRICES = {
     "schedule": Price(1.00, MILLION, "invocations", _aws("eventbridge"), "recalled"),
     "trace": Price(5.00, MILLION, "traces recorded", _aws("xray"), "recalled"),
     "transfer-out": Price(0.09, 1, "GB to the internet", _aws("ec2"), "read"),
+    "transfer-out-over-10-tb": Price(0.085, 1, "GB to the internet", _aws("ec2"), "read"),
+    "transfer-out-over-50-tb": Price(0.07, 1, "GB to the internet", _aws("ec2"), "read"),
+    "transfer-out-over-150-tb": Price(0.05, 1, "GB to the internet", _aws("ec2"), "recalled"),
+    # Kept outputs
+    "s3-storage": Price(0.023, 1, "GB-months", _S3, "read"),
+    "s3-storage-over-50-tb": Price(0.022, 1, "GB-months", _S3, "recalled"),
+    "s3-storage-over-500-tb": Price(0.021, 1, "GB-months", _S3, "recalled"),
+    "s3-write": Price(0.005, 1_000, "PUT, POST and LIST requests", _S3, "read"),
+    "s3-read": Price(0.0004, 1_000, "GET requests", _S3, "read"),
+    "cloudfront-request": Price(0.01, 10_000, "HTTPS requests", _CLOUDFRONT, "read"),
+    "cloudfront-function": Price(0.10, MILLION, "invocations", _CLOUDFRONT, "read"),
+    "cloudfront-out": Price(0.085, 1, "GB to the internet", _CLOUDFRONT, "read"),
+    "cloudfront-out-over-10-tb": Price(0.08, 1, "GB to the internet", _CLOUDFRONT, "read"),
+    "cloudfront-out-over-50-tb": Price(0.06, 1, "GB to the internet", _CLOUDFRONT, "read"),
+    "cloudfront-out-over-150-tb": Price(0.04, 1, "GB to the internet", _CLOUDFRONT, "read"),
+    "cloudfront-out-over-500-tb": Price(0.03, 1, "GB to the internet", _CLOUDFRONT, "read"),
     # Other transports
     "appsync-operation": Price(1.00, MILLION, "operations of 5 KB", _APPSYNC, "read"),
     "appsync-minute": Price(0.08, MILLION, "connection-minutes", _APPSYNC, "read"),
@@ -79,6 +96,19 @@ PRICES = {
 TIERS = {
     "websocket-message": ((1e9, "websocket-message-over-1e9"),),
     "http-request": ((3e8, "http-request-over-3e8"),),
+    # in GB; AWS counts 1,024 of them as a TB
+    "transfer-out": (
+        (10_240, "transfer-out-over-10-tb"),
+        (51_200, "transfer-out-over-50-tb"),
+        (153_600, "transfer-out-over-150-tb"),
+    ),
+    "s3-storage": ((51_200, "s3-storage-over-50-tb"), (512_000, "s3-storage-over-500-tb")),
+    "cloudfront-out": (
+        (10_240, "cloudfront-out-over-10-tb"),
+        (51_200, "cloudfront-out-over-50-tb"),
+        (153_600, "cloudfront-out-over-150-tb"),
+        (512_000, "cloudfront-out-over-500-tb"),
+    ),
     "iot-message": ((1e9, "iot-message-over-1e9"), (5e9, "iot-message-over-5e9")),
 }
 

@@ -1,10 +1,14 @@
 """What Herald does, in the units that AWS bills: the quantities behind the bill.
 
-Each number has one cause in the code or in Terraform. `tests/unit/cli/test_quantities.py` and
-`tests/infra/test_contract.py` compare the numbers with their causes.
+Each number has one cause in the code or in Terraform. `tests/unit/cli/test_*_quantities.py`,
+`tests/integration/test_bill.py` and `tests/infra/test_bill.py` compare the numbers with their
+causes.
 """
 
+import math
 from typing import NamedTuple
+
+from chalicelib.aws.s3 import PART_BYTES
 
 # --- a connection ---
 
@@ -84,6 +88,45 @@ class Notification(NamedTuple):
 
 NOTIFICATION = Notification()
 
+# --- a kept output ---
+
+
+class KeptOutput(NamedTuple):
+    """A result whose outputs are copied, and the links that are followed."""
+
+    registers: int = 1  # writes by `callback`, before the result is recorded
+    reads: int = 1  # by `keep`, and by `link` for each followed link
+    queue_requests: int = 3  # one by SNS; receive and delete, in batches of one
+    item_bytes: int = 100  # of the item, without its outputs
+    source_bytes: int = 220  # of an output's address in the item
+    copy_bytes: int = 170  # of an output's copy in the item
+    multipart_extra: int = 3  # requests to S3 besides the parts: begin, list, complete
+
+    def item(self, outputs: float) -> float:
+        """Return the bytes of a finished item."""
+        return self.item_bytes + outputs * (self.source_bytes + self.copy_bytes)
+
+    def is_multipart(self, size: float) -> bool:
+        """Return whether a file of some bytes is uploaded in parts."""
+        return size >= PART_BYTES
+
+    def updates(self, size: float) -> int:
+        """Return the writes for one copy: its beginning, if it has parts, and its end."""
+        return 2 if self.is_multipart(size) else 1
+
+    def bucket_writes(self, size: float) -> int:
+        """Return the requests to S3 that store one file."""
+        if not self.is_multipart(size):
+            return 1
+        return math.ceil(size / PART_BYTES) + self.multipart_extra
+
+
+KEPT = KeptOutput()
+# `reconcile` waits between look-ups only at providers without webhooks, and at most so long in a
+# run: its timeout without the last seconds, in which no look-up begins.
+WAIT_SECONDS = 58 - 15
+LOOKUP_METRICS = 3  # in the line of a look-up, each for the stage and for the provider
+
 # --- logs ---
 
 # Bytes that Lambda may add to a line without time: "timestamp" and "level".
@@ -101,6 +144,9 @@ LOGGED = {
     "message-ping": 0,
     "message-auth": 0,
     "disconnect": 0,
+    "keep": 250,
+    "link": 0,
+    "reconcile-lookup": 420,
 }
 # Values of a usual request in an API's access log, besides its route, and the bytes of one line.
 ACCESS_VALUES = {
@@ -129,6 +175,23 @@ class Deployment(NamedTuple):
 QUEUES = 2  # that deliver reads: one for results, one for progress
 FULL = Deployment(keys=3, secrets=4, alarm_metrics=38, dashboards=1)
 LEAN = Deployment(keys=1, secrets=1, alarm_metrics=23, dashboards=0)
+
+
+class Keeping(NamedTuple):
+    """What a stage has besides if it keeps outputs."""
+
+    queues: int = 1
+    keys: int = 1
+    secrets: int = 1
+    alarm_metrics: int = 5
+    lean_alarm_metrics: int = 4
+    usual_metrics: int = 1
+    # Every five minutes: the bucket's key for `keep` and `link` (its data key serves many objects),
+    # the table's for `callback`, `keep` and `link`, and the queue's for SNS, twice, and `keep`.
+    key_requests: int = 2 + 3 + 3
+
+
+KEEPING = Keeping()
 
 # CloudWatch bills a metric only for the hours in which it is sent. The usual metrics are sent in
 # every hour in which users are active, the others only if something goes wrong: in RARE_SHARE of

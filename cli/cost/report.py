@@ -6,8 +6,9 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from cli.console import tables
-from cli.cost.bill import GROUPS, bill, summary
+from cli.cost.bill import bill, summary
 from cli.cost.inputs import FULL_CORE_MB, WORK, Inputs
+from cli.cost.lines import GROUPS
 from cli.cost.peers import peers
 from cli.cost.prices import ABLY, CHECKED, PRICES, PUSHER, PUSHER_PAGE, REGION, cost
 from cli.cost.volumes import volumes
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from cli.cost.bill import Line
+    from cli.cost.lines import Line
 
 _TITLES = {
     "notifications": "With each notification",
     "connections": "With being connected",
+    "outputs": "With kept outputs",
+    "lookups": "With look-ups at providers",
     "deployment": "The deployment by itself",
 }
 
@@ -61,12 +64,20 @@ def print_bill(given: Inputs) -> None:
     console = tables()
     lines, total = bill(given), summary(given)
     for group in GROUPS:
-        console.print(_lines(given, group, [line for line in lines if line.group == group]))
+        if found := [line for line in lines if line.group == group]:
+            console.print(_lines(given, group, found))
     console.print(
         f"A month: {money(total.total)}. Per million notifications"
         f" {money(total.per_million_notifications)}, per million connection-minutes"
-        f" {money(total.per_million_minutes)}, the deployment itself {money(total.deployment)}.\n"
+        f" {money(total.per_million_minutes)}, the deployment itself {money(total.deployment)}."
     )
+    if given.keep_outputs:
+        console.print(
+            f"Per million results with kept outputs {money(total.per_million_results_kept)}."
+        )
+    if given.looked_up:
+        console.print(f"Per million look-ups {money(total.per_million_lookups)}.")
+    console.print()
     console.print(_transports(given))
 
 
@@ -123,6 +134,47 @@ def markdown(sizes: Sequence[float]) -> str:
     return "\n\n".join("\n".join(table) for table in rows)
 
 
+LOOKED_UP = 0.01  # of the notifications, in the table
+SMALL = 0.2  # dollars; smaller items are added up
+
+
+def kept_table(sizes: Sequence[float]) -> str:
+    """Return the monthly costs of kept outputs and of look-ups, and those of a million results by
+    item.
+    """
+    columns = ("users", "results", "kept outputs", "with CloudFront", "look-ups for 1%", "a month")
+    rows = [f"| {' | '.join(columns)} |", "|---:" * len(columns) + "|"]
+    for size in sizes:
+        given = replace(Inputs(), users=size, keep_outputs=True, looked_up=LOOKED_UP)
+        lines = bill(given)
+        cells = [
+            _group_amount(lines, "outputs"),
+            _group_amount(bill(replace(given, cloudfront=True)), "outputs"),
+            _group_amount(lines, "lookups"),
+            summary(given, lines).total,
+        ]
+        results = quantity(volumes(given).kept)
+        rows.append(f"| {size:,} | {results} | {' | '.join(map(money, cells))} |")
+    return "\n".join([*rows, "", *_kept_items()])
+
+
+def _kept_items() -> list[str]:
+    """Return the cost of a million results with the default inputs, by item."""
+    given = replace(Inputs(), users=10_000, notifications=100, keep_outputs=True)
+    rows = ["| item, a million results | amount | unit | dollars |", "|---|---:|---|---:|"]
+    lines = [line for line in bill(given) if line.group == "outputs"]
+    small = sum(line.amount for line in lines if line.amount < SMALL)
+    for line in sorted(lines, key=lambda line: -line.amount):
+        if line.amount >= SMALL:
+            item, unit = f"{line.service}: {line.what}", given.prices[line.price].unit
+            rows.append(f"| {item} | {quantity(line.quantity)} | {unit} | {money(line.amount)} |")
+    return [*rows, f"| all other items | | | {money(small)} |"]
+
+
+def _group_amount(lines: Sequence[Line], group: str) -> float:
+    return sum(line.amount for line in lines if line.group == group)
+
+
 MEMORY_SIZES = (128, 256, 512, 1024, FULL_CORE_MB)
 
 
@@ -162,7 +214,7 @@ def _totals(bills: Sequence[Inputs]) -> list[str]:
     )
     rows = [f"| {' | '.join(columns)} |", "|---:" * len(columns) + "|"]
     for given in bills:
-        rows.append(f"| {given.users:,.0f} | " + " | ".join(map(money, summary(given))) + " |")
+        rows.append(f"| {given.users:,.0f} | " + " | ".join(map(money, summary(given)[:4])) + " |")
     return rows
 
 

@@ -32,6 +32,10 @@ class Volumes(NamedTuple):
     auths: float
     replayed: float  # events
     replays: float  # hello frames of clients that had missed events
+    kept: float  # results whose outputs are kept
+    copies: float  # outputs that are copied
+    links: float  # links that are followed
+    lookups: float
 
 
 def volumes(given: Inputs) -> Volumes:
@@ -45,6 +49,7 @@ def volumes(given: Inputs) -> Volumes:
     auths = connects * sum(_still_open(given, age) for age in _renewals(given.token_minutes))
     keepalives, pings = _silences(minutes, posts + connects)
     replayed = notifications * (1 - given.online) * given.connections
+    kept = notifications if given.keep_outputs else 0.0
     return Volumes(
         notifications,
         batches,
@@ -58,6 +63,10 @@ def volumes(given: Inputs) -> Volumes:
         auths,
         replayed,
         min(replayed, connects),
+        kept,
+        kept * given.outputs,
+        kept * given.outputs * given.links_followed,
+        notifications * given.looked_up * given.polls,
     )
 
 

@@ -13,6 +13,7 @@ from cli.cost.quantities import (
     DATA_KEY_MINUTES,
     FULL,
     HTTP_ACCESS_LINE,
+    KEEPING,
     LEAN,
     QUEUES,
     WEBSOCKET_ACCESS_LINE,
@@ -30,6 +31,11 @@ pytestmark = pytest.mark.infra
 @pytest.fixture(scope="module")
 def lean(planning: Terraform) -> Resources:
     return planned(planning, "-var=lean=true")
+
+
+@pytest.fixture(scope="module")
+def keeping(planning: Terraform) -> Resources:
+    return planned(planning, "-var=keep_outputs=true")
 
 
 def of_type(plan: Resources, kind: str) -> list[dict[str, Any]]:
@@ -56,16 +62,31 @@ def test_a_stage_has_the_billed_keys_secrets_alarms_and_dashboards(
     assert deployment(lean) == LEAN
 
 
+def test_a_stage_that_keeps_outputs_has_the_billed_additions(
+    plan: Resources, keeping: Resources
+) -> None:
+    before, after = deployment(plan), deployment(keeping)
+    assert (after.keys - before.keys, after.secrets - before.secrets) == (
+        KEEPING.keys,
+        KEEPING.secrets,
+    )
+    assert after.alarm_metrics - before.alarm_metrics == KEEPING.alarm_metrics
+    mappings = len(of_type(keeping, "aws_lambda_event_source_mapping"))
+    assert mappings == QUEUES + KEEPING.queues
+    [encryption] = of_type(keeping, "aws_s3_bucket_server_side_encryption_configuration")
+    assert encryption["rule"][0]["bucket_key_enabled"] is True
+
+
 def test_only_a_lean_stage_has_no_backups_of_the_inbox(plan: Resources, lean: Resources) -> None:
     inbox = "module.storage.aws_dynamodb_table.inbox"
     backups = [each[inbox]["point_in_time_recovery"][0]["enabled"] for each in (plan, lean)]
     assert backups == [True, False]
 
 
-def test_functions_have_the_billed_memory_and_processors(plan: Resources) -> None:
+def test_functions_have_the_billed_memory_and_processors(keeping: Resources) -> None:
     functions = {
-        address.split(".")[1]: resource
-        for address, resource in plan.items()
+        address.split(".")[1].removesuffix("[0]"): resource
+        for address, resource in keeping.items()
         if address.endswith(".aws_lambda_function.this")
     }
     assert {name: each["memory_size"] for name, each in functions.items()} == MEMORY

@@ -322,8 +322,7 @@ def test_the_memory_matches_terraforms() -> None:
     found = re.findall(
         r"(\w+) += optional\(object\(\{ memory_size = optional\(number, (\d+)\)", text
     )
-    of_the_bill = [(name, size) for name, size in found if name not in ("keep", "link")]
-    assert {name: int(size) for name, size in of_the_bill} == MEMORY
+    assert {name: int(size) for name, size in found} == MEMORY
 
 
 def test_each_function_has_a_duration() -> None:
