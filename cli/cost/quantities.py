@@ -173,7 +173,7 @@ class Deployment(NamedTuple):
 
 
 QUEUES = 2  # that deliver reads: one for results, one for progress
-FULL = Deployment(keys=3, secrets=4, alarm_metrics=38, dashboards=1)
+FULL = Deployment(keys=3, secrets=4, alarm_metrics=36, dashboards=1)
 LEAN = Deployment(keys=1, secrets=1, alarm_metrics=23, dashboards=0)
 
 
@@ -183,7 +183,7 @@ class Keeping(NamedTuple):
     queues: int = 1
     keys: int = 1
     secrets: int = 1
-    alarm_metrics: int = 5
+    alarm_metrics: int = 6
     lean_alarm_metrics: int = 4
     usual_metrics: int = 1
     # Every five minutes: the bucket's key for `keep` and `link` (its data key serves many objects),

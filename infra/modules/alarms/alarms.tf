@@ -151,13 +151,16 @@ locals {
     }
   }
 
-  lookup_alarms = {
-    lookup-failures = {
-      metric    = "LookupFailures"
-      threshold = 20
-      minutes   = 5
-      action    = "A provider does not answer look-ups: read reconcile's log for the status, then check the API key and the provider's status page."
-    }
+  # Only a stage that keeps outputs stores files.
+  file_alarms = {
+    for key, row in {
+      files-not-stored = {
+        metric    = "FilesNotStored"
+        threshold = 0
+        minutes   = 5
+        action    = "Results wait because their files cannot be stored: read reconcile's log, then check the bucket, its key and reconcile's permissions."
+      }
+    } : key => row if var.queues.keep != null
   }
 
   # Metrics that the functions emit themselves.
@@ -180,12 +183,6 @@ locals {
       threshold = 5000
       minutes   = 5
       action    = "Events take over 5 s from the recorded result to the client: check the queue's age, the outbox and deliver's duration."
-    }
-    files-not-stored = {
-      metric    = "FilesNotStored"
-      threshold = 0
-      minutes   = 5
-      action    = "Results wait because their files cannot be stored: read reconcile's log, then check the bucket, its key and reconcile's permissions."
     }
     gaps = {
       metric    = "Gaps"

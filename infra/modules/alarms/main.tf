@@ -10,7 +10,6 @@ locals {
     "gaps",
     "generations-overdue",
     "invalid-messages",
-    "lookup-failures",
     "posts-retryable",
     "posts-throttled",
     "publish-failures",
@@ -50,7 +49,7 @@ locals {
       })
     },
     {
-      for key, row in merge(local.herald_alarms, local.lookup_alarms) : key => merge(local.defaults, row, {
+      for key, row in merge(local.herald_alarms, local.file_alarms) : key => merge(local.defaults, row, {
         namespace = "Herald", dimensions = { Stage = var.stage }
       })
     },
