@@ -130,8 +130,7 @@ class Fetcher:
         Parameters
         ----------
         headers
-            Headers for the first host only, such as a provider's API key. They are not sent to
-            another host after a redirect.
+            Headers for the first host only, such as an API key: no redirect takes them along.
         resume
             If the source is still the same and can send a part of the file, it is read from there.
 
@@ -146,9 +145,9 @@ class Fetcher:
             first = first or address
             same = (first.scheme, first.host, first.port) == address[:3]
             connection = self._connect(address, deadline)
+            sent = _sent(headers if same else None, resume)
             response: http.client.HTTPResponse | None = None
             try:
-                sent = _sent(headers if same else None, resume)
                 response = _ask(connection, address, sent, deadline)
                 if response.status not in _REDIRECTS:
                     return self._fetched(connection, response, resume, deadline)

@@ -199,13 +199,8 @@ class Database:
                 # `from None`: the text of `exc` contains PostgreSQL's DETAIL, which quotes the row.
                 raise _translated(exc) from None
 
-        return retry(
-            attempt,
-            on=DatabaseUnavailable,
-            deadline=deadline,
-            failed=self._failed,
-            sleep=self._sleep,
-        )
+        failed, sleep = self._failed, self._sleep
+        return retry(attempt, on=DatabaseUnavailable, deadline=deadline, failed=failed, sleep=sleep)
 
     def close(self) -> None:
         """Close the connection; the next transaction opens another."""
