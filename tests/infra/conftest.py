@@ -100,6 +100,12 @@ def plan(planning: Terraform) -> Resources:
     return planned(planning)
 
 
+@pytest.fixture(scope="session")
+def keeping(planning: Terraform) -> Resources:
+    """Return the planned resources of a stage with all functions, by address."""
+    return planned(planning, "-var=keep_outputs=true")
+
+
 def planned(planning: Terraform, *options: str) -> Resources:
     """Return the planned resources with further options, as `plan` does."""
     planning.output("plan", "-no-color", "-out=plan.bin", *options)

@@ -30,12 +30,8 @@ pytestmark = pytest.mark.infra
 
 @pytest.fixture(scope="module")
 def lean(planning: Terraform) -> Resources:
-    return planned(planning, "-var=lean=true")
-
-
-@pytest.fixture(scope="module")
-def keeping(planning: Terraform) -> Resources:
-    return planned(planning, "-var=keep_outputs=true")
+    """Return the planned resources of a lean stage that keeps outputs."""
+    return planned(planning, "-var=lean=true", "-var=keep_outputs=true")
 
 
 def of_type(plan: Resources, kind: str) -> list[dict[str, Any]]:
@@ -56,24 +52,24 @@ def deployment(plan: Resources) -> Deployment:
 
 
 def test_a_stage_has_the_billed_keys_secrets_alarms_and_dashboards(
-    plan: Resources, lean: Resources
+    plan: Resources, keeping: Resources, lean: Resources
 ) -> None:
     assert deployment(plan) == FULL
-    assert deployment(lean) == LEAN
+    assert deployment(keeping) == with_outputs(FULL, KEEPING.alarm_metrics)
+    assert deployment(lean) == with_outputs(LEAN, KEEPING.lean_alarm_metrics)
 
 
-def test_a_stage_that_keeps_outputs_has_the_billed_additions(
-    plan: Resources, keeping: Resources
-) -> None:
-    before, after = deployment(plan), deployment(keeping)
-    assert (after.keys - before.keys, after.secrets - before.secrets) == (
-        KEEPING.keys,
-        KEEPING.secrets,
+def with_outputs(stage: Deployment, alarm_metrics: int) -> Deployment:
+    return stage._replace(
+        keys=stage.keys + KEEPING.keys,
+        secrets=stage.secrets + KEEPING.secrets,
+        alarm_metrics=stage.alarm_metrics + alarm_metrics,
     )
-    assert after.alarm_metrics - before.alarm_metrics == KEEPING.alarm_metrics
-    mappings = len(of_type(keeping, "aws_lambda_event_source_mapping"))
-    assert mappings == QUEUES + KEEPING.queues
-    [encryption] = of_type(keeping, "aws_s3_bucket_server_side_encryption_configuration")
+
+
+def test_many_copies_share_a_data_key(keeping: Resources) -> None:
+    kind = "aws_s3_bucket_server_side_encryption_configuration"
+    [encryption] = of_type(keeping, kind)
     assert encryption["rule"][0]["bucket_key_enabled"] is True
 
 
@@ -121,8 +117,9 @@ def test_a_queue_asks_for_data_keys_as_often_as_billed(plan: Resources) -> None:
     assert queue["receive_wait_time_seconds"] == 20
 
 
-def test_the_polls_of_every_queue_are_billed(plan: Resources) -> None:
-    assert len(of_type(plan, "aws_lambda_event_source_mapping")) == QUEUES
+def test_the_polls_of_every_queue_are_billed(plan: Resources, keeping: Resources) -> None:
+    queues = [len(of_type(each, "aws_lambda_event_source_mapping")) for each in (plan, keeping)]
+    assert queues == [QUEUES, QUEUES + KEEPING.queues]
 
 
 def test_a_stage_keeps_events_and_logs_as_long_as_billed(plan: Resources) -> None:

@@ -14,7 +14,6 @@ from chalicelib.protocol import client_frames
 from chalicelib.protocol.events import PROGRESS
 from chalicelib.telemetry import NAMESPACE
 from cli.cost.quantities import KEEPALIVE
-from tests.infra.conftest import planned
 from tooling import ROOT, package
 
 if TYPE_CHECKING:
@@ -45,9 +44,9 @@ def chalice() -> dict[str, Resources]:
 
 
 @pytest.fixture(scope="module")
-def plan(planning: Terraform) -> Resources:
+def plan(keeping: Resources) -> Resources:
     """Return the planned resources of a stage with all functions, by address."""
-    return planned(planning, "-var=keep_outputs=true")
+    return keeping
 
 
 def functions(plan: Resources) -> Iterator[tuple[str, dict[str, Any]]]:
