@@ -143,12 +143,11 @@ class Fetcher:
         for _ in range(MAX_REDIRECTS + 1):
             address = _allowed(hosts, url)
             first = first or address
-            same = (first.scheme, first.host, first.port) == address[:3]
+            own = headers if first[:3] == address[:3] else None  # the same scheme, host and port
             connection = self._connect(address, deadline)
-            sent = _sent(headers if same else None, resume)
             response: http.client.HTTPResponse | None = None
             try:
-                response = _ask(connection, address, sent, deadline)
+                response = _ask(connection, address, _sent(own, resume), deadline)
                 if response.status not in _REDIRECTS:
                     return self._fetched(connection, response, resume, deadline)
             except BaseException:
