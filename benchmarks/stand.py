@@ -123,6 +123,7 @@ FUNCTION = {  # the settings of all measured functions
     "HERALD_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:generation-complete",
     "HERALD_ERROR_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:error-notifications",
     "HERALD_OUTBOX_RETENTION_DAYS": "7",
+    "HERALD_OUTPUT_RETENTION_DAYS": "30",
     "HERALD_JWT_ALGORITHM": "HS256",
     "HERALD_JWT_SECRET_ARN": "jwt",
     "HERALD_JWT_ISSUER": "issuer",
