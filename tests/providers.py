@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from tooling.providers import signing
-from tooling.providers.samples import Job, State, sample
+from tooling.providers.samples import Job, State, now, sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,9 +30,12 @@ class Provider:
         self.keys: dict[str, str] = json.loads(Path(env["HERALD_PROVIDER_KEYS"]).read_text())[name]
         self._url = env["HERALD_CALLBACKS_URL"]
 
-    def body(self, state: State, generation: str, provider_id: str = "") -> bytes:
-        """Return a payload that reports a state."""
-        body = sample(self.name, state, Job(generation, provider_id or f"p-{generation}"))
+    def body(
+        self, state: State, generation: str, provider_id: str = "", urls: tuple[str, ...] = ()
+    ) -> bytes:
+        """Return a payload that reports a state; with `urls`, those of its files, made now."""
+        job = Job(generation, provider_id or f"p-{generation}")
+        body = sample(self.name, state, job._replace(urls=urls, at=now()) if urls else job)
         assert body is not None, f"{self.name} never reports {state}"
         return body
 

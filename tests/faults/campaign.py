@@ -16,10 +16,12 @@ from botocore.exceptions import ClientError
 
 from chalicelib.aws import reconcile_events
 from tests.faults.clients import running
+from tests.faults.files import Files, Links
 from tests.faults.history import History
 from tests.faults.nemesis import Nemesis
 from tests.faults.schedule import plan
 from tests.faults.stack import VISIBILITY_SECONDS
+from tests.integration.outputs import cdn
 from tests.providers import Provider
 
 if TYPE_CHECKING:
@@ -84,12 +86,23 @@ class Campaign:
         self._calling = asyncio.Semaphore(CALLS_AT_ONCE)
         self._http: httpx.AsyncClient
         self._pause = random.Random(source.getrandbits(32))
+        self._pictures = random.Random(source.getrandbits(32))
+        self._urls: dict[str, tuple[str, ...]] = {}  # of each generation's files
+        self._links: Links
 
     async def run(self) -> History:
+        with cdn.running() as server:
+            files = Files(server, self.history, self._pictures)
+            self._add_files(files)
+            await self._run(files)
+        return self.history
+
+    async def _run(self, files: Files) -> None:
         await asyncio.to_thread(self._prepare)
         async with httpx.AsyncClient(timeout=20) as self._http, running(*self._clients):
             relay = asyncio.create_task(self._keep_relaying())
             reconcile = asyncio.create_task(self._keep_reconciling())
+            self._links = Links(self._stack, self.history, self._http)
             try:
                 assert await self._until(self._all_welcomed, 120), "the clients cannot connect"
                 provider = asyncio.create_task(self._provide())
@@ -103,15 +116,24 @@ class Campaign:
                 for task in (relay, reconcile):
                     task.cancel()
                 await asyncio.gather(relay, reconcile, return_exceptions=True)
+            files.forget()
+            await self._links.follow()
         await asyncio.to_thread(self._look)
-        return self.history
 
     # --- before ---
 
+    def _add_files(self, files: Files) -> None:
+        middle = len(self._orders) / PER_SECOND / 2
+        for order in self._orders:
+            if order.status == "COMPLETE":
+                urls = files.add(order.generation, may_be_late=order.at < middle)
+                self._urls[order.generation] = urls
+
     def _prepare(self) -> None:
-        """Warm up every function, empty the dead-letter queue and insert all generations."""
+        """Warm up every function, empty the dead-letter queues and insert all generations."""
         self._stack.warm_up()
         self._stack.drain()
+        self._stack.drain("HERALD_KEEP_DLQ_URL")
         rows = [
             {
                 "id": order.generation,
@@ -169,9 +191,11 @@ class Campaign:
         """Call until the webhook is accepted, as providers do for hours."""
         await asyncio.sleep(order.at)
         state: State = "succeeded" if order.status == "COMPLETE" else "failed"
-        body = self._providers[order.provider].body(state, order.generation, _job(order))
+        urls = self._urls.get(order.generation, ())
+        provider = self._providers[order.provider]
+        body = provider.body(state, order.generation, _job(order), urls)
         if order.provider in POLLED:
-            self._stack.apis.put(order.provider, _job(order), state)
+            self._stack.apis.put(order.provider, _job(order), state, *urls)
         if order.withheld:
             self.history.add(
                 "provider", "withheld", generation=order.generation, result=order.status
@@ -222,7 +246,10 @@ class Campaign:
     # --- after ---
 
     async def _settled(self) -> bool:
-        return await self._until(lambda: asyncio.to_thread(self._at_rest), SETTLE_SECONDS)
+        return await self._until(self._all_settled, SETTLE_SECONDS)
+
+    async def _all_settled(self) -> bool:
+        return await asyncio.to_thread(self._at_rest) and await self._links.settled()
 
     def _all_welcomed(self) -> bool:
         return all(client.welcomed for client in self._clients)

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.faults import links
+from tests.faults.violation import Violation
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -15,16 +18,6 @@ if TYPE_CHECKING:
 
 TERMINAL = ("COMPLETE", "ERROR")
 OWN_ENDS = ("timeout", "canceled")  # codes with which Herald itself ends a generation
-
-
-class Violation(NamedTuple):
-    """A broken invariant: its name and the evidence."""
-
-    rule: str
-    found: str
-
-    def __str__(self) -> str:
-        return f"{self.rule}: {self.found}"
 
 
 class Verdict(NamedTuple):
@@ -39,6 +32,7 @@ class Verdict(NamedTuple):
     losses: int
     late_notices: int
     redriven: int
+    outputs: links.Outputs
     recovery: float | None
     violations: list[Violation]
 
@@ -91,6 +85,7 @@ def check(history: History) -> Verdict:
     facts = _Facts(history)
     missing = list(_silent_losses(facts))
     twice = list(_seen_twice(facts))
+    outputs = links.check(history)
     violations = [
         *_unrecorded(facts),
         *missing,
@@ -102,6 +97,7 @@ def check(history: History) -> Verdict:
         *_left_over(facts),
         *_dead_letters(facts),
         *_frames(facts),
+        *outputs.violations,
     ]
     frames = Counter((op.process, op.data["event"]) for op in history.of("received"))
     faults = Counter(
@@ -121,6 +117,7 @@ def check(history: History) -> Verdict:
         losses=len(missing),
         late_notices=_late_notices(facts),
         redriven=sum(op.data["messages"] for op in history.of("redriven")),
+        outputs=outputs,
         recovery=settled - healed if healed is not None and settled is not None else None,
         violations=violations,
     )

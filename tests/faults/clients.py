@@ -307,6 +307,7 @@ class Client:
             "epoch": frame["epoch"],
             "offset": offset,
             "status": event["data"]["status"],
+            "links": _links(event["data"]),
         }
         self._history.add(self.name, "received", **facts)
         if event["id"] not in self._seen:
@@ -321,6 +322,13 @@ class Client:
         facts = {"generation": event["subject"], "owner": event.get("userid"), "offset": offset}
         late = event["subject"] in self.results()
         self._history.add(self.name, "dropped" if late else "progress", **facts)
+
+
+def _links(data: Frame) -> list[str]:
+    """The addresses of the outputs. `imageUrl` must be one of them; otherwise, it comes last."""
+    links = [output["url"] for output in data.get("outputs") or []]
+    image = data.get("imageUrl")
+    return links if image is None or image in links else [*links, image]
 
 
 @contextlib.asynccontextmanager

@@ -28,7 +28,9 @@ class History:
     callback      provider   generation, result, status (0: no response)
     cancel        user       generation, outcome: canceled, not_cancelable or failed
     withheld      provider   generation, result: its webhook never comes
-    received      a client   event, generation, owner, epoch, offset, status; before dedupe
+    file          cdn        generation, number, url, digest (SHA-256), manner of its serving
+    forgotten     cdn        no file is served from here on
+    received      a client   event, generation, owner, epoch, offset, status, links; before dedupe
     handled       a client   the same; as its application saw it
     running       provider   generation, status: a report of progress
     progress      a client   generation, owner, offset: an event of progress
@@ -41,6 +43,9 @@ class History:
     redriven      operator   messages: events redriven from the dead-letter queue
     healed        nemesis    no faults from here on
     settled       campaign   nothing was in flight any more (absent if this never happened)
+    not_kept      keep       generation: its event is in the dead-letter queue of keep
+    followed      end        link, kept (what Herald says of it), status, digest of the response
+    counted       a function metric, count: the sum of a metric during the run
     row           end        generation, user, status
     outbox        end        event, generation, user, epoch, offset, code, published
     stream        end        user, epoch, last_offset

@@ -15,7 +15,7 @@ def summary(verdict: Verdict) -> str:
     return (
         f"{verdict.generations} generations, {verdict.faults.total()} faults, "
         f"{verdict.duplicates_after} duplicates seen by applications, {verdict.gaps} gaps, "
-        f"{verdict.losses} silent losses"
+        f"{verdict.losses} silent losses, {verdict.outputs.dead_links} dead links"
     )
 
 
@@ -34,6 +34,11 @@ def table(verdict: Verdict, seed: int) -> str:
         ("events redriven from the dead-letter queue", str(verdict.redriven)),
         ("gaps reported", str(verdict.gaps)),
         ("silent losses", str(verdict.losses)),
+        ("outputs in events", str(verdict.outputs.total)),
+        ("  kept", str(verdict.outputs.kept)),
+        ("  not kept, in keep's dead-letter queue", str(verdict.outputs.not_kept)),
+        ("  passed on with the provider's address", str(verdict.outputs.passed_on)),
+        ("dead links among kept outputs", str(verdict.outputs.dead_links)),
         ("time to recover after the last fault", recovery),
         ("invariants", "all hold" if verdict.holds else f"{len(verdict.violations)} violations"),
     ]

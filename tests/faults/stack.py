@@ -46,6 +46,7 @@ HANDLERS = (
     "relay",
     "reconcile",
     "deliver",
+    "keep",
     "authorize",
     "connect",
     "message",

@@ -20,6 +20,16 @@ OFFSETS = {"g1": 1, "g2": 2, "g3": 3, "g4": 1}
 CLIENTS = {"alice/1": "alice", "alice/2": "alice", "bob/1": "bob"}
 
 
+def link(generation: str) -> str:
+    return f"https://herald.test/outputs/{generation}/0/signature"
+
+
+def file(generation: str) -> dict[str, Any]:
+    digest = f"digest-{generation}"
+    url = f"https://cdn.test/{generation}.png"
+    return {"generation": generation, "number": 0, "url": url, "digest": digest}
+
+
 def result(generation: str) -> dict[str, Any]:
     return {
         "event": f"event-{generation}",
@@ -28,16 +38,20 @@ def result(generation: str) -> dict[str, Any]:
         "epoch": EPOCH,
         "offset": OFFSETS[generation],
         "status": "COMPLETE",
+        "links": [file("g3")["url"] if generation == "g3" else link(generation)],
     }
 
 
 def sound() -> History:
-    """A run without errors, with the usual duplicates on the wire."""
+    """A run without errors, with the usual duplicates on the wire. The output of g2 could not be
+    copied, and that of g3 has no link.
+    """
     history = History()
     for client, user in CLIENTS.items():
         history.add("campaign", "client", client=client, user=user)
     for generation, user in OWNERS.items():
         history.add("provider", "generation", generation=generation, user=user)
+        history.add("cdn", "file", **file(generation))
         history.add("provider", "callback", generation=generation, result="COMPLETE", status=503)
         history.add("provider", "callback", generation=generation, result="COMPLETE", status=200)
         for client, owner in CLIENTS.items():
@@ -50,6 +64,14 @@ def sound() -> History:
     history.add("nemesis", "poisoned", body="no event")
     history.add("nemesis", "healed")
     history.add("campaign", "settled")
+    history.add("keep", "not_kept", generation="g2")
+    history.add("cdn", "forgotten")
+    for generation in ("g1", "g4"):
+        found = {"kept": True, "status": 200, "digest": f"digest-{generation}"}
+        history.add("end", "followed", link=link(generation), **found)
+    history.add("end", "followed", link=link("g2"), kept=False, status=404, digest="other")
+    history.add("keep", "counted", metric="OutputsNotKept", count=1)
+    history.add("callback", "counted", metric="OutputsPassedOn", count=1)
     for generation, user in OWNERS.items():
         history.add("end", "row", generation=generation, user=user, status="COMPLETE")
         history.add("end", "outbox", **result(generation), user=user, published=True)
@@ -183,6 +205,38 @@ PLANTED = {
         plus("bob/1", "violation", sender="server", error="$: 'type' is a required property"),
         "frame outside the contract: server: $: 'type' is a required property",
     ),
+    "a kept output whose link is dead": (
+        with_data("followed", {"link": link("g1")}, status=404, digest="other"),
+        f"dead link: output 0 of g1 is kept, but {link('g1')} leads to status 404",
+    ),
+    "a kept output with the bytes of another": (
+        with_data("followed", {"link": link("g1")}, digest="digest-g4"),
+        f"dead link: output 0 of g1 is kept, but {link('g1')} leads to other bytes",
+    ),
+    "an output that is neither kept nor a dead letter": (
+        with_data("followed", {"link": link("g4")}, kept=False, status=404),
+        "output silently not kept: output 0 of g4",
+    ),
+    "an output that was given up and not counted": (
+        with_data("counted", {"metric": "OutputsNotKept"}, count=0),
+        "outputs not counted: OutputsNotKept is 0, not 1",
+    ),
+    "an output without a link that was not counted": (
+        without("counted", "callback"),
+        "outputs not counted: OutputsPassedOn is 0, not 1",
+    ),
+    "a link that was not followed": (
+        without("followed", link=link("g1")),
+        "link not followed: output 0 of g1",
+    ),
+    "a link to an output that no provider reported": (
+        without("file", generation="g1"),
+        "unknown output: output 0 of g1",
+    ),
+    "an event without its output": (
+        with_data("handled", {"generation": "g4"}, links=[]),
+        "output missing: no event has output 0 of g4",
+    ),
     "never settled": (without("settled"), "did not settle"),
 }
 
@@ -192,8 +246,10 @@ def test_a_sound_history_passes() -> None:
     assert verdict.violations == []
     assert (verdict.duplicates_before, verdict.duplicates_after, verdict.losses) == (7, 0, 0)
     assert report.summary(verdict) == (
-        "4 generations, 1 faults, 0 duplicates seen by applications, 0 gaps, 0 silent losses"
+        "4 generations, 1 faults, 0 duplicates seen by applications, 0 gaps, 0 silent losses,"
+        " 0 dead links"
     )
+    assert verdict.outputs == (4, 2, 1, 1, 0, [])
 
 
 @pytest.mark.parametrize(("history", "message"), PLANTED.values(), ids=PLANTED.keys())
@@ -209,9 +265,15 @@ def test_a_planted_bug_is_found_and_named(history: History, message: str) -> Non
 def test_losses_and_duplicates_are_counted_for_each_client() -> None:
     dropped = check(without("handled", generation="g1"))
     assert dropped.losses == 2  # one for each of alice's clients
-    assert report.summary(dropped).endswith("2 silent losses")
+    assert report.summary(dropped).endswith("2 silent losses, 0 dead links")
     twice = check(plus("bob/1", "handled", **result("g4")))
     assert "1 duplicates seen by applications" in report.summary(twice)
+
+
+def test_dead_links_are_counted_among_kept_outputs() -> None:
+    verdict = check(with_data("followed", {"kept": True}, status=403))
+    assert (verdict.outputs.kept, verdict.outputs.dead_links) == (2, 2)
+    assert report.summary(verdict).endswith("0 silent losses, 2 dead links")
 
 
 def test_a_loss_covered_by_a_gap_is_not_silent() -> None:

@@ -36,7 +36,9 @@ def test_nothing_is_silently_lost(fault_stack: FaultStack, request: pytest.Fixtu
     history = fault_stack.background.run(campaign.run(), seconds=None)
     file = BUILD / "faults" / f"history-{wanted.seed}.jsonl"
     history.save(file)
-    # Then each result was recorded, and each tab handled each of its events once
+    # Then each result was recorded, each tab handled each of its events once, and each link leads
+    # to its output although the provider has forgotten it
     wanted.verdict = verdict = check(history)
     print(f"\n{report.table(verdict, wanted.seed)}\n{report.summary(verdict)}")
+    assert verdict.outputs.kept
     assert verdict.holds, f"see {file}\n" + "\n".join(map(str, verdict.violations))
