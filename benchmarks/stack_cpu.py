@@ -2,9 +2,9 @@
 
     python -m benchmarks.stack_cpu STACK_ENV [--reports N] [--rounds N]
 
-Reports are sent one at a time: in every round N results, then N reports of progress. The CPU time
-is that of the functions' processes, from Linux's /proc. If a function gets a new process, the round
-is repeated, because a start would count. The ratios are added to build/bench/path.json.
+In every round, N results are sent, one at a time, then N reports of progress, ten at a time. The
+CPU time is that of the functions' processes, from Linux's /proc. If a function gets a new process,
+the round is repeated, because a start would count. The ratios are added to build/bench/path.json.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from tooling import stack_env
 
 FUNCTIONS = ("callback", "deliver")
 REPEATS = 5  # of a round
+GROUP = 10  # progress reports that are sent together, so that Lambda can batch their events
 
 Round = dict[tuple[str, str], float]  # microseconds per report, by kind of report and function
 
@@ -60,17 +61,21 @@ def used(pids: set[int]) -> float:
 
 
 async def batch(provider: Provider, clients: Clients, kind: str, count: int) -> None:
-    """Send reports one at a time; wait until each has arrived."""
-    for generation in provider.insert(count):
-        if kind == "result":
+    """Send results one at a time, and progress in groups; wait until each has arrived."""
+    generations = provider.insert(count)
+    if kind == "result":
+        for generation in generations:
             answer = await provider.report(
                 generation, status="COMPLETE", imageUrl="https://images.example.com/1.png"
             )
             await clients.all_of({answer["eventId"]})
-        else:
-            before = clients.progress
-            await provider.report(generation, status="PENDING", progress=0.5)
-            await clients.more_progress(before)
+        return
+    for start in range(0, count, GROUP):
+        group = generations[start : start + GROUP]
+        wanted = clients.progress + len(group)
+        reports = (provider.report(each, status="PENDING", progress=0.5) for each in group)
+        await asyncio.gather(*reports)
+        await clients.more_progress(wanted - 1)
 
 
 async def measured(provider: Provider, clients: Clients, state: Path, count: int) -> Round:
