@@ -11,10 +11,12 @@ import select
 import time
 from contextlib import suppress
 from contextvars import ContextVar
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import psycopg2
 import psycopg2.extensions
+from psycopg2.extensions import POLL_OK, POLL_READ
 
 from chalicelib.errors import DatabaseRejected, DatabaseUnavailable, InvalidDsn, ServiceError
 from chalicelib.recording import dsn
@@ -48,6 +50,7 @@ _LIMITS = (
 ).encode()
 _NOT_DURABLE = b"SET LOCAL synchronous_commit = off;"
 # The time limit of all PostgreSQL operations of this thread, including connecting.
+_NAME = itemgetter(0)  # of a column in a cursor's description
 _deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
@@ -57,11 +60,10 @@ def _wait(connection: PsycopgConnection) -> None:
     The server enforces statement_timeout, but the client would not learn of it if the server or the
     network does not respond. This function therefore enforces the limit in the client.
     """
-    while (state := connection.poll()) != psycopg2.extensions.POLL_OK:
+    while (state := connection.poll()) != POLL_OK:
         left = min(_deadline.get() - time.monotonic(), _FOREVER)
-        reading = [connection] if state == psycopg2.extensions.POLL_READ else []
-        writing = [connection] if state == psycopg2.extensions.POLL_WRITE else []
-        if left <= 0 or not any(select.select(reading, writing, [], left)):
+        waiting = ([connection], []) if state == POLL_READ else ([], [connection])
+        if left <= 0 or not any(select.select(*waiting, [], left)):
             raise psycopg2.OperationalError("PostgreSQL did not answer in time")
 
 
@@ -114,7 +116,7 @@ class Cursor(psycopg2.extensions.cursor):
         return [self._named(row) for row in super().fetchall()]
 
     def _named(self, row: tuple[object, ...]) -> Row:
-        return {column[0]: value for column, value in zip(self.description or (), row, strict=True)}
+        return dict(zip(map(_NAME, self.description or ()), row, strict=True))
 
     def end(self, command: Literal["COMMIT", "ROLLBACK"]) -> None:
         """End the transaction if it is still open."""
