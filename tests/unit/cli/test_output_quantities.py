@@ -32,10 +32,18 @@ from tests.builders import event, sqs
 from tests.unit.outputs.test_copying import Endless, Forgetful
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from chalicelib.aws.lambda_events import HttpEvent
 
 ROOT = Path(__file__).parents[3]
 GENERATION = "00000000-0000-4000-8000-000000000001"  # of the event with offset 1
+
+
+@pytest.fixture(autouse=True)
+def usual_logging() -> Iterator[None]:
+    yield
+    telemetry.configure("", "INFO")
 
 
 class DynamoDb:

@@ -64,7 +64,6 @@ run "alarms" {
       "Herald GenerationsOverdue"                         = "Stage, Provider Stage"
       "Herald InboxFailures"                              = "Stage"
       "Herald InvalidMessages"                            = "Stage"
-      "Herald LookupFailures"                             = "Stage"
       "Herald OutboxOldestSeconds"                        = "Stage"
       "Herald PostsForbidden"                             = "Stage"
       "Herald PostsRetryable"                             = "Stage"
