@@ -78,7 +78,7 @@ class Workload:
 
     @property
     def keepalives(self) -> float:
-        """Keepalives and pings per second, if no event postpones them."""
+        """Keepalives and pings per second, while there are no events."""
         return self.users / (KEEPALIVE.minutes * 60)
 
     @property

@@ -76,7 +76,7 @@ def batch(size: int, invocation: int, shape: str = "") -> dict[str, Any]:
             if shape.startswith("progress")
             else generation_events.build(
                 generation, stage="bench", epoch=EPOCH, offset=invocation + 1
-            )
+            ).event
         )
         records.append(message(f"{invocation}-{number}", event))
     return {"Records": records}

@@ -244,7 +244,7 @@ def herald_message(clients: Clients, number: int) -> str:
         "created_at": now,
         "updated_at": now,
     }
-    return generation_events.build(row, stage=clients.stage, epoch=EPOCH, offset=number + 1)
+    return generation_events.build(row, stage=clients.stage, epoch=EPOCH, offset=number + 1).event
 
 
 def minimal_message(clients: Clients, number: int) -> str:

@@ -3,6 +3,7 @@
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from chalicelib.providers.report import Report
@@ -11,6 +12,8 @@ from chalicelib.store.connections import NEVER, Connection
 from chalicelib.store.user_item import PREFIX
 
 EPOCH_AGE_SECONDS = 60
+# The event of a schedule, as AWS documents it.
+SCHEDULE: dict[str, Any] = json.loads((Path(__file__).parent / "events/schedule.json").read_text())
 
 
 def epoch(age_seconds: float = EPOCH_AGE_SECONDS, tail: int = 1) -> str:
@@ -37,7 +40,7 @@ def event(user_id: str = "alice", offset: int = 1, of_epoch: str = "", prompt: s
         "created_at": now,
         "updated_at": now,
     }
-    return generation_events.build(row, stage="test", epoch=of_epoch or EPOCH, offset=offset)
+    return generation_events.build(row, stage="test", epoch=of_epoch or EPOCH, offset=offset).event
 
 
 def progress(

@@ -10,7 +10,6 @@ import contextlib
 import os
 import shutil
 import signal
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ import pytest
 
 from local import postgres as launcher
 from local.stack import Stack
+from tests.databases import empty_database
 from tooling import BUILD, migrations
 
 if TYPE_CHECKING:
@@ -84,11 +84,5 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture
 def fresh_database(postgres: Postgres) -> Iterator[str]:
     """The DSN of an empty database with the current schema, for a single test."""
-    name = f"test_{uuid.uuid4().hex}"
-    admin = psycopg2.connect(postgres.dsn("postgres"))
-    admin.autocommit = True
-    with admin.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {name} TEMPLATE herald")
-        yield postgres.dsn(name)
-        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    admin.close()
+    with empty_database(postgres) as dsn:
+        yield dsn

@@ -10,24 +10,13 @@ import boto3
 import psutil
 
 from local import processes
+from tests.builders import SCHEDULE
 from tests.fakes.provider_apis import KEY, ProviderApis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from local.stack import Stack
-
-SCHEDULE = {
-    "version": "0",
-    "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
-    "detail-type": "Scheduled Event",
-    "source": "aws.events",
-    "account": "000000000000",
-    "time": "2026-01-01T00:00:00Z",
-    "region": "us-east-1",
-    "resources": [],
-    "detail": {},
-}
 
 
 class AskedStack:

@@ -87,7 +87,7 @@ def recognize(head: bytes, kind: str, declared: str) -> Media:
         text = found is None and _TEXT.fullmatch(head[:512])
         if text or (family not in _MEDIA and (found or not generic)):
             raise CopyFailed("wrong_type", f"{found or declared or 'text'} instead of {kind}")
-    # Containers hold pictures with sound, or sound alone: audio and video are not told apart.
+    # A container of video can also be used for audio alone, so the two are not distinguished.
     if found and said in _MEDIA and (said == "image") != (family == "image"):
         raise CopyFailed("wrong_type", f"the source says {declared}, the file is {found}")
     return Media(found or BINARY, *_size(head, found))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from functools import lru_cache
 from hashlib import sha1
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,6 @@ _IDS = bytes.fromhex("6f1c43c35bb65c0c9a430d8b0a0d9d11")  # Herald's UUID namesp
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-@lru_cache(maxsize=16)  # it is asked for twice: for the outbox and for the event
 def event_id(generation_id: str, version: int | str) -> str:
     """Return the event id of a generation's version. It stays the same if the event is published
     again.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib.protocol import event_writer
 from chalicelib.protocol.events import rfc3339
+from chalicelib.recording.rows import OutboxRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +40,8 @@ def build(
     offset: int,
     outputs: Sequence[Output] = (),
     unkept: int = 0,
-) -> str:
-    """Return the event of a recorded result, as JSON text."""
+) -> OutboxRow:
+    """Return the event of a recorded result, with its id."""
     data: EventData = {
         "prompt": generation["prompt"],
         "status": generation["status"],
@@ -58,16 +59,17 @@ def build(
     if unkept:
         data["outputsNotKept"] = unkept
     generation_id = str(generation["id"])
+    event_id = event_writer.event_id(generation_id, generation["version"])
     event = event_writer.envelope(
         data,
-        event_id=event_writer.event_id(generation_id, generation["version"]),
+        event_id=event_id,
         subject=generation_id,
         stage=stage,
         user_id=generation["user_id"],
     )
     event["epoch"] = epoch
     event["sequence"] = str(offset)
-    return event_writer.dump(event)
+    return OutboxRow(event_id, event_writer.dump(event))
 
 
 def build_notice(generation_id: str, user_id: str | None, *, stage: str, now: datetime) -> str:

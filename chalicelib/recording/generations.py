@@ -112,9 +112,7 @@ def record_result(
     ended = _end(cursor, result, source, provisional=provisional)
     if ended is None:
         return _repeated(cursor, source)
-    generation_id = str(ended["id"])
-    recorded_id = event_id(generation_id, ended["version"])
-    event = generation_events.build(
+    row = generation_events.build(
         ended,
         stage=stage,
         epoch=ended["epoch"],
@@ -122,8 +120,8 @@ def record_result(
         outputs=result.outputs or (),
         unkept=result.unkept,
     )
-    outbox.add(cursor, recorded_id, event)
-    return Recorded(Outcome.RECORDED, generation_id, recorded_id, event)
+    outbox.add(cursor, row.id, row.event)
+    return Recorded(Outcome.RECORDED, str(ended["id"]), row.id, row.event)
 
 
 def _row(source: Source) -> str:

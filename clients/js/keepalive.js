@@ -13,10 +13,10 @@ const RECENT_MS = 5_000;
 /**
  * Decides when an open connection sends a keepalive, and when a ping.
  *
- * A keepalive only postpones the server's idle timeout. It has no answer, so it shows neither that
- * the connection works nor that no event was lost. A ping shows both, but costs more. Messages in
- * either direction postpone the next keepalive. Only what shows the stream's head postpones the
- * next ping: a lost event is noticed within two keepalive intervals.
+ * A keepalive only postpones the server's idle timeout. It has no answer, so a lost event
+ * or a broken connection goes unnoticed. A ping detects both, but costs more. Each message, in
+ * either direction, restarts the interval of keepalives. Only a message with the stream's head
+ * restarts that of pings, so a lost event is noticed within two keepalive intervals.
  */
 export class Keepalive {
   #platform;

@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chalicelib.providers import registry
+from tests.fakes.http_server import HttpServer
 from tooling.providers.samples import Job, State, sample
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Refusal(NamedTuple):
     retry_after: int | None = None
 
 
-class ProviderApis:
+class ProviderApis(HttpServer):
     """The APIs of all providers."""
 
     def __init__(self) -> None:
@@ -70,11 +70,7 @@ class ProviderApis:
             def log_message(self, *arguments: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
+        super().__init__(Handler)
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -82,11 +78,6 @@ class ProviderApis:
         return {
             name: f"{self.url}/{name}{_path(name)}" for name in registry.NAMES if name in ROUTES
         }
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
     def put(self, provider: str, job_id: str, state: State, *urls: str) -> None:
         """Add a job, or change its state."""

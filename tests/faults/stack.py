@@ -28,6 +28,7 @@ from psycopg2.extras import RealDictCursor
 from standardwebhooks.webhooks import Webhook
 
 from local import processes, tokens
+from tests.builders import SCHEDULE
 from tests.fakes.provider_apis import KEY, ProviderApis
 from tests.faults.background import Background, eventually
 from tests.faults.clients import Client
@@ -245,7 +246,7 @@ class FaultStack:
             "UPDATE herald.outbox SET created_at = created_at - interval '1 minute'"
             " WHERE published_at IS NULL"
         )
-        return self.invoke("relay", RELAY_EVENT)
+        return self.invoke("relay", SCHEDULE)
 
     def reconcile(self, generations: list[str]) -> dict[str, Any]:
         """Run `reconcile` as if these generations were due for a look-up."""
@@ -255,7 +256,7 @@ class FaultStack:
             generations,
         )
         self.query("UPDATE herald.polling SET paused_until = '-infinity', calls = 0")
-        return self.invoke("reconcile", RELAY_EVENT)
+        return self.invoke("reconcile", SCHEDULE)
 
     def workers(self, handler: str) -> list[psutil.Process]:
         """The processes that run a function."""
@@ -453,19 +454,6 @@ class Tab:
         """Wait for a frame of that type and return the last one."""
         what = f"{self.client.name} gets a {kind} frame"
         return eventually(lambda: self.client.of(kind), what, seconds)[-1]
-
-
-RELAY_EVENT = {
-    "version": "0",
-    "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
-    "detail-type": "Scheduled Event",
-    "source": "aws.events",
-    "account": "000000000000",
-    "time": "2026-01-01T00:00:00Z",
-    "region": "us-east-1",
-    "resources": [],
-    "detail": {},
-}
 
 
 def result(generation: str, status: str = "COMPLETE") -> dict[str, Any]:

@@ -361,7 +361,7 @@ def _published(event: Frame, read: events.Event) -> str:
     outputs = event["data"].get("outputs", ())
     return generation_events.build(
         row, stage=stage, epoch=read.epoch, offset=read.offset, outputs=outputs
-    )
+    ).event
 
 
 def test_the_kinds_of_outputs_match_the_providers() -> None:

@@ -12,7 +12,7 @@ function recording() {
   return { heard, on: { state: (state, reason) => heard.push(`${state} ${reason}`) } };
 }
 
-test("a client that was not told to connect does nothing", async () => {
+test("a client does nothing before connect()", async () => {
   const world = new World();
   const made = new Herald({ ...options, token: () => assert.fail("no token is needed") });
   assert.deepEqual(made.connection, { state: "closed", reason: "new" });
@@ -160,7 +160,7 @@ test("sockets that fail while the network is down, or after one that opened, are
   assert.deepEqual(away.errors, []);
 });
 
-test("dispose() forgets the position only if it is told to, and ends the client for good", async () => {
+test("dispose() deletes the position only with forget, and closes the client for good", async () => {
   const world = new World();
   const { herald } = await world.live(7, { user: "alice", durable: true });
   assert.equal(world.sessionStorage.items.size, 1);

@@ -18,7 +18,7 @@ function connected(t, options = {}) {
   return { fake, herald, clock, errors };
 }
 
-test("results, failures and progress reach the client right after it was told to connect", async (t) => {
+test("results, failures and progress reach the client right after connect()", async (t) => {
   const { fake, herald } = connected(t, { load: () => [{ id: "1" }, { id: "2" }] });
   await fake.progress("1", 0.5, { step: "7/20" });
   assert.deepEqual([herald.generation("1").progress, herald.generation("1").step], [0.5, "7/20"]);

@@ -89,7 +89,7 @@ class Client:
     def position(self) -> Mapping[str, Any] | None:
         """The epoch, and the offset up to which all events are handled.
 
-        None before the first welcome; without an epoch while the stream has no event.
+        It is None before the first welcome. The epoch is missing while the stream has no event.
         """
         return self._core.stream.position
 

@@ -87,7 +87,7 @@ class Stream:
     def position(self) -> Mapping[str, Any] | None:
         """The epoch and the highest offset up to which the application has handled all events.
 
-        None before the first welcome; without an epoch while the stream has no event.
+        It is None before the first welcome. The epoch is missing while the stream has no event.
         """
         cursor = self._cursor
         if not cursor.known:

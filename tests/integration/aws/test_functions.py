@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +13,7 @@ from chalicelib.aws.functions import Function
 from chalicelib.engine.engine import Engine
 from chalicelib.errors import ServiceError
 from tests.builders import websocket
+from tests.fakes.http_server import HttpServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.integration
 GENERATION = "8c2f6d1e-3b7a-4f09-9d54-6a1e0b7c2f38"
 
 
-class Lambda:
+class Lambda(HttpServer):
     """The part of Lambda's API that invokes functions; it answers with a status and a body."""
 
     def __init__(self) -> None:
@@ -49,16 +49,7 @@ class Lambda:
             def log_message(self, *arguments: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(Handler)
 
 
 @pytest.fixture

@@ -8,15 +8,15 @@ import pty
 import select
 import subprocess
 import sys
-import threading
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 
 from local import emulator, processes
+from tests.fakes.http_server import HttpServer
 from tooling import ROOT
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
         processes.stop(directory)
 
 
-class Proxy:
+class Proxy(HttpServer):
     """A proxy between a command and the emulator.
 
     `before` and `after` are called with the operation's name before and after each forwarded
@@ -49,16 +49,7 @@ class Proxy:
     def __init__(self, port: int) -> None:
         self.before: Callable[[str], str | None] = lambda operation: None
         self.after: Callable[[str], None] = lambda operation: None
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self, port))
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(_handler(self, port))
 
 
 def _handler(proxy: Proxy, port: int) -> type[BaseHTTPRequestHandler]:

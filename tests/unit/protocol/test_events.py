@@ -36,7 +36,9 @@ def generation(**changes: Any) -> Any:
 
 
 def build(**changes: Any) -> str:
-    return generation_events.build(generation(**changes), stage="test", epoch=EPOCH, offset=42)
+    return generation_events.build(
+        generation(**changes), stage="test", epoch=EPOCH, offset=42
+    ).event
 
 
 def test_a_complete_generation_becomes_a_cloud_event() -> None:
@@ -122,7 +124,7 @@ def output(number: int = 0, **changes: Any) -> Any:
 def with_outputs(outputs: list[Any], **changes: Any) -> Any:
     text = generation_events.build(
         generation(**changes), stage="test", epoch=EPOCH, offset=42, outputs=outputs
-    )
+    ).event
     assert len(text.encode()) <= events.MAX_EVENT_BYTES
     assert events.parse(text).text == text
     return json.loads(text)["data"]
