@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from chalicelib import telemetry
 from chalicelib.errors import CopyFailed
 from chalicelib.outputs.copying import Bytes, Owner
-from chalicelib.protocol.events import rfc3339
 from chalicelib.providers import registry
 from chalicelib.providers.hosts import Hosts
 from chalicelib.providers.report import Output
@@ -72,7 +70,7 @@ class Saver:
             copy.width or file.width,
             copy.height or file.height,
             bytes=copy.bytes,
-            expires_at=rfc3339(datetime.fromtimestamp(self._outputs.expiry(), UTC)),
+            expires_at=self._outputs.expires_at(),
         )
 
     def _fetched(

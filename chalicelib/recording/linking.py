@@ -8,12 +8,11 @@ must never cost a result.
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from chalicelib import metrics, telemetry
 from chalicelib.errors import ServiceError, SettingError
-from chalicelib.protocol.events import rfc3339
 from chalicelib.recording.webhooks import OWN
 from chalicelib.store.outputs import MAX_SOURCES_BYTES, Source
 
@@ -46,7 +45,7 @@ class Linking:
             for output in report.outputs
         ]
         found = self._links_of(generation_id, provider or OWN, sources)
-        expires_at = self._expires_at() if found else None
+        expires_at = self._outputs.expires_at() if found else None
         return report._replace(
             outputs=tuple(
                 output._replace(url=found[number], expires_at=expires_at)
@@ -63,7 +62,7 @@ class Linking:
             Source(output["url"], output["kind"], _epoch(output["expiresAt"])) for output in outputs
         ]
         found = self._links_of(generation_id, provider or OWN, sources)
-        expires_at = self._expires_at() if found else None
+        expires_at = self._outputs.expires_at() if found else None
         linked: list[Output] = [
             {**output, "url": found[number], "expiresAt": expires_at} if number in found else output
             for number, output in enumerate(outputs)
@@ -101,9 +100,6 @@ class Linking:
             if telemetry.detailed(generation_id):
                 telemetry.debug("outputs passed on", generation_id=generation_id, provider=provider)
         return links
-
-    def _expires_at(self) -> str:
-        return rfc3339(datetime.fromtimestamp(self._outputs.expiry(), UTC))
 
 
 def _allowed(sources: Sequence[Source], hosts: Hosts) -> list[Source | None]:

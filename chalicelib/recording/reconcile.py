@@ -114,7 +114,8 @@ class Reconcile:
                 break
         self._measure(deadline)
         found = {"adopted": adopted, **done._asdict()}
-        telemetry.info("reconcile done", **found)
+        if telemetry.detailed(None):
+            telemetry.debug("reconcile done", **found)
         return found
 
     def _known(self) -> dict[str, Known]:

@@ -13,10 +13,12 @@ expired items with a delay, so `read` leaves them out.
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.aws.dynamodb import number_of, text_of, to_item
 from chalicelib.errors import ServiceError
+from chalicelib.protocol.events import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -97,6 +99,10 @@ class Outputs:
     def expiry(self) -> int:
         """Return the time at which links that are made now expire, in epoch seconds."""
         return int(self._clock()) + self._retention_days * DAY_SECONDS
+
+    def expires_at(self) -> str:
+        """Return the same time in the format of events."""
+        return rfc3339(datetime.fromtimestamp(self.expiry(), UTC))
 
     def register(
         self, generation_id: str, provider: str, sources: Sequence[Source | None], deadline: float
