@@ -1,9 +1,11 @@
-"""Each module's README has an example that works."""
+"""Each module's README has an example that works, and so has the page about kept outputs."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import hcl2
@@ -11,6 +13,7 @@ import pytest
 
 from tests.infra.running import Terraform
 from tooling import ROOT
+from tooling.environments import ensure_program, find_node
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +71,55 @@ def test_the_examples_are_a_valid_configuration(tmp_path: Path) -> None:
         configuration += "\n" + function.replace('module "deliver"', f'module "{name}"') + "\n"
     (tmp_path / "examples.tf").write_text(configuration)
 
-    examples = Terraform(tmp_path).init()
+    check(tmp_path)
 
+
+def check(directory: Path) -> None:
+    """Check that the configuration is valid and formatted."""
+    examples = Terraform(directory).init()
     examples.output("validate", "-no-color")
     examples.output("fmt", "-check", "-diff", "examples.tf")
+
+
+def cloudfront() -> str:
+    """Return the distribution in docs/outputs.md."""
+    [text] = re.findall(r"(?ms)^```hcl\n(.*?)^```$", (ROOT / "docs" / "outputs.md").read_text())
+    return str(text)
+
+
+def test_the_distribution_for_kept_outputs_is_a_valid_configuration(tmp_path: Path) -> None:
+    (tmp_path / "examples.tf").write_text(cloudfront())
+
+    check(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        ("https://bucket.test/a/0?X-Amz-Signature=1", "https://files.test/a/0?X-Amz-Signature=1"),
+        ("https://cdn.provider.test/a.png", "https://cdn.provider.test/a.png"),
+        (None, None),
+    ],
+    ids=["copy", "provider", "no-redirect"],
+)
+def test_the_distribution_sends_clients_to_itself_for_a_copy(
+    location: str | None, expected: str | None
+) -> None:
+    [code] = re.findall(r"(?ms)code = <<-EOT\n(.*?)^  EOT$", cloudfront())
+    code = code.replace("${local.bucket}", "bucket.test").replace("${local.domain}", "files.test")
+    headers = {} if location is None else {"location": {"value": location}}
+    event = json.dumps({"response": {"statusCode": 302, "headers": headers}})
+
+    answer = subprocess.run(
+        [
+            ensure_program("nodejs", find_node),
+            "-e",
+            f"{code}\nconsole.log(JSON.stringify(handler({event})))",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    returned = json.loads(answer.stdout)["headers"]
+    assert returned == ({} if expected is None else {"location": {"value": expected}})
