@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
 _SOURCE = ROOT / "infra"
 
-# Override files with all differences from a deployment on AWS; {url} is the emulator's address, and
-# {provider_apis} the addresses of stand-ins of providers' APIs, which may use http.
-OVERRIDES = {
+# Override files with all differences from a deployment on AWS: see `overrides`.
+_OVERRIDES = {
     # The state is a file.
     "backend_override.tf": """\
 terraform {
@@ -77,6 +76,19 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
+def overrides(url: str, provider_apis: Mapping[str, str]) -> dict[str, str]:
+    """Return the texts of the override files by their paths in infra/.
+
+    `url` is the emulator's address. `provider_apis` are the addresses of stand-ins of providers'
+    APIs, which may use http.
+    """
+    apis = json.dumps(json.dumps(dict(provider_apis))).replace("${", "$${")
+    return {
+        name: text.replace("{url}", url).replace("{provider_apis}", apis)
+        for name, text in _OVERRIDES.items()
+    }
+
+
 def apply(
     stack: Path,
     emulator: Emulator,
@@ -92,10 +104,8 @@ def apply(
         Terraform failed. The message quotes Terraform's message.
     """
     directory = _copy(stack)
-    apis = json.dumps(json.dumps(dict(provider_apis))).replace("${", "$${")
-    for name, text in OVERRIDES.items():
-        written = text.replace("{url}", emulator.url).replace("{provider_apis}", apis)
-        (directory / name).write_text(written)
+    for name, text in overrides(emulator.url, provider_apis).items():
+        (directory / name).write_text(text)
     wired = {
         "aws_account_id": ACCOUNT,
         "aws_region": REGION,

@@ -63,9 +63,9 @@ class Checkout:
     def today(self) -> Checkout:
         """Install the sources of this checkout."""
         _copy(self.directory, "app", "chalicelib", "cli", "infra", "migrations", "tooling")
-        for name, text in infrastructure.OVERRIDES.items():
+        for name, text in infrastructure.overrides(self._aws.url, {}).items():
             if name != "backend_override.tf":
-                self.write(f"infra/{name}", text.replace("{url}", self._aws.url))
+                self.write(f"infra/{name}", text)
         self._configure()
         # The package of the original checkout is the same, so it need not be built again.
         shutil.copytree(BUILD / "package", self.directory / "build" / "package", dirs_exist_ok=True)
@@ -84,6 +84,8 @@ class Checkout:
             archive.extractall(release, filter="data")
         subprocess.run([sys.executable, "-m", "tooling.package"], cwd=release, check=True)
         shutil.copytree(release / "infra", self.directory / "infra")
+        # The commands pass the architecture, which that release did not let one choose.
+        self.write("infra/architecture.tf", 'variable "architecture" {}\n')
         # That release had no lock file; the version of the provider is the same.
         shutil.copy(ROOT / "infra" / ".terraform.lock.hcl", self.directory / "infra")
         url = f"{self._aws.url}/_aws/execute-api/{{api_id}}"
@@ -92,7 +94,7 @@ class Checkout:
             management_endpoint_format=f"{url}/{{stage}}",
             callback_endpoint_format=f"{url}/%24default",
         )
-        return release / "build" / "package" / "deployment.zip"
+        return release / package.ARCHIVE.relative_to(ROOT)
 
     def old_tables(self) -> str:
         """Return the SQL that creates the tables of a72f9b6, in the schema that release used."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.providers import registry
-from local import infrastructure
 from local.stack import read_provider_apis
 from tooling import SetupError
 from tooling.providers import keys
@@ -53,7 +52,3 @@ def test_only_stand_ins_get_a_key() -> None:
 def test_every_api_has_a_key_for_its_stand_in() -> None:
     adapters = {name: registry.adapter(name) for name in registry.NAMES}
     assert {name for name, found in adapters.items() if found and found.polling} == set(keys.POLLED)
-
-
-def test_the_local_stack_replaces_the_addresses() -> None:
-    assert "{provider_apis}" in infrastructure.OVERRIDES["endpoints_override.tf"]
