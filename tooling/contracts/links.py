@@ -58,7 +58,7 @@ def operation() -> Schema:
         ],
         "responses": {
             "200": _answer(
-                "If `Accept` is `application/json`: the file's URL and Herald's information about it.",
+                "For `Accept: application/json`: the file's URL and its known properties.",
                 "KeptOutput",
             ),
             "302": {"description": _REDIRECT, "headers": {"Location": location}},
