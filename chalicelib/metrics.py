@@ -30,10 +30,12 @@ CALLBACKS_REJECTED = _metric("CallbacksRejected", "callback", "webhooks answered
 WEBHOOKS_NOT_AUTHENTIC = _metric(
     "WebhooksNotAuthentic",
     "callback",
-    "webhooks with a wrong signature, account or capability; the log names the reason",
+    "webhooks whose signature, account or capability is wrong; the log names the reason",
 )
 REPORTS_IGNORED = _metric(
-    "ReportsIgnored", "callback", "authentic webhooks that report nothing that Herald knows"
+    "ReportsIgnored",
+    "callback",
+    "authentic webhooks with a type or status that Herald does not process",
 )
 REPORTS_UNMATCHED = _metric(
     "ReportsUnmatched",
@@ -43,12 +45,12 @@ REPORTS_UNMATCHED = _metric(
 REPORTS_MATCHED = _metric(
     "ReportsMatched",
     "relay",
-    "results that were recorded after their generation was inserted, in one run",
+    "results that arrived before their generation was inserted, and that one run recorded later",
 )
 DETAILS_REPAIRED = _metric(
     "DetailsRepaired",
     "callback",
-    "invalid details of webhooks that were shortened, replaced or dropped",
+    "invalid fields of webhooks that were shortened, replaced or dropped",
 )
 DATABASE_FAILURES = _metric(
     "DatabaseFailures",
@@ -73,7 +75,9 @@ LOOKUPS = _metric(
     "Lookups", "reconcile", "look-ups at a provider, by provider; a batch counts as one"
 )
 LOOKUP_FAILURES = _metric(
-    "LookupFailures", "reconcile", "look-ups without a usable answer of the provider, by provider"
+    "LookupFailures",
+    "reconcile",
+    "look-ups to which the provider sent no usable answer, by provider",
 )
 RESULTS_RECONCILED = _metric(
     "ResultsReconciled", "reconcile", "results that a look-up recorded, by provider"
@@ -153,5 +157,5 @@ OUTPUTS_NOT_KEPT = _metric(
 LINKS_GONE = _metric(
     "LinksGone",
     "link",
-    "links that were answered with 410: no copy, and the provider's has expired",
+    "requests for links that got a 410: there is no copy, and the provider's link has expired",
 )

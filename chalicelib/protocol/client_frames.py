@@ -37,7 +37,7 @@ class Cursor(TypedDict):
 
 
 class Hello(TypedDict):
-    """The first frame; without `resume` nothing is replayed."""
+    """The first frame on a connection. Without `resume`, nothing is replayed."""
 
     action: Literal["hello"]
     """The frame's type."""
@@ -70,7 +70,7 @@ class Keepalive(TypedDict):
 
 
 class History(TypedDict):
-    """Asks for the events above an offset of the current stream."""
+    """Asks for the events after an offset of the current stream."""
 
     action: Literal["history"]
     """The frame's type."""
@@ -79,7 +79,7 @@ class History(TypedDict):
     since: int
     """The server replays the events after this offset of the current stream."""
     limit: int
-    """The most events to replay. If more follow, these are the oldest ones."""
+    """The maximum number of events to replay. If there are more, the oldest are replayed."""
 
 
 class Auth(TypedDict):

@@ -62,13 +62,13 @@ class EventData(TypedDict):
     prompt: str | None
     """The prompt of the row."""
     status: Status
-    """PENDING in a progress event; otherwise how the generation ended."""
+    """PENDING in a progress event, otherwise COMPLETE or ERROR."""
     imageUrl: Url | None
     """The first picture."""
     imageHeight: int | None
-    """In pixels, as the provider reports it, else that of the row."""
+    """In pixels: the height that the provider reported, otherwise that of the row."""
     imageWidth: int | None
-    """In pixels, like the height."""
+    """In pixels: the width that the provider reported, otherwise that of the row."""
     coreModel: str | None
     """The model."""
     createdAt: Time | None
@@ -78,13 +78,13 @@ class EventData(TypedDict):
     error: NotRequired[ErrorDetail]
     """Why the generation failed; only with status ERROR."""
     outputsNotKept: NotRequired[Annotated[int, Field(ge=1)]]
-    """Number of files without a URL: the provider returned bytes, and Herald keeps no outputs."""
+    """The number of files that are missing because Herald keeps no outputs and they have no URL."""
     outputs: NotRequired[list[Output]]
     """All files, if they are known. `imageUrl` is the first picture among them."""
     truncated: NotRequired[bool]
     """True if the event was too large, and outputs were left out or the prompt was cut."""
     progress: NotRequired[Annotated[float, Field(ge=0, le=1)] | None]
-    """How far the generation is, from 0 to 1; only in a progress event, like the next two."""
+    """The progress from 0 to 1. Only progress events have `progress`, `step` and `previewUrl`."""
     step: NotRequired[str | None]
     """The provider's text for the current step."""
     previewUrl: NotRequired[Url | None]
@@ -101,7 +101,7 @@ class Envelope(TypedDict):
     specversion: Literal["1.0"]
     """The version of CloudEvents."""
     id: Uuid
-    """The same each time the event arrives: recognize duplicates by it."""
+    """The event's id, the same each time the event arrives. Use it to recognize duplicates."""
     source: Annotated[str, Field(pattern="^herald/")]
     """`herald/` and the stage."""
     type: EventType
@@ -113,7 +113,7 @@ class Envelope(TypedDict):
     datacontenttype: Literal["application/json"]
     """The media type of `data`."""
     userid: NotRequired[str]
-    """The owner. A notice can lack it, and then reaches subscribers of the topic but no client."""
+    """The owner. A notice without it reaches only subscribers of the topic, not clients."""
     epoch: NotRequired[Epoch]
     """The numbering that the sequence belongs to, a UUIDv7."""
     sequence: NotRequired[Annotated[str, Field(pattern="^[1-9][0-9]*$")]]

@@ -43,13 +43,13 @@ class Welcome(TypedDict):
     time: Time
     """The server's time."""
     stream: Stream
-    """The end of the user's stream. Without a cursor of your own, use it as the cursor."""
+    """The end of the user's stream. If you have no cursor, use this as the cursor."""
     recovered: bool
     """Whether the server can replay from the cursor in `hello`."""
     replaying: Annotated[int, Field(ge=0)]
-    """How many events of the stream follow as a replay."""
+    """The number of stream events that are replayed after this frame."""
     ping_ms: Milliseconds
-    """Send a `ping` at least this often, if there is no `keepalive_ms`."""
+    """If there is no `keepalive_ms`, send a `ping` at least this often."""
     keepalive_ms: NotRequired[Milliseconds]
     """Send a message at least this often: a `keepalive` or, every second time, a `ping`. The field
     is missing if the API does not accept keepalives."""
@@ -69,9 +69,9 @@ class EventFrame(TypedDict):
     epoch: Epoch | None
     """The numbering that the offset belongs to; null for a notice and a progress event."""
     offset: Annotated[int, Field(ge=1)] | None
-    """The event's number in the user's stream; null like the epoch."""
+    """The event's number in the user's stream; null if the epoch is null."""
     replayed: bool
-    """Whether the event answers `hello` or `history`."""
+    """Whether the event is part of a replay."""
     event: Annotated[Envelope, Field(json_schema_extra={"required": ["userid"]})]
     """The event, exactly as it was published."""
 
@@ -149,7 +149,7 @@ class AuthOk(TypedDict):
 
 
 class CancelOk(TypedDict):
-    """The generation has ended as canceled."""
+    """The generation was canceled."""
 
     type: Literal["cancel_ok"]
     """The frame's type."""
@@ -165,9 +165,10 @@ class Error(TypedDict):
     type: Literal["error"]
     """The frame's type."""
     re: FrameId
-    """The `id` of the refused frame; null if it had no valid one, or if no frame is answered."""
+    """The `id` of the refused frame; null if the frame had no valid `id`, or if the error is not a
+    response."""
     code: int
-    """The reason. Its range says how to react to codes that are not listed."""
+    """The reason. Its range determines how to react, even to codes that are not listed."""
     name: str
     """The code's name."""
     message: str
@@ -182,7 +183,7 @@ class Close(TypedDict):
     type: Literal["close"]
     """The frame's type."""
     code: int
-    """The reason. Its range says how to react to codes that are not listed."""
+    """The reason. Its range determines how to react, even to codes that are not listed."""
     name: str
     """The code's name."""
     reconnect: Reconnect

@@ -34,16 +34,16 @@ class GenerationRow(TypedDict):
     """The provider's id of the generation, unique for each provider. It is needed if the callback
     address has no generation id, and to look the generation up or cancel it at the provider."""
     image_width: NotRequired[int | None]
-    """In pixels. Used in the event if the provider reports no size; replaced if it does."""
+    """In pixels. Replaced if the provider reports a width."""
     image_height: NotRequired[int | None]
-    """In pixels, like the width."""
+    """In pixels. Replaced if the provider reports a height."""
     core_model: NotRequired[str | None]
     """The model. Replaced if the provider reports one."""
     created_at: NotRequired[Time]
     """When the generation began; by default the time of the insert."""
     deadline_at: NotRequired[Time | None]
-    """When the generation ends with the error `timeout`; 'infinity' means never. If you set none,
-    Herald sets one for a row with a provider."""
+    """When Herald ends the generation with the error `timeout`; 'infinity' means never. If it is
+    not set and the row has a provider, Herald sets it."""
     status: NotRequired[Annotated[Status, _HERALDS]]
     """PENDING until the result, then COMPLETE or ERROR."""
     image_url: NotRequired[Annotated[str | None, _HERALDS]]
@@ -57,11 +57,13 @@ class GenerationRow(TypedDict):
     progress_at: NotRequired[Annotated[Time | None, _HERALDS]]
     """When the progress was recorded."""
     next_check_at: NotRequired[Annotated[Time | None, _HERALDS]]
-    """When Herald next looks the generation up at its provider."""
+    """The time of the next look-up at the provider."""
     checks: NotRequired[Annotated[int | None, _HERALDS]]
-    """How often it was looked up. Null in rows of earlier versions, which are not looked up."""
+    """The number of look-ups at the provider. Null in rows of earlier versions, which Herald does
+    not look up."""
     provisional: NotRequired[Annotated[bool, _HERALDS]]
-    """Whether Herald itself ended the generation, so that a late result replaces this end."""
+    """Whether Herald itself ended the generation (timeout or cancellation). A late result from the
+    provider then replaces the error."""
     version: NotRequired[Annotated[int, _HERALDS]]
     """Increases with each change of the status. Event ids are derived from it."""
     updated_at: NotRequired[Annotated[Time, _HERALDS]]

@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 PATH = "/outputs/{generation}/{index}/{signature}"
 _ABOUT = """\
-The address is in `imageUrl` and `outputs[].url` of an event, if the deployment keeps outputs. It \
-needs no credential: the signature is in the path."""
+If outputs are kept, `imageUrl` and `outputs[].url` of an event contain such a link. It needs no \
+credential, because the signature is in the path."""
 _REDIRECT = """\
-The file: Herald's copy, or the provider's file until the copy is made. The location is valid for \
-minutes, so keep the link instead."""
+A redirect to Herald's copy or, until the copy is made, to the provider's file. The location is \
+valid only for minutes, so store the link instead."""
 _FILE = {
     "description": "A kept output.",
     "type": "object",
     "properties": {
-        "url": {"type": "string", "format": "uri", "description": "Where the file is for now."},
+        "url": {"type": "string", "format": "uri", "description": "The current URL of the file."},
         "kept": {"type": "boolean", "description": "Whether it is Herald's copy."},
         "contentType": {"type": ["string", "null"], "description": "The copy's media type."},
         "bytes": {"type": ["integer", "null"], "description": "The copy's size."},
@@ -43,7 +43,10 @@ PARAMETERS: dict[str, tuple[Schema, str]] = {
 def operation() -> Schema:
     """Return the operation that follows a link."""
     location = {"schema": {"type": "string", "format": "uri"}, "description": "Where the file is."}
-    seconds = {"schema": {"type": "integer"}, "description": "Try again after these seconds."}
+    seconds = {
+        "schema": {"type": "integer"},
+        "description": "Try again after this number of seconds.",
+    }
     return {
         "operationId": "output",
         "summary": "A kept output of a generation",
@@ -55,7 +58,7 @@ def operation() -> Schema:
         ],
         "responses": {
             "200": _answer(
-                "The address, and what is known about the copy, if `Accept` is `application/json`.",
+                "For `Accept: application/json`: the file's URL and its known properties.",
                 "KeptOutput",
             ),
             "302": {"description": _REDIRECT, "headers": {"Location": location}},

@@ -42,12 +42,12 @@ REFUSALS = {
     401: (("bad_signature",), "The webhook is not authentic."),
     404: (
         ("not_found", "unknown_generation"),
-        "The address leads to no configured provider or to no generation, or its token is wrong.",
+        "The provider is not configured, the generation is unknown, or the token is wrong.",
     ),
     413: (("body_too_large",), "The body is too large."),
     422: (("invalid_body",), "The body is not a JSON object, or `field` is missing or malformed."),
     500: (("database_rejected",), "The database rejected the result. The operators are notified."),
-    503: (("not_recorded",), "The webhook could not be verified or recorded. Call again."),
+    503: (("not_recorded",), "The webhook could not be verified or recorded. Send it again."),
 }
 
 
@@ -165,8 +165,7 @@ def _recorded() -> Schema:
                 "enum": outcomes,
                 OPEN: True,
                 "description": "`recorded` for a result, `progress` for progress, `accepted` for a"
-                " webhook whose result Herald looks up. Otherwise,"
-                " nothing was changed.",
+                " webhook whose result Herald looks up. With any other value, nothing was changed.",
             },
             "generationId": {
                 "type": "string",
@@ -216,7 +215,7 @@ def _parameters() -> Schema:
 def _responses() -> Schema:
     found: Schema = {
         "Recorded": {
-            "description": "Nothing is left to record. Do not call again.",
+            "description": "The webhook was processed. Do not send it again.",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Recorded"}}},
         }
     }
@@ -229,7 +228,10 @@ def _responses() -> Schema:
             "description": text,
             "content": {"application/json": {"schema": schema}},
         }
-    seconds = {"schema": {"type": "integer"}, "description": "Call again after these seconds."}
+    seconds = {
+        "schema": {"type": "integer"},
+        "description": "Send the webhook again after this number of seconds.",
+    }
     found["503"]["headers"] = {"Retry-After": seconds}
     return found
 

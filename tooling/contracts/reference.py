@@ -30,19 +30,19 @@ machine-readable form:
 | [event.schema.json](../contracts/event.schema.json) | an event, as JSON Schema |
 | [row.schema.json](../contracts/row.schema.json) | a row of `generations`, as JSON Schema |
 
-A *?* after a field's name means that the field may be absent. Within v1, Herald adds frames, event
-types and fields, and further values where the page says *known values*. It removes nothing. Ignore
-what you do not know.
+A *?* after a field's name means that the field may be absent. Within v1, later versions of Herald
+may add frames, event types and fields, and values to lists of *known values*, but they remove
+nothing. Clients must therefore ignore frames, event types, fields and values that they do not know.
 """
 _CODES = """\
-The range of a code says how to react to a code that you do not know: do not reconnect
-automatically after 4000 to 4099, reconnect with backoff after 4100 to 4199, and reconnect at once
-after 4200 to 4299.
+After a `close`, the range of the code determines how to react, even if you do not know the code:
+do not reconnect automatically (4000 to 4099), reconnect with backoff (4100 to 4199), or reconnect
+at once (4200 to 4299).
 """
 _CALLBACKS = """\
-Providers report to these addresses. `{token}` is the generation's
-[capability](providers.md#the-address). The other addresses need the listed headers. SageMaker has
-no address: SNS invokes `callback` directly.
+Providers send their webhooks to these addresses. `{token}` is the generation's
+[capability](providers.md#the-address). Webhooks to addresses without a token need the listed
+headers. SageMaker has no address: SNS invokes `callback` directly.
 """
 
 
@@ -88,7 +88,7 @@ def _frames(protocol: Schema, action: str, title: str) -> Iterator[str]:
         yield payload["description"]
         if answers := operation.get("reply", {}).get("messages"):
             names = [f"`{answer['$ref'].rsplit('/', 1)[-1]}`" for answer in answers]
-            yield f"The answer ends with {either(names)}."
+            yield f"The last frame of the answer is {either(names)}."
         yield fields(payload, protocol)
         for example in protocol_page.example_texts(message["name"])[:1]:
             yield f"```json\n{example}\n```"
