@@ -134,7 +134,7 @@ declarations: setup ## Generate the JavaScript client's type declarations from i
 	@$(PYTHON) -m tooling.declarations
 
 lock: setup ## Resolve requirements/*.in and node/package.json into pinned versions
-	@cd requirements && for name in uv runtime dev emulator policies terraform postgres bench sdks; do \
+	@cd requirements && for name in uv runtime arm64 dev emulator policies terraform postgres bench sdks; do \
 	  ../.venv/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header $(ARGS) $$name.in -o $$name.txt || exit 1; done
 	@cd requirements/node && npm install --package-lock-only --ignore-scripts --no-audit --no-fund \

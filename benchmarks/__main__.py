@@ -50,6 +50,11 @@ def _measure(options: argparse.Namespace) -> dict[str, object]:
     path = BUILD / "path.json"  # written by benchmarks.path, .progress and .contention
     if path.is_file():
         found["path"] = json.loads(path.read_text())
+    else:
+        _say(
+            "The whole path is not included. To measure it, run `make up`, then"
+            " `.venv/bin/python -m benchmarks.path build/local/stack.env`."
+        )
     return found
 
 

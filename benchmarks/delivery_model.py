@@ -50,6 +50,26 @@ def store_and_read(round_trip: Sampler, *, batch_cpu: float, event_cpu: float) -
     return chains
 
 
+class Scaling:
+    """The number of copies that Lambda's pollers may run: more while messages wait, then fewer."""
+
+    def __init__(self, first: int, most: int, a_second: float) -> None:
+        self._least = self._allowed = float(min(first, most))
+        self._most = most
+        self._a_second = a_second
+        self._at = 0.0
+
+    def allowed(self, now: float, *, waiting: int, busy: int) -> int:
+        """Return the number of copies that may run now."""
+        passed = (now - self._at) * self._a_second
+        self._at = now
+        if waiting > 1 or busy >= int(self._allowed):
+            self._allowed = min(self._most, self._allowed + passed)
+        else:
+            self._allowed = max(self._least, self._allowed - passed)
+        return int(self._allowed)
+
+
 class Bucket:
     """API Gateway's token bucket, with a refill rate and a burst size."""
 
@@ -126,8 +146,7 @@ class Simulation:
         self._idle: list[_Copy] = []  # a stack: the copy that became idle last is used first
         self._busy = 0
         self._made = 0
-        self._allowed = float(min(path.copies_at_first, path.copies))
-        self._allowed_at = 0.0
+        self._scaling = Scaling(path.copies_at_first, path.copies, path.copies_a_second)
         self._tries = [0] * len(arrivals)
         self._webhooks = _bucket(path.webhooks)
         self._requests = _bucket(path.requests)
@@ -141,19 +160,22 @@ class Simulation:
         self._next_arrival(upcoming)
         while self._heap:
             now, _, kind, event, copy = heapq.heappop(self._heap)
-            if kind == _WEBHOOK:
-                if not self._tries[event]:
-                    self._next_arrival(upcoming)
-                self._webhook(now, event)
-            elif kind == _READY:
-                self._waiting.append(event)
-                self._dispatch(now)
-            elif copy is not None and kind == _POST:
-                self._post(now, event, copy)
-            elif copy is not None:
-                self.outcome.latencies[event] = now - self._arrivals[event]
-                self._settle(now, copy)
+            if kind == _WEBHOOK and not self._tries[event]:
+                self._next_arrival(upcoming)
+            self._step(now, kind, event, copy)
         return self.outcome
+
+    def _step(self, now: float, kind: int, event: int, copy: _Copy | None) -> None:
+        if kind == _WEBHOOK:
+            self._webhook(now, event)
+        elif kind == _READY:
+            self._waiting.append(event)
+            self._dispatch(now)
+        elif copy is not None and kind == _POST:
+            self._post(now, event, copy)
+        elif copy is not None:
+            self.outcome.latencies[event] = now - self._arrivals[event]
+            self._settle(now, copy)
 
     def _push(self, when: float, kind: int, event: int, copy: _Copy | None = None) -> None:
         heapq.heappush(self._heap, (when, next(self._order), kind, event, copy))
@@ -167,7 +189,7 @@ class Simulation:
         taken = self._webhooks is None or self._webhooks.take(now)
         if taken and (self._requests is None or self._requests.take(now)):
             self._tries[event] = 0
-            self._push(now + self._path.to_function(self._rng), _READY, event)
+            self._published(now, event)
             return
         self.outcome.refused += 1
         if self._tries[event] == len(WEBHOOK_RETRIES):
@@ -177,17 +199,19 @@ class Simulation:
         self._tries[event] += 1
         self._push(now + pause, _WEBHOOK, event)
 
+    def _published(self, now: float, event: int) -> None:
+        """Pass an event, whose webhook was accepted, on to the queue."""
+        self._push(now + self._path.to_function(self._rng), _READY, event)
+
+    def _room(self) -> bool:
+        """Return whether the account may run one more function."""
+        return True
+
     def _dispatch(self, now: float) -> None:
-        path = self._path
-        passed = (now - self._allowed_at) * path.copies_a_second
-        self._allowed_at = now
-        if len(self._waiting) > 1 or self._busy >= int(self._allowed):
-            self._allowed = min(path.copies, self._allowed + passed)
-        else:
-            least = min(path.copies_at_first, path.copies)
-            self._allowed = max(least, self._allowed - passed)
-        while self._waiting and self._busy < int(self._allowed):
-            events = [self._waiting.popleft() for _ in range(min(path.batch, len(self._waiting)))]
+        allowed = self._scaling.allowed(now, waiting=len(self._waiting), busy=self._busy)
+        while self._waiting and self._busy < allowed and self._room():
+            size = min(self._path.batch, len(self._waiting))
+            events = [self._waiting.popleft() for _ in range(size)]
             self._call(now, events)
 
     def _call(self, now: float, events: list[int]) -> None:

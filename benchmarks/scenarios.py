@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from benchmarks.capacity import BATCH, Settings, Workload, burst, raised
 from benchmarks.delivery_model import (
+    NEVER,
     Outcome,
     Path,
     Simulation,
@@ -37,14 +38,16 @@ BATCH_CPU, EVENT_CPU = 0.00116, 0.000085  # measured with a full core
 CPU_SHARE = MEMORY["deliver"] / FULL_CORE_MB  # of a core; CPU times are stretched evenly
 
 
-def path_of(settings: Settings, client_requests: float) -> Path:
-    """Return the path for these settings, with a given number of client requests per second."""
+def path_of(settings: Settings, client_requests: float, cpu_share: float = CPU_SHARE) -> Path:
+    """Return the path for these settings, with a given number of client requests per second and a
+    share of a core for `deliver`.
+    """
     legs = [lognormal(*leg) for leg in (CALLBACK, TO_QUEUE, TO_FUNCTION)]
     quota = settings.api_gateway_requests_per_second
     return Path(
         to_function=lambda rng: sum(leg(rng) for leg in legs),
         chains=store_and_read(
-            lognormal(*ROUND_TRIP), batch_cpu=BATCH_CPU / CPU_SHARE, event_cpu=EVENT_CPU / CPU_SHARE
+            lognormal(*ROUND_TRIP), batch_cpu=BATCH_CPU / cpu_share, event_cpu=EVENT_CPU / cpu_share
         ),
         post=lognormal(*POST),
         cold=lognormal(*COLD),
@@ -138,3 +141,18 @@ def variants(load: Workload) -> list[tuple[str, Settings]]:
     for name, settings in named.items():
         seen.setdefault(settings, name)
     return [(name, settings) for settings, name in seen.items()]
+
+
+def share_text(share: float) -> str:
+    """Return a share for a table, in bold if it is above the limit."""
+    text = f"{share:.0%}" if share >= 0.01 or share == 0 else "< 1%"
+    return f"**{text}**" if share > 1 else text
+
+
+def time_text(seconds: float) -> str:
+    """Return a time for a table; `minutes` if the event arrives only by a later retry."""
+    if seconds == NEVER:
+        return "minutes"
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    return f"{float(f'{seconds * 1000:.2g}'):g} ms"

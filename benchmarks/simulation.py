@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from benchmarks import plots
+from benchmarks import copies, cpu_share, plots
 from benchmarks.capacity import BATCH, NAMES, Settings, Workload, use
-from benchmarks.delivery_model import NEVER
 from benchmarks.reconnects import Storm, storm
 from benchmarks.scenarios import (
     BATCH_CPU,
@@ -26,10 +25,11 @@ from benchmarks.scenarios import (
     better,
     bursts,
     quiet,
+    share_text,
+    time_text,
     variants,
 )
 
-KEEP_COPIES, LINK_RATE = 10, 500  # keep_maximum_concurrency, link_rate_limit
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "scaling.md"
 
@@ -45,7 +45,7 @@ def limits_table(sizes: Sequence[float]) -> str:
     rows = [f"| limit | default | {' | '.join(f'{size:,}' for size in sizes)} |"]
     rows.append("|---|---:" + "|---:" * len(sizes) + "|")
     for name in names:
-        cells = [_share(shares[size][name]) for size in sizes]
+        cells = [share_text(shares[size][name]) for size in sizes]
         rows.append(f"| {NAMES[name]} | {getattr(Settings(), name):,.0f} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
@@ -58,7 +58,7 @@ def copy_table() -> str:
     for size in (1, 2, 5, BATCH):
         seconds = batch_seconds(size)
         busy = (BATCH_CPU + size * EVENT_CPU) / CPU_SHARE / seconds
-        rows.append(f"| {size} | {_time(seconds)} | {size / seconds:,.0f} | {busy:.0%} |")
+        rows.append(f"| {size} | {time_text(seconds)} | {size / seconds:,.0f} | {busy:.0%} |")
     return "\n".join(rows)
 
 
@@ -86,7 +86,7 @@ def raise_table(sizes: Sequence[float]) -> str:
             f"{NAMES[name]}: {before:,.0f} → {after:,.0f}"
             for name, (before, after) in changes(Workload(size)).items()
         ]
-        fullest = f"{NAMES[first]}, {_share(shares[first])}"
+        fullest = f"{NAMES[first]}, {share_text(shares[first])}"
         rows.append(f"| {size:,} | {fullest} | {'<br>'.join(wanted) or 'nothing'} |")
     return "\n".join(rows)
 
@@ -103,9 +103,9 @@ def latency_rows(size: float, seed: int = SEED) -> list[str]:
             f"{size:,}",
             name,
             f"{load.events:,.1f}" if load.events < 100 else f"{load.events:,.0f}",
-            *map(_time, calm.percentiles()),
-            *map(_time, busy.percentiles()),
-            _share(busy.late) if busy.late else "—",
+            *map(time_text, calm.percentiles()),
+            *map(time_text, busy.percentiles()),
+            share_text(busy.late) if busy.late else "—",
             str(busy.outcome.most_copies),
             f"{busy.batch:.1f}",
         ]
@@ -138,40 +138,6 @@ def storm_table(sizes: Sequence[float]) -> str:
             cells += [f"{result.tries / size:.1f}", f"{result.unanswered:,.0f}"]
             rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
-
-
-def keep_table(sizes: Sequence[float]) -> str:
-    """Return the copies of keep that are busy, and the links that are followed per second."""
-    from cli.cost.inputs import Inputs
-    from cli.cost.outputs import copy_seconds
-
-    given = Inputs(keep_outputs=True)
-    columns = ("users", "results/s", "copies of `keep`", "of 10", "links/s", "of 500",
-               "links/s in a burst", "of 500")  # fmt: skip
-    rows = [f"| {' | '.join(columns)} |", "|---:" * len(columns) + "|"]
-    for size in sizes:
-        load = Workload(size)
-        copies = load.events * copy_seconds(given)
-        links = load.events * given.outputs * given.links_followed
-        cells = [f"{size:,}", f"{load.events:,.1f}"]
-        cells += [f"{copies:,.1f}", _share(copies / KEEP_COPIES)]
-        for rate in (links, load.burst * links):
-            cells += [f"{rate:,.0f}", _share(rate / LINK_RATE)]
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows)
-
-
-def _share(share: float) -> str:
-    text = f"{share:.0%}" if share >= 0.01 or share == 0 else "< 1%"
-    return f"**{text}**" if share > 1 else text
-
-
-def _time(seconds: float) -> str:
-    if seconds == NEVER:
-        return "minutes"
-    if seconds >= 1:
-        return f"{seconds:.1f} s"
-    return f"{float(f'{seconds * 1000:.2g}'):g} ms"
 
 
 # --- plots ---
@@ -237,8 +203,8 @@ def tables(sizes: Sequence[float], seed: int = SEED) -> dict[str, str]:
         "raise": raise_table(sizes),
         "latency": latency_table(sizes, seed),
         "storms": storm_table(sizes),
-        "keep": keep_table(sizes),
-    }
+        "cpu": cpu_share.table(),
+    } | copies.tables(sizes, seed)
 
 
 def place(name: str) -> tuple[str, str]:

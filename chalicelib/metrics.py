@@ -107,12 +107,14 @@ INBOX_FAILURES = _metric(
 )
 POSTS_GONE = _metric("PostsGone", "deliver", "posts to connections that no longer exist")
 POSTS_THROTTLED = _metric(
-    "PostsThrottled", "deliver", "posts that API Gateway refused with 429, even after retries"
+    "PostsThrottled",
+    "deliver",
+    "posts that API Gateway refused with 429, even after retries; also in `PostsRetryable`",
 )
 POSTS_RETRYABLE = _metric(
     "PostsRetryable",
     "deliver",
-    "posts that failed with 5xx or without a response, even after retries",
+    "posts that failed with 429, 5xx or without a response, even after retries",
 )
 POSTS_FORBIDDEN = _metric("PostsForbidden", "deliver", "posts that API Gateway refused with 403")
 DELIVERY_LATENCY = _metric(

@@ -144,6 +144,7 @@ module "alarms" {
     if var.keep_outputs || !contains(["keep", "link"], handler)
   }
   alarm_providers = var.alarm_providers
+  callback_topics = length(var.sagemaker_topic_arns) > 0
   tables = merge({
     connections = module.storage.connections_table_name
     inbox       = module.storage.inbox_table_name

@@ -59,7 +59,7 @@ variable "lean" {
 
 variable "architecture" {
   type        = string
-  description = "Processors of the functions, for which the package was built: arm64 or x86_64. null means arm64, or x86_64 with python3.11, for which a dependency has no arm64 wheel."
+  description = "Processors of the functions, for which the package was built: arm64 or x86_64. null means arm64, or x86_64 with python3.11, for which only an older psycopg2 has an arm64 wheel."
   default     = null
 
   validation {

@@ -30,14 +30,17 @@ if TYPE_CHECKING:
 PACKAGE = BUILD / "package"
 # For each architecture of Lambda, the machine in the tags of wheels and its number in ELF files.
 ARCHITECTURES = {"arm64": ("aarch64", 0xB7), "x86_64": ("x86_64", 0x3E)}
-# Lambda's python3.11 has an older C library than psycopg2's wheels for arm64 need. infra/locals.tf
-# has the same default.
-DEFAULT = "arm64" if sys.version_info >= (3, 12) else "x86_64"
+# Lambda's python3.11 has an older C library than psycopg2's new wheels for arm64 need. A package
+# for arm64 then has an older psycopg2 (requirements/arm64.in), so arm64 is not the default there.
+# infra/locals.tf has the same default.
+OLDER_LIBRARY = sys.version_info < (3, 12)
+DEFAULT = "x86_64" if OLDER_LIBRARY else "arm64"
 HOST = "arm64" if platform.machine().lower() in ("arm64", "aarch64") else "x86_64"
 # a copy of the sources for Chalice, with Chalice's cache of wheels
 _PROJECT = PACKAGE / "project"
 _COMPILED_FOR = re.compile(r"\.cpython-3(\d+)-[^/]*\.so$")
 _SHARED_OBJECT = re.compile(r"\.so(\.[\d.]+)?$")
+_PIN = re.compile(r"(?m)^(?P<name>[\w.-]+)==.*\n(?:[ \t]+.*\n?)*")  # with its hashes
 
 
 def archive(architecture: str) -> Path:
@@ -51,6 +54,7 @@ ARCHIVE = archive(HOST)  # for the local stack
 def fingerprint(architecture: str = HOST) -> str:
     """Return a hash of all files that determine the content of the package."""
     digest = hashlib.sha256(f"{sys.version_info[:2]} {architecture}".encode())
+    digest.update(requirements(architecture).encode())
     for path in _sources():
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
@@ -69,7 +73,8 @@ def build(architecture: str = HOST) -> str:
         with Step(f"Lambda package for {architecture}", "chalice package") as step:
             _stage(architecture)
             _run_chalice(architecture)
-            step.done(f"{target.stat().st_size / 1e6:.1f} MB")
+            older = "" if _newest(architecture) else ", with the versions of requirements/arm64.txt"
+            step.done(f"{target.stat().st_size / 1e6:.1f} MB{older}")
             stamp.write_text(wanted)
     return wanted
 
@@ -124,12 +129,13 @@ def check(package: Path, wanted: str) -> None:
     machine, number = ARCHITECTURES[wanted]
     with zipfile.ZipFile(package) as opened:
         names = opened.namelist()
-        for name, version in _requirements():
+        for name, version in re.findall(r"(?m)^([\w.-]+)==([\w.]+)", requirements(wanted)):
             if f"{name.replace('-', '_')}-{version}.dist-info/WHEEL" not in names:
                 raise SetupError(
                     f"{name} {version} has no wheel for {wanted} and Lambda's"
                     f" python3.{sys.version_info.minor}: build with a newer Python (3.12 or 3.13),"
-                    ' or use the architecture "x86_64".'
+                    ' use the architecture "x86_64", or, for arm64 and python3.11, pin an older'
+                    " version in requirements/arm64.in."
                 )
         for name in names:
             if name.endswith(".dist-info/WHEEL"):
@@ -147,10 +153,23 @@ def check(package: Path, wanted: str) -> None:
                 )
 
 
-def _requirements() -> list[tuple[str, str]]:
-    """Return the names and versions of the pinned dependencies."""
+def requirements(architecture: str) -> str:
+    """Return the pinned dependencies of a package, with those that only arm64 needs."""
     text = (ROOT / "app" / "requirements.txt").read_text()
-    return re.findall(r"(?m)^([\w.-]+)==([\w.]+)", text)
+    if _newest(architecture):
+        return text
+    for pin in _PIN.finditer((ROOT / "requirements" / "arm64.txt").read_text()):
+        replaced = [each for each in _PIN.finditer(text) if each["name"] == pin["name"]]
+        if len(replaced) != 1:
+            name = pin["name"]
+            raise SetupError(f"requirements/arm64.txt: {name} is not in app/requirements.txt.")
+        text = text[: replaced[0].start()] + pin[0] + text[replaced[0].end() :]
+    return text
+
+
+def _newest(architecture: str) -> bool:
+    """Return whether Lambda can load the newest wheels of all dependencies."""
+    return architecture != "arm64" or not OLDER_LIBRARY
 
 
 def _sources() -> Iterator[Path]:
@@ -175,6 +194,7 @@ def _stage(architecture: str) -> None:
         inside = relative.relative_to("app") if relative.parts[0] == "app" else relative
         (_PROJECT / inside).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, _PROJECT / inside)
+    (_PROJECT / "requirements.txt").write_text(requirements(architecture))
     configuration = _PROJECT / ".chalice" / "config.json"
     settings = json.loads(configuration.read_text())
     configuration.write_text(json.dumps({**settings, "lambda_architecture": architecture}))

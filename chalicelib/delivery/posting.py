@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _COUNTERS = {
     Outcome.GONE: metrics.POSTS_GONE,
-    Outcome.THROTTLED: metrics.POSTS_THROTTLED,
+    Outcome.THROTTLED: metrics.POSTS_RETRYABLE,
     Outcome.RETRYABLE: metrics.POSTS_RETRYABLE,
     Outcome.FORBIDDEN: metrics.POSTS_FORBIDDEN,
 }
@@ -66,6 +66,8 @@ class Poster:
             recipient.delivered_at = time.time()
             return ended
         self.counts[_COUNTERS[ended]] += 1
+        if ended is Outcome.THROTTLED:
+            self.counts[metrics.POSTS_THROTTLED] += 1
         if ended is Outcome.FORBIDDEN:
             recipient.fail(Failure.FORBIDDEN)
         elif result.failure is NoAnswer.DEADLINE:

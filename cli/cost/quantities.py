@@ -173,8 +173,8 @@ class Deployment(NamedTuple):
 
 
 QUEUES = 2  # that deliver reads: one for results, one for progress
-FULL = Deployment(keys=3, secrets=4, alarm_metrics=36, dashboards=1)
-LEAN = Deployment(keys=1, secrets=1, alarm_metrics=23, dashboards=0)
+FULL = Deployment(keys=3, secrets=4, alarm_metrics=30, dashboards=1)
+LEAN = Deployment(keys=1, secrets=1, alarm_metrics=20, dashboards=0)
 
 
 class Keeping(NamedTuple):
@@ -183,8 +183,8 @@ class Keeping(NamedTuple):
     queues: int = 1
     keys: int = 1
     secrets: int = 1
-    alarm_metrics: int = 6
-    lean_alarm_metrics: int = 4
+    alarm_metrics: int = 5
+    lean_alarm_metrics: int = 3
     usual_metrics: int = 1
     # Every five minutes: the bucket's key for `keep` and `link` (its data key serves many objects),
     # the table's for `callback`, `keep` and `link`, and the queue's for SNS, twice, and `keep`.

@@ -1,9 +1,10 @@
 # One row for each alarm: its metric, its threshold, for how many minutes the metric must exceed the threshold (in a
 # row, or within a longer time), and the text for the operator. main.tf adds the settings that all rows of a table share.
 #
-# AWS bills each metric that an alarm reads, so a failure that another alarm reports as well has no alarm of its own. A
-# throttled function is reported by its caller: websocket-execution-errors, callback-unavailable, queue-age or
-# relay-stopped. A slow one is reported by websocket-latency, callback-latency or delivery-latency.
+# AWS bills each metric that an alarm reads, so a failure that another alarm reports as well has no alarm of its own
+# (docs/adr/0036). A throttled function is reported by its caller: websocket-execution-errors, callback-unavailable,
+# queue-age, relay-stopped or reconcile-stopped. A slow one is reported by websocket-latency, callback-latency or
+# delivery-latency. What fails in callback or link is an answer of 5xx: callback-unavailable.
 #
 # The WebSocket API's metric IntegrationError has no alarm. It also counts connect's 4xx answers, so a single client
 # could raise the alarm. When a function behind the API fails, function-errors is raised.
@@ -64,9 +65,12 @@ locals {
     }
   }
 
+  # Functions whose errors another alarm reports. authorize refuses a connection by raising an error, so expressions.tf
+  # watches the share of its errors. SNS gets no answer from callback: without the HTTP API, only the errors show a failure.
+  reported_otherwise = concat(["authorize", "link", "reconcile", "relay"], var.callback_topics ? [] : ["callback"])
+
   function_alarms = merge(
     {
-      # authorize refuses a connection by raising an error, so expressions.tf watches the share of its errors.
       for name, function in var.functions : "function-errors/${name}" => {
         function  = function
         metric    = "Errors"
@@ -74,26 +78,28 @@ locals {
         minutes   = 3 # callers retry a single failure
         within    = 15
         action    = "${name} failed or timed out: read its log from the minute of the alarm."
-      } if name != "authorize"
+      } if !contains(local.reported_otherwise, name)
     },
     {
+      # Lambda sends Errors for every invocation, 0 if it succeeded. So for a function that runs every minute, one metric
+      # shows both failures and, if it is missing, that the function does not run.
       reconcile-stopped = {
-        function   = var.functions.reconcile
-        metric     = "Invocations"
-        comparison = "LessThanThreshold"
-        threshold  = 1
-        minutes    = 5
-        missing    = "breaching"
-        action     = "reconcile has not run for five minutes, so nothing replaces lost webhooks and no generation times out: check its schedule and permission."
+        function  = var.functions.reconcile
+        metric    = "Errors"
+        threshold = 0
+        minutes   = 3
+        within    = 15
+        missing   = "breaching"
+        action    = "reconcile fails or does not run, so nothing replaces lost webhooks and no generation times out: read its log; if that is empty, check its schedule and permission."
       }
       relay-stopped = {
-        function   = var.functions.relay
-        metric     = "Invocations"
-        comparison = "LessThanThreshold"
-        threshold  = 1
-        minutes    = 5
-        missing    = "breaching"
-        action     = "The relay has not run for five minutes, so unpublished events are waiting: check its schedule and permission."
+        function  = var.functions.relay
+        metric    = "Errors"
+        threshold = 0
+        minutes   = 3
+        within    = 15
+        missing   = "breaching"
+        action    = "The relay fails or does not run, so unpublished events are waiting: read its log; if that is empty, check its schedule and permission."
       }
     },
   )
@@ -112,7 +118,7 @@ locals {
       metric    = "5xx"
       threshold = 0
       minutes   = 1
-      action    = "Webhooks were answered with 5xx and depend on the provider's retries: check the database and callback's log."
+      action    = "Webhooks were answered with 5xx and depend on the provider's retries, or links were: check the database, then the logs of callback and link."
     }
     websocket-client-errors = {
       api       = var.websocket_api
@@ -171,12 +177,6 @@ locals {
       minutes   = 5
       action    = "Many webhooks are rejected: compare the webhook secret with the provider's, then look for forged calls in the access log."
     }
-    database-failures = {
-      metric    = "DatabaseFailures"
-      threshold = 0
-      minutes   = 1
-      action    = "Results could not be recorded in three attempts, and the provider was asked to call again: check the database."
-    }
     delivery-latency = {
       metric    = "DeliveryLatencyMs"
       statistic = "p95"
@@ -196,12 +196,6 @@ locals {
       minutes   = 1
       action    = "Events could not be stored in the inbox: check the table's throttles, and deliver's permissions for the table and its key."
     }
-    invalid-messages = {
-      metric    = "InvalidMessages"
-      threshold = 0
-      minutes   = 1
-      action    = "The queue received messages that are not events: read them in the dead-letter queue, and find out who published them."
-    }
     outbox-age = {
       metric    = "OutboxOldestSeconds"
       statistic = "Maximum"
@@ -219,13 +213,7 @@ locals {
       metric    = "PostsRetryable"
       threshold = 100
       minutes   = 5
-      action    = "Many posts to clients failed, and those clients must catch up later: check API Gateway's health and deliver's log."
-    }
-    posts-throttled = {
-      metric    = "PostsThrottled"
-      threshold = 100
-      minutes   = 5
-      action    = "API Gateway throttles posts to clients: lower posts_per_second or deliver_maximum_concurrency, or raise the account's quota."
+      action    = "Many posts to clients failed or were throttled, and those clients must catch up later: if PostsThrottled is as high, lower posts_per_second or deliver_maximum_concurrency, or raise the account's quota; otherwise check API Gateway's health and deliver's log."
     }
     publish-failures = {
       metric    = "PublishFailures"

@@ -1,19 +1,16 @@
 # The tables of alarms are in alarms.tf and expressions.tf. A row's key is the name of its alarm and, up to
 # the "/", the heading of its runbook.
 locals {
-  # A lean stage has no alarms for what slows delivery down, for abuse, or for failures that clients, providers, the relay
-  # or deadlines make up for.
+  # A lean stage has no alarms for what slows delivery down, for abuse, or for failures that clients, providers or the
+  # relay make up for.
   omitted = var.lean ? toset([
     "callback-latency",
     "callbacks-rejected",
     "files-not-stored",
     "gaps",
     "generations-overdue",
-    "invalid-messages",
     "posts-retryable",
-    "posts-throttled",
     "publish-failures",
-    "reconcile-stopped",
     "table-throttles",
     "websocket-client-errors",
     "websocket-latency",

@@ -47,6 +47,12 @@ variable "functions" {
   }
 }
 
+variable "callback_topics" {
+  type        = bool
+  description = "Whether SNS topics invoke callback, too. The HTTP API does not count those failures."
+  default     = false
+}
+
 variable "alarm_providers" {
   type        = set(string)
   description = "Providers that have an alarm of their own on overdue generations."

@@ -192,6 +192,25 @@ def test_a_failing_connection_is_retried_then_left_to_recovery(
     assert open_connections(dynamodb) == {"flaky=", "broken=", "open="}
 
 
+@pytest.mark.parametrize(("status", "throttled"), [(429, 1), (503, None)])
+def test_a_throttled_post_also_counts_as_one_that_clients_make_up_for(
+    gateway: Gateway,
+    capsys: pytest.CaptureFixture[str],
+    run: Run,
+    connect: Connect,
+    status: int,
+    throttled: int | None,
+) -> None:
+    """The alarm posts-retryable reads one metric for both."""
+    connect("alice", "broken=")
+    gateway.statuses = {"broken=": [status]}
+    assert run(event("alice", 1)) == []
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    [found] = [line for line in lines if "_aws" in line]
+    assert found["PostsRetryable"] == 1
+    assert found.get("PostsThrottled") == throttled
+
+
 def test_forbidden_posts_fail_the_messages_and_keep_the_connection(
     dynamodb: Any, gateway: Gateway, run: Run, connect: Connect
 ) -> None:

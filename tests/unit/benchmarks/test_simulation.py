@@ -29,7 +29,6 @@ from benchmarks.capacity import (
 )
 from benchmarks.delivery_model import NEVER, Bucket, Path, Simulation, percentile, poisson
 from benchmarks.reconnects import storm
-from cli.cost.inputs import Inputs
 from cli.cost.report import kept_table, markdown, memory_table
 
 ROOT = File(__file__).parents[3]
@@ -246,17 +245,6 @@ def test_the_defaults_match_terraform() -> None:
     assert found["deliver_batch_size"] == BATCH
 
 
-def test_the_defaults_of_kept_outputs_match_terraform() -> None:
-    text = (ROOT / "infra" / "kept_outputs.tf").read_text()
-    blocks = hcl2.loads(text)["variable"]
-    found = {
-        name.strip('"'): body.get("default") for block in blocks for name, body in block.items()
-    }
-    assert found["keep_maximum_concurrency"] == simulation.KEEP_COPIES
-    assert found["link_rate_limit"] == simulation.LINK_RATE
-    assert found["output_retention_days"] == Inputs().output_retention_days
-
-
 def test_the_delays_match_the_client() -> None:
     text = (ROOT / "clients" / "js" / "link.js").read_text()
     found = re.search(r"RECONNECT = \{ min: (\d+), max: ([\d_]+) \}", text)
@@ -338,7 +326,6 @@ def test_the_other_documented_tables_match_the_simulation() -> None:
     assert table("limits") == simulation.limits_table(simulation.SIZES).splitlines()
     assert table("raise") == simulation.raise_table(simulation.SIZES).splitlines()
     assert table("storms") == simulation.storm_table(simulation.SIZES).splitlines()
-    assert table("keep") == simulation.keep_table(simulation.SIZES).splitlines()
     assert table("kept") == kept_table(simulation.SIZES).splitlines()
     assert table("cost") == markdown(simulation.SIZES).splitlines()
     assert table("memory") == memory_table().splitlines()

@@ -207,6 +207,28 @@ def test_appsync_and_iot_by_hand() -> None:
     assert by_name["IoT Core"].total == pytest.approx(appsync + counts.notifications * 1e-6)
 
 
+def test_the_documented_comparison_matches_the_bill() -> None:
+    text = (ROOT / "docs" / "scaling.md").read_text()
+    for peer in peers(Inputs()):
+        metered = (peer.per_million_notifications, peer.per_million_minutes)
+        each = ["a plan" if cost is None else f"${cost:.2f}" for cost in metered]
+        name = {"Herald: API Gateway": "API Gateway, as Herald uses it"}.get(
+            peer.name, peer.name.removesuffix(" Standard").replace("Premium", "Channels")
+        )
+        assert f"| {name} | ${peer.total:.2f} | {' | '.join(each)} |" in text
+    whole, own = summary(Inputs()).total, peers(Inputs())[0].total
+    assert own is not None
+    assert f"${whole - own:.0f} of the ${whole:.0f} a month" in " ".join(text.split())
+
+
+def test_the_documented_deployments_match_the_bill() -> None:
+    text = (ROOT / "docs" / "scaling.md").read_text()
+    usual, lean = summary(Inputs()), summary(Inputs(lean=True))
+    assert f"| **${usual.deployment:.2f}** | lean: ${lean.deployment:.2f} |" in text
+    assert f"| **${usual.total:.2f}** | |" in text
+    assert (usual.deployment <= 14, lean.deployment <= 7, usual.total <= 41) == (True, True, True)
+
+
 def test_the_smallest_sufficient_plan_is_chosen() -> None:
     def name(connections: float, messages: float) -> str | None:
         plan = fitting(PUSHER, connections, messages)

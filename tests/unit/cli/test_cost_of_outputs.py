@@ -185,7 +185,7 @@ def test_an_invalid_input_is_named(option: str, value: str) -> None:
 def test_the_documented_figures_match_the_bill() -> None:
     text = " ".join((ROOT / "docs" / "scaling.md").read_text().split())
     added = summary(MILLION).deployment - summary(replace(MILLION, keep_outputs=False)).deployment
-    assert f"The deployment costs ${added:.2f} more" in text
-    assert f"occupies one copy of `keep` for {copy_seconds(MILLION):.2f} s" in text
+    assert f"The fixed cost of the stage is ${added:.2f} a month higher" in text
+    assert f"occupies one concurrent execution of `keep` for {copy_seconds(MILLION):.2f} s" in text
     waiting = MINUTES * WAIT_SECONDS / 2 * PRICES["lambda-gb-second-arm"].amount / 1e6
     assert f"at most ${waiting:.2f} a month" in text

@@ -21,6 +21,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "app/requirements.txt",
         "app/.chalice/config.json",
         "chalicelib/a.py",
+        "requirements/arm64.txt",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
@@ -31,6 +32,59 @@ def test_each_architecture_has_its_own_package(project: Path) -> None:
     assert package.fingerprint("arm64") != package.fingerprint("x86_64")
     assert package.archive("arm64") != package.archive("x86_64")
     assert package.archive(package.HOST) == package.ARCHIVE
+
+
+PINS = """\
+cffi==2.1.1 ; platform_python_implementation != 'PyPy' \\
+    --hash=sha256:1
+psycopg2-binary==2.9.13 \\
+    --hash=sha256:2 \\
+    --hash=sha256:3
+    # via -r runtime.in
+pyjwt==2.15.1 \\
+    --hash=sha256:4
+"""
+OLDER = """\
+psycopg2-binary==2.9.11 \\
+    --hash=sha256:5
+    # via -r arm64.in
+"""
+
+
+@pytest.mark.parametrize(
+    ("architecture", "older_library", "version"),
+    [
+        ("arm64", True, "2.9.11"),
+        ("arm64", False, "2.9.13"),
+        ("x86_64", True, "2.9.13"),
+        ("x86_64", False, "2.9.13"),
+    ],
+)
+def test_only_arm64_with_an_older_library_has_an_older_dependency(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    architecture: str,
+    older_library: bool,
+    version: str,
+) -> None:
+    monkeypatch.setattr(package, "OLDER_LIBRARY", older_library)
+    (project / "app" / "requirements.txt").write_text(PINS)
+    (project / "requirements" / "arm64.txt").write_text(OLDER)
+    before, _, after = PINS.partition("psycopg2")
+    text = package.requirements(architecture)
+    assert text.startswith(f"{before}psycopg2-binary=={version} ")
+    assert text.endswith(after[after.index("pyjwt") :])
+    assert ("sha256:5" in text, "sha256:2" in text) == (version == "2.9.11", version == "2.9.13")
+
+
+def test_a_pin_for_arm64_replaces_one_that_exists(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(package, "OLDER_LIBRARY", True)
+    (project / "app" / "requirements.txt").write_text(PINS)
+    (project / "requirements" / "arm64.txt").write_text(OLDER.replace("psycopg2", "psycopg"))
+    with pytest.raises(SetupError, match=r"arm64\.txt: psycopg-binary is not in"):
+        package.requirements("arm64")
 
 
 def test_the_package_is_stale_when_a_source_changes(project: Path) -> None:

@@ -23,7 +23,9 @@ variables {
   }
   functions = {
     authorize = "herald-test-authorize"
+    callback  = "herald-test-callback"
     deliver   = "herald-test-deliver"
+    link      = "herald-test-link"
     reconcile = "herald-test-reconcile"
     relay     = "herald-test-relay"
   }
@@ -51,23 +53,19 @@ run "alarms" {
       "AWS/ApiGateway IntegrationLatency"                 = "ApiId Stage"
       "AWS/ApiGateway Latency"                            = "ApiId Stage"
       "AWS/Lambda Errors"                                 = "FunctionName"
-      "AWS/Lambda Invocations"                            = "FunctionName"
       "AWS/SNS NumberOfNotificationsFailed"               = "TopicName"
       "AWS/SNS NumberOfNotificationsFailedToRedriveToDlq" = "TopicName"
       "AWS/SQS ApproximateAgeOfOldestMessage"             = "QueueName"
       "AWS/SQS ApproximateNumberOfMessagesVisible"        = "QueueName"
       "Herald CallbacksRejected"                          = "Stage"
-      "Herald DatabaseFailures"                           = "Stage"
       "Herald DeliveryLatencyMs"                          = "Stage"
       "Herald FilesNotStored"                             = "Stage"
       "Herald Gaps"                                       = "Stage"
       "Herald GenerationsOverdue"                         = "Stage, Provider Stage"
       "Herald InboxFailures"                              = "Stage"
-      "Herald InvalidMessages"                            = "Stage"
       "Herald OutboxOldestSeconds"                        = "Stage"
       "Herald PostsForbidden"                             = "Stage"
       "Herald PostsRetryable"                             = "Stage"
-      "Herald PostsThrottled"                             = "Stage"
       "Herald PublishFailures"                            = "Stage"
     }
     error_message = "A metric or its dimensions are misspelt, or an alarm is missing. Such an alarm would never be raised."
@@ -94,7 +92,7 @@ run "alarms" {
       for alarm in aws_cloudwatch_metric_alarm.metric : alltrue([
         for name, value in alarm.dimensions : contains({
           ApiId        = ["callbackapi", "websocketapi"]
-          FunctionName = ["herald-test-authorize", "herald-test-deliver", "herald-test-reconcile", "herald-test-relay"]
+          FunctionName = ["herald-test-deliver", "herald-test-reconcile", "herald-test-relay"]
           Provider     = ["replicate"]
           QueueName    = ["generation-complete-keep", "generation-complete-keep-dlq", "generation-complete-queue", "generation-complete-queue-dlq", "generation-complete-subscription-dlq"]
           Stage        = lookup(alarm.dimensions, "ApiId", "") == "callbackapi" ? ["$default"] : ["test"]
@@ -136,21 +134,47 @@ run "alarms" {
   }
 
   assert {
-    condition     = !contains(keys(aws_cloudwatch_metric_alarm.metric), "function-errors/authorize")
-    error_message = "authorize refuses connections by raising errors: a single error must not raise an alarm."
+    condition = [
+      for key in keys(aws_cloudwatch_metric_alarm.metric) : key if startswith(key, "function-errors/")
+    ] == ["function-errors/deliver"]
+    error_message = "authorize refuses connections by raising errors, and other alarms report the failures of callback, link, reconcile and relay."
+  }
+
+  assert {
+    condition = alltrue([
+      for key in ["reconcile-stopped", "relay-stopped"] :
+      aws_cloudwatch_metric_alarm.metric[key].metric_name == "Errors"
+      && aws_cloudwatch_metric_alarm.metric[key].threshold == 0
+      && aws_cloudwatch_metric_alarm.metric[key].comparison_operator == "GreaterThanThreshold"
+      && aws_cloudwatch_metric_alarm.metric[key].dimensions.FunctionName == "herald-test-${split("-", key)[0]}"
+    ])
+    error_message = "The alarms of the scheduled functions must be raised by errors and by missing invocations."
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.metric["callback-unavailable"].metric_name == "5xx"
+      && aws_cloudwatch_metric_alarm.metric["callback-unavailable"].threshold == 0
+      && aws_cloudwatch_metric_alarm.metric["callback-unavailable"].evaluation_periods == 1
+    )
+    error_message = "A single answer of 5xx must raise the alarm: callback and link have no alarm on their errors, and the database none on its failures."
   }
 
   assert {
     condition = {
       for alarm in [
-        aws_cloudwatch_metric_alarm.metric["function-errors/relay"],
+        aws_cloudwatch_metric_alarm.metric["function-errors/deliver"],
+        aws_cloudwatch_metric_alarm.metric["reconcile-stopped"],
+        aws_cloudwatch_metric_alarm.metric["relay-stopped"],
         aws_cloudwatch_metric_alarm.expression["authorize-errors"],
         aws_cloudwatch_metric_alarm.metric["queue-age"],
       ] : alarm.alarm_name => [alarm.datapoints_to_alarm, alarm.evaluation_periods]
       } == {
-      herald-test-function-errors-relay = [3, 15]
-      herald-test-authorize-errors      = [3, 15]
-      herald-test-queue-age             = [5, 5]
+      herald-test-function-errors-deliver = [3, 15]
+      herald-test-reconcile-stopped       = [3, 15]
+      herald-test-relay-stopped           = [3, 15]
+      herald-test-authorize-errors        = [3, 15]
+      herald-test-queue-age               = [5, 5]
     }
     error_message = "Single failures, which are retried, must not raise an alarm; failures in three of 15 minutes must."
   }
@@ -166,6 +190,19 @@ run "alarms" {
       flatten([for widget in jsondecode(aws_cloudwatch_dashboard.this[0].dashboard_body).widgets : [for metric in widget.properties.metrics : metric[0]]]),
     )) == 0
     error_message = "The dashboard must show the events, the queues, the APIs and the functions."
+  }
+}
+
+run "an_alarm_for_callback_if_topics_invoke_it" {
+  command = plan
+
+  variables {
+    callback_topics = true
+  }
+
+  assert {
+    condition     = contains(keys(aws_cloudwatch_metric_alarm.metric), "function-errors/callback")
+    error_message = "The HTTP API does not count failures of calls that come from SNS."
   }
 }
 
@@ -205,7 +242,7 @@ run "lean" {
 
   assert {
     condition = length(setsubtract(
-      ["authorize-errors", "dead-letters", "delivery-latency", "function-errors/relay", "inbox-failures", "notifications-lost", "outbox-age", "queue-age", "relay-stopped"],
+      ["authorize-errors", "dead-letters", "delivery-latency", "callback-unavailable", "function-errors/deliver", "inbox-failures", "notifications-lost", "outbox-age", "queue-age", "reconcile-stopped", "relay-stopped"],
       concat(keys(aws_cloudwatch_metric_alarm.metric), keys(aws_cloudwatch_metric_alarm.expression)),
     )) == 0
     error_message = "A lean stage must have the alarms for lost or late events and for failing functions."
