@@ -11,6 +11,8 @@ const PING_AGAIN_MS = 20_000;
 const ROTATION_SPREAD = 0.1;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 const BAD_FRAME = 4012;
+const RATE_LIMITED = 4102;
+const LEAST_PAUSE_MS = 1_000;
 
 /**
  * One WebSocket connection from hello to close, with requests and responses, keep-alive and token
@@ -175,10 +177,22 @@ export class Connection {
     // on which no frame arrives.
     this.#helloId = this.request("hello", fields, (answer) => {
       if (answer?.type !== "error") return;
+      if (answer.code === RATE_LIMITED) return this.#helloLater(answer.retry_after_ms);
       if (!resume || answer.code !== BAD_FRAME) return this.end(refusal(answer));
       this.#owner.positionRefused();
       this.#hello();
     });
+  }
+
+  /**
+   * Repeats hello on this connection, which receives live events in the meantime.
+   *
+   * @param {number} ms
+   */
+  #helloLater(ms) {
+    const wait = Math.max(LEAST_PAUSE_MS, ms);
+    this.#startTimer("hello", wait, () => this.#hello());
+    this.#expectProgress(wait);
   }
 
   /** @param {string} data */
@@ -198,7 +212,7 @@ export class Connection {
       if (!this.welcomed) this.end({ reconnect: "backoff", reason: "hello_failed" });
       return;
     }
-    if (this.readyAt === null) this.#expectProgress();
+    if (this.readyAt === null && !this.#timers.has("hello")) this.#expectProgress();
     if (frame.type === "close") return this.end(closing(frame));
     if (frame.type === "welcome") this.#welcome(frame);
     this.#owner.frame(this, frame);
@@ -237,8 +251,8 @@ export class Connection {
   }
 
   /** Until the connection is ready, frames must keep arriving. */
-  #expectProgress() {
-    this.#startTimer("progress", ANSWER_MS, () => this.end({ reconnect: "backoff", reason: "no_answer" }));
+  #expectProgress(later = 0) {
+    this.#startTimer("progress", later + ANSWER_MS, () => this.end({ reconnect: "backoff", reason: "no_answer" }));
   }
 
   /**

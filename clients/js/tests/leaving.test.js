@@ -66,7 +66,7 @@ test("without a reconnect field, the range of the code determines whether the cl
 });
 
 test("after a refused hello, the range of the code determines whether the client reconnects", async () => {
-  for (const [code, reconnects] of [[4001, false], [4102, true]]) {
+  for (const [code, reconnects] of [[4001, false], [4100, true]]) {
     const world = new World();
     world.client();
     await settle();
@@ -150,7 +150,7 @@ test("a revoked session never reconnects, not even when its tab is shown", async
   assert.equal(world.peers.length, 1);
 });
 
-test("a refused hello is repeated after retry_after_ms, not earlier, even if the network returns or the tab is shown", async () => {
+test("a hello refused for its rate is repeated on the same connection after retry_after_ms, not earlier, even if the network returns or the tab is shown", async () => {
   const world = new World();
   world.random = 0;
   const { peer: old } = await world.live(10, { welcome: { token_ms: null, lifetime_ms: 60 * SECOND } });
@@ -162,9 +162,13 @@ test("a refused hello is repeated after retry_after_ms, not earlier, even if the
   await old.drop();
   world.window.dispatchEvent(new Event("online"));
   show(world, "visible");
+  await refused.say(frame(12));
+  assert.deepEqual(world.ids, ["event-12"]);
   await world.clock.advance(39_999);
+  assert.equal(refused.got("hello").length, 1);
+  await world.clock.advance(1);
+  assert.deepEqual(refused.got("hello").map(({ resume }) => resume), Array(2).fill({ epoch: E1, offset: 10 }));
   assert.equal(world.peers.length, 2);
-  await world.reconnected(2 * SECOND);
 });
 
 test("a connection is replaced before it expires; the new one is ready before the old one is closed", async () => {
