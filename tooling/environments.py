@@ -70,7 +70,14 @@ def ensure(name: str) -> Path:
     return environment.python
 
 
-def ensure_node_packages() -> Path:
+# Tools for tests, and an application with NestJS and Prisma.
+NODE_ENVIRONMENTS = {
+    "node": Environment(ROOT / ".venv-node", "npm packages", "first time, ~15 s"),
+    "nestjs": Environment(ROOT / ".venv-nestjs", "NestJS and Prisma", "first time, ~20 s"),
+}
+
+
+def ensure_node_packages(name: str = "node") -> Path:
     """Install the pinned npm packages if they are missing or have changed; return `node_modules`.
 
     Raises
@@ -78,8 +85,8 @@ def ensure_node_packages() -> Path:
     SetupError
         npm is missing, or the packages cannot be installed.
     """
-    pins = ROOT / "requirements" / "node"
-    environment = Environment(ROOT / ".venv-node", "npm packages", "first time, ~15 s")
+    pins = ROOT / "requirements" / name
+    environment = NODE_ENVIRONMENTS[name]
     packages = environment.directory / "node_modules"
     npm = ensure_program("npm", find_npm)
 
@@ -88,7 +95,7 @@ def ensure_node_packages() -> Path:
         shutil.copytree(pins, environment.directory)
         options = ["--ignore-scripts", "--no-audit", "--no-fund"]
         command = [str(npm), "ci", "--prefix", str(environment.directory), *options]
-        run_logged(command, LOGS / "setup-node.log")
+        run_logged(command, LOGS / f"setup-{name}.log")
 
     _once(environment, packages, (pins / "package-lock.json").read_bytes(), install)
     return packages

@@ -1,0 +1,1 @@
+"""docs/integrate/nestjs-prisma.md: its code runs, and Prisma leaves Herald's tables alone."""
