@@ -26,7 +26,7 @@ class GenerationRow(TypedDict):
     user_id: Annotated[str, Field(min_length=1)]
     """The owner: the `sub` in the tokens of the clients that are notified."""
     prompt: str
-    """The prompt. It is in the event."""
+    """The prompt, which the event contains, too."""
     provider: NotRequired[str | None]
     """The provider's name in the callback address. Only this provider, and your own generator, can
     then report the result."""
