@@ -189,9 +189,9 @@ def keep_table(sizes: Sequence[float]) -> str:
 
 def bursts_table(seed: int = SEED) -> str:
     """Return the latencies of events and the times until copies exist, for bursts of results."""
-    rows = _head(("results in the burst", "events without `keep`: p50, p99", "with `keep`: p50, p99",
-                  "half copied", "99% copied", "the last copy", "most waiting",
-                  "failed attempts", "dead letters"))  # fmt: skip
+    rows = _head(("results in the burst", "events without `keep`: p50, p99",
+                  "with `keep`: p50, p99", "half copied", "99% copied", "the last copy",
+                  "most waiting", "failed attempts", "dead letters"))  # fmt: skip
     for results in RESULTS:
         found = burst_of(results, seed)
         cells = [f"{results:,}", *_events(found), *_waits(found, (0.5, 0.99, 1.0))]
