@@ -15,7 +15,7 @@ HeraldError
 │   └── DatabaseRejected    PostgreSQL rejected the data; the same data never succeeds
 ├── CopyFailed              an output of a generation could not be copied
 ├── PublishFailed           every attempt to publish an event to SNS failed, or time ran out
-├── LookupFailed            a provider's API did not say how a generation is
+├── LookupFailed            a provider's API gave no usable answer about a generation
 └── ServiceError            a service called by the engine answered with an error
 """
 

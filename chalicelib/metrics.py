@@ -45,7 +45,8 @@ REPORTS_UNMATCHED = _metric(
 REPORTS_MATCHED = _metric(
     "ReportsMatched",
     "relay",
-    "results that arrived before their generation was inserted, and that one run recorded later",
+    "results that arrived before their generation was inserted,"
+    " and that the relay recorded in one run",
 )
 DETAILS_REPAIRED = _metric(
     "DetailsRepaired",

@@ -183,7 +183,7 @@ def load(kind: type[S], environ: Mapping[str, str]) -> S:
         else:
             values[field] = int(text or 0) if wanted is int else text
     if wrong:
-        raise SettingError("; ".join(wrong) + " (infra/ shows what each function is given)")
+        raise SettingError("; ".join(wrong) + " (infra/<function>.tf sets them)")
     return kind(**values)
 
 

@@ -47,7 +47,7 @@ def confirmed(question: str, *, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise CommandError(f"{question} There is no terminal to ask on: give --yes.")
+        raise CommandError(f"{question} Without a terminal, the command cannot ask: use --yes.")
     print(f"{lines(question)} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 

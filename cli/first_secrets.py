@@ -71,7 +71,7 @@ def fill(target: Target, *, jwks: bool, algorithm: str) -> list[Kind]:
         stage = target.output("stage")
         commands = "\n".join(f"  {_COMMANDS[kind].format(stage=stage)}" for kind in unset)
         raise CommandError(
-            "These secrets have no value, and there is no terminal to ask on. Set them with:\n"
+            "These secrets have no value. Without a terminal, the command cannot ask. Run:\n"
             f"{commands}"
         )
     for kind in unset:

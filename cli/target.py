@@ -42,7 +42,7 @@ class Target:
         """Return a Terraform output; raises CommandError if it is unknown."""
         if value := self._outputs.get(name):
             return value
-        raise CommandError(f"The {self.title} has no output {name}: give --set {name}=….")
+        raise CommandError(f"The {self.title} has no output {name}: use --set {name}=….")
 
     def known(self, name: str) -> str | None:
         """Return a Terraform output, or a value of stack.env, if it is known."""
@@ -141,7 +141,9 @@ def choose(which: Which) -> Target:
         return _stack(STACK_ENV, given)
     if given:
         return Target("target of --set", given)
-    raise CommandError("Which Herald? Give --stage NAME, or start a local stack with `make up`.")
+    raise CommandError(
+        "No stage is given: use --stage NAME, or start a local stack with `make up`."
+    )
 
 
 def database(which: Which) -> DatabaseTarget:

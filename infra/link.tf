@@ -5,7 +5,7 @@ module "link" {
   count  = var.keep_outputs ? 1 : 0
 
   name        = "link"
-  description = "Redirects the links of outputs"
+  description = "Redirects links of outputs to the files"
   handler     = "app.link"
   shared      = local.function
   size        = var.sizes.link

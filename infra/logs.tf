@@ -13,7 +13,7 @@ variable "log_level" {
 
 variable "log_sample_percent" {
   type        = number
-  description = "Share of generations, in percent, whose whole path is logged as at DEBUG, whatever log_level is."
+  description = "Percentage of generations for which every step is logged, as at DEBUG, regardless of log_level."
   default     = 0
 
   validation {

@@ -2,7 +2,7 @@
 
 variable "generation_deadline_seconds" {
   type        = number
-  description = "Seconds after which a PENDING generation of a provider ends with the error timeout; 0 for none. A row that sets deadline_at itself keeps it, and requests of a batch have 25 hours at least."
+  description = "Seconds after which a PENDING generation of a provider ends with the error timeout; 0 for no deadline. A deadline_at in the row takes precedence. Generations in a batch have at least 25 hours."
   default     = 3600
 
   validation {
@@ -13,7 +13,7 @@ variable "generation_deadline_seconds" {
 
 variable "provider_apis" {
   type        = map(string)
-  description = "Other addresses of providers' APIs by provider, for example { bfl = \"https://api.eu.bfl.ai\" }. An address without a path replaces only the host."
+  description = "Base URLs that replace the default ones of providers' APIs, for example { bfl = \"https://api.eu.bfl.ai\" }. A URL without a path replaces only the host."
   default     = {}
 
   validation {
@@ -24,7 +24,7 @@ variable "provider_apis" {
 
 variable "alarm_providers" {
   type        = set(string)
-  description = "Providers that have an alarm of their own on overdue generations, for example [\"replicate\"]. The alarm on all providers always exists."
+  description = "Providers that get an alarm of their own for overdue generations, for example [\"replicate\"], in addition to the alarm for all providers."
   default     = []
 
   validation {

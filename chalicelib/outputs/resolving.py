@@ -1,7 +1,7 @@
 """Looks up a host and refuses every address that is not on the public internet.
 
-The caller connects to the returned addresses and never looks the name up again, so a name whose
-answer changes between the check and the connection gains nothing.
+The caller connects to the returned addresses and never looks the name up again, so it has no
+effect if the DNS answer changes between the check and the connection.
 """
 
 from __future__ import annotations

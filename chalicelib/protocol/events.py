@@ -3,9 +3,9 @@
 `callback` writes an event when it records a result (event_writer.py), and `deliver` reads it.
 
 An event of a stream has `epoch` and `sequence` (its offset). Two kinds of events have neither: a
-notice says that a result could not be recorded yet, and a progress event says how far a running
-generation is. This module imports only the standard library, because `deliver` loads it in every
-cold start.
+notice reports that a result could not be recorded yet, and a progress event reports the progress
+of a running generation. This module imports only the standard library, because `deliver` loads it
+in every cold start.
 """
 
 from __future__ import annotations

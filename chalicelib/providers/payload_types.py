@@ -67,7 +67,7 @@ class RunningReport(TypedDict):
     status: Literal["PENDING"]
     """The generation's status."""
     progress: NotRequired[Annotated[float, Field(ge=0, le=1)] | None]
-    """How far the generation is, from 0 to 1."""
+    """The progress from 0 to 1."""
     step: NotRequired[Name | None]
     """A text for the current step."""
     previewUrl: NotRequired[WebUrl | None]

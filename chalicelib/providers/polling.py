@@ -2,8 +2,9 @@
 I/O.
 
 A look-up ends in one of three ways: reports, no report because the answer says nothing that Herald
-knows, or LookupFailed, after which the schedule asks again. No answer can end a generation unless
-it says that the generation has ended: a provider that does not know the id is asked again.
+knows, or LookupFailed, after which the schedule asks again. Only an
+answer with a result, a failure or a cancellation ends a generation. If the provider does not know
+the id, Herald asks again.
 """
 
 from __future__ import annotations

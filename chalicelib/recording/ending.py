@@ -1,4 +1,4 @@
-"""Ends generations on Herald's own account: past their deadline, or canceled.
+"""Ends generations without a report from the provider: past their deadline, or canceled.
 
 Such an end is provisional. If the provider reports a result afterwards, the result supersedes it.
 """

@@ -1,8 +1,8 @@
 """Replaces the providers' addresses of a result by stable links, before the result is recorded.
 
-The addresses go into the table of outputs, from where `keep` copies the files. That is harmless if
-the transaction then fails. If it is impossible, the addresses are passed on as they are: a link
-must never cost a result.
+The addresses go into the table of outputs, from where `keep` copies the files. If the
+transaction then fails, this is harmless. If the addresses cannot be stored, the event contains them
+unchanged, so a failure here never loses a result.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Records one report and publishes its event, with everything that can fail on the way."""
+"""Records one report and publishes its event, and handles every failure of these two steps."""
 
 from __future__ import annotations
 

@@ -26,13 +26,13 @@ class GenerationRow(TypedDict):
     user_id: Annotated[str, Field(min_length=1)]
     """The owner: the `sub` in the tokens of the clients that are notified."""
     prompt: str
-    """The prompt. It is in the event."""
+    """The prompt, which the event contains, too."""
     provider: NotRequired[str | None]
     """The provider's name in the callback address. Only this provider, and your own generator, can
     then report the result."""
     provider_id: NotRequired[str | None]
-    """The provider's id of the generation, unique for each provider. It is needed if the callback
-    address has no generation id, and to look the generation up or cancel it at the provider."""
+    """The provider's id of the generation, unique for each provider. Herald needs it for look-ups
+    and cancellations at the provider, and if the callback address contains no generation id."""
     image_width: NotRequired[int | None]
     """In pixels. Replaced if the provider reports a width."""
     image_height: NotRequired[int | None]

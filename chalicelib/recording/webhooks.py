@@ -1,7 +1,7 @@
 """The front door: finds a webhook's provider, checks that the webhook is authentic, and reads it.
 
-A webhook is verified before its body is parsed. A caller learns nothing about the reason why a
-webhook is not authentic, nor which providers and generations exist.
+A webhook is verified before its body is parsed. The response reveals neither why a webhook is
+not authentic, nor which providers and generations exist.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ keys.
 
 The head of a stream is its last row, so an event and the new head are one write. Rows are only
 added, never changed (docs/adr/0002, docs/adr/0023). The newest progress of a generation is that
-with the highest key, so a late one takes no other's place.
+with the highest key, so a late progress event replaces no newer one.
 
 DynamoDB deletes expired items with a delay, so every read filters by `expires_at`.
 """

@@ -89,11 +89,11 @@ def deploy(
 def rollback(
     stage: Stage = "", yes: Yes = False, skip_smoke: SkipSmoke = False, json: Json = False
 ) -> int:
-    """Deploy the previous package again: the last but one that this machine deployed.
+    """Deploy the package again that this machine deployed before the last one.
 
     The five newest packages are kept in build/packages/NAME. The command uses this checkout's
-    Terraform configuration and does not change the database. Rolling back twice returns to the
-    first package.
+    Terraform configuration and does not change the database. Rolling back twice deploys the newer
+    package again.
 
     Exit codes and --json are the same as for `deploy`.
     """

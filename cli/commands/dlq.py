@@ -58,10 +58,13 @@ class Chosen:
     ] = "all"
     generation: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="Only of this generation.", rich_help_panel=_LETTERS),
+        typer.Option(
+            metavar="ID", help="Only events of this generation.", rich_help_panel=_LETTERS
+        ),
     ] = None
     user: Annotated[
-        str | None, typer.Option(metavar="ID", help="Only of this user.", rich_help_panel=_LETTERS)
+        str | None,
+        typer.Option(metavar="ID", help="Only events of this user.", rich_help_panel=_LETTERS),
     ] = None
     older_than: Annotated[
         int | None,

@@ -16,7 +16,7 @@ HERALD_DATABASE_URL=postgresql://owner@host:5432/name ./herald forget --user ali
 """)
 def forget(
     which: Which,
-    user: Annotated[str, typer.Option(metavar="ID", help="Whom to erase.")],
+    user: Annotated[str, typer.Option(metavar="ID", help="The user to erase.")],
     yes: Yes = False,
     json: Json = False,
 ) -> int:

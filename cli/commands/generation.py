@@ -20,8 +20,8 @@ def cancel(which: Which, generation: Generation, json: Json = False) -> int:
     """Cancel a generation that has not ended, and notify its owner.
 
     It ends with the error code canceled. Herald also asks the provider to stop, if the provider can
-    (fal, Luma, Replicate, RunPod, Runway) and its API key is set. A result that arrives
-    nevertheless replaces the cancellation, once.
+    (fal, Luma, Replicate, RunPod, Runway) and its API key is set. If the
+    provider still reports a result, the first one replaces the cancellation.
 
     Exit codes: 0 canceled; 1 there is no such generation, or it has ended; 2 nothing was done.
 
@@ -61,9 +61,9 @@ def trace(
 ) -> int:
     """Show what happened to a generation, and when.
 
-    The steps come from PostgreSQL, the inbox and the functions' logs. Logs are read from the
-    generation's insertion on, or for the time that --since says. A step that has left no trace is
-    not shown: posts to clients are counted in metrics, not logged for each generation.
+    The steps come from PostgreSQL, the inbox and the functions' logs. The command reads the logs
+    since the generation's insertion, or as far back as --since. It cannot show steps that are not
+    logged for each generation, such as posts to clients, which are only counted in metrics.
 
     Exit codes: 0 shown; 1 there is no such generation; 2 a source could not be read.
 

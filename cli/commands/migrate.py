@@ -41,7 +41,7 @@ def migrate(
         dsn, schema = database(which)
     except CommandError as exc:
         raise CommandError(
-            "Which database? Set HERALD_DATABASE_URL=postgresql://user:password@host:5432/name.\n"
+            "No database is given. Set HERALD_DATABASE_URL=postgresql://user:password@host:5432/name.\n"
             f"{exc}"
         ) from exc
     found = migrations.pending(dsn, schema) if check else migrations.upgrade(dsn, schema)

@@ -25,7 +25,7 @@ def new_epoch(
     yes: Yes = False,
     no_announce: Annotated[
         bool,
-        typer.Option("--no-announce", help="Let clients notice with their next events instead."),
+        typer.Option("--no-announce", help="Do not update the inboxes."),
     ] = False,
     json: Json = False,
 ) -> int:

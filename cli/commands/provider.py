@@ -85,8 +85,8 @@ def list_providers(which: Which, json: Json = False) -> int:
 def set_provider(
     which: Which,
     name: Name,
-    account: Annotated[str, typer.Option(metavar="ID", help="Our account (fal, Ideogram).")] = "",
-    generate: Annotated[bool, typer.Option("--generate", help="Draw a new key.")] = False,
+    account: Annotated[str, typer.Option(metavar="ID", help="Your user id (fal, Ideogram).")] = "",
+    generate: Annotated[bool, typer.Option("--generate", help="Generate a new key.")] = False,
     show: Show = False,
     capability: Annotated[
         bool, typer.Option("--capability", help="Use a token in the address (Kling, WaveSpeed).")
@@ -101,15 +101,16 @@ def set_provider(
     output_host: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="HOST", help="A host of its outputs; may be repeated. Alone: see above."
+            metavar="HOST", help="Another host of its outputs; may be repeated (see above)."
         ),
     ] = None,
     json: Json = False,
 ) -> int:
     """Set a provider's key and options. They replace the current ones.
 
-    With --output-host, only the hosts are set that outputs may be copied from, besides those that
-    Herald knows. They replace the current ones; `--output-host none` removes them.
+    --output-host sets the hosts from which outputs may be copied, in addition to those that Herald
+    knows, and changes neither key nor options. The new hosts replace the current ones;
+    `--output-host none` removes them.
 
     A signing secret is read from stdin; on a terminal, the command asks for it without echoing the
     input. A capability key is generated once and then kept, unless --generate replaces it. Your

@@ -30,7 +30,7 @@ def simulate(
     url: Annotated[
         list[str] | None, typer.Option(metavar="URL", help="An output; may be repeated.")
     ] = None,
-    progress: Annotated[float, typer.Option(min=0, max=1, help="Of a running generation.")] = 0.5,
+    progress: Annotated[float, typer.Option(min=0, max=1, help="For the state running.")] = 0.5,
     json: Json = False,
 ) -> int:
     """Send a signed sample of a provider's webhook, and print the answer.

@@ -78,7 +78,7 @@ def _word(name: str, field: Schema, document: Schema) -> str:
     low, high = field.get("minimum"), field.get("maximum")
     if name in ("integer", "number") and high is not None:
         return f"{name} from {low} to {_LIMITS.get(high, f'{high:g}')}"
-    return f"{name}, at least {low}" if low else name
+    return f"{name} of at least {low}" if low and name != "null" else name
 
 
 def _string(field: Schema) -> str:

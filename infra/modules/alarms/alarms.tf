@@ -40,7 +40,7 @@ locals {
         metric    = "ApproximateNumberOfMessagesVisible"
         threshold = 0
         minutes   = 1
-        action    = "Outputs could not be copied, and their links die with the provider's: read keep's log for the reason, then run `./herald dlq redrive --queue keep`."
+        action    = "Outputs could not be copied, and their links stop working when the provider's links expire: read keep's log for the reason, then run `./herald dlq redrive --queue keep`."
       }
       keep-queue-age = {
         queue     = var.queues.keep

@@ -55,7 +55,7 @@ variable "callback_topics" {
 
 variable "alarm_providers" {
   type        = set(string)
-  description = "Providers that have an alarm of their own on overdue generations."
+  description = "Providers that get an alarm of their own for overdue generations."
   default     = []
 }
 

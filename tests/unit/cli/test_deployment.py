@@ -186,7 +186,7 @@ def test_without_a_terminal_nothing_is_applied(
     result = herald(action, "--stage", "dev", typed="y\n")
 
     assert result.exit_code == 2
-    assert "give --yes" in result.stderr
+    assert "use --yes" in result.stderr
     assert len(asked(build)) == 1
 
 

@@ -185,7 +185,7 @@ def test_purge_needs_a_yes(sqs: FakeSqs) -> None:
     assert sqs.visible(DLQ) == ["a"]
     unconfirmed = herald("dlq", "purge", typed="y\n")
     assert (unconfirmed.exit_code, unconfirmed.stdout) == (2, "")
-    assert "There is no terminal to ask on: give --yes." in unconfirmed.stderr
+    assert "Without a terminal, the command cannot ask: use --yes." in unconfirmed.stderr
     assert sqs.visible(DLQ) == ["a"]
     everything = herald("dlq", "purge", "--yes")
     assert (everything.exit_code, everything.stdout) == (0, "1 deleted.\n")
