@@ -17,7 +17,7 @@ import sys
 import time
 import uuid
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -191,14 +191,13 @@ class Aws:
             self.sns.delete_topic(TopicArn=self.topic)
             self._client("sqs").delete_queue(QueueUrl=self._queue)
 
-    def deliver_metrics(self, since: float) -> list[dict[str, Any]]:
-        """Return what `deliver` has logged at DEBUG about each batch since the given time."""
+    def batches(self, since: float) -> list[tuple[float, float]]:
+        """Return what `deliver` has logged about each batch since the given time."""
         found = self.logs.filter_log_events(
             logGroupName=f"/aws/lambda/herald-{self._env['HERALD_STAGE']}-deliver",
             startTime=int(since * 1000),
         )["events"]
-        lines = [event["message"] for event in found if "batch handled" in event["message"]]
-        return [json.loads(line) for line in lines]
+        return logged_batches(line for event in found for line in event["message"].splitlines())
 
     def _client(self, service: str) -> Any:
         return boto3.Session().client(
@@ -208,6 +207,23 @@ class Aws:
             aws_access_key_id=self._env["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self._env["AWS_SECRET_ACCESS_KEY"],
         )
+
+
+def logged_batches(lines: Iterable[str]) -> list[tuple[float, float]]:
+    """Return for each batch the time.time() of the last post, and the milliseconds of the call.
+
+    A call logs its metrics, whose time stamp is that of the last post, and then at DEBUG how long
+    it took. Of a batch that is logged only in part so far, nothing is returned.
+    """
+    posted, batches = None, []
+    for line in lines:
+        entry = json.loads(line) if line.startswith("{") else {}
+        if "DeliveryLatencyMs" in entry:
+            posted = entry["_aws"]["Timestamp"] / 1000
+        elif entry.get("message") == "batch handled" and posted is not None:
+            batches.append((posted, float(entry["milliseconds"])))
+            posted = None
+    return batches
 
 
 def _policy(statement: Mapping[str, Any]) -> str:
@@ -322,19 +338,18 @@ async def legs(
             answered = time.time()
             event_id = answer.json()["eventId"]
             [received] = await clients.all_of({event_id})
-            [batch] = await _batch_of(aws, began)
+            [(posted, milliseconds)] = await _batch_of(aws, began)
             cursor.execute(
                 "SELECT extract(epoch FROM published_at) FROM herald.outbox WHERE id = %s",
                 (event_id,),
             )
             [(published,)] = cursor.fetchall()
-            posted = batch["_aws"]["Timestamp"] / 1000
             for name, at in zip(
                 found,
                 (
                     answered,
                     float(published),
-                    posted - batch["milliseconds"] / 1000,
+                    posted - milliseconds / 1000,
                     posted,
                     received,
                 ),
@@ -345,9 +360,9 @@ async def legs(
     return found
 
 
-async def _batch_of(aws: Aws, since: float) -> list[dict[str, Any]]:
+async def _batch_of(aws: Aws, since: float) -> list[tuple[float, float]]:
     deadline = time.monotonic() + PATIENCE
-    while not (found := await asyncio.to_thread(aws.deliver_metrics, since)):
+    while not (found := await asyncio.to_thread(aws.batches, since)):
         if time.monotonic() > deadline:
             raise SystemExit("deliver logged nothing")
     return found
