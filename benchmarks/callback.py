@@ -20,7 +20,7 @@ import time
 import uuid
 from typing import Any
 
-from benchmarks import CLIENT_CORE, Context
+from benchmarks import CLIENT_CORE, Context, pause
 
 WARM = 30  # until the interpreter has specialized its bytecode
 USERS = 20
@@ -89,6 +89,7 @@ def measure(variant: str, kind: str, times: int) -> dict[str, float]:
     walls = []
     with Measured() as total:
         for event in events[WARM:]:
+            pause()
             began = time.perf_counter()
             _accepted(handle(event, Context()))
             walls.append(time.perf_counter() - began)

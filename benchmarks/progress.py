@@ -26,18 +26,17 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
-import boto3
 import httpx
 import psycopg2
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 from benchmarks import BUILD
 from benchmarks.machine import Load, Machine
 from benchmarks.path import CLIENTS, Clients, percentiles
+from chalicelib.engine.http1 import Reader
+from chalicelib.engine.sigv4 import Credentials, Signer
+from local.emulator import Emulator
 from tooling import stack_env
 from tooling.providers import signing
 
@@ -119,41 +118,45 @@ class Provider:
 class Control:
     """Requests to the emulator that cause no work of Herald: messages for an unused topic.
 
-    They are all the same and are signed once, so that the load costs the emulator more than the
-    benchmark.
+    They are all the same, are signed once, and are sent over plain sockets, so that they cost the
+    emulator much more than the benchmark's own process.
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        self._url = f"{env['AWS_ENDPOINT_URL']}/"
-        key = Credentials(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"])
-        make: Any = boto3.client
-        self._sns = make(
-            "sns",
-            endpoint_url=env["AWS_ENDPOINT_URL"],
-            region_name=env["AWS_REGION"],
-            aws_access_key_id=key.access_key,
-            aws_secret_access_key=key.secret_key,
-        )
+        url, region = env["AWS_ENDPOINT_URL"], env["AWS_REGION"]
+        key = Credentials(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], None)
+        self._address = urlsplit(url)
+        self._sns = Emulator(self._address.port or 80, key.access_key, key.secret_key).client("sns")
         self._topic = self._sns.create_topic(Name=f"benchmark-{uuid.uuid4().hex}")["TopicArn"]
         form = {"Action": "Publish", "Version": "2010-03-31", "TopicArn": self._topic}
-        self._body = urlencode({**form, "Message": "x" * PROGRESS_BYTES})
-        headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
-        request = AWSRequest("POST", self._url, data=self._body, headers=headers)
-        SigV4Auth(key, "sns", env["AWS_REGION"]).add_auth(request)  # valid for 15 minutes
-        self._headers = dict(request.headers)
-        self.http = httpx.AsyncClient(timeout=30, limits=httpx.Limits(max_connections=32))
+        body = urlencode({**form, "Message": "x" * PROGRESS_BYTES}).encode()
+        headers = (("content-type", "application/x-www-form-urlencoded; charset=utf-8"),)
+        signer = Signer("sns", region, self._address.netloc)
+        self._request = signer.request("POST", "/", headers, body, key, int(time.time()))
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def publish(self, number: int) -> None:
         """Publish a message that nobody receives."""
-        answer = await self.http.post(self._url, content=self._body, headers=self._headers)
-        answer.raise_for_status()
+        host, port = self._address.hostname, self._address.port
+        kept = self._idle.pop() if self._idle else await asyncio.open_connection(host, port)
+        reader, writer = kept
+        writer.write(self._request)
+        parser, answer = Reader(), None
+        while answer is None:
+            if not (data := await reader.read(65_536)):
+                raise SystemExit("the emulator closed a connection of the control")
+            answer = parser.feed(data)
+        if answer.status != 200:
+            raise SystemExit(f"the control's request was refused: {answer}")
+        self._idle.append(kept)
 
     def load(self, rate: int) -> AbstractAsyncContextManager[None]:
         """Send as many requests as `rate` reports of progress cause."""
         return repeated(rate * REQUESTS, self.publish)
 
     async def close(self) -> None:
-        await self.http.aclose()
+        for _, writer in self._idle:
+            writer.close()
         self._sns.delete_topic(TopicArn=self._topic)
 
 
