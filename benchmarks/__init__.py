@@ -1,5 +1,7 @@
 """Compares the delivery engine with other clients: `make bench`."""
 
+import os
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,6 +21,12 @@ FRAME = (  # length of a typical event frame
 def connection_id(number: int) -> str:
     """Return a connection id in API Gateway's format, which must be percent-encoded."""
     return f"L0SM9cOF{number % 10_000_000:07d}="
+
+
+def pause() -> None:
+    """Wait as long as BENCH_PAUSE_MS says, as a function waits for its next event."""
+    if milliseconds := os.environ.get("BENCH_PAUSE_MS"):
+        time.sleep(float(milliseconds) / 1000)
 
 
 class Context:

@@ -15,8 +15,10 @@ from benchmarks.stand import FUNCTION, BenchmarkError, client_environment, run, 
 from local import postgres
 from tooling import migrations
 
-QUERY_MS, PUBLISH_MS = 2.0, 4.0  # delays for the comparison with the round trips
+QUERY_MS, PUBLISH_MS = 2.0, 4.0  # delays, for what includes waiting
+PAUSE_MS = 5.0  # between webhooks with delays: they seldom reach a copy back to back
 WEBHOOKS = (300, 100)  # of Herald's handler and of the typical one, in one run
+DISTANT = 150  # webhooks in one run with delays
 STARTS = [("bare", "bare"), *((f, v) for f in ("callback", "relay") for v in ("herald", "naive"))]
 
 
@@ -41,8 +43,8 @@ def _round(
     dsn: str, slow: str, near: str, far: str, scale: float, number: int
 ) -> Iterator[tuple[str, dict[str, float]]]:
     quick = _environment(near, BENCH_DATABASE_URL=dsn)
-    distant = _environment(far, BENCH_DATABASE_URL=dsn, BENCH_FUNCTION_DSN=slow)
-    ours, usual = (max(20, int(count * scale)) for count in WEBHOOKS)
+    distant = quick | _environment(far, BENCH_FUNCTION_DSN=slow, BENCH_PAUSE_MS=f"{PAUSE_MS}")
+    ours, usual, far_away = (max(20, int(count * scale)) for count in (*WEBHOOKS, DISTANT))
     runs: list[tuple[str, list[str], Any]] = [
         ("herald_result", ["callback", "herald", "result", str(ours)], quick),
         ("naive_result", ["callback", "naive", "result", str(usual)], quick),
@@ -51,7 +53,8 @@ def _round(
         ("deliver_progress", ["handler", "herald", "progress", str(ours)], quick),
         ("deliver_progress1", ["handler", "herald", "progress1", str(ours)], quick),
         ("round_trips", ["callback", "round_trips", "-", "40"], distant),
-        ("distant_result", ["callback", "herald", "result", "40"], distant),
+        ("distant_result", ["callback", "herald", "result", str(far_away)], distant),
+        ("distant_deliver", ["handler", "herald", "1", str(far_away)], distant),
     ]
     for key, (module, *arguments), environment in runs[:: -1 if number % 2 else 1]:
         yield key, run([sys.executable, "-m", f"benchmarks.{module}", *arguments], **environment)

@@ -21,7 +21,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks import CLIENT_CORE, Context
+from benchmarks import CLIENT_CORE, Context, pause
 from benchmarks.peers import Measured
 
 EPOCH = "0197e3f0-6c1e-7d53-8a44-2f0c5c0f7a11"
@@ -112,6 +112,7 @@ def measure(variant: str, shape: str, times: int) -> dict[str, float]:
     walls = []
     with Measured() as total:
         for batches in runs:
+            pause()
             began = time.perf_counter()
             for measured in batches:
                 assert handle(measured, Context()) == {"batchItemFailures": []}

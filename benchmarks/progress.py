@@ -2,24 +2,31 @@
 
     python -m benchmarks.progress STACK_ENV [--results N] [--rate R] [--rounds N]
 
-A result is timed from its webhook to its client, one at a time. In every second round, R reports
-of progress a second arrive for other generations. The benchmark prints both distributions and the
-steps of the slowest results, and adds the ratio of the two p95 to build/bench/path.json.
+A result is timed from its webhook to its client, one at a time. Three kinds of rounds alternate:
+without load; with R reports of progress a second for other generations; and with a control. In the
+control, none of Herald's functions handles the load: the emulator gets as many signed requests a
+second as R reports cause, each as large as an event of progress, for a topic without subscribers.
+The benchmark prints the distributions and the steps of the slowest results, and adds the ratios to
+build/bench/path.json. They compare medians of the rounds' p95, so that one round in which another
+program used the machine does not decide.
 
-Everything shares this machine: clients, emulator, functions, PostgreSQL. So the benchmark also
-prints how busy the machine and the emulator were, and how many copies of a function were started. A
-result that waits for a core or for a new copy says nothing about Herald on AWS.
+Everything shares this machine: clients, emulator, functions, PostgreSQL. The emulator handles all
+requests in one process, which AWS does not. The p95 with progress divided by that of the control
+therefore says what Herald itself adds. The benchmark also prints how busy the machine and the
+emulator were, and how many copies of a function were started.
 """
 
 import argparse
 import asyncio
 import json
+import statistics
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 import psycopg2
@@ -27,13 +34,21 @@ import psycopg2
 from benchmarks import BUILD
 from benchmarks.machine import Load, Machine
 from benchmarks.path import CLIENTS, Clients, percentiles
+from chalicelib.engine.http1 import Reader
+from chalicelib.engine.sigv4 import Credentials, Signer
+from local.emulator import Emulator
 from tooling import stack_env
 from tooling.providers import signing
 
 RATIO = "results_p95_under_progress"
+AGAINST_CONTROL = "results_p95_under_progress_vs_control"
 RATE = 50  # reports of progress a second
 SLOWEST = 3  # results whose steps are printed
-ALONE, LOADED = "alone", "with progress"
+ALONE, LOADED, CONTROL = "alone", "with progress", "control"
+# Of each report in the emulator: the webhook and the publish; the invocation of `deliver`, its
+# write, its read and its posts, of which the batches of ten share the first three.
+REQUESTS = 3
+PROGRESS_BYTES = 700
 
 
 class Result(NamedTuple):
@@ -89,25 +104,83 @@ class Provider:
         found: dict[str, Any] = answer.json()
         return found
 
-    @asynccontextmanager
-    async def load(self, rate: int) -> AsyncIterator[None]:
+    def load(self, rate: int) -> AbstractAsyncContextManager[None]:
         """Report progress in the background, each generation every two seconds."""
-        running = asyncio.create_task(self.keep_reporting(self.insert(2 * rate), rate))
-        try:
-            yield
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+        generations = self.insert(2 * rate)
+        return repeated(
+            rate,
+            lambda number: self.report(
+                generations[number % len(generations)], status="PENDING", progress=0.5
+            ),
+        )
 
-    async def keep_reporting(self, generations: list[str], rate: float) -> None:
-        """Report progress of each generation in turn, `rate` reports a second, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            began, number = time.monotonic(), 0
-            while True:
-                generation = generations[number % len(generations)]
-                group.create_task(self.report(generation, status="PENDING", progress=0.5))
-                number += 1
-                await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
+
+class Control:
+    """Requests to the emulator that cause no work of Herald: messages for an unused topic.
+
+    They are all the same, are signed once, and are sent over plain sockets, so that they cost the
+    emulator much more than the benchmark's own process.
+    """
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        url, region = env["AWS_ENDPOINT_URL"], env["AWS_REGION"]
+        key = Credentials(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], None)
+        self._address = urlsplit(url)
+        self._sns = Emulator(self._address.port or 80, key.access_key, key.secret_key).client("sns")
+        self._topic = self._sns.create_topic(Name=f"benchmark-{uuid.uuid4().hex}")["TopicArn"]
+        form = {"Action": "Publish", "Version": "2010-03-31", "TopicArn": self._topic}
+        body = urlencode({**form, "Message": "x" * PROGRESS_BYTES}).encode()
+        headers = (("content-type", "application/x-www-form-urlencoded; charset=utf-8"),)
+        signer = Signer("sns", region, self._address.netloc)
+        self._request = signer.request("POST", "/", headers, body, key, int(time.time()))
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def publish(self, number: int) -> None:
+        """Publish a message that nobody receives."""
+        host, port = self._address.hostname, self._address.port
+        kept = self._idle.pop() if self._idle else await asyncio.open_connection(host, port)
+        reader, writer = kept
+        writer.write(self._request)
+        parser, answer = Reader(), None
+        while answer is None:
+            if not (data := await reader.read(65_536)):
+                raise SystemExit("the emulator closed a connection of the control")
+            answer = parser.feed(data)
+        if answer.status != 200:
+            raise SystemExit(f"the control's request was refused: {answer}")
+        self._idle.append(kept)
+
+    def load(self, rate: int) -> AbstractAsyncContextManager[None]:
+        """Send as many requests as `rate` reports of progress cause."""
+        return repeated(rate * REQUESTS, self.publish)
+
+    async def close(self) -> None:
+        for _, writer in self._idle:
+            writer.close()
+        self._sns.delete_topic(TopicArn=self._topic)
+
+
+@asynccontextmanager
+async def repeated(
+    rate: float, call: Callable[[int], Coroutine[Any, Any, object]]
+) -> AsyncIterator[None]:
+    """Call in the background, `rate` times a second."""
+    running = asyncio.create_task(keep_calling(rate, call))
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def keep_calling(rate: float, call: Callable[[int], Coroutine[Any, Any, object]]) -> None:
+    """Call `rate` times a second, with the number of the call, until cancelled."""
+    async with asyncio.TaskGroup() as group:
+        began, number = time.monotonic(), 0
+        while True:
+            group.create_task(call(number))
+            number += 1
+            await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
 
 
 async def results(provider: Provider, clients: Clients, count: int) -> list[Result]:
@@ -130,17 +203,20 @@ class Measured(NamedTuple):
 
     results: list[Result]
     loads: list[Load]
+    p95: list[float]  # of each round, in milliseconds
 
 
 async def measure(
     env: Mapping[str, str], machine: Machine, options: argparse.Namespace
 ) -> dict[str, Measured]:
-    found = {ALONE: Measured([], []), LOADED: Measured([], [])}
+    found = {name: Measured([], [], []) for name in (ALONE, LOADED, CONTROL)}
     clients = Clients(env)
     async with AsyncExitStack() as stack:
         await clients.open(stack)
         provider = Provider(env, clients.users)
         stack.push_async_callback(provider.http.aclose)
+        control = Control(env)
+        stack.push_async_callback(control.close)
 
         await results(provider, clients, 10)  # warm-up, also of the copies that the load needs
         async with provider.load(options.rate):
@@ -148,10 +224,11 @@ async def measure(
             await results(provider, clients, 10)
         for _ in range(options.rounds):
             await _round(found[ALONE], provider, clients, machine, options.results)
-            async with provider.load(options.rate):
-                await asyncio.sleep(2)
-                await _round(found[LOADED], provider, clients, machine, options.results)
-            await asyncio.sleep(1)  # until the last progress is delivered
+            for name, load in ((LOADED, provider.load), (CONTROL, control.load)):
+                async with load(options.rate):
+                    await asyncio.sleep(2)
+                    await _round(found[name], provider, clients, machine, options.results)
+                await asyncio.sleep(1)  # until the last progress is delivered
         if provider.refused:
             raise SystemExit(f"{provider.refused} reports were refused")
     return found
@@ -166,6 +243,7 @@ async def _round(
     found.results.extend(measured)
     found.loads.append(load)
     row = percentiles([result.milliseconds for result in measured])
+    found.p95.append(row["p95"])
     print(f"→ p50 {row['p50']:7.1f}   p95 {row['p95']:7.1f}   {load}", flush=True)
 
 
@@ -198,14 +276,19 @@ def main() -> None:
             print(f"  {steps(machine, result)}")
     for name, row in rows.items():
         print(f"  {name:14} p50 {row['p50']:7.1f}   p95 {row['p95']:7.1f}   p99 {row['p99']:7.1f}")
-    ratio = round(rows[LOADED]["p95"] / rows[ALONE]["p95"], 3)
-    print(f"{RATIO} = {ratio}")
+    p95 = {name: statistics.median(measured.p95) for name, measured in found.items()}
+    ratios = {
+        RATIO: round(p95[LOADED] / p95[ALONE], 3),
+        AGAINST_CONTROL: round(p95[LOADED] / p95[CONTROL], 3),
+    }
+    for name, ratio in ratios.items():
+        print(f"{name} = {ratio}")
     path = BUILD / "path.json"
     BUILD.mkdir(parents=True, exist_ok=True)
     kept = json.loads(path.read_text()) if path.is_file() else {}
     if options.rate == RATE:  # the target is for this rate
         loads = {name: [load._asdict() for load in each.loads] for name, each in found.items()}
-        kept |= {"progress_ms": rows, "progress_load": loads, RATIO: ratio}
+        kept |= {"progress_ms": rows, "progress_load": loads, **ratios}
     path.write_text(json.dumps(kept, indent=2) + "\n")
 
 

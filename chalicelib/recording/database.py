@@ -6,17 +6,20 @@ mode can therefore be used.
 
 from __future__ import annotations
 
-import math
 import select
 import time
 from contextlib import suppress
-from contextvars import ContextVar
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import psycopg2
 import psycopg2.extensions
-from psycopg2.extensions import POLL_OK, POLL_READ
+from psycopg2.extensions import (
+    POLL_OK,
+    POLL_READ,
+    TRANSACTION_STATUS_INERROR,
+    TRANSACTION_STATUS_INTRANS,
+)
 
 from chalicelib.errors import DatabaseRejected, DatabaseUnavailable, InvalidDsn, ServiceError
 from chalicelib.recording import dsn
@@ -39,7 +42,6 @@ T = TypeVar("T")
 
 ATTEMPT_SECONDS = 3.0
 IDLE_IN_TRANSACTION_SECONDS = 20.0  # a relay publishes within its transaction
-_FOREVER = 86_400.0  # seconds; other connections of the process have no time limit
 # SQLSTATE classes of errors caused by the data: data exception, integrity constraint, a trigger's
 # RAISE, WITH CHECK OPTION, program limit exceeded (a row or a key that is too large).
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -49,43 +51,46 @@ _LIMITS = (
     f"SET LOCAL idle_in_transaction_session_timeout = {int(IDLE_IN_TRANSACTION_SECONDS * 1000)};"
 ).encode()
 _NOT_DURABLE = b"SET LOCAL synchronous_commit = off;"
-# The time limit of all PostgreSQL operations of this thread, including connecting.
+_IN_TRANSACTION = (TRANSACTION_STATUS_INTRANS, TRANSACTION_STATUS_INERROR)
 _NAME = itemgetter(0)  # of a column in a cursor's description
-_deadline: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
-def _wait(connection: PsycopgConnection) -> None:
-    """Wait for the socket of a connection, but not longer than the time limit.
+def _wait(connection: PsycopgConnection, limit: float) -> None:
+    """Wait until a connection is open or has its answer, but not longer than the time limit.
 
     The server enforces statement_timeout, but the client would not learn of it if the server or the
     network does not respond. This function therefore enforces the limit in the client.
     """
     while (state := connection.poll()) != POLL_OK:
-        left = min(_deadline.get() - time.monotonic(), _FOREVER)
+        left = limit - time.monotonic()
         waiting = ([connection], []) if state == POLL_READ else ([], [connection])
         if left <= 0 or not any(select.select(*waiting, [], left)):
             raise psycopg2.OperationalError("PostgreSQL did not answer in time")
 
 
-psycopg2.extensions.set_wait_callback(_wait)
-
-
 class Cursor(psycopg2.extensions.cursor):
     """The cursor of a transaction: rows are dictionaries; `tables` has the names for its SQL.
 
-    The connection is in autocommit mode, so that BEGIN, the limits and COMMIT can share a round
-    trip with a statement: PostgreSQL takes several statements in one simple query.
+    The connection is asynchronous, and so in autocommit mode. BEGIN, the limits and COMMIT can
+    therefore share a round trip with a statement: PostgreSQL takes several statements in one simple
+    query. `limit` is the time limit of all operations, on the clock of time.monotonic().
     """
 
     tables = Tables()
+    limit = 0.0
 
     def execute(self, query: Query, vars: Values = None) -> None:  # noqa: A002 - psycopg2's name
         """Execute a statement; the first one begins the transaction."""
         begin = b"" if _in_transaction(self.connection) else b"BEGIN;" + _LIMITS
-        super().execute(begin + self.mogrify(query, vars))
+        self._execute(begin + self.mogrify(query, vars))
+
+    def _execute(self, query: Query, *, wait: bool = True) -> None:
+        super().execute(query)
+        if wait:
+            _wait(self.connection, self.limit)
 
     def execute_and_commit(
-        self, query: Query, values: Values = None, *, durable: bool = True
+        self, query: Query, values: Values = None, *, durable: bool = True, wait: bool = True
     ) -> None:
         """Execute the last statement of a transaction and commit.
 
@@ -97,14 +102,18 @@ class Cursor(psycopg2.extensions.cursor):
             Whether the commit waits until the change is on disk. Without it, a crash of PostgreSQL
             can undo the change, and the server writes to disk less often.
             https://www.postgresql.org/docs/current/wal-async-commit.html
+        wait
+            Whether to wait for the answer. Without it, the next transaction reads the answer, and a
+            failure does not raise an error here.
         """
         statement = self.mogrify(query, values)
         if not durable:
             statement = _NOT_DURABLE + statement
         if _in_transaction(self.connection):
-            super().execute(statement + b";COMMIT")
+            statement += b";COMMIT"
         else:  # several statements in one query are a transaction of their own
-            super().execute(_LIMITS + statement)
+            statement = _LIMITS + statement
+        self._execute(statement, wait=wait)
 
     def fetchone(self) -> Row | None:  # type: ignore[override]
         """Return the next row, or None."""
@@ -121,11 +130,11 @@ class Cursor(psycopg2.extensions.cursor):
     def end(self, command: Literal["COMMIT", "ROLLBACK"]) -> None:
         """End the transaction if it is still open."""
         if _in_transaction(self.connection):
-            super().execute(command)
+            self._execute(command)
 
 
 def _in_transaction(connection: PsycopgConnection) -> bool:
-    return connection.get_transaction_status() != psycopg2.extensions.TRANSACTION_STATUS_IDLE
+    return connection.get_transaction_status() in _IN_TRANSACTION
 
 
 class _Open(NamedTuple):
@@ -145,7 +154,8 @@ class Database:
         Returns the DSN; called before each transaction. If the DSN has changed, the transaction
         runs on a new connection.
     failed
-        Called after each failed attempt with its number, starting at 1, and the error.
+        Called after each failed attempt with its number, starting at 1, and the error. The number
+        is 0 for a statement of the previous transaction whose answer was not awaited.
     sleep
         Waits between attempts, in seconds.
     schema
@@ -191,11 +201,8 @@ class Database:
         def attempt() -> T:
             try:
                 wanted = self._wanted_dsn()
-                limit = _deadline.set(min(time.monotonic() + seconds, deadline))
-                try:
-                    return _committed(self._cursor(wanted), transaction)
-                finally:
-                    _deadline.reset(limit)
+                limit = min(time.monotonic() + seconds, deadline)
+                return _committed(self._cursor(wanted, limit), transaction)
             except (psycopg2.Error, InvalidDsn, ServiceError, UnicodeError) as exc:
                 self.close()
                 # `from None`: the text of `exc` contains PostgreSQL's DETAIL, which quotes the row.
@@ -210,19 +217,33 @@ class Database:
         if kept is not None:
             kept.connection.close()
 
-    def _cursor(self, wanted: str) -> Cursor:
+    def _cursor(self, wanted: str, limit: float) -> Cursor:
+        if self._open:
+            self._read_answer(self._open, limit)
         if self._open and (self._open.connection.closed or self._open.dsn != wanted):
             self.close()
         if self._open is None:
             try:
-                connection = _connect(wanted, self._turn)
+                connection = _connect(wanted, self._turn, limit)
             except psycopg2.Error:
                 self._turn += 1  # an unresponsive host uses up the whole attempt
                 raise
             cursor = connection.cursor(cursor_factory=Cursor)
             cursor.tables = self._tables
             self._open = _Open(connection, cursor, wanted)
+        self._open.cursor.limit = limit
         return self._open.cursor
+
+    def _read_answer(self, kept: _Open, limit: float) -> None:
+        """Read the answer to a statement that was sent without waiting.
+
+        If the statement has failed, this is reported, and the transaction gets a new connection.
+        """
+        try:
+            _wait(kept.connection, limit)
+        except psycopg2.Error as exc:
+            self.close()
+            self._failed(0, _translated(exc))
 
     def _wanted_dsn(self) -> str:
         try:
@@ -238,17 +259,17 @@ def _committed(cursor: Cursor, transaction: Callable[[Cursor], T]) -> T:
         result = transaction(cursor)
         cursor.end("COMMIT")
     except BaseException:
-        with suppress(psycopg2.Error):  # a time-out has closed it: its error is the cause
+        with suppress(psycopg2.Error):  # after a time-out, it still executes: that is the cause
             cursor.end("ROLLBACK")
         raise
     return result
 
 
-def _connect(text: str, turn: int) -> PsycopgConnection:
+def _connect(text: str, turn: int, limit: float) -> PsycopgConnection:
     found = dsn.rotated(dsn.parse(text), turn)
     parameters = {"application_name": "herald", **found, "client_encoding": "UTF8"}
-    connection = psycopg2.connect(psycopg2.extensions.make_dsn(**parameters))
-    connection.autocommit = True
+    connection = psycopg2.connect(psycopg2.extensions.make_dsn(**parameters), async_=True)
+    _wait(connection, limit)
     return connection
 
 

@@ -38,7 +38,7 @@ def unpublished(cursor: Cursor, event_id: str) -> str | None:
     return waiting["event"] if waiting else None
 
 
-def mark_published(cursor: Cursor, event_ids: Sequence[str]) -> None:
+def mark_published(cursor: Cursor, event_ids: Sequence[str], *, wait: bool = True) -> None:
     """Record that SNS has these events, and commit.
 
     If PostgreSQL forgets it, the relay publishes the events again, under the same ids.
@@ -47,6 +47,7 @@ def mark_published(cursor: Cursor, event_ids: Sequence[str]) -> None:
         f"UPDATE {cursor.tables.outbox} SET published_at = now() WHERE id = ANY(%s::uuid[])",
         (list(event_ids),),
         durable=False,
+        wait=wait,
     )
 
 

@@ -170,11 +170,14 @@ def publish_and_mark(
 ) -> None:
     """Publish an event of the outbox, and mark it as published.
 
-    If either fails, the relay publishes it again, under the same id.
+    If either fails, the relay publishes it again, under the same id. The provider therefore does
+    not wait for the mark: its answer is read by the next transaction.
     """
     if not publisher.publish_or_report(event, event_id=event_id, deadline=deadline):
         return
     try:
-        database.run(lambda cursor: outbox.mark_published(cursor, [event_id]), deadline=deadline)
+        database.run(
+            lambda cursor: outbox.mark_published(cursor, [event_id], wait=False), deadline=deadline
+        )
     except DatabaseError as exc:
         telemetry.warning("event published but not marked", event_id=event_id, error=str(exc))

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -135,6 +136,16 @@ def outbox(database: Any) -> list[tuple[Any, ...]]:
     return list(database.fetchall())
 
 
+def await_published(database: Any) -> str:
+    """Return the only event of the outbox once it is marked as published."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        [(event, published)] = outbox(database)
+        if published:
+            return str(event)
+    raise AssertionError("the event is not marked as published")
+
+
 def written(database: Any) -> int:
     database.execute(
         "SELECT (SELECT count(*) FROM herald.outbox)"
@@ -149,12 +160,27 @@ def test_a_webhook_is_recorded_published_and_marked(
 ) -> None:
     status, answer, _ = call(body_of(generation_id))
     assert (status, answer["outcome"]) == (200, "recorded")
-    [(event, published)] = outbox(database)
+    event = await_published(database)
     [message] = sns.events
-    assert published
     assert message["Message"] == event
     assert answer["eventId"] == json.loads(event)["id"]
     assert message["attributes"] == {"type": "herald.generation.complete", "status": "COMPLETE"}
+
+
+def test_the_answer_does_not_wait_for_the_mark(
+    sns: FakeSns, database: Any, generation_id: str, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = sns.publish
+
+    def lock_and_publish(*arguments: Any, **options: Any) -> None:
+        database.execute("BEGIN; SELECT FROM herald.outbox FOR UPDATE")
+        publish(*arguments, **options)
+
+    monkeypatch.setattr(sns, "publish", lock_and_publish)
+    assert call(body_of(generation_id))[0] == 200
+    assert not outbox(database)[0][1]
+    database.execute("COMMIT")
+    await_published(database)
 
 
 def test_a_replayed_webhook_is_200_and_publishes_nothing(

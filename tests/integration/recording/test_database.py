@@ -11,6 +11,7 @@ import uuid
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
+import psycopg2
 import pytest
 from psycopg2.extensions import parse_dsn
 
@@ -95,6 +96,44 @@ def test_a_timeout_is_reported_as_the_cause(reached: str) -> None:
     assert errors == ["OperationalError: PostgreSQL did not answer in time"] * 3
     assert value_of(database, "1") == 1
     database.close()
+
+
+def send(database: Database, statement: str) -> None:
+    """Execute a statement without waiting for its answer."""
+    database.run(
+        lambda cursor: cursor.execute_and_commit(statement, wait=False),
+        deadline=time.monotonic() + 30,
+    )
+
+
+def test_a_statement_that_is_not_awaited_comes_before_the_next_transaction(
+    database: Database, fresh_database: str
+) -> None:
+    database.run(insert, deadline=time.monotonic() + 30)
+    with closing(psycopg2.connect(fresh_database)) as other:
+        other.cursor().execute("LOCK TABLE herald.generations")
+        send(database, "DELETE FROM herald.generations")
+    assert value_of(database, "(SELECT count(*) FROM herald.generations)") == 0
+
+
+UNAWAITED = {
+    "SELECT 1 / 0": "DivisionByZero 22012: division by zero",
+    "SELECT pg_sleep(30)": "OperationalError: PostgreSQL did not answer in time",
+}
+
+
+@pytest.mark.parametrize("statement", UNAWAITED)
+def test_a_failure_of_a_statement_that_is_not_awaited_is_reported(
+    reached: str, statement: str
+) -> None:
+    errors: list[tuple[int, str]] = []
+    database = Database(
+        lambda: reached, lambda tries, exc: errors.append((tries, str(exc))), lambda seconds: None
+    )
+    with closing(database):
+        send(database, statement)
+        assert value_of(database, "1", seconds=1.0) == 1
+    assert errors[0] == (0, UNAWAITED[statement])
 
 
 def test_the_operators_own_options_apply(fresh_database: str) -> None:
