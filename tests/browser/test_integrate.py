@@ -8,6 +8,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 from starlette.applications import Starlette
@@ -116,6 +117,20 @@ def test_the_example_runs_as_its_readme_says(
         assert found.returncode == 0, found.stdout + found.stderr
         problems = develop(browser, f"http://localhost:{environment['PORT']}")
         assert problems == [], reader.output()
+
+
+def test_the_check_of_a_tunnel_is_answered_by_herald_itself(stack_env: dict[str, str]) -> None:
+    (command,) = re.findall(r"curl .+", DOCUMENTS["docs/integrate/tunnels.md"])
+    api = stack_env["HERALD_CALLBACKS_URL"].split("/execute-api/")[1].split("/")[0]
+    path = re.findall(r"https://words\.trycloudflare\.com(\S+)", command)[0].replace("<id>", api)
+    for each in (path, path.replace("%24", "$")):  # some proxies decode the path
+        answer = httpx.post(
+            stack_env["AWS_ENDPOINT_URL"] + each,
+            content="{}",
+            headers={"host": "words.trycloudflare.com", "x-forwarded-proto": "https"},
+            timeout=30,
+        )
+        assert (answer.status_code, answer.json()["error"]) == (401, "bad_signature")
 
 
 def test_the_plain_page_shows_progress_results_and_failures(
