@@ -101,15 +101,15 @@ def test_the_example_runs_as_its_readme_says(
     folder: Path, environment: dict[str, str], browser: Browser
 ) -> None:
     example = folder / "herald" / "examples" / "fastapi-react"
-    made = folder / "pictures" / "server" / ".venv"
-    if made.exists():  # the packages are the same
-        copied = shutil.copytree(made, example / "server" / ".venv", symlinks=True)
-        for script in (copied / "bin").iterdir():
-            if script.is_file() and not script.is_symlink():
-                text = script.read_text().replace(str(made), str(copied))
-                script.write_text(text)
+    page, text = DOCUMENTS["docs/integrate/fastapi.md"], (EXAMPLE / "README.md").read_text()
+    install = _install(text)
+    assert install.splitlines()[1:] == [
+        line.replace("../../herald", "../../..") for line in _install(page).splitlines()[1:]
+    ]
+    # They were run in the test above, and the packages are the same.
+    copied = _copy_environment(folder / "pictures" / "server", example / "server")
     with Reader(example, environment) as reader:
-        reader.follow((EXAMPLE / "README.md").read_text())
+        reader.follow(text, done=install if copied else "")
         check = [".venv/bin/alembic", "check"]
         found = subprocess.run(
             check, cwd=example / "server", capture_output=True, text=True, check=False
@@ -117,6 +117,23 @@ def test_the_example_runs_as_its_readme_says(
         assert found.returncode == 0, found.stdout + found.stderr
         problems = develop(browser, f"http://localhost:{environment['PORT']}")
         assert problems == [], reader.output()
+
+
+def _install(page: str) -> str:
+    (found,) = (step.text for step in shell(page) if "-m venv" in step.text)
+    return found
+
+
+def _copy_environment(source: Path, target: Path) -> bool:
+    """Copy a virtual environment, if it is there, and correct the paths in its scripts."""
+    old, new = source / ".venv", target / ".venv"
+    if not old.exists():
+        return False
+    shutil.copytree(old, new, symlinks=True)
+    for script in (new / "bin").iterdir():
+        if not script.is_symlink():
+            script.write_text(script.read_text().replace(str(old), str(new)))
+    return True
 
 
 def test_the_check_of_a_tunnel_is_answered_by_herald_itself(stack_env: dict[str, str]) -> None:

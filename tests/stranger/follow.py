@@ -38,6 +38,7 @@ class Reader:
         python = Path(getattr(sys, "_base_executable", sys.executable)).parent
         path = f"{python}{os.pathsep}{os.environ['PATH']}"
         self._environment = {**os.environ, "PATH": path, **environment}
+        self._place = folder  # of the terminal
         self._servers: list[tuple[subprocess.Popen[bytes], Path]] = []
 
     def __enter__(self) -> Self:
@@ -54,8 +55,12 @@ class Reader:
                 os.killpg(server.pid, signal.SIGKILL)
                 server.wait()
 
-    def follow(self, page: str) -> None:
-        """Take all steps of a page; raises StepFailed."""
+    def follow(self, page: str, *, done: str = "") -> None:
+        """Take all steps of a page, in one terminal and those of servers; raises StepFailed.
+
+        In place of the commands `done`, the terminal goes to the folder where they end.
+        """
+        self._place = self._folder
         for step in steps(page):
             if not isinstance(step, Commands):
                 path = self._folder / "pictures" / step.path
@@ -64,7 +69,7 @@ class Reader:
             elif step.server:
                 self._serve(step.text)
             else:
-                self._run(step.text)
+                self._run(step.text.splitlines()[0] if step.text == done else step.text)
 
     def output(self) -> str:
         """Return what the servers have printed."""
@@ -72,9 +77,10 @@ class Reader:
 
     def _run(self, commands: str) -> None:
         started = time.monotonic()
+        place = self._folder / "terminal.txt"
         done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", commands],
-            cwd=self._folder,
+            ["bash", "-euo", "pipefail", "-c", f'{commands}\npwd > "{place}"'],
+            cwd=self._place,
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -85,6 +91,7 @@ class Reader:
         )
         if done.returncode:
             raise StepFailed(f"These commands failed:\n{commands}\n{done.stdout[-4000:]}")
+        self._place = Path(place.read_text().rstrip("\n"))
         print(f"{time.monotonic() - started:6.1f} s  {commands.strip().splitlines()[-1]}")
 
     def _serve(self, commands: str) -> None:
