@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
+import uuid
 from typing import TYPE_CHECKING, Any
 
+import psycopg2
 import pytest
 import yaml
+from psycopg2.errors import InsufficientPrivilege
 
 from herald_client import Closed
 from tests.integration.clients.python.scripted import REVOKED, Scripted, result, welcome
@@ -54,6 +57,29 @@ def test_the_program_follows_a_users_events(
             run(program)
     assert capsys.readouterr().out == "generation-1 COMPLETE\n"
     assert (tmp_path / "position.json").exists()
+
+
+def test_the_rights_are_enough_for_the_application_and_no_more(fresh_database: str) -> None:
+    (grants,) = blocks(DOCUMENTS["docs/integrate/fastapi.md"], "sql")
+    role = f"pictures_{uuid.uuid4().hex[:8]}"
+    connection = psycopg2.connect(fresh_database)
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE ROLE {role}; GRANT CREATE ON SCHEMA public TO {role}")
+        cursor.execute(grants.replace("TO pictures", f"TO {role}") + f"SET ROLE {role}")
+        cursor.execute(
+            "CREATE TABLE pictures (generation_id uuid PRIMARY KEY"
+            " REFERENCES herald.generations ON DELETE CASCADE)"
+        )
+        cursor.execute(
+            "INSERT INTO herald.generations (id, user_id, prompt) VALUES (%s, 'alice', 'rain');"
+            "INSERT INTO pictures SELECT id FROM herald.generations;"
+            "UPDATE herald.generations SET provider_id = 'p1'",
+            (str(uuid.uuid4()),),
+        )
+        with pytest.raises(InsufficientPrivilege):
+            cursor.execute("UPDATE herald.generations SET status = 'COMPLETE'")
+    connection.rollback()
+    connection.close()
 
 
 def test_the_job_runs_the_commands_of_the_pages() -> None:
