@@ -71,8 +71,6 @@ def kind(field: Schema, document: Schema) -> str:
 
 
 def _word(name: str, field: Schema, document: Schema) -> str:
-    if name == "null":
-        return name
     if name == "array":
         return f"list of {kind(field['items'], document)}s"
     if name == "string":
