@@ -59,9 +59,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory, stack: Stack) -> Path:
 
 @pytest.fixture
 def environment(stack: Stack, page_port: int) -> dict[str, str]:
-    """Ports that are free, instead of those of the pages; and pip saves time."""
+    """Ports that are free, instead of those of the pages; pip and npm save time."""
     api_port = free_port()
     return {
+        "NPM_CONFIG_AUDIT": "false",
         "PIP_NO_COMPILE": "1",
         "HERALD_STACK_ENV": str(stack.env_file),
         "PORT": str(page_port),
