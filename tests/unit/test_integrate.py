@@ -15,7 +15,7 @@ from chalicelib.sessions import tokens
 from herald_client.server import mint_token
 from herald_client.server.tokens import SHORTEST_SECRET
 from tests import contracts
-from tests.stranger.pages import files, shell
+from tests.stranger.pages import Commands, File, files, shell, steps
 from tests.unit.test_docs import DOCUMENTS, ROOT, blocks, section
 from tooling.contracts.markdown import kind, meaning, table
 
@@ -129,3 +129,15 @@ def test_the_commands_of_the_example_are_those_of_the_pages() -> None:
     commands = "\n".join(block.text for block in shell((EXAMPLE / "README.md").read_text()))
     assert "uvicorn main:app" in commands
     assert "npm run dev" in commands
+
+
+def test_a_page_is_read_in_its_order() -> None:
+    page = (
+        "Save `a/b.py`:\n\n```python\none\n```\n\nReplace its `env.py`:\n\n```sh\ntwo\n```\n\n"
+        "Start it in a terminal of its own:\n\n```sh\nthree\n```\n\n```json\n{}\n```\n"
+    )
+    assert list(steps(page)) == [
+        File("a/b.py", "one\n"),
+        Commands("two\n", server=False),
+        Commands("three\n", server=True),
+    ]
