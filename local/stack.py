@@ -51,6 +51,8 @@ class Stack:
     `fetch_hosts` are hosts that outputs may be copied from, as `host:port` or `host:*`, besides the
     studio. They may use http and have private addresses.
 
+    `origins` are those of pages that may connect, besides the studio.
+
     `provider_apis` are the addresses of stand-ins of providers' APIs. Their keys are in the file of
     provider keys. None keeps those of the running stack.
     """
@@ -62,12 +64,14 @@ class Stack:
         settings: Mapping[str, str] | None = None,
         variables: Mapping[str, Any] | None = None,
         fetch_hosts: Sequence[str] = (),
+        origins: Sequence[str] = (),
         provider_apis: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory.resolve()
         self._settings = settings or {}
         self._variables = dict(variables or {})
         self._fetch_hosts = tuple(fetch_hosts)
+        self._origins = tuple(origins)
         self._apis = provider_apis
         self._state_file = self.directory / "state.json"
         self._provider_keys = self.directory / "provider-keys.json"
@@ -208,6 +212,7 @@ class Stack:
         # A stack of an earlier version, which is updated while it runs, has no such key.
         key = state.secrets.setdefault("HERALD_OUTPUTS_KEY", secrets.token_urlsafe(48))
         origins = [studio_url(state.studio_port), f"http://localhost:{state.studio_port}"]
+        origins += self._origins
         hosts = ",".join([urlsplit(studio_url(state.studio_port)).netloc, *self._fetch_hosts])
         given = {"HERALD_FETCH_HOSTS": hosts, **self._variables.get("extra_environment", {})}
         infrastructure.apply(
