@@ -21,12 +21,14 @@ from tooling.contracts.markdown import kind, meaning, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 FOLDER = "docs/integrate/"
 INDEX = DOCUMENTS[f"{FOLDER}README.md"]
 NAMES = ("README", "fastapi", "html", "testing", "tunnels", "users-and-devices", "vite-react")
-PAGES = {f"{name}.md": DOCUMENTS[f"{FOLDER}{name}.md"] for name in NAMES}
+PAGES = {f"{name}.md": DOCUMENTS[f"{FOLDER}{name}.md"] for name in (*NAMES, "nextjs")}
 EXAMPLE = ROOT / "examples" / "fastapi-react"
+NEXT = ROOT / "examples" / "next"
 
 
 def described(text: str) -> list[str]:
@@ -102,16 +104,19 @@ def test_the_claims_are_those_that_herald_requires_and_mint_token_writes() -> No
 
 @pytest.mark.parametrize("page", PAGES)
 def test_a_file_on_a_page_is_that_of_the_example(page: str) -> None:
+    example = NEXT if page == "nextjs.md" else EXAMPLE
     for path, text in files(PAGES[page]):
-        assert (EXAMPLE / path).read_text() == text, f"{page}: {path} differs from the example"
+        assert (example / path).read_text() == text, f"{page}: {path} differs from the example"
 
 
-def test_the_pages_show_every_file_of_the_example_that_has_to_do_with_herald() -> None:
+@pytest.mark.parametrize("example", [EXAMPLE, NEXT])
+def test_the_pages_show_every_file_of_an_example_that_has_to_do_with_herald(example: Path) -> None:
     shown = {path for text in PAGES.values() for path, _ in files(text)}
-    for path in EXAMPLE.rglob("*"):
-        name = str(path.relative_to(EXAMPLE))
-        inner = {"node_modules", ".venv", "versions"} & set(path.parts)
-        if path.suffix not in (".py", ".ts", ".tsx") or inner or name == "server/stand_in.py":
+    for path in example.rglob("*"):
+        name = str(path.relative_to(example))
+        inner = {"node_modules", ".venv", "versions", ".next"} & set(path.parts)
+        stand_in = path.stem in ("stand_in", "stand-in")
+        if path.suffix not in (".py", ".ts", ".tsx") or inner or stand_in:
             continue
         if re.search("herald-events|herald_client|webhook", path.read_text()):
             assert name in shown, name
