@@ -25,7 +25,7 @@ async function run(id: string, prompt: string, webhook: string): Promise<void> {
     send(webhook, keys.replicate.secret, {
       id, status, model: "stand-in/hills", logs: "", output: null, error: null, completed_at: null, ...fields,
     });
-  const picture = `${SERVER}/stand-in/${id}`;
+  const picture = `${SERVER}/stand-in/${id}.png`;
   await report("starting");
   for (let step = 1; step <= STEPS; step++) {
     await setTimeout(MILLISECONDS);
