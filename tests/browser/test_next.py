@@ -119,6 +119,6 @@ def test_another_visitor_sees_none_of_it(
     page.goto(f"http://localhost:{page_port}")
     expect(page.get_by_role("status")).to_have_text("Live")
     expect(page.get_by_text("Your pictures develop here.")).to_be_visible()
-    answer = page.request.post("/api/generations", data={"prompt": " "})
+    answer = page.request.post(f"{page.url}api/generations", data={"prompt": " "})
     assert (answer.status, answer.json()["error"].split(":")[0]) == (400, "prompt")
     assert "Error" not in reader.output()
