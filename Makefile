@@ -13,8 +13,11 @@ STACK := $(PYTHON) -m local
 # token.
 TOKEN_USER := $(if $(filter command,$(word 1,$(origin USER))),$(USER),demo)
 
-# FETCH_HOSTS=127.0.0.1:8081,…: further hosts from which the local stack may copy outputs.
-FROM := $(if $(FETCH_HOSTS),--fetch-hosts '$(FETCH_HOSTS)') $(if $(PROVIDER_APIS),--provider-apis '$(PROVIDER_APIS)')
+# Options of the local stack, only from the command line: PORT and DATABASE may be set in the
+# environment for other programs.
+given = $(if $(filter command,$(word 1,$(origin $1))),--$2 '$($1)')
+OPTIONS = $(call given,ORIGINS,origins) $(call given,PORT,port) $(call given,DATABASE,database) \
+  $(call given,FETCH_HOSTS,fetch-hosts) $(call given,PROVIDER_APIS,provider-apis)
 
 # boto3 reads only AWS_DEFAULT_REGION. Terraform reads both names.
 ifdef AWS_REGION
@@ -30,10 +33,10 @@ help: ## Print this help
 ##@ Run Herald on this machine
 .PHONY: demo up down status token
 demo: setup ## Start the stack, send one generation through it, run until Ctrl-C (ONCE=1: exit after one)
-	@$(STACK) demo $(if $(filter-out 0,$(ONCE)),--once) $(FROM)
+	@$(STACK) demo $(if $(filter-out 0,$(ONCE)),--once) $(OPTIONS)
 
-up: setup ## Start the stack in the background; writes its addresses to build/local/stack.env (FETCH_HOSTS=… PROVIDER_APIS=apis.json)
-	@$(STACK) up $(FROM)
+up: setup ## Start the stack in the background; writes its addresses to build/local/stack.env (ORIGINS=http://localhost:5173 PORT=… DATABASE=…)
+	@$(STACK) up $(OPTIONS)
 
 down: setup ## Stop the stack and delete its data
 	@$(STACK) down

@@ -48,7 +48,8 @@ locals {
     keys = {
       logs      = module.keys.logs_key_arn
       messaging = module.keys.messaging_key_arn
-      outputs   = one(module.outputs[*].key_arn)
+      # Not module.outputs[*]: every function would wait for all of the module.
+      outputs = var.keep_outputs ? module.outputs[0].key_arn : null
       storage   = module.keys.storage_key_arn
     }
     log_retention_days = var.log_retention_days
