@@ -59,18 +59,19 @@ def ensure(name: str) -> Path:
     SetupError
         The packages cannot be installed.
     """
+    if name == "stack" and (ENVIRONMENTS["dev"].directory / "bin" / "pytest").exists():
+        name = "dev"  # a developer's tools are not removed
     environment = ENVIRONMENTS[name]
     requirements = _requirements(name)
     log = LOGS / f"setup-{name}.log"
 
     def install() -> None:
         # What runs in the smaller environment must not lose its files.
-        if not (name == "dev" and _made_with(environment, [_pins("stack")])):
+        if not (name == "dev" and _made_with(environment, _pins("stack"))):
             run_logged([sys.executable, "-m", "venv", "--clear", str(environment.directory)], log)
         _install(environment.python, requirements, log)
 
-    enough = [_pins("dev")] if name == "stack" else []
-    _once(environment, environment.python, [_pins(name), *enough], install)
+    _once(environment, environment.python, _pins(name), install)
     return environment.python
 
 
@@ -114,21 +115,17 @@ def ensure_node_packages(name: str = "node") -> Path:
         command = [str(npm), "ci", "--prefix", str(environment.directory), *options]
         run_logged(command, LOGS / f"setup-{name}.log")
 
-    _once(environment, packages, [_hash((pins / "package-lock.json").read_bytes())], install)
+    _once(environment, packages, _hash((pins / "package-lock.json").read_bytes()), install)
     return packages
 
 
-def _made_with(environment: Environment, pins: Sequence[str]) -> bool:
+def _made_with(environment: Environment, pins: str) -> bool:
     stamp = environment.directory / ".stamp"
-    return stamp.is_file() and stamp.read_text() in pins
+    return stamp.is_file() and stamp.read_text() == pins
 
 
-def _once(
-    environment: Environment, made: Path, pins: Sequence[str], install: Callable[[], None]
-) -> None:
-    """Install an environment, unless it was made with one of `pins` and `made` exists. The first
-    are those that `install` uses.
-    """
+def _once(environment: Environment, made: Path, pins: str, install: Callable[[], None]) -> None:
+    """Install an environment, unless it was made with the same pins and `made` exists."""
     stamp = environment.directory / ".stamp"
     BUILD.mkdir(exist_ok=True)
     with (BUILD / "setup.lock").open("w") as lock:
@@ -139,7 +136,7 @@ def _once(
         with Step(environment.title, environment.hint) as step:
             install()
             # The stamp is written last, so that an interrupted installation starts again.
-            stamp.write_text(pins[0])
+            stamp.write_text(pins)
             step.done(environment.directory.name)
 
 
@@ -194,8 +191,8 @@ def explained(error: SetupError, said: str, log: Path) -> SetupError:
     return Unreachable(
         "The Python packages cannot be downloaded, because the package index does not answer."
         " Connect this machine to the network and run the command again. Behind a proxy, set"
-        " HTTPS_PROXY; with a mirror of your own, set PIP_INDEX_URL. Nothing else needs the network"
-        f" afterwards, except Terraform's AWS provider. Details: {log}"
+        " HTTPS_PROXY; with a mirror of your own, set PIP_INDEX_URL."
+        f" Details: {log}"
     )
 
 
