@@ -72,8 +72,9 @@ class FunctionLog:
         except self._client.exceptions.ResourceNotFoundException as exc:
             raise CommandError(self._unknown()) from exc
         for event in sorted(found, key=lambda event: event["timestamp"]):
-            if event["eventId"] not in self._seen:
-                self._seen[event["eventId"]] = event["timestamp"]
+            identity = event.get("eventId") or f"{event['timestamp']} {event['message']}"
+            if identity not in self._seen:
+                self._seen[identity] = event["timestamp"]
                 yield Line(event["timestamp"], event["message"].rstrip("\n"))
 
     def follow(self, start: float) -> Iterator[Line]:

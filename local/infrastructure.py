@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -50,29 +51,43 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def apply(
+def prepare(
     stack: Path,
     emulator: Emulator,
+    stage: str,
     api_ids: Mapping[str, str],
-    variables: Mapping[str, Any],
-    secrets: Mapping[str, str],
     provider_apis: Mapping[str, str],
 ) -> None:
-    """Apply infra/ to `emulator` and set the values of `secrets`.
+    """Copy infra/ with its overrides into the stack's directory, and initialise it.
 
     `api_ids` are the ids of the APIs `websocket` and `callback`.
 
     Raises
     ------
     SetupError
-        Terraform failed. The message quotes Terraform's message.
+        The provider is unavailable. The message quotes Terraform's message.
     """
     directory = _copy(stack)
     files = overrides.of_stack(
-        emulator.url, provider_apis, api_ids, variables["stage"], package_bucket=_PACKAGES
+        emulator.url, provider_apis, api_ids, stage, package_bucket=_PACKAGES
     )
     for name, text in files.items():
         (directory / name).write_text(text)
+    with Step("Terraform init"):
+        terraform.init(directory, _environment(stack, emulator), "-lockfile=readonly")
+
+
+def apply(
+    stack: Path, emulator: Emulator, variables: Mapping[str, Any], secrets: Mapping[str, str]
+) -> None:
+    """Apply the prepared configuration to `emulator` and set the values of `secrets`.
+
+    Raises
+    ------
+    SetupError
+        Terraform failed. The message quotes Terraform's message.
+    """
+    directory = stack / "infra"
     wired = {
         "aws_account_id": ACCOUNT,
         "aws_region": REGION,
@@ -86,8 +101,6 @@ def apply(
     _upload_package(emulator)
     environment = _environment(stack, emulator)
     log = stack / "logs" / "terraform.log"
-    with Step("Terraform init"):
-        terraform.init(directory, environment, "-lockfile=readonly")
     with Step("Terraform apply") as step:
         count = terraform.apply(directory, environment, step, log)
         step.done(f"{count} resources")
@@ -102,7 +115,8 @@ def apply(
 
 def _upload_package(emulator: Emulator) -> None:
     client = emulator.client("s3")
-    client.create_bucket(Bucket=_PACKAGES)
+    with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou):
+        client.create_bucket(Bucket=_PACKAGES)
     client.put_object(Bucket=_PACKAGES, Key="package.zip", Body=package.ARCHIVE.read_bytes())
 
 

@@ -92,6 +92,12 @@ resource "aws_sqs_queue" "keep" {
   })
 }
 """,
+    # So `keep` need not wait for its queue.
+    "modules/outputs/queue_url_override.tf": """\
+output "queue_url" {
+  value = "{url}/${local.account_id}/${local.queue_name}"
+}
+""",
     # The provider waits 55 seconds for a lifecycle rule, but not for one in the bucket itself.
     "modules/outputs/lifecycle_override.tf": """\
 resource "aws_s3_bucket" "this" {
@@ -134,6 +140,7 @@ def of_stack(
     APIs, which may use http. `api_ids` are the ids of the APIs `websocket` and `callback`.
     """
     values = {
+        "url": url,
         "provider_apis": json.dumps(json.dumps(dict(provider_apis))).replace("${", "$${"),
         "websocket_id": api_ids["websocket"],
         "callback_id": api_ids["callback"],

@@ -19,6 +19,10 @@ class Ports(NamedTuple):
     studio: int
     database: int
 
+    @property
+    def studio_url(self) -> str:
+        return f"http://127.0.0.1:{self.studio}"
+
 
 _LAST_FIRST = 65536 - len(Ports._fields)
 

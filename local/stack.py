@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from local.emulator import Emulator
     from local.given_database import GivenDatabase
     from local.postgres import Postgres
 
@@ -140,7 +142,7 @@ class Stack:
             and state.database.running()
             and state.emulator
             and state.emulator.healthy()
-            and answers(f"{studio_url(state.ports.studio)}/healthz")
+            and answers(f"{state.ports.studio_url}/healthz")
         )
 
     def _start(self, state: State) -> None:
@@ -148,15 +150,27 @@ class Stack:
         (self.directory / "logs").mkdir()
         environments.ensure("emulator")
         terraform.find_terraform()
-        archive = package.build()
         with reserve_port(state.ports.studio) as studio_socket:
-            self._start_database(state)
-            with Step("AWS emulator") as step:
-                state.emulator = emulator.start(self.directory, self._settings, state.ports.aws)
-                state.save(self._state_file)
-                step.done(state.emulator.url)
+            with ThreadPoolExecutor() as pool:
+                servers = [
+                    pool.submit(self._start_database, state),
+                    pool.submit(self._start_emulator, state),
+                ]
+                archive = package.build()
+                for server in servers:
+                    server.result()
             self._apply(state, archive)
             self._start_studio(state, studio_socket)
+
+    def _start_emulator(self, state: State) -> None:
+        with Step("AWS emulator") as step:
+            state.emulator = emulator.start(self.directory, self._settings, state.ports.aws)
+            state.save(self._state_file)
+            step.done(state.emulator.url)
+        self._prepare(state, state.emulator)
+
+    def _prepare(self, state: State, aws: Emulator) -> None:
+        infrastructure.prepare(self.directory, aws, STAGE, state.api_ids, state.provider_apis)
 
     def _start_database(self, state: State) -> None:
         with Step("PostgreSQL") as step:
@@ -176,7 +190,7 @@ class Stack:
 
     def _start_studio(self, state: State, reservation: socket.socket) -> None:
         with Step("Studio") as step:
-            url = studio_url(state.ports.studio)
+            url = state.ports.studio_url
             settings = {
                 **self._environment(state),
                 "HERALD_STUDIO_IMAGES": str(self.directory / "images"),
@@ -202,18 +216,20 @@ class Stack:
             state.origins = list(self._choices.origins)
         if state.applied == self._fingerprint(archive, state):
             return
+        database, aws = state.servers()
+        migrations.upgrade(database.dsn())
+        self._prepare(state, aws)
         self._apply(state, archive)
         self._write_env(state)
 
     def _apply(self, state: State, archive: str) -> None:
         database, aws = state.servers()
-        studio = [studio_url(state.ports.studio), f"http://localhost:{state.ports.studio}"]
+        studio = [state.ports.studio_url, f"http://localhost:{state.ports.studio}"]
         hosts = ",".join([urlsplit(studio[0]).netloc, *self._choices.fetch_hosts])
         given = {"HERALD_FETCH_HOSTS": hosts, **self._variables.get("extra_environment", {})}
         infrastructure.apply(
             self.directory,
             aws,
-            state.api_ids,
             {
                 "stage": STAGE,
                 "jwt_issuer": ISSUER,
@@ -231,7 +247,6 @@ class Stack:
                 "jwt": state.secrets["HERALD_JWT_SECRET"],
                 "outputs": json.dumps({"keys": [state.secrets["HERALD_OUTPUTS_KEY"]]}),
             },
-            state.provider_apis,
         )
         state.applied = self._fingerprint(archive, state)
         state.save(self._state_file)
@@ -254,7 +269,7 @@ class Stack:
             "HERALD_STAGE": STAGE,
             "HERALD_DATABASE_URL": database.dsn(),
             "HERALD_PROVIDER_KEYS": str(self._provider_keys),
-            "HERALD_STUDIO_URL": studio_url(state.ports.studio),
+            "HERALD_STUDIO_URL": state.ports.studio_url,
             "HERALD_JWT_ISSUER": ISSUER,
             "HERALD_JWT_AUDIENCE": AUDIENCE,
             **state.secrets,
@@ -282,7 +297,3 @@ class Stack:
         self._provider_keys.unlink(missing_ok=True)
         self._state_file.unlink(missing_ok=True)
         return stopped
-
-
-def studio_url(port: int) -> str:
-    return f"http://127.0.0.1:{port}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from local.given_database import GivenDatabase
 from local.ports import Ports
 from local.postgres import Postgres
 from tooling import SetupError
+
+_saving = threading.Lock()  # parts of a stack start in threads
 
 
 @dataclass
@@ -52,7 +55,8 @@ class State:
 
     def save(self, path: Path) -> None:
         """Write the state to a file that only we can read, because it includes secrets."""
-        write_private(path, json.dumps(self.__dict__, default=str, indent=2))
+        with _saving:
+            write_private(path, json.dumps(self.__dict__, default=str, indent=2))
 
     @property
     def database(self) -> Postgres | GivenDatabase | None:
