@@ -13,12 +13,12 @@ from typing import Any
 from ministack.services import sqs
 
 _CREATE = "AmazonSQS.CreateQueue"
-_PATIENCE = 5.0  # seconds
+_PATIENCE = 2.0  # seconds
 _PAUSE = 0.02
 
 
 async def await_dead_letter_queue(target: str, body: bytes) -> None:
-    """Wait a few seconds for the dead-letter queue of a new queue; then MiniStack decides."""
+    """Wait up to two seconds for the dead-letter queue of a new queue; then MiniStack decides."""
     if target != _CREATE or not (arn := dead_letter_arn(body)):
         return
     for _ in range(round(_PATIENCE / _PAUSE)):
