@@ -102,9 +102,8 @@ def apply(
     environment = _environment(stack, emulator)
     log = stack / "logs" / "terraform.log"
     with Step("Terraform apply") as step:
-        count = terraform.apply(directory, environment, step, log)
+        count, outputs = terraform.apply(directory, environment, step, log)
         step.done(f"{count} resources")
-    outputs = terraform.outputs(directory, environment)
     (stack / "outputs.json").write_text(json.dumps(outputs, indent=2))
     client = emulator.client("secretsmanager")
     for name, value in secrets.items():
