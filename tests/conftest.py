@@ -17,6 +17,7 @@ import psycopg2
 import pytest
 
 from local import postgres as launcher
+from local.choices import Choices
 from local.stack import Stack
 from tests.databases import empty_database
 from tooling import BUILD, migrations
@@ -43,7 +44,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
         yield Stack(Path(running).resolve().parent)
         return
     # Tests start stand-ins of providers' CDNs, whose ports are not known yet.
-    started = Stack(BUILD / "test-stack", fetch_hosts=["127.0.0.1:*"])
+    started = Stack(BUILD / "test-stack", Choices(fetch_hosts=("127.0.0.1:*",)))
     try:
         # Starting takes a minute, so the progress is shown although pytest captures output.
         capture = request.config.pluginmanager.getplugin("capturemanager")
