@@ -90,6 +90,7 @@ export class Generations {
     if (!final) this.#set(id, { ...entry, news: { ...entry?.news, ...data } });
     // Events may arrive late, and a result may supersede a timeout.
     else if (!newer(entry?.row, data) && !newer(entry?.result, data)) this.#set(id, { ...entry, result: data });
+    if (!entry) this.#forgetOldest();
   }
 
   clear() {
@@ -113,15 +114,15 @@ export class Generations {
   #set(id, entry) {
     const view = show(id, entry);
     this.#entries.set(id, { ...entry, view });
-    // Without `load`, the map would grow for as long as the page is open.
-    const unknown = [...this.#entries].filter(([, { row }]) => !row);
-    if (unknown.length > MAX_UNKNOWN) this.#forget(unknown[0][0]);
     this.#emitter.emit(one(id), view);
     this.#announce();
   }
 
-  /** @param {string} id */
-  #forget(id) {
+  /** Without `load`, the map would grow for as long as the page is open. */
+  #forgetOldest() {
+    const unknown = [...this.#entries].filter(([, { row }]) => !row);
+    if (unknown.length <= MAX_UNKNOWN) return;
+    const [[id]] = unknown;
     this.#entries.delete(id);
     this.#fresh.delete(id);
   }

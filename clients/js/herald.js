@@ -167,10 +167,12 @@ export class Herald {
   connect() {
     this.#refuseIfDisposed();
     this.#link.connect();
+    this.#inbox.start();
   }
 
   /** Closes the connection until `connect()` is called; the position is kept. */
   close() {
+    this.#inbox.stop();
     this.#link.close("closed");
   }
 
@@ -192,9 +194,9 @@ export class Herald {
    */
   dispose({ forget = false } = {}) {
     this.#disposed = true;
+    this.#inbox.forget();
     this.#link.close("disposed");
     if (forget) this.#stream.forget();
-    this.#inbox.forget();
     this.#emitter.emit("disposed", new Error(DISPOSED));
     this.#emitter.clear();
   }

@@ -73,7 +73,6 @@ export class Link {
   connect() {
     if (typeof this.#platform.WebSocket !== "function") throw new Error(NO_WEBSOCKET);
     this.#listen();
-    this.#inbox.start();
     if (!this.#open) this.#rest = CONNECTING;
     this.#open = true;
     this.#evicted = false;
@@ -85,7 +84,6 @@ export class Link {
   /** @param {string} reason */
   close(reason) {
     this.#listening.abort();
-    this.#inbox.stop();
     this.#stop("closed", reason);
   }
 
