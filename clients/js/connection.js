@@ -195,7 +195,7 @@ export class Connection {
     if (this.phase !== "ready" && !this.#clock.has("hello")) this.#expectFrames();
     if (frame.type === "welcome") this.#welcome(frame);
     this.#stream.receive(frame, this);
-    // Until then, there is no request but hello.
+    // Before the connection is ready, only hello is answered like this.
     if (frame.type === "caught_up" || frame.type === "gap") this.#settled = true;
     this.#answer(frame.re, frame);
     if (this.phase !== "replaying" || !this.#settled) return;
@@ -234,9 +234,10 @@ export class Connection {
  * @param {Extract<Frame, { type: "close" | "error" }>} frame
  * @returns {Ending}
  */
-function ending({ type, code, name: reason, retry_after_ms: retryAfterMs, ...frame }) {
+function ending(frame) {
+  const { code, name: reason, retry_after_ms: retryAfterMs } = frame;
+  const closed = frame.type === "close";
   const range = Math.floor(code / 100);
-  const now = type === "close" && range === 42 ? "now" : "backoff";
-  const { reconnect = range === 40 ? "never" : now } = /** @type {Partial<Ending>} */ (frame);
-  return { reconnect, retryAfterMs, code, reason };
+  const byCode = range === 40 ? "never" : range === 42 && closed ? "now" : "backoff";
+  return { reconnect: (closed && frame.reconnect) || byCode, retryAfterMs, code, reason };
 }
