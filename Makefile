@@ -57,6 +57,7 @@ lint: setup ## Run ruff, mypy --strict, import-linter, tsc --strict and terrafor
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@PYTHONPATH=clients/python .venv/bin/lint-imports --no-cache
+	@$(PYTHON) -m tooling.declarations --check
 	@$(PYTHON) -m tooling.terraform fmt -check -diff -recursive infra
 
 format: setup ## Format Python and Terraform files, and apply the fixes of ruff
