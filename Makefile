@@ -13,8 +13,11 @@ STACK := $(PYTHON) -m local
 # token.
 TOKEN_USER := $(if $(filter command,$(word 1,$(origin USER))),$(USER),demo)
 
-# FETCH_HOSTS=127.0.0.1:8081,…: further hosts from which the local stack may copy outputs.
-FROM := $(if $(FETCH_HOSTS),--fetch-hosts '$(FETCH_HOSTS)') $(if $(PROVIDER_APIS),--provider-apis '$(PROVIDER_APIS)')
+# Options of the local stack, only from the command line: PORT and DATABASE may be set in the
+# environment for other programs.
+given = $(if $(filter command,$(word 1,$(origin $1))),--$2 '$($1)')
+OPTIONS = $(call given,ORIGINS,origins) $(call given,PORT,port) $(call given,DATABASE,database) \
+  $(call given,FETCH_HOSTS,fetch-hosts) $(call given,PROVIDER_APIS,provider-apis)
 
 # boto3 reads only AWS_DEFAULT_REGION. Terraform reads both names.
 ifdef AWS_REGION
@@ -29,19 +32,19 @@ help: ## Print this help
 
 ##@ Run Herald on this machine
 .PHONY: demo up down status token
-demo: setup ## Start the stack, send one generation through it, run until Ctrl-C (ONCE=1: exit after one)
-	@$(STACK) demo $(if $(filter-out 0,$(ONCE)),--once) $(FROM)
+demo: setup-stack ## Start the stack, send one generation through it, run until Ctrl-C (ONCE=1: exit after one)
+	@$(STACK) demo $(if $(filter-out 0,$(ONCE)),--once) $(OPTIONS)
 
-up: setup ## Start the stack in the background; writes its addresses to build/local/stack.env (FETCH_HOSTS=… PROVIDER_APIS=apis.json)
-	@$(STACK) up $(FROM)
+up: setup-stack ## Start the stack in the background; writes its addresses to build/local/stack.env (ORIGINS=http://localhost:5173 PORT=… DATABASE=…)
+	@$(STACK) up $(OPTIONS)
 
-down: setup ## Stop the stack and delete its data
+down: setup-stack ## Stop the stack and delete its data
 	@$(STACK) down
 
-status: setup ## Show whether the stack is running, and its addresses
+status: setup-stack ## Show whether the stack is running, and its addresses
 	@$(STACK) status
 
-token: setup ## Print a JWT for a user that the running stack accepts (USER=alice)
+token: setup-stack ## Print a JWT for a user that the running stack accepts (USER=alice)
 	@$(STACK) token '$(TOKEN_USER)'
 
 ##@ Check a change
@@ -54,6 +57,7 @@ lint: setup ## Run ruff, mypy --strict, import-linter, tsc --strict and terrafor
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@PYTHONPATH=clients/python .venv/bin/lint-imports --no-cache
+	@$(PYTHON) -m tooling.declarations --check
 	@$(PYTHON) -m tooling.terraform fmt -check -diff -recursive infra
 
 format: setup ## Format Python and Terraform files, and apply the fixes of ruff
@@ -120,9 +124,12 @@ cost: setup ## Compute the monthly cost (USERS=… NOTIFICATIONS=…)
 	@$(HERALD) cost $(if $(USERS),--users $(USERS)) $(if $(NOTIFICATIONS),--notifications $(NOTIFICATIONS)) $(ARGS)
 
 ##@ Environment
-.PHONY: setup test-tools contracts declarations lock clean
-setup: ## Create the Python environment with the pinned packages (all targets do this)
+.PHONY: setup setup-stack test-tools contracts declarations lock clean
+setup: ## Create the Python environment with the pinned packages (all targets do this, those of the stack a smaller one)
 	@tooling/setup.sh dev
+
+setup-stack: # What the local stack and ./herald need: a part of the above
+	@tooling/setup.sh stack
 
 test-tools: setup
 	@tooling/setup.sh emulator chromium nodejs pgbouncer node-packages
@@ -134,9 +141,10 @@ declarations: setup ## Generate the JavaScript client's type declarations from i
 	@$(PYTHON) -m tooling.declarations
 
 lock: setup ## Resolve requirements/*.in and the files package.json into pinned versions
-	@cd requirements && for name in uv runtime arm64 dev emulator policies terraform postgres bench sdks; do \
+	@cd requirements && for name in uv runtime arm64 dev stack emulator policies terraform postgres bench sdks; do \
 	  ../.venv/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url --no-emit-find-links --no-header $(ARGS) $$name.in -o $$name.txt || exit 1; done
+	    --no-emit-index-url --no-emit-find-links --no-header $(ARGS) $$name.in -o $$name.txt \
+	    $$([ $$name = stack ] && echo "-c dev.txt") || exit 1; done
 	@for folder in requirements/node requirements/nestjs examples/next; do (cd $$folder && npm install --package-lock-only \
 	  --ignore-scripts --no-audit --no-fund --omit-lockfile-registry-resolved) || exit 1; done
 

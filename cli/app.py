@@ -11,16 +11,21 @@ from cli.commands import (
     cost,
     deploy,
     dlq,
+    doctor,
     forget,
     generation,
+    logs,
     migrate,
     new_epoch,
     provider,
     provider_api,
     secret,
+    send,
     sessions,
     simulate,
     smoke,
+    tail,
+    token,
 )
 from cli.console import NOT_BEGUN, CommandError, lines
 from cli.declare import add, prose
@@ -100,8 +105,14 @@ add(_provider, "retire", provider.retire)
 add(_provider, "remove", provider.remove)
 add(app, "callback-url", provider.callback_url)
 add(app, "simulate", simulate.simulate)
+add(app, "send", send.send)
 add(app, "cancel", generation.cancel)
 add(app, "trace", generation.trace)
+
+add(app, "doctor", doctor.doctor)
+add(app, "logs", logs.logs)
+add(app, "tail", tail.tail)
+add(app, "token", token.token)
 
 _api_key = _group("api-key", api_key.HELP)
 add(_api_key, "create", api_key.create)

@@ -48,8 +48,9 @@ locals {
     keys = {
       logs      = module.keys.logs_key_arn
       messaging = module.keys.messaging_key_arn
-      outputs   = one(module.outputs[*].key_arn)
-      storage   = module.keys.storage_key_arn
+      # With module.outputs[*], every function would wait for the whole module.
+      outputs = var.keep_outputs ? module.outputs[0].key_arn : null
+      storage = module.keys.storage_key_arn
     }
     log_retention_days = var.log_retention_days
     package_path       = var.package_path

@@ -1,5 +1,6 @@
 """The commands of the local stack: `python -m local up|down|demo|status|token|logs`."""
 
+import dataclasses
 import os
 import signal
 import sys
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chalicelib.providers.hosts import PRIVATE
 from tooling import BUILD, SetupError, stack_env
-from tooling.program import Program
+from tooling.program import Program, spread
 
 if TYPE_CHECKING:
+    from local.choices import Choices
     from local.stack import Stack
 
 app = typer.Typer(
@@ -39,29 +40,63 @@ def choose(
     context.obj = stack
 
 
-ProviderApis = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE",
-        help='Other addresses of providers\' APIs as JSON: {"replicate": "http://127.0.0.1:8082"}.',
-        show_default=False,
-    ),
-]
-FetchHosts = Annotated[
-    str,
-    typer.Option(
-        metavar="HOST:PORT,…",
-        help="Further hosts that outputs may be copied from, also with http; `*` for any port.",
-    ),
-]
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """The options of `up` and `demo`."""
+
+    origins: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ORIGIN,…",
+            help="Origins of your application's pages, such as http://localhost:5173.",
+            show_default=False,
+        ),
+    ] = None
+    port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="The first of three consecutive ports: webhooks and WebSockets, studio,"
+            " PostgreSQL. Default: the ports of the last start, which are drawn once.",
+            show_default=False,
+        ),
+    ] = None
+    database: Annotated[
+        str,
+        typer.Option(
+            metavar="DSN",
+            help="Your own PostgreSQL database. Herald's migrations create the schema herald in it,"
+            " and nothing drops it.",
+            show_default=False,
+        ),
+    ] = ""
+    provider_apis: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Other addresses of providers' APIs as JSON:"
+            ' {"replicate": "http://127.0.0.1:8082"}.',
+            show_default=False,
+        ),
+    ] = None
+    fetch_hosts: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT,…",
+            help="Further hosts that outputs may be copied from, also with http; `*` for any port.",
+            show_default=False,
+        ),
+    ] = ""
 
 
 @app.command()
-def up(
-    context: typer.Context, fetch_hosts: FetchHosts = "", provider_apis: ProviderApis = None
-) -> int:
-    """Start the stack in the background, or bring it up to date."""
-    herald = _stack(context.obj, fetch_hosts, provider_apis)
+@spread
+def up(context: typer.Context, options: Options) -> int:
+    """Start the stack in the background, or bring it up to date.
+
+    Ports and secrets stay the same from one start to the next; they are in build/local/kept.json.
+    """
+    herald = _stack(context.obj, options)
     started = herald.up()
     print("The stack is up." if started else "The stack is running and up to date.")
     _print_addresses(herald)
@@ -78,25 +113,27 @@ def down(
     """Stop the stack and delete its data."""
     directories = [state.parent for state in sorted(BUILD.glob("*/state.json"))]
     for directory in directories if all_stacks else [context.obj]:
-        count = _stack(directory).down()
+        count, left = _stack(directory).down()
         what = f"stopped {count} processes" if count else "was not running"
         print(f"{directory.name}: {what}")
+        if left:
+            print(left)
     return 0
 
 
 @app.command()
+@spread
 def demo(
     context: typer.Context,
+    options: Options,
     once: Annotated[
         bool, typer.Option("--once", help="Exit after the first notification.")
     ] = False,
-    provider_apis: ProviderApis = None,
-    fetch_hosts: FetchHosts = "",
 ) -> int:
     """Start the stack, send one generation through it, and stay up until Ctrl-C."""
     from local.demo import deliver_one
 
-    herald = _stack(context.obj, fetch_hosts, provider_apis)
+    herald = _stack(context.obj, options)
     started = herald.up(owned=True)
     try:
         environment = herald.environment()
@@ -113,8 +150,10 @@ def demo(
             # A second Ctrl-C must not interrupt stopping the stack.
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)
-            herald.down()
+            _, left = herald.down()
             print("\nThe stack is down; nothing is left running.")
+            if left:
+                print(left)
 
 
 @app.command()
@@ -166,15 +205,23 @@ def logs(
     os.execvp("tail", ["tail", *options, *map(str, files)])  # noqa: S606
 
 
-def _stack(directory: Path, fetch_hosts: str = "", provider_apis: Path | None = None) -> "Stack":
-    from local.stack import Stack, read_provider_apis
+def _stack(directory: Path, options: Options | None = None) -> "Stack":
+    from local.stack import Stack
 
-    hosts = [host.strip() for host in fetch_hosts.split(",") if host.strip()]
-    for host in hosts:
-        if not PRIVATE.fullmatch(host):
-            raise SetupError(f"{host!r} is not a host and a port, such as 127.0.0.1:8081.")
-    apis = None if provider_apis is None else read_provider_apis(provider_apis)
-    return Stack(directory, fetch_hosts=hosts, provider_apis=apis)
+    return Stack(directory, _choices(options or Options()))
+
+
+def _choices(options: Options) -> "Choices":
+    from local import choices, given_database
+
+    return choices.Choices(
+        origins=choices.read_origins(options.origins),
+        port=options.port,
+        database=given_database.read(options.database) if options.database else None,
+        fetch_hosts=choices.read_fetch_hosts(options.fetch_hosts),
+        provider_apis=choices.read_provider_apis(options.provider_apis),
+        kept=True,
+    )
 
 
 def _wait(herald: "Stack") -> int:

@@ -73,9 +73,9 @@ def answers(url: str) -> bool:
         return False
 
 
-def start(stack: Path, settings: Mapping[str, str]) -> Emulator:
-    """Start an emulator for the stack in directory `stack`; `settings` are added to its
-    environment.
+def start(stack: Path, settings: Mapping[str, str], port: int = 0) -> Emulator:
+    """Start an emulator for the stack in directory `stack`, on a free port by default; `settings`
+    are added to its environment.
 
     Raises
     ------
@@ -83,7 +83,9 @@ def start(stack: Path, settings: Mapping[str, str]) -> Emulator:
         The emulator does not start. The message quotes the end of its log.
     """
     python = environments.ensure("emulator")
-    emulator = Emulator(free_port(), f"AKIA{secrets.token_hex(8).upper()}", secrets.token_hex(20))
+    emulator = Emulator(
+        port or free_port(), f"AKIA{secrets.token_hex(8).upper()}", secrets.token_hex(20)
+    )
     scratch = stack / "tmp"
     scratch.mkdir(exist_ok=True)
     environment = processes.clean_environment(

@@ -25,6 +25,7 @@ from local import emulator_gate as gate
 from local import emulator_record
 from local.emulator_corrections import correct_ministack
 from local.emulator_invocations import record_invocations
+from local.emulator_queues import await_dead_letter_queue
 from local.emulator_routes import correct_routes
 from local.emulator_signatures import Refused
 from local.emulator_websockets import MAX_MESSAGE, Connection
@@ -68,6 +69,7 @@ async def _control(scope: MutableMapping[str, Any], receive: Receive, send: Send
         return
     except gate.Gone:
         return
+    await await_dead_letter_queue(gate.header(scope, b"x-amz-target") or "", body)
     recorded = emulator_record.Recorded(send, partial(_recorder.keep, scope, claim, body))
     try:
         if "/@connections/" in scope["path"] and len(body) > MAX_MESSAGE:

@@ -52,7 +52,7 @@ def by_address(scope: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
 
     MiniStack would route other Host headers to other services.
     """
-    if _is_local(_header(scope, b"host")):
+    if _is_local(header(scope, b"host")):
         return scope
     kept = [(name, value) for name, value in scope["headers"] if name.lower() != b"host"]
     host, port = scope["server"]
@@ -157,7 +157,7 @@ def _check_origin(scope: MutableMapping[str, Any]) -> None:
 
     A foreign host name in a request to this machine indicates DNS rebinding.
     """
-    if _header(scope, b"origin") is not None or not _is_local(_header(scope, b"host")):
+    if header(scope, b"origin") is not None or not _is_local(header(scope, b"host")):
         raise Refused("AccessDenied", "Requests from web pages or with this host name are refused.")
 
 
@@ -165,7 +165,7 @@ def _is_local(host: str | None) -> bool:
     return host is not None and _LOOPBACK.fullmatch(host) is not None
 
 
-def _header(scope: MutableMapping[str, Any], name: bytes) -> str | None:
+def header(scope: MutableMapping[str, Any], name: bytes) -> str | None:
     """Return the value of a header. Several values are joined, so that they do not match any valid
     value.
     """

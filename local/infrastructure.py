@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
-from local import processes
+from local import overrides, processes
 from local.emulator import ACCOUNT, REGION
 from tooling import ROOT, package, terraform
 from tooling.progress import Step
@@ -20,33 +21,7 @@ if TYPE_CHECKING:
     from local.emulator import Emulator
 
 _SOURCE = ROOT / "infra"
-
-# Override files with all differences from a deployment on AWS: see `overrides`.
-_OVERRIDES = {
-    # The state is a file.
-    "backend_override.tf": """\
-terraform {
-  backend "local" {}
-}
-""",
-    # The emulator serves all APIs at one address. Each API has its own path.
-    "endpoints_override.tf": """\
-locals {
-  provider_apis       = jsondecode({provider_apis})
-  callback_endpoint   = "{url}/_aws/execute-api/${module.callback_api.api_id}/%24default"
-  management_endpoint = "{url}/_aws/execute-api/${module.websocket.api_id}/${var.stage}"
-}
-""",
-    # The emulator adds two settings of HTTP APIs to the WebSocket authorizer. Without this
-    # override, every plan would try to remove these settings.
-    "modules/websocket/authorizer_override.tf": """\
-resource "aws_apigatewayv2_authorizer" "this" {
-  lifecycle {
-    ignore_changes = [authorizer_payload_format_version, jwt_configuration]
-  }
-}
-""",
-}
+_PACKAGES = "herald-packages"  # the bucket with the functions' package
 
 _ADDRESSES = (
     "api_keys_table",
@@ -76,36 +51,43 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
-def overrides(url: str, provider_apis: Mapping[str, str]) -> dict[str, str]:
-    """Return the texts of the override files by their paths in infra/.
+def prepare(
+    stack: Path,
+    emulator: Emulator,
+    stage: str,
+    api_ids: Mapping[str, str],
+    provider_apis: Mapping[str, str],
+) -> None:
+    """Copy infra/ with its overrides into the stack's directory, and initialise it.
 
-    `url` is the emulator's address. `provider_apis` are the addresses of stand-ins of providers'
-    APIs, which may use http.
+    `api_ids` are the ids of the APIs `websocket` and `callback`.
+
+    Raises
+    ------
+    SetupError
+        The provider is unavailable. The message quotes Terraform's message.
     """
-    apis = json.dumps(json.dumps(dict(provider_apis))).replace("${", "$${")
-    return {
-        name: text.replace("{url}", url).replace("{provider_apis}", apis)
-        for name, text in _OVERRIDES.items()
-    }
+    directory = _copy(stack)
+    files = overrides.of_stack(
+        emulator.url, provider_apis, api_ids, stage, package_bucket=_PACKAGES
+    )
+    for name, text in files.items():
+        (directory / name).write_text(text)
+    with Step("Terraform init"):
+        terraform.init(directory, _environment(stack, emulator), "-lockfile=readonly")
 
 
 def apply(
-    stack: Path,
-    emulator: Emulator,
-    variables: Mapping[str, Any],
-    secrets: Mapping[str, str],
-    provider_apis: Mapping[str, str],
+    stack: Path, emulator: Emulator, variables: Mapping[str, Any], secrets: Mapping[str, str]
 ) -> None:
-    """Apply infra/ to `emulator` and set the values of `secrets`.
+    """Apply the prepared configuration to `emulator` and set the values of `secrets`.
 
     Raises
     ------
     SetupError
         Terraform failed. The message quotes Terraform's message.
     """
-    directory = _copy(stack)
-    for name, text in overrides(emulator.url, provider_apis).items():
-        (directory / name).write_text(text)
+    directory = stack / "infra"
     wired = {
         "aws_account_id": ACCOUNT,
         "aws_region": REGION,
@@ -116,20 +98,25 @@ def apply(
         **variables,
     }
     (directory / "local.auto.tfvars.json").write_text(json.dumps(wired, indent=2))
+    _upload_package(emulator)
     environment = _environment(stack, emulator)
     log = stack / "logs" / "terraform.log"
-    with Step("Terraform init"):
-        terraform.init(directory, environment, "-lockfile=readonly")
     with Step("Terraform apply") as step:
-        count = terraform.apply(directory, environment, step, log)
+        count, outputs = terraform.apply(directory, environment, step, log)
         step.done(f"{count} resources")
-    outputs = terraform.outputs(directory, environment)
     (stack / "outputs.json").write_text(json.dumps(outputs, indent=2))
     client = emulator.client("secretsmanager")
     for name, value in secrets.items():
         if not outputs[f"{name}_secret_arn"]:
             continue  # of a part that the variables turn off
         client.put_secret_value(SecretId=outputs[f"{name}_secret_arn"], SecretString=value)
+
+
+def _upload_package(emulator: Emulator) -> None:
+    client = emulator.client("s3")
+    with contextlib.suppress(client.exceptions.BucketAlreadyOwnedByYou):
+        client.create_bucket(Bucket=_PACKAGES)
+    client.put_object(Bucket=_PACKAGES, Key="package.zip", Body=package.ARCHIVE.read_bytes())
 
 
 def addresses(stack: Path) -> dict[str, str]:

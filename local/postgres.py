@@ -150,13 +150,15 @@ class Postgres(NamedTuple):
             return subprocess.CompletedProcess(command, code, stdout=output.read())
 
 
-def plan() -> Postgres:
-    """Choose the programs, directory, port and password of a new server, without starting it."""
+def plan(port: int = 0, password: str = "") -> Postgres:
+    """Choose the programs and the directory of a new server, without starting it. The port and the
+    password are drawn unless they are given.
+    """
     # The data is in the temporary directory, because the server's user may have no access to root's
     # home directory.
     directory = Path(tempfile.mkdtemp(prefix="herald-pg-"))
     programs = _usable(find_programs(), directory)
-    return Postgres(programs, directory, free_port(), secrets.token_hex(16))
+    return Postgres(programs, directory, port or free_port(), password or secrets.token_hex(16))
 
 
 def create() -> Postgres:

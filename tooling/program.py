@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import inspect
 import sys
-from typing import Any, ClassVar
+import typing
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import typer
 from typer.core import TyperGroup
 
 from tooling import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Function = Callable[..., int]
 
 
 class Program(TyperGroup):
@@ -38,3 +47,47 @@ class Program(TyperGroup):
     def shown(self, error: Exception) -> str:
         """Return an expected error's line."""
         return str(error)
+
+
+def spread(function: Function) -> Function:
+    """Replace each dataclass parameter by keyword parameters, one per field.
+
+    Typer requires one parameter per option. With this decorator, related options can be grouped in
+    a dataclass, which a command then takes as one parameter.
+    """
+    signature = inspect.signature(function)
+    groups: dict[str, Any] = {
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if dataclasses.is_dataclass(parameter.annotation)
+    }
+
+    @functools.wraps(function)
+    def wrapper(**values: Any) -> int:
+        for name, group in groups.items():
+            own = {field.name: values.pop(field.name) for field in dataclasses.fields(group)}
+            values[name] = group(**own)
+        return function(**values)
+
+    options = [
+        option.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in signature.parameters.items()
+        for option in (_options(groups[name]) if name in groups else [parameter])
+    ]
+    wrapper.__signature__ = signature.replace(parameters=options)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {option.name: option.annotation for option in options}
+    return wrapper
+
+
+def _options(group: Any) -> list[inspect.Parameter]:
+    hints = typing.get_type_hints(group, include_extras=True)
+    fresh = group()  # every field has a default
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=getattr(fresh, field.name),
+            annotation=hints[field.name],
+        )
+        for field in dataclasses.fields(group)
+    ]

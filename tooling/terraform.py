@@ -155,8 +155,11 @@ def init(directory: Path, variables: Mapping[str, str], *arguments: str) -> None
     raise SetupError(f"terraform init failed:\n{said.strip()}")
 
 
-def apply(directory: Path, variables: Mapping[str, str], step: Step, log: Path) -> int:
-    """Run `terraform apply` with progress in `step`; return how many resources it changed.
+def apply(
+    directory: Path, variables: Mapping[str, str], step: Step, log: Path
+) -> tuple[int, dict[str, Any]]:
+    """Run `terraform apply` with progress in `step`; return how many resources it changed, and the
+    outputs that are not sensitive.
 
     Raises
     ------
@@ -168,7 +171,7 @@ def apply(directory: Path, variables: Mapping[str, str], step: Step, log: Path) 
         raise KeyboardInterrupt
     if run.code != 0:
         raise SetupError(f"terraform apply failed:\n{run.said(log)}")
-    return run.progress.planned
+    return run.progress.planned, run.progress.outputs
 
 
 class Run(NamedTuple):
@@ -264,6 +267,7 @@ class ApplyProgress:
         self.planned = 0
         self.finished = 0
         self.errors: list[str] = []
+        self.outputs: dict[str, Any] = {}
         self._running: dict[str, None] = {}
 
     def feed(self, line: str) -> None:
@@ -276,6 +280,10 @@ class ApplyProgress:
         if kind == "change_summary" and message["changes"]["operation"] == "plan":
             changes = message["changes"]
             self.planned = changes["add"] + changes["change"] + changes["remove"]
+        elif kind == "outputs":
+            # The plan announces outputs without values.
+            found = message["outputs"].items()
+            self.outputs = {name: output.get("value") for name, output in found}
         elif kind in ("apply_start", "apply_complete", "apply_errored"):
             address = message["hook"]["resource"]["addr"]
             if message["hook"].get("action") == "read":

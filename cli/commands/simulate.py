@@ -43,12 +43,26 @@ def simulate(
     --json prints {"generation", "url", "status", "body"}: "status" is the HTTP status, "body" the
     answer. The address may contain a capability.
     """
-    from cli import simulation
-
     herald = target.choose(which)
     given = None if generation is None else str(generation)
-    outputs = tuple(url or ())
-    webhook = simulation.prepare(herald, provider, given, user, state, outputs, progress)
+    return deliver(herald, provider, given, user, state, tuple(url or ()), progress, json=json)
+
+
+def deliver(
+    herald: target.Target,
+    provider: str,
+    generation: str | None,
+    user: str,
+    state: State,
+    urls: tuple[str, ...],
+    progress: float,
+    *,
+    json: bool,
+) -> int:
+    """Send a webhook, print the answer, and return the exit code."""
+    from cli import simulation
+
+    webhook = simulation.prepare(herald, provider, generation, user, state, urls, progress)
     status, body = simulation.send(herald, webhook)
     if json:
         found = {"generation": webhook.generation, "url": webhook.url}

@@ -4,18 +4,21 @@
 
 /** The application's handlers, by event name. */
 export class Emitter {
-  /** @type {Map<string, Map<Handler, boolean>>} Whether each handler is removed after its first call. */
+  /** @type {Map<string, Map<Handler, Handler>>} What is called for each handler. */
   #handlers = new Map();
 
   /**
    * @param {string} name
    * @param {Handler} handler
-   * @param {boolean} once
+   * @param {boolean} [once] whether the handler is removed when it is called
+   * @returns {() => void} removes the handler
    */
   add(name, handler, once) {
-    if (typeof handler !== "function") throw new TypeError(`the handler of "${name}" must be a function`);
+    checkFunction(`the handler of "${name}"`, handler);
+    const end = () => this.remove(name, handler);
     const handlers = this.#handlers.get(name) ?? new Map();
-    this.#handlers.set(name, handlers.set(handler, once));
+    this.#handlers.set(name, handlers.set(handler, once ? (/** @type {any[]} */ ...args) => (end(), handler(...args)) : handler));
+    return end;
   }
 
   /**
@@ -23,7 +26,9 @@ export class Emitter {
    * @param {Handler} handler
    */
   remove(name, handler) {
-    this.#handlers.get(name)?.delete(handler);
+    const handlers = this.#handlers.get(name);
+    handlers?.delete(handler);
+    if (handlers?.size === 0) this.#handlers.delete(name);
   }
 
   clear() {
@@ -35,64 +40,63 @@ export class Emitter {
    *
    * @param {string} name
    */
-  take(name) {
-    const handlers = [...(this.#handlers.get(name) ?? [])];
-    for (const [handler, once] of handlers) if (once) this.remove(name, handler);
-    return handlers.map(([handler]) => handler);
+  get(name) {
+    return [...(this.#handlers.get(name)?.values() ?? [])];
   }
 
   /**
-   * Calls all handlers. A failure of one affects neither the others nor the client; it is reported as an error.
+   * Calls all handlers of an event.
    *
    * @param {string} name
    * @param {...unknown} args
    */
   emit(name, ...args) {
-    for (const handler of this.take(name)) this.run(name, handler, ...args);
+    this.run(name, this.get(name), args);
   }
 
   /**
+   * Calls handlers. A handler that throws or rejects is reported, and affects neither the others nor the client.
+   *
    * @param {string} name
-   * @param {Handler} handler
-   * @param {...unknown} args
+   * @param {Handler[]} handlers
+   * @param {unknown[]} args
+   * @param {string} [then] what follows a failure
+   * @returns {Promise<Handler[]>} those that failed, after all have settled
    */
-  run(name, handler, ...args) {
-    call(handler, args, undefined, (error) => this.failed(name, error));
-  }
-
-  /** @param {HeraldError} error */
-  error(error) {
-    const handlers = this.take("error");
-    if (handlers.length === 0) console.error(`Herald: ${error.name}: ${error.message}`, error.cause ?? "");
-    for (const handler of handlers) call(handler, [error], undefined, console.error);
+  async run(name, handlers, args, then = "") {
+    /** @type {Handler[]} */
+    const failed = [];
+    const call = async (/** @type {Handler} */ handler) => {
+      try {
+        await handler(...args);
+      } catch (cause) {
+        failed.push(handler);
+        this.error("handler_failed", `a handler of "${name}" failed: ${cause}${then}`, { cause });
+      }
+    };
+    await Promise.all(handlers.map(call));
+    return failed;
   }
 
   /**
+   * Reports an error to the application or, without a handler, to the console.
+   *
    * @param {string} name
-   * @param {unknown} cause
-   * @param {string} then what happens next
+   * @param {string} message
+   * @param {Pick<HeraldError, "code" | "cause">} [more]
    */
-  failed(name, cause, then = "") {
-    this.error({ name: "handler_failed", message: `a handler of "${name}" failed: ${cause}${then}`, cause });
+  error(name, message, more = {}) {
+    const handlers = this.get("error");
+    if (handlers.length === 0) console.error(`Herald: ${name}: ${message}`, more.cause ?? "");
+    const call = async (/** @type {Handler} */ handler) => handler({ name, message, ...more });
+    for (const handler of handlers) call(handler).catch(console.error);
   }
 }
 
 /**
- * Calls a function that may throw, or return a promise that rejects.
- *
- * @param {Handler} handler
- * @param {unknown[]} args
- * @param {(() => void) | undefined} done
- * @param {(error: unknown) => void} failed
+ * @param {string} what
+ * @param {unknown} value
  */
-export function call(handler, args, done, failed) {
-  /** @type {any} */
-  let result;
-  try {
-    result = handler(...args);
-  } catch (error) {
-    return failed(error);
-  }
-  if (typeof result?.then === "function") result.then(() => done?.(), failed);
-  else done?.();
+export function checkFunction(what, value) {
+  if (typeof value !== "function") throw new TypeError(`${what} must be a function`);
 }

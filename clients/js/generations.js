@@ -1,11 +1,12 @@
 /**
  * @import { Generation, Row } from './types.js'
  * @import { WireData } from './internal.js'
+ * @import { Emitter } from './emitter.js'
  */
 
 const MAX_UNKNOWN = 1_000;
 
-/** @typedef {{ row: Row | null, result: WireData | null, notice: WireData | null, running: WireData | null, changedAt: number }} Entry */
+/** @typedef {{ row?: Row, result?: WireData, news?: Partial<WireData>, view?: Generation }} Entry `news`: progress and notices */
 
 /**
  * The user's generations: the application's rows, merged with results and progress.
@@ -16,29 +17,23 @@ const MAX_UNKNOWN = 1_000;
 export class Generations {
   /** @type {Map<string, Entry>} The order is the reverse of `list`. */
   #entries = new Map();
-  /** @type {Map<string, Generation>} */
-  #views = new Map();
   /** @type {readonly Generation[] | null} */
   #list = null;
-  /** Numbers the changes, so that a load keeps what is newer than its start. */
-  #changes = 0;
-  #loadedFrom = 0;
-  /** Whether `announced` is about to be called. */
+  /** What has changed since the running load began, and may be missing in its rows. */
+  #fresh = new Set();
+  /** Whether the change is about to be announced. */
   #announced = false;
-  #owner;
+  #emitter;
 
-  /**
-   * @param {{ changed(id: string, generation: Generation): void, announced(generations: readonly Generation[]): void }} owner
-   *   `announced` is called once for all changes of a message
-   */
-  constructor(owner) {
-    this.#owner = owner;
+  /** @param {Emitter} emitter */
+  constructor(emitter) {
+    this.#emitter = emitter;
   }
 
   /** All generations; the same array until one of them changes. */
   get list() {
-    this.#list ??= Object.freeze([...this.#entries.keys()].map((id) => /** @type {Generation} */ (this.get(id))).reverse());
-    return this.#list;
+    const views = () => Array.from(this.#entries.values(), ({ view }) => /** @type {Generation} */ (view));
+    return (this.#list ??= Object.freeze(views().reverse()));
   }
 
   /**
@@ -47,12 +42,12 @@ export class Generations {
    * @param {string} id
    */
   get(id) {
-    return this.#views.get(id);
+    return this.#entries.get(id)?.view;
   }
 
-  /** A load begins: what arrives from now on may be missing in its rows. */
+  /** A load begins. */
   begin() {
-    this.#loadedFrom = this.#changes;
+    this.#fresh.clear();
   }
 
   /**
@@ -65,14 +60,11 @@ export class Generations {
     if (!Array.isArray(rows)) throw new TypeError("load() must return an array of rows, or nothing");
     rows.forEach(check);
     const before = this.#entries;
-    const ids = new Set(rows.map(({ id }) => id));
     this.#entries = new Map();
-    for (const row of [...rows].reverse()) this.#entries.set(row.id, merge(before.get(row.id), row));
+    for (const row of [...rows].reverse()) this.#merge(before.get(row.id), row);
     for (const [id, entry] of before) {
-      if (!ids.has(id) && entry.changedAt > this.#loadedFrom) this.#entries.set(id, entry);
+      if (this.#fresh.has(id) && !this.#entries.has(id)) this.#entries.set(id, entry);
     }
-    this.#views.clear();
-    for (const id of this.#entries.keys()) this.#show(id);
     this.#announce();
   }
 
@@ -83,71 +75,77 @@ export class Generations {
    */
   put(row) {
     check(row);
-    this.#update(row.id, (entry) => merge(entry, row));
+    this.#fresh.add(row.id);
+    this.#merge(this.#entries.get(row.id), row);
   }
 
   /**
    * @param {string} id
    * @param {WireData} data
-   * @param {"result" | "notice" | "running"} kind
+   * @param {boolean} final whether this is a result
    */
-  receive(id, data, kind) {
-    this.#update(id, (entry) => {
-      const known = entry ?? empty();
-      // Events may arrive late, and a result may supersede a timeout.
-      const older = [known.row, known.result].some((other) => other && newer(other, data));
-      if (kind === "result" && older) return known;
-      return { ...known, [kind]: data };
-    });
+  receive(id, data, final) {
+    const entry = this.#entries.get(id);
+    this.#fresh.add(id);
+    if (!final) this.#set(id, { ...entry, news: { ...entry?.news, ...data } });
+    // Events may arrive late, and a result may supersede a timeout.
+    else if (!newer(entry?.row, data) && !newer(entry?.result, data)) this.#set(id, { ...entry, result: data });
+    if (!entry) this.#forgetOldest();
   }
 
   clear() {
     this.#entries.clear();
-    this.#views.clear();
     this.#announce();
   }
 
+  /**
+   * @param {Entry | undefined} entry
+   * @param {Row} row
+   */
+  #merge(entry, row) {
+    const result = entry?.result;
+    this.#set(row.id, { ...entry, row, result: result && newer(row, result) ? undefined : result });
+  }
+
+  /**
+   * @param {string} id
+   * @param {Entry} entry
+   */
+  #set(id, entry) {
+    const view = show(id, entry);
+    this.#entries.set(id, { ...entry, view });
+    this.#emitter.emit(one(id), view);
+    this.#announce();
+  }
+
+  /** Without `load`, the map would grow for as long as the page is open. */
+  #forgetOldest() {
+    const unknown = [...this.#entries].filter(([, { row }]) => !row);
+    if (unknown.length <= MAX_UNKNOWN) return;
+    const [[id]] = unknown;
+    this.#entries.delete(id);
+    this.#fresh.delete(id);
+  }
+
+  /** Tells the application, once for all changes of a message. */
   #announce() {
     this.#list = null;
     if (this.#announced) return;
     this.#announced = true;
     queueMicrotask(() => {
       this.#announced = false;
-      this.#owner.announced(this.list);
+      this.#emitter.emit("generations", this.list);
     });
-  }
-
-  /**
-   * @param {string} id
-   * @param {(entry: Entry | undefined) => Entry} change
-   */
-  #update(id, change) {
-    this.#changes += 1;
-    this.#entries.set(id, { ...change(this.#entries.get(id)), changedAt: this.#changes });
-    this.#forgetOldest();
-    this.#show(id);
-    this.#announce();
-  }
-
-  /** Without `load`, the map would grow for as long as the page is open. */
-  #forgetOldest() {
-    const unknown = [...this.#entries].filter(([, { row }]) => row === null);
-    if (unknown.length <= MAX_UNKNOWN) return;
-    this.#entries.delete(unknown[0][0]);
-    this.#views.delete(unknown[0][0]);
-  }
-
-  /** @param {string} id */
-  #show(id) {
-    const generation = view(id, /** @type {Entry} */ (this.#entries.get(id)));
-    this.#views.set(id, generation);
-    this.#owner.changed(id, generation);
   }
 }
 
-/** @returns {Entry} */
-function empty() {
-  return { row: null, result: null, notice: null, running: null, changedAt: 0 };
+/**
+ * The name of the event that one generation has changed.
+ *
+ * @param {string} id
+ */
+export function one(id) {
+  return `generation ${id}`;
 }
 
 /** @param {unknown} row */
@@ -157,38 +155,29 @@ function check(row) {
 }
 
 /**
- * @param {Entry | undefined} entry
- * @param {Row} row
- * @returns {Entry}
- */
-function merge(entry = empty(), row) {
-  const result = entry.result && newer(row, entry.result) ? null : entry.result;
-  return { ...entry, row, result };
-}
-
-/**
- * @param {Row | WireData} known
+ * @param {Row | WireData | undefined} known
  * @param {WireData} data
  */
 function newer(known, data) {
-  return Date.parse(known.updatedAt ?? "") > Date.parse(data.updatedAt);
+  return Date.parse(known?.updatedAt ?? "") > Date.parse(data.updatedAt);
 }
 
 /**
+ * What the application sees of a generation.
+ *
  * @param {string} id
  * @param {Entry} entry
  * @returns {Generation}
  */
-function view(id, { row, result, notice, running }) {
-  const own = /** @type {any} */ (row);
+function show(id, { row, result, news = {} }) {
+  const { prompt, outputs } = /** @type {any} */ (row) ?? {};
   /** @type {any} */
-  const known = { status: "PENDING", ...own, ...(result && present(result)), id };
+  const known = { status: "PENDING", ...row, ...present(result), ...(result?.truncated && present({ prompt, outputs })), id };
   if (result) known.error = result.error ?? null;
-  if (result?.truncated) Object.assign(known, present({ prompt: own?.prompt, outputs: own?.outputs }));
   if (known.status === "PENDING") {
-    const { progress, step, previewUrl } = running ?? {};
     // A notice is not a result: the result is recorded later.
-    Object.assign(known, present({ progress, step, previewUrl, error: notice?.error }));
+    const { progress, step, previewUrl, error } = news;
+    Object.assign(known, present({ progress, step, previewUrl, error }));
   }
   return Object.freeze(known);
 }
@@ -196,8 +185,8 @@ function view(id, { row, result, notice, running }) {
 /**
  * The fields that are known: events have null for what Herald does not know, but the row may know it.
  *
- * @param {object} fields
+ * @param {object} [fields]
  */
-function present(fields) {
+function present(fields = {}) {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value != null));
 }

@@ -1,22 +1,13 @@
-/**
- * @import { ConnectionState, Finished, Generation, Handlers, HeraldOptions, Platform, Row,
- *   StreamPosition } from './types.js'
- * @import { Connection } from './connection.js'
- * @import { Frame } from './internal.js'
- */
+/** @import { ConnectionState, Finished, Generation, Handlers, HeraldOptions, Row, StreamPosition } from './types.js' */
 
-import { subject } from "./credential.js";
-import { Delivery } from "./delivery.js";
-import { Emitter } from "./emitter.js";
-import { Generations } from "./generations.js";
+import { checkFunction, Emitter } from "./emitter.js";
+import { Generations, one } from "./generations.js";
+import { Inbox } from "./inbox.js";
 import { Link } from "./link.js";
-import { Loading } from "./loading.js";
-import { defaultPlatform } from "./platform.js";
+import { platformOf } from "./platform.js";
 import { Stream } from "./stream.js";
-import { Watching } from "./watching.js";
 
-const OVERLOADED = 4100;
-const NO_WEBSOCKET = 'There is no WebSocket here: call connect() only in a browser, or pass the class of "ws" as platform.WebSocket';
+const DISPOSED = "the Herald client has been disposed of; create a new one";
 
 /**
  * Keeps an application's generations up to date: each event of a user arrives exactly once, and events that can no
@@ -28,53 +19,23 @@ const NO_WEBSOCKET = 'There is no WebSocket here: call connect() only in a brows
  * @template {Row} [R=Row]
  */
 export class Herald {
-  #options;
-  /** @type {Platform} */
-  #platform;
   #emitter = new Emitter();
-  #disposed = false;
-  /** @type {string | null} Whose position is in use. */
-  #user = null;
-  #watching = new Watching({ emitter: this.#emitter, get: (id) => this.#generations.get(id) });
-  #generations = new Generations({
-    changed: (id, generation) => this.#watching.changed(id, generation),
-    announced: (generations) => this.#emitter.emit("generations", generations),
-  });
+  #generations = new Generations(this.#emitter);
+  #inbox;
   #stream;
-  #delivery;
-  #loading;
   #link;
+  #disposed = false;
 
   /** @param {HeraldOptions<R>} options */
   constructor(options) {
-    const { url, token, load, durable = false } = options;
+    const { url, token, load } = options;
     if (typeof url !== "string") throw new TypeError("url must be the wss:// URL of Herald's WebSocket API");
-    if (typeof token !== "function") throw new TypeError("token must be a function that returns a JWT");
-    if (load !== undefined && typeof load !== "function") throw new TypeError("load must be a function");
-    this.#options = options;
-    const platform = (this.#platform = { ...defaultPlatform(), ...options.platform });
-    const emitter = this.#emitter;
-    const generations = this.#generations;
-    const delivery = (this.#delivery = new Delivery({ platform, emitter, generations }));
-    const loading = (this.#loading = new Loading({ platform, load, delivery, generations, emitter }));
-    this.#stream = new Stream({
-      platform,
-      durable,
-      ask: (since, limit, answered) => this.#link.current?.request("history", { since, limit }, answered),
-      // Events are rarely lost alone: later ones may be missing, too.
-      recovered: () => this.#link.current?.ping(),
-      onEvent: (event, place, handled) => delivery.receive(event, place, handled),
-      onProgress: (event) => delivery.receive(event, null, () => {}),
-      onGap: (gap) => {
-        emitter.emit("gap", gap);
-        loading.request("gap");
-      },
-    });
-    const owner = {
-      identify: (/** @type {string} */ token) => this.#identify(token),
-      frame: (/** @type {Connection} */ connection, /** @type {Frame} */ frame) => this.#frame(connection, frame),
-    };
-    this.#link = new Link({ platform, options: { url, token }, stream: this.#stream, loading, emitter, owner });
+    checkFunction("token", token);
+    if (load !== undefined) checkFunction("load", load);
+    const platform = platformOf(options.platform);
+    this.#inbox = new Inbox(platform, load, this.#generations, this.#emitter);
+    this.#stream = new Stream(platform, options, this.#inbox, this.#emitter);
+    this.#link = new Link(platform, options, this.#stream, this.#inbox, this.#emitter);
   }
 
   /**
@@ -132,8 +93,7 @@ export class Herald {
    * @returns {() => void}
    */
   on(name, handler) {
-    this.#emitter.add(name, handler, false);
-    return () => this.off(name, handler);
+    return this.#emitter.add(name, handler);
   }
 
   /**
@@ -145,8 +105,7 @@ export class Herald {
    * @returns {() => void}
    */
   once(name, handler) {
-    this.#emitter.add(name, handler, true);
-    return () => this.off(name, handler);
+    return this.#emitter.add(name, handler, true);
   }
 
   /**
@@ -168,7 +127,11 @@ export class Herald {
    * @returns {() => void}
    */
   subscribe(id, handler) {
-    return this.#watching.subscribe(id, handler);
+    const name = one(id);
+    const end = this.#emitter.add(name, handler);
+    const known = this.#generations.get(id);
+    if (known) this.#emitter.run(name, [handler], [known]);
+    return end;
   }
 
   /**
@@ -179,9 +142,22 @@ export class Herald {
    * @param {{ signal?: AbortSignal }} [options]
    * @returns {Promise<Finished<R>>}
    */
-  waitFor(id, { signal } = {}) {
-    if (this.#disposed) return Promise.reject(disposed());
-    return /** @type {Promise<any>} */ (this.#watching.waitFor(id, signal));
+  async waitFor(id, { signal } = {}) {
+    this.#refuseIfDisposed();
+    signal?.throwIfAborted();
+    /** @type {(() => void)[]} */
+    const ends = [];
+    try {
+      return await new Promise((resolve, reject) => {
+        const aborted = () => reject(signal?.reason);
+        const changed = (/** @type {any} */ generation) => generation.status !== "PENDING" && resolve(generation);
+        signal?.addEventListener("abort", aborted);
+        ends.push(() => signal?.removeEventListener("abort", aborted));
+        ends.push(this.#emitter.add("disposed", reject), this.subscribe(id, changed));
+      });
+    } finally {
+      for (const end of ends) end();
+    }
   }
 
   /**
@@ -189,16 +165,15 @@ export class Herald {
    * at once. Throws an Error if the environment has no WebSocket, or after `dispose()`.
    */
   connect() {
-    if (this.#disposed) throw disposed();
-    if (typeof this.#platform.WebSocket !== "function") throw new Error(NO_WEBSOCKET);
-    this.#delivery.start();
-    this.#loading.start();
+    this.#refuseIfDisposed();
     this.#link.connect();
+    this.#inbox.start();
   }
 
   /** Closes the connection until `connect()` is called; the position is kept. */
   close() {
-    this.#close("closed");
+    this.#inbox.stop();
+    this.#link.close("closed");
   }
 
   /**
@@ -219,66 +194,14 @@ export class Herald {
    */
   dispose({ forget = false } = {}) {
     this.#disposed = true;
-    this.#close("disposed");
-    if (forget) this.#forget();
-    this.#delivery.forget();
+    this.#inbox.forget();
+    this.#link.close("disposed");
+    if (forget) this.#stream.forget();
+    this.#emitter.emit("disposed", new Error(DISPOSED));
     this.#emitter.clear();
-    this.#watching.clear(disposed());
   }
 
-  #forget() {
-    const { user } = this.#options;
-    if (this.#user === null && user) this.#stream.open(this.#key(user)); // never connected
-    this.#stream.forget();
+  #refuseIfDisposed() {
+    if (this.#disposed) throw new Error(DISPOSED);
   }
-
-  /** @param {string} user */
-  #key(user) {
-    return `herald:${this.#options.url}:${user}`;
-  }
-
-  /** @param {string} reason */
-  #close(reason) {
-    this.#delivery.stop();
-    this.#loading.stop();
-    this.#link.close(reason);
-  }
-
-  /**
-   * Uses the position of the token's user: a position is valid only in the stream of its user. Returns whether the user
-   * is another one than before.
-   *
-   * @param {string} token
-   */
-  #identify(token) {
-    const owner = this.#options.user || subject(token);
-    if (owner === this.#user) return false;
-    const another = this.#user !== null;
-    this.#user = owner;
-    if (another) {
-      this.#delivery.forget();
-      this.#delivery.start();
-      this.#generations.clear();
-      this.#loading.restart();
-    }
-    this.#stream.stop();
-    this.#stream.open(this.#key(owner));
-    return another;
-  }
-
-  /**
-   * @param {Connection} connection
-   * @param {Frame} frame
-   */
-  #frame(connection, frame) {
-    if (frame.type !== "error") return this.#stream.receive(frame, connection);
-    const { name, message, code, re } = frame;
-    this.#emitter.error({ name, message, code });
-    // An event could not be stored, so no replay contains it.
-    if (code === OVERLOADED && (re ?? null) === null) this.#loading.request("error");
-  }
-}
-
-function disposed() {
-  return new Error("the Herald client has been disposed of; create a new one");
 }

@@ -27,6 +27,8 @@ export interface Ending {
   reason: string;
   code?: number;
   retryAfterMs?: number;
+  /** What was thrown, if the client could not connect at all. */
+  cause?: unknown;
 }
 
 /** The data of every event as one type. `HeraldEvent` and `HeraldProgress` are the same, by the event's type. */

@@ -1,286 +1,246 @@
 /**
- * @import { ConnectionState, Platform } from './types.js'
- * @import { Ending, Frame } from './internal.js'
+ * @import { ConnectionState, HeraldOptions, Platform } from './types.js'
+ * @import { Ending } from './internal.js'
  * @import { Emitter } from './emitter.js'
- * @import { Loading } from './loading.js'
+ * @import { Inbox } from './inbox.js'
  * @import { Stream } from './stream.js'
  */
 
-import { Backoff } from "./backoff.js";
+import { Clock } from "./clock.js";
 import { Connection } from "./connection.js";
-import { expired, neverOpened } from "./diagnosis.js";
-import { Environment } from "./environment.js";
-import { Timer } from "./timer.js";
+import { subject } from "./credential.js";
+import { neverOpened } from "./diagnosis.js";
 
 const RECONNECT = { min: 500, max: 20_000 };
 const STABLE_MS = 10_000;
 const TOKEN_MS = 15_000;
-const CANCEL_MS = 20_000;
 const TOO_MANY_CONNECTIONS = 4014;
 /** So many sockets in a row must fail before they open until the client explains the likely causes. */
 const FAILURES = 2;
+const NO_WEBSOCKET = 'There is no WebSocket here: connect() only in a browser, or pass the class of "ws" as platform.WebSocket';
+
+/** @typedef {[ConnectionState["state"], string]} Described */
+
+/** @type {Described} */
+const CONNECTING = ["connecting", "connect"];
 
 /** Keeps one connection to Herald: connecting, reconnecting and replacing it, and its state. */
 export class Link {
   /** @type {ConnectionState} */
   state = { state: "closed", reason: "new" };
   /** @type {Connection | null} The connection that is ready. */
-  current = null;
-  /**
-   * @type {Connection | null} The connection that is being established: the first one, or the
-   * replacement of the current one.
-   */
+  #current = null;
+  /** @type {Connection | null} The connection that is being established: the first one, or the replacement of the current one. */
   #next = null;
-  /**
-   * Numbers the connection attempts, so that an attempt that was replaced while it waited for a
-   * token stops silently.
-   */
-  #dialled = 0;
-  #dialling = false;
+  /** Whether there should be a connection. */
   #open = false;
-  /** Why the link is closed, or why the last connection ended. */
-  #reason = "new";
-  #refused = false;
+  /** @type {Described} The state without a connection. */
+  #rest = ["closed", "new"];
   /** Whether Herald closed the connection because the user had too many connections. */
   #evicted = false;
-  /** Whether the first connection, or a later one, has ended or could not be opened. */
-  #failed = false;
+  /** Reconnects in a row without a stable connection. */
+  #tries = 0;
   /** Sockets in a row that did not open. */
   #unopened = 0;
-  #timer;
   /** The time before which the server does not want us to reconnect. */
   #notBefore = 0;
-  #options;
+  /** Whether the network is down, as far as the browser knows. */
+  #down = false;
+  #listening = new AbortController();
   #platform;
+  #options;
   #stream;
-  #loading;
+  #inbox;
   #emitter;
-  #owner;
-  #backoff;
-  #environment;
+  #clock;
 
   /**
-   * @param {{ platform: Platform, options: { url: string, token: () => string | Promise<string> },
-   *   stream: Stream, loading: Loading, emitter: Emitter, owner: {
-   *   identify(token: string): boolean,
-   *   frame(connection: Connection, frame: Frame): void } }} parts `identify` returns whether the user is another one
+   * @param {Platform} platform
+   * @param {HeraldOptions<any>} options
+   * @param {Stream} stream
+   * @param {Inbox} inbox
+   * @param {Emitter} emitter
    */
-  constructor({ platform, options, stream, loading, emitter, owner }) {
+  constructor(platform, options, stream, inbox, emitter) {
     this.#platform = platform;
     this.#options = options;
     this.#stream = stream;
-    this.#loading = loading;
+    this.#inbox = inbox;
     this.#emitter = emitter;
-    this.#owner = owner;
-    this.#timer = new Timer(platform);
-    this.#backoff = new Backoff({ ...RECONNECT, random: platform.random });
-    this.#environment = new Environment(platform, {
-      offline: () => this.#networkIsDown(),
-      online: () => this.#networkIsBack(),
-      resumed: () => (this.current ? this.current.check() : this.#reconnectNow()),
-      shown: () => this.#shown(),
-    });
+    this.#clock = new Clock(platform);
   }
 
   connect() {
-    this.#environment.watch();
+    if (typeof this.#platform.WebSocket !== "function") throw new Error(NO_WEBSOCKET);
+    this.#listen();
+    if (!this.#open) this.#rest = CONNECTING;
     this.#open = true;
-    this.#evicted = this.#refused = false;
-    if (this.#dialling || this.#next || this.current) return;
-    this.#backoff.reset();
-    this.#unopened = 0;
+    this.#evicted = false;
+    if (this.#next || this.#current) return;
+    this.#tries = this.#unopened = 0;
     this.#dial();
   }
 
   /** @param {string} reason */
   close(reason) {
-    this.#environment.unwatch();
-    this.#stop(reason);
-  }
-
-  /** @param {string} reason */
-  #stop(reason) {
-    this.#open = this.#evicted = this.#failed = false;
-    this.#reason = reason;
-    this.#dialled += 1;
-    this.#dialling = false;
-    this.#timer.stop();
-    for (const connection of [this.current, this.#next]) connection?.close();
-    this.current = this.#next = null;
-    this.#lost();
-    this.#report();
+    this.#listening.abort();
+    this.#stop("closed", reason);
   }
 
   /**
    * @param {string} generation
    * @returns {Promise<boolean>} whether Herald canceled it
    */
-  cancel(generation) {
-    return new Promise((resolve) => {
-      if (!this.current) return resolve(false);
-      // A connection that is lost answers no request.
-      const timer = this.#platform.setTimeout(() => resolve(false), CANCEL_MS);
-      this.current.request("cancel", { generation }, (answer) => {
-        this.#platform.clearTimeout(timer);
-        resolve(answer?.type === "cancel_ok");
-      });
-    });
+  async cancel(generation) {
+    const answer = await this.#current?.request("cancel", { generation });
+    return answer?.type === "cancel_ok";
   }
 
-  async #dial() {
-    this.#timer.stop();
-    const dialled = ++this.#dialled;
-    this.#dialling = true;
-    this.#report();
-    try {
-      // Not at once: a component that is mounted, unmounted and mounted again opens one connection.
-      await null;
-      if (dialled !== this.#dialled) return;
-      const token = await this.#token();
-      if (dialled !== this.#dialled) return;
-      this.#connect(token);
-    } catch (error) {
-      if (dialled !== this.#dialled) return;
-      this.#dialling = false;
-      this.#emitter.error({ name: "cannot_connect", message: String(error), cause: error });
-      this.#retry({ reconnect: "backoff", reason: "cannot_connect" });
-    }
+  async token() {
+    const token = await this.#clock.within(TOKEN_MS, "token", this.#options.token);
+    return token.trim();
   }
 
-  /** @param {string} token */
-  #connect(token) {
-    if (this.#owner.identify(token)) {
-      this.current?.close();
-      this.current = null;
-    }
-    this.#next = new Connection({
-      platform: this.#platform,
-      url: this.#options.url,
-      token,
-      owner: {
-        token: () => this.#token(),
-        position: () => this.#stream.position,
-        frame: (connection, frame) => this.#owner.frame(connection, frame),
-        changed: () => this.#report(),
-        positionRefused: () => {
-          this.#stream.forget();
-          this.#loading.later("error");
-        },
-        ready: (connection) => this.#ready(connection),
-        rotate: (connection) => connection === this.current && !this.#next && !this.#dialling && this.#dial(),
-        ended: (connection, ending) => this.#ended(connection, ending, token),
-      },
-    });
-    this.#dialling = false;
-    this.#report();
-  }
-
-  /** @returns {Promise<string>} */
-  #token() {
-    return new Promise((resolve, reject) => {
-      const late = () => reject(new Error(`token() did not return a token within ${TOKEN_MS / 1000} s`));
-      const timer = this.#platform.setTimeout(late, TOKEN_MS);
-      const settle = () => this.#platform.clearTimeout(timer);
-      Promise.resolve().then(this.#options.token).then((token) => resolve(token.trim())).catch(reject).finally(settle);
-    });
+  /**
+   * Uses the position of the token's user. If it is another user than before, the old connection is of no use any more.
+   *
+   * @param {string} token
+   */
+  identify(token) {
+    if (!this.#stream.open(subject(token))) return;
+    this.#current?.close();
+    this.#current = null;
+    this.#stream.use(null);
+    this.#inbox.restart();
   }
 
   /** @param {Connection} connection */
-  #ready(connection) {
-    const before = this.current;
-    this.current = connection;
+  ready(connection) {
+    this.#current?.close();
+    this.#current = connection;
     this.#next = null;
-    this.#failed = false;
-    before?.close();
-    this.#report();
-    this.#stream.start();
-    this.#loading.ready();
+    this.#rest = CONNECTING;
+    this.changed();
+    this.#stream.use(connection);
+    this.#inbox.ready();
   }
 
-  #lost() {
-    this.#stream.stop();
-    this.#loading.lost();
+  /** @param {Connection} connection */
+  rotate(connection) {
+    if (connection === this.#current && !this.#next) this.#dial();
   }
 
   /**
    * @param {Connection} connection
    * @param {Ending} ending
-   * @param {string} token
    */
-  #ended(connection, ending, token) {
-    const { readyAt, opened, problem } = connection;
-    if (readyAt !== null && this.#platform.now() - readyAt >= STABLE_MS) this.#backoff.reset();
+  ended(connection, ending) {
+    const { reason, cause } = ending;
+    if (this.#clock.now - connection.readyAt >= STABLE_MS) this.#tries = 0;
     if (connection === this.#next) this.#next = null;
-    if (connection === this.current) {
-      this.current = null;
+    if (connection === this.#current) {
+      this.#current = null;
       this.#lost();
     }
-    this.#unopened = opened || this.#environment.down ? 0 : this.#unopened + 1;
-    if (this.#unopened === FAILURES) {
-      const late = expired(token, this.#platform.wallClock());
-      this.#emitter.error(neverOpened(this.#options.url, this.#environment.origin, problem, late));
+    if (reason === "cannot_connect") this.#emitter.error(reason, String(cause), { cause });
+    else if (reason !== "not_opened" || this.#down) this.#unopened = 0;
+    else if (++this.#unopened === FAILURES) {
+      const message = neverOpened(this.#platform, this.#options.url, connection.problem, connection.token);
+      this.#emitter.error("never_opened", message);
     }
-    this.#retry(opened ? ending : { ...ending, reason: "not_opened" });
+    this.#retry(ending);
   }
 
-  /** @param {Ending} ending */
-  #retry({ reconnect, retryAfterMs = 0, code, reason }) {
-    if (reconnect === "never") {
-      this.#refused = true;
-      this.#stop(reason);
-      this.#evicted = code === TOO_MANY_CONNECTIONS;
-      const message = "Herald asked the client not to reconnect; connect() tries again";
-      return this.#emitter.error({ name: reason, message, code });
-    }
-    this.#reason = reason;
-    this.#failed ||= this.current === null;
-    if (this.#dialling || this.#next) return this.#report();
-    // Reconnect at once only after a successful connection. A client that is refused repeatedly
-    // backs off.
-    const first = reconnect === "now" && this.#backoff.attempt === 0;
-    const delay = this.#backoff.next();
-    const now = this.#platform.now();
-    this.#notBefore = Math.max(this.#notBefore, now + retryAfterMs);
-    this.#timer.start(this.#notBefore - now + (first ? 0 : delay), () => this.#dial());
-    this.#report();
-  }
-
-  #networkIsDown() {
-    this.current?.doubt();
-    this.#report();
-  }
-
-  /** Pings even if a frame arrived just now, because that frame may be from the old network. */
-  #networkIsBack() {
-    if (this.current) this.current.ping();
-    else this.#reconnectNow();
-    this.#report();
-  }
-
-  /** The tab is visible again. Checks the connection, because timers may have been suspended. */
-  #shown() {
-    if (this.#evicted) this.connect(); // not earlier: two tabs would evict each other forever
-    else if (this.current) this.current.check();
-    else this.#reconnectNow();
-  }
-
-  #reconnectNow() {
-    if (this.#timer.running && this.#platform.now() >= this.#notBefore) this.connect();
-  }
-
-  #report() {
+  /** Tells the application the state, if it has changed. */
+  changed() {
     const [state, reason] = this.#describe();
     if (state === this.state.state && reason === this.state.reason) return;
     this.state = { state, reason };
     this.#emitter.emit("state", state, reason);
   }
 
-  /** @returns {[ConnectionState["state"], string]} */
+  /** @returns {Described} */
   #describe() {
-    if (!this.#open) return [this.#refused ? "refused" : "closed", this.#reason];
-    if (this.current && !this.current.doubted) return ["live", "ready"];
-    if (this.#next?.welcomed) return ["catching_up", "replay"];
-    if (this.current || this.#environment.down) return ["offline", "network"];
-    return this.#failed ? ["reconnecting", this.#reason] : ["connecting", "connect"];
+    if (this.#current && !this.#current.doubted) return ["live", "ready"];
+    if (this.#next?.phase === "replaying") return ["catching_up", "replay"];
+    return this.#open && (this.#current || this.#down) ? ["offline", "network"] : this.#rest;
+  }
+
+  #dial() {
+    this.#clock.stop("dial");
+    this.#next = new Connection(this.#platform, this.#options.url, this.#stream, this);
+    this.changed();
+  }
+
+  /** @param {Ending} ending */
+  #retry({ reconnect, retryAfterMs = 0, code, reason }) {
+    if (reconnect === "never") {
+      this.#stop("refused", reason);
+      this.#evicted = code === TOO_MANY_CONNECTIONS;
+      return this.#emitter.error(reason, "Herald asked not to reconnect; connect() tries again", { code });
+    }
+    if (!this.#current) this.#rest = ["reconnecting", reason];
+    this.changed();
+    if (this.#next) return;
+    // At once only after a successful connection. A client that is refused repeatedly backs off.
+    const first = reconnect === "now" && this.#tries === 0;
+    const delay = this.#clock.backoff(RECONNECT, ++this.#tries);
+    const now = this.#clock.now;
+    this.#notBefore = Math.max(this.#notBefore, now + retryAfterMs);
+    this.#clock.start("dial", this.#notBefore - now + (first ? 0 : delay), () => this.#dial());
+  }
+
+  /** @param {Described} rest */
+  #stop(...rest) {
+    this.#open = this.#evicted = false;
+    this.#rest = rest;
+    this.#clock.clear();
+    for (const connection of [this.#current, this.#next]) connection?.close();
+    this.#current = this.#next = null;
+    this.#lost();
+    this.changed();
+  }
+
+  #lost() {
+    this.#stream.use(null);
+    this.#inbox.lost();
+  }
+
+  /** Follows what a browser reports about its network and about the tab. Other environments report nothing. */
+  #listen() {
+    const { window, document } = this.#platform;
+    this.#listening.abort();
+    this.#listening = new AbortController();
+    const { signal } = this.#listening;
+    this.#down = !this.#platform.onLine();
+    window?.addEventListener("offline", () => this.#network(true), { signal });
+    window?.addEventListener("online", () => this.#network(false), { signal });
+    // The browser had frozen the tab, and with it the timers.
+    document?.addEventListener("resume", () => this.#wake(), { signal });
+    document?.addEventListener("visibilitychange", () => document.visibilityState !== "hidden" && this.#shown(), { signal });
+  }
+
+  /** @param {boolean} down */
+  #network(down) {
+    this.#down = down;
+    if (!down) this.#wake(true);
+    else if (this.#current) this.#current.doubted = true;
+    this.changed();
+  }
+
+  #shown() {
+    if (this.#evicted) this.connect(); // not earlier: two tabs would evict each other forever
+    else this.#wake();
+  }
+
+  /**
+   * Checks the connection, or reconnects at once.
+   *
+   * @param {boolean} [always] even if a frame arrived just now, because that frame may be from the old network
+   */
+  #wake(always) {
+    const { upkeep } = this.#current ?? {};
+    if (upkeep) always ? upkeep.ping() : upkeep.check();
+    else if (this.#clock.has("dial") && this.#clock.now >= this.#notBefore) this.connect();
   }
 }

@@ -1,36 +1,52 @@
 /** @import { Platform } from './types.js' */
 
 /**
- * The functions that the client uses from its environment. Every part can be replaced, and tests
- * replace all of them.
+ * The functions that the client uses from its environment. Every part can be replaced, and tests replace all of them.
  *
  * @returns {Platform}
  */
 export function defaultPlatform() {
+  const { document = null } = globalThis;
   return {
     WebSocket: /** @type {Platform["WebSocket"]} */ (/** @type {unknown} */ (globalThis.WebSocket)),
-    setTimeout: (callback, ms) => globalThis.setTimeout(callback, ms),
-    clearTimeout: (timer) => globalThis.clearTimeout(timer),
+    setTimeout: (callback, ms) => setTimeout(callback, ms),
+    clearTimeout: (timer) => clearTimeout(timer),
     now: () => performance.now(),
     wallClock: () => Date.now(),
     random: () => Math.random(),
     onLine: () => globalThis.navigator?.onLine !== false,
-    sessionStorage: storage("sessionStorage"),
-    localStorage: storage("localStorage"),
-    window: typeof globalThis.addEventListener === "function" ? globalThis : null,
-    document: globalThis.document ?? null,
+    // If the user has blocked storage, even reading the property throws an error.
+    sessionStorage: attempt(() => document && sessionStorage) ?? null,
+    localStorage: attempt(() => document && localStorage) ?? null,
+    window: typeof addEventListener === "function" ? globalThis : null,
+    document,
   };
 }
 
 /**
- * If the user has blocked storage, even reading the property throws an error.
+ * Returns the platform of a client. Its clock `now` is monotonic, and counts from the epoch: the wall clock is read only
+ * once, so that times can be stored and compared after the page was loaded again.
  *
- * @param {"sessionStorage" | "localStorage"} name
+ * @param {Partial<Platform>} [replaced]
+ * @returns {Platform}
  */
-function storage(name) {
+export function platformOf(replaced) {
+  const platform = { ...defaultPlatform(), ...replaced };
+  const { now, wallClock } = platform;
+  const start = wallClock() - now();
+  return { ...platform, now: () => now() + start };
+}
+
+/**
+ * Returns undefined in place of an error.
+ *
+ * @template T
+ * @param {() => T} action
+ */
+export function attempt(action) {
   try {
-    return globalThis.document ? globalThis[name] : null;
+    return action();
   } catch {
-    return null;
+    return undefined;
   }
 }

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from local import emulator, infrastructure, processes
+from local import emulator, overrides, processes
 from tooling import BUILD, ROOT, package
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class Finished(NamedTuple):
 class Checkout:
     """A copy of the sources with a stage that is deployed to the emulator `aws`.
 
-    The state is in an S3 bucket of the emulator, as on AWS. The override files of the local stack
-    are used, except that for the backend. Nothing else differs from the sources.
+    The state is in an S3 bucket of the emulator, as on AWS. The override files for the
+    emulator are used. Nothing else differs from the sources.
     """
 
     def __init__(self, directory: Path, stage: str, aws: Emulator, dsn: str) -> None:
@@ -63,9 +63,8 @@ class Checkout:
     def today(self) -> Checkout:
         """Install the sources of this checkout."""
         _copy(self.directory, "app", "chalicelib", "cli", "infra", "migrations", "tooling")
-        for name, text in infrastructure.overrides(self._aws.url, {}).items():
-            if name != "backend_override.tf":
-                self.write(f"infra/{name}", text)
+        for name, text in overrides.of_emulator(self._aws.url).items():
+            self.write(f"infra/{name}", text)
         self._configure()
         # The package of the original checkout is the same, so it need not be built again.
         shutil.copytree(BUILD / "package", self.directory / "build" / "package", dirs_exist_ok=True)

@@ -1,7 +1,8 @@
 /** Tests of the cursor alone, in states that are hard to reach through a server. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Cursor, RecentIds } from "../cursor.js";
+import { Cursor } from "../cursor.js";
+import { Recent } from "../recent.js";
 import { E1 } from "./world.js";
 
 function at(head) {
@@ -59,8 +60,13 @@ test("a snapshot restores the whole position", () => {
 });
 
 test("only the most recent ids are remembered, up to the limit", () => {
-  const ids = new RecentIds(2);
-  assert.deepEqual(["a", "b", "a", "c", "b", "a"].map((id) => ids.add(id)), [true, true, false, true, false, true]);
+  const ids = new Recent(2);
+  const known = (id) => {
+    const before = ids.get(id);
+    ids.set(id, true);
+    return before ?? false;
+  };
+  assert.deepEqual(["a", "b", "a", "c", "b", "a"].map(known), [false, false, true, false, false, false]);
 });
 
 function permutations(items) {

@@ -139,6 +139,23 @@ test("if Herald cannot be reached for three seconds, the page loads its rows wit
   assert.deepEqual(world.loads, ["unreachable", "start"]);
 });
 
+test("a tab that is shown while Herald is down reconnects at once, and does not load its rows again", async () => {
+  const world = new World();
+  world.client();
+  await settle();
+  await world.peer.drop();
+  await world.clock.advance(3_000);
+  await world.peer.drop();
+  world.document.dispatchEvent(new Event("visibilitychange"));
+  await settle();
+  const attempts = world.peers.length;
+  await world.peer.drop();
+  world.document.dispatchEvent(new Event("visibilitychange"));
+  await world.clock.advance(8_000);
+  assert.ok(world.peers.length > attempts);
+  assert.deepEqual(world.loads, ["unreachable"]);
+});
+
 test("a token endpoint that hangs does not keep the page from its rows", async () => {
   const world = new World();
   world.client({ token: () => new Promise(() => {}) });

@@ -7,12 +7,14 @@ from urllib.parse import urlsplit
 
 from websockets.asyncio import client
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.typing import Subprotocol
 
 from herald_client.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+PROTOCOL = "herald.v1"  # a server of another version answers 400
 CLOSE_SECONDS = 2.0
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -61,6 +63,7 @@ async def connect(url: str, headers: Mapping[str, str], /) -> WebSocket:
         connection = await _Connect(
             url,
             additional_headers=dict(headers),
+            subprotocols=[Subprotocol(PROTOCOL)],
             proxy=None if urlsplit(url).hostname in _LOOPBACK else True,
             compression=None,
             open_timeout=None,

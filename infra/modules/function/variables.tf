@@ -64,8 +64,8 @@ variable "size" {
   }
 
   validation {
-    condition     = coalesce(var.size.reserved_concurrency, 1000) >= max(1, sum(concat([0], values(var.queues)[*].maximum_concurrency)))
-    error_message = "Reserve at least 1, and for a function with queues at least the sum of their maximum_concurrency. Otherwise, Lambda throttles the queue, and its messages become dead letters."
+    condition     = coalesce(var.size.reserved_concurrency, 1) >= 1
+    error_message = "Reserve at least 1, because a function with 0 never runs."
   }
 
   validation {
@@ -130,6 +130,12 @@ variable "queues" {
   }))
   description = "Queues whose messages the function receives. Lambda waits up to batching_seconds for a batch to fill."
   default     = {}
+
+  # This is not a condition of var.size: the function would then wait for its queues.
+  validation {
+    condition     = coalesce(var.size.reserved_concurrency, 1000) >= sum(concat([0], values(var.queues)[*].maximum_concurrency))
+    error_message = "Reserve at least the sum of the queues' maximum_concurrency. Otherwise, Lambda throttles the queue, and its messages become dead letters."
+  }
 }
 
 variable "vpc_subnet_ids" {

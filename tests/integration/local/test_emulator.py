@@ -387,3 +387,24 @@ def _count(sqs: Any, url: str) -> int:
 def _arn(sqs: Any, url: str) -> str:
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     return str(attributes["Attributes"]["QueueArn"])
+
+
+def test_a_queue_waits_for_a_dead_letter_queue_that_is_being_created(api: Api) -> None:
+    sqs = api.emulator.client("sqs")
+    with ThreadPoolExecutor() as pool:
+        main = pool.submit(_create_with_dead_letter_queue, sqs, "early", "late")
+        time.sleep(0.2)  # the request for the queue arrives first
+        assert not main.done()
+        sqs.create_queue(QueueName="late")
+        assert main.result(timeout=5)["QueueUrl"]
+
+
+def test_a_queue_without_its_dead_letter_queue_is_refused(api: Api) -> None:
+    with pytest.raises(ClientError, match="RedrivePolicy"):
+        _create_with_dead_letter_queue(api.emulator.client("sqs"), "lonely", "nowhere")
+
+
+def _create_with_dead_letter_queue(sqs: Any, name: str, dead_letter: str) -> Any:
+    arn = f"arn:aws:sqs:{emulator.REGION}:{emulator.ACCOUNT}:{dead_letter}"
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 3})
+    return sqs.create_queue(QueueName=name, Attributes={"RedrivePolicy": policy})

@@ -22,11 +22,11 @@ def constant(file: str, name: str) -> float:
 @pytest.mark.parametrize(
     ("file", "name", "counted"),
     [
-        ("js/keepalive.js", "SPREAD", quantities.KEEPALIVE.spread),
+        ("js/upkeep.js", "SPREAD", quantities.KEEPALIVE.spread),
         ("js/connection.js", "ROTATION_SPREAD", quantities.CONNECTION_SPREAD),
-        ("js/keepalive.js", "MARGIN_MS", quantities.KEEPALIVE.margin_seconds * 1000),
-        ("js/renewal.js", "AT", quantities.RENEWAL.at_share),
-        ("js/renewal.js", "BEFORE_MS", quantities.RENEWAL.before_minutes * 60_000),
+        ("js/upkeep.js", "MARGIN_MS", quantities.KEEPALIVE.margin_seconds * 1000),
+        ("js/upkeep.js", "AT", quantities.RENEWAL.at_share),
+        ("js/upkeep.js", "BEFORE_MS", quantities.RENEWAL.before_minutes * 60_000),
         ("python/herald_client/keepalive.py", "_SPREAD", quantities.KEEPALIVE.spread),
         ("python/herald_client/connection.py", "_ROTATION_SPREAD", quantities.CONNECTION_SPREAD),
         ("python/herald_client/renewal.py", "_AT", quantities.RENEWAL.at_share),

@@ -27,8 +27,8 @@ def checkout(tmp_path: Path) -> Path:
     root = tmp_path / "a checkout"
     (root / "cli").mkdir(parents=True)
     (root / "requirements").mkdir()
-    (root / "requirements" / "dev.txt").touch()
-    os.utime(root / "requirements" / "dev.txt", (0, 0))
+    (root / "requirements" / "stack.txt").touch()
+    os.utime(root / "requirements" / "stack.txt", (0, 0))
     (root / ".venv" / "bin").mkdir(parents=True)
     (root / ".venv" / ".stamp").touch()
     python = root / ".venv" / "bin" / "python"
@@ -81,11 +81,11 @@ def test_a_stale_environment_is_made_first_with_its_output_on_stderr(checkout: P
     setup.write_text('#!/bin/sh\necho "making $*"\n')
     setup.chmod(0o755)
     os.utime(checkout / ".venv" / ".stamp", (0, 0))
-    os.utime(checkout / "requirements" / "dev.txt")
+    os.utime(checkout / "requirements" / "stack.txt")
 
     result = subprocess.run([checkout / "herald", "x"], capture_output=True, text=True, check=False)
 
-    assert (result.returncode, result.stderr) == (7, "making dev\n")
+    assert (result.returncode, result.stderr) == (7, "making stack\n")
     assert result.stdout.endswith("|x\n")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chalicelib.providers import registry
-from local.stack import read_provider_apis
+from local.choices import read_provider_apis
 from tooling import SetupError
 from tooling.providers import keys
 

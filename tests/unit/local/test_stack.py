@@ -63,7 +63,7 @@ def test_a_stack_that_is_not_up_says_how_to_start_it(tmp_path: Path) -> None:
 
 
 def test_a_stack_that_was_never_started_goes_down_quietly(tmp_path: Path) -> None:
-    assert Stack(tmp_path / "nowhere").down() == 0
+    assert Stack(tmp_path / "nowhere").down() == (0, "")
     assert not (tmp_path / "nowhere").exists()
 
 

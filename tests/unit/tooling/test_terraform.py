@@ -134,6 +134,14 @@ def test_data_sources_do_not_count_as_progress() -> None:
     assert str(progress) == "0/3 resources"
 
 
+def test_the_outputs_are_those_at_the_end_of_the_apply() -> None:
+    progress = ApplyProgress()
+    progress.feed(line("outputs", outputs={"url": {"action": "create"}}))
+    assert progress.outputs == {"url": None}
+    progress.feed(line("outputs", outputs={"url": {"sensitive": False, "value": "ws://a"}}))
+    assert progress.outputs == {"url": "ws://a"}
+
+
 def test_the_closing_summary_does_not_change_the_plan() -> None:
     progress = ApplyProgress()
     progress.feed(summary("plan"))

@@ -345,7 +345,7 @@ run "a_queue_is_not_throttled" {
     }
   }
 
-  expect_failures = [var.size]
+  expect_failures = [var.queues]
 }
 
 run "a_reservation_is_at_least_one" {

@@ -51,6 +51,8 @@ def test_it_reconnects_and_resumes_until_herald_ends_the_connection() -> None:
         assert server.hellos == [None, {"epoch": EPOCH, "offset": 5}]
         authorizations = [request.headers["Authorization"] for request in server.requests]
         assert authorizations == ["Bearer token"] * 3
+        offered = {request.headers["Sec-WebSocket-Protocol"] for request in server.requests}
+        assert offered == {"herald.v1"}
 
 
 @pytest.mark.parametrize("status", [302, 401, 403, 500])

@@ -1,0 +1,1 @@
+"""`./herald doctor`: checks of a deployment, and of what an application sends to it."""
