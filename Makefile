@@ -140,12 +140,12 @@ contracts: setup ## Generate contracts/ and docs/reference.md from the code (ARG
 declarations: setup ## Generate the JavaScript client's type declarations from its comments
 	@$(PYTHON) -m tooling.declarations
 
-lock: setup ## Resolve requirements/*.in and requirements/*/package.json into pinned versions
+lock: setup ## Resolve requirements/*.in and the files package.json into pinned versions
 	@cd requirements && for name in uv runtime arm64 dev stack emulator policies terraform postgres bench sdks; do \
 	  ../.venv/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header $(ARGS) $$name.in -o $$name.txt \
 	    $$([ $$name = stack ] && echo "-c dev.txt") || exit 1; done
-	@for folder in requirements/node requirements/nestjs; do (cd $$folder && npm install --package-lock-only \
+	@for folder in requirements/node requirements/nestjs examples/next; do (cd $$folder && npm install --package-lock-only \
 	  --ignore-scripts --no-audit --no-fund --omit-lockfile-registry-resolved) || exit 1; done
 
 clean: ## Stop all stacks and remove all build results and environments

@@ -18,6 +18,7 @@ import pytest
 
 from local import postgres as launcher
 from local.choices import Choices
+from local.ports import reserve_port
 from local.stack import Stack
 from tests.databases import empty_database
 from tooling import BUILD, migrations
@@ -38,13 +39,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+def page_port() -> Iterator[int]:
+    """A free port for a page of an application: the stack accepts http://localhost:<port>."""
+    if os.environ.get("HERALD_STACK_ENV"):
+        yield 5173  # of `make up ORIGINS=http://localhost:5173`
+        return
+    with reserve_port() as reservation:
+        yield reservation.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest, page_port: int) -> Iterator[Stack]:
     """The running local stack."""
     if running := os.environ.get("HERALD_STACK_ENV"):
         yield Stack(Path(running).resolve().parent)
         return
     # Tests start stand-ins of providers' CDNs, whose ports are not known yet.
-    started = Stack(BUILD / "test-stack", Choices(fetch_hosts=("127.0.0.1:*",)))
+    origins = (f"http://localhost:{page_port}",)
+    choices = Choices(fetch_hosts=("127.0.0.1:*",), origins=origins)
+    started = Stack(BUILD / "test-stack", choices)
     try:
         # Starting takes a minute, so the progress is shown although pytest captures output.
         capture = request.config.pluginmanager.getplugin("capturemanager")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import pty
-import re
 import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.stranger.pages import files
 from tooling import ROOT
 from tooling.environments import ensure_node_packages, ensure_program, find_node
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 PAGE = (ROOT / "docs" / "integrate" / "nestjs-prisma.md").read_text()
 HERE = Path(__file__).parent
-_FILE = re.compile(r"(?ms)^`([\w./-]+\.\w+)`:\n\n```\w*\n(.*?)^```")
 _SECONDS = 120
 
 
@@ -30,7 +29,7 @@ class Project:
         packages = ensure_node_packages("nestjs")
         (folder / "node_modules").symlink_to(packages)
         (folder / "package.json").write_text('{"type": "module"}')
-        for path, text in _FILE.findall(PAGE):
+        for path, text in files(PAGE):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text)
         engine = shutil.copy(HERE / "schema-engine.mjs", folder)
@@ -70,9 +69,10 @@ class Project:
         """Generate Prisma's client, and compile the application."""
         code, output = self.prisma("postgresql://unused", "generate")
         assert code == 0, output
-        arguments = ("--project", ".")
-        code, output = self._run(("typescript", "bin", "tsc"), arguments, dict(os.environ))
-        assert code == 0, output
+        options = ("--noEmit", "--strict", "--skipLibCheck", "--module", "nodenext")
+        for arguments in (("--project", "."), (*options, "prisma.config.ts")):
+            code, output = self._run(("typescript", "bin", "tsc"), arguments, dict(os.environ))
+            assert code == 0, output
 
     def _run(
         self, script: tuple[str, ...], arguments: tuple[str, ...], environment: Mapping[str, str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from chalicelib.sessions.tokens import Rules, Tokens
 from tests import contracts
 from tests.fakes.http_server import HttpServer
 from tests.integration.nestjs.conftest import beside_herald, connected
+from tests.integration.nestjs.project import PAGE
+from tooling import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,6 +129,14 @@ def api(
     finally:
         process.terminate()
         process.communicate(timeout=30)
+
+
+def test_the_packages_on_the_page_are_those_of_the_test() -> None:
+    (commands,) = re.findall(r"(?m)^npm install @nestjs.*\n.*$", PAGE)
+    named = {word for word in commands.split() if not word.startswith(("npm", "install", "--"))}
+    pins = json.loads((ROOT / "requirements" / "nestjs" / "package.json").read_text())
+    only_here = {"@prisma/schema-engine-wasm"}
+    assert named == {*pins["dependencies"], *pins["devDependencies"]} - only_here
 
 
 def submit(api: httpx.Client) -> dict[str, Any]:

@@ -8,16 +8,17 @@ import json
 import re
 import shutil
 import subprocess
+import textwrap
 from pathlib import Path
 
 import pytest
 
-from tooling import declarations
+from tooling import ROOT, declarations
 from tooling.environments import ensure_node_packages, ensure_program, find_node, find_npm
 
 CLIENT = declarations.CLIENT
 README = (CLIENT / "README.md").read_text()
-_FENCE = re.compile(r"(?ms)^```(ts|tsx)\n(.*?)^```")
+_FENCE = re.compile(r"(?ms)^ *```(ts|tsx)\n(.*?)^ *```")
 # The most that a module may weigh in bytes: bundled, minified and compressed with gzip.
 SIZES = {"herald": 8_250, "react": 2_000, "tabs": 2_000}
 
@@ -69,6 +70,10 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_example_compiles_and_types_narrow(application: Path) -> None:
     examples = _FENCE.findall(README)
     assert {language for language, _ in examples} == {"ts", "tsx"}
+    for page in ("testing", "users-and-devices"):
+        found = _FENCE.findall((ROOT / "docs" / "integrate" / f"{page}.md").read_text())
+        assert found
+        examples += [(language, textwrap.dedent(text)) for language, text in found]
     for number, (language, text) in enumerate(examples):
         (application / f"example{number}.{language}").write_text(text + "\nexport {};\n")
     shutil.copy(Path(__file__).with_name("narrowing.ts"), application)

@@ -1,0 +1,1 @@
+"""A stranger follows docs/integrate/: a script runs its commands and saves its files."""
