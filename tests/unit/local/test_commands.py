@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -58,3 +59,19 @@ def test_wrong_usage_exits_2(words: list[str]) -> None:
     result = local(*words)
     assert (result.returncode, result.stdout) == (2, "")
     assert "Usage: python -m local" in result.stderr
+
+
+def made(*words: str) -> str:
+    """Return the commands that make would run, with variables of other programs."""
+    theirs = {"PORT": "1", "DATABASE": "theirs", "ORIGINS": "theirs"}
+    environment = {**os.environ, "MAKEFLAGS": "", **theirs}
+    command = ["make", "--dry-run", "up", *words]
+    return subprocess.check_output(command, cwd=ROOT, env=environment, text=True)
+
+
+def test_make_passes_options_of_its_command_line_and_none_of_the_environment() -> None:
+    line = made("PORT=8400", "ORIGINS=http://localhost:5173,https://a.example").splitlines()[-1]
+    assert "--port '8400' " in line
+    assert "--origins 'http://localhost:5173,https://a.example'" in line
+    assert "theirs" not in line
+    assert "--database" not in line
