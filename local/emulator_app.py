@@ -26,6 +26,7 @@ from local import emulator_record
 from local.emulator_corrections import correct_ministack
 from local.emulator_invocations import record_invocations
 from local.emulator_queues import await_dead_letter_queue
+from local.emulator_repeats import Answers
 from local.emulator_routes import correct_routes
 from local.emulator_signatures import Refused
 from local.emulator_websockets import MAX_MESSAGE, Connection
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from local.emulator_websockets import Receive, Send
 
 _recorder = emulator_record.of_environment()
+_answers = Answers()
 
 
 async def app(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -72,10 +74,14 @@ async def _control(scope: MutableMapping[str, Any], receive: Receive, send: Send
     await await_dead_letter_queue(gate.header(scope, b"x-amz-target") or "", body)
     recorded = emulator_record.Recorded(send, partial(_recorder.keep, scope, claim, body))
     try:
-        if "/@connections/" in scope["path"] and len(body) > MAX_MESSAGE:
+        if repeated := _answers.repeated(scope):
+            for message in repeated:
+                await recorded.send(message)
+        elif "/@connections/" in scope["path"] and len(body) > MAX_MESSAGE:
             await _refuse_post(recorded.send)
         else:
-            await ministack(scope, gate.replayed(body, receive), gate.without_cors(recorded.send))
+            answering = _answers.keeping(scope, gate.without_cors(recorded.send))
+            await ministack(scope, gate.replayed(body, receive), answering)
     finally:
         recorded.finish()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import time
@@ -402,6 +403,27 @@ def test_a_queue_waits_for_a_dead_letter_queue_that_is_being_created(api: Api) -
 def test_a_queue_without_its_dead_letter_queue_is_refused(api: Api) -> None:
     with pytest.raises(ClientError, match="RedrivePolicy"):
         _create_with_dead_letter_queue(api.emulator.client("sqs"), "lonely", "nowhere")
+
+
+@pytest.mark.parametrize(("agent", "refused"), [("Terraform/1.11", False), ("boto3", True)])
+def test_a_creation_that_terraform_repeats_is_answered_as_before(
+    api: Api, agent: str, refused: bool
+) -> None:
+    logs = api.emulator.client("logs")
+    attempts = iter((1, 2, 1))
+
+    def repeat(request: Any, **_: Any) -> None:
+        request.headers["user-agent"] = agent
+        request.headers["amz-sdk-invocation-id"] = f"of {agent}"
+        request.headers["amz-sdk-request"] = f"attempt={next(attempts)}; max=25"
+
+    logs.meta.events.register("before-send.logs.CreateLogGroup", repeat)
+    exists = logs.exceptions.ResourceAlreadyExistsException
+    logs.create_log_group(logGroupName=f"/{agent}")
+    with pytest.raises(exists) if refused else contextlib.nullcontext():
+        logs.create_log_group(logGroupName=f"/{agent}")
+    with pytest.raises(exists):  # another request for the same resource
+        logs.create_log_group(logGroupName=f"/{agent}")
 
 
 def _create_with_dead_letter_queue(sqs: Any, name: str, dead_letter: str) -> Any:
