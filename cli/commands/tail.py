@@ -22,8 +22,9 @@ def tail(
         bool, typer.Option("--from-start", help="Begin with the oldest event that is stored.")
     ] = False,
     count: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Exit after N results.", show_default=False)
-    ] = 0,
+        int | None,
+        typer.Option(min=1, metavar="N", help="Exit after N results.", show_default=False),
+    ] = None,
     timeout: Annotated[
         int | None,
         typer.Option(
