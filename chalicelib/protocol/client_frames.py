@@ -42,7 +42,7 @@ class Hello(TypedDict):
     action: Literal["hello"]
     """The frame's type."""
     id: FrameId
-    """Repeated as `re` in the answer."""
+    """The answer repeats this value in its field `re`."""
     resume: Cursor | None
     """The client's cursor: the server replays the events after it."""
 
@@ -53,11 +53,11 @@ class Ping(TypedDict):
     action: Literal["ping"]
     """The frame's type."""
     id: FrameId
-    """Repeated as `re` in the answer."""
+    """The answer repeats this value in its field `re`."""
     epoch: UUID | None
     """The epoch of the client's cursor."""
     offset: int | None
-    """The offset of the client's cursor. The server checks its form and does not keep it."""
+    """The offset of the client's cursor. The server checks its format but does not store it."""
 
 
 class Keepalive(TypedDict):
@@ -66,7 +66,7 @@ class Keepalive(TypedDict):
     action: Literal["keepalive"]
     """The frame's type."""
     id: FrameId
-    """Not needed, because there is no answer."""
+    """This field is not needed, because there is no answer."""
 
 
 class History(TypedDict):
@@ -75,7 +75,7 @@ class History(TypedDict):
     action: Literal["history"]
     """The frame's type."""
     id: FrameId
-    """Repeated as `re` in the answer."""
+    """The answer repeats this value in its field `re`."""
     since: int
     """The server replays the events after this offset of the current stream."""
     limit: int
@@ -88,7 +88,7 @@ class Auth(TypedDict):
     action: Literal["auth"]
     """The frame's type."""
     id: FrameId
-    """Repeated as `re` in the answer."""
+    """The answer repeats this value in its field `re`."""
     token: str
     """A JWT of the same user."""
 
@@ -99,7 +99,7 @@ class Cancel(TypedDict):
     action: Literal["cancel"]
     """The frame's type."""
     id: FrameId
-    """Repeated as `re` in the answer."""
+    """The answer repeats this value in its field `re`."""
     generation: UUID
     """The generation's id."""
 

@@ -28,7 +28,7 @@ class ErrorDetail(TypedDict):
     code: str
     """The reason. Accept codes that are not listed."""
     message: str
-    """A sentence for people."""
+    """A sentence for people to read."""
     providerCode: NotRequired[str]
     """The provider's own code, if it has one."""
 
@@ -39,15 +39,15 @@ class Output(TypedDict):
     kind: str
     """The kind of file; `model` is a 3D model. Accept kinds that are not listed."""
     url: Url
-    """Where the file is."""
+    """The address of the file."""
     contentType: str | None
     """The media type."""
     width: int | None
-    """In pixels."""
+    """The width in pixels."""
     height: int | None
-    """In pixels."""
+    """The height in pixels."""
     durationMs: Annotated[int, Field(ge=0)] | None
-    """The duration in milliseconds, of audio and video."""
+    """The duration of audio or video in milliseconds."""
     bytes: Annotated[int, Field(ge=0)] | None
     """The file's size in bytes."""
     expiresAt: Time | None
@@ -66,9 +66,9 @@ class EventData(TypedDict):
     imageUrl: Url | None
     """The first picture."""
     imageHeight: int | None
-    """In pixels: the height that the provider reported, otherwise that of the row."""
+    """The height in pixels that the provider reported, otherwise the height in the row."""
     imageWidth: int | None
-    """In pixels: the width that the provider reported, otherwise that of the row."""
+    """The width in pixels that the provider reported, otherwise the width in the row."""
     coreModel: str | None
     """The model."""
     createdAt: Time | None
@@ -76,13 +76,13 @@ class EventData(TypedDict):
     updatedAt: Time
     """When the result, the notice or the progress was recorded."""
     error: NotRequired[ErrorDetail]
-    """Why the generation failed; only with status ERROR."""
+    """Why the generation failed; only if the status is ERROR."""
     outputsNotKept: NotRequired[Annotated[int, Field(ge=1)]]
-    """The number of files that are missing because Herald keeps no outputs and they have no URL."""
+    """The number of files that are missing: they have no URL, and Herald does not keep outputs."""
     outputs: NotRequired[list[Output]]
     """All files, if they are known. `imageUrl` is the first picture among them."""
     truncated: NotRequired[bool]
-    """True if the event was too large, and outputs were left out or the prompt was cut."""
+    """True if Herald removed outputs or cut the prompt because the event was too large."""
     progress: NotRequired[Annotated[float, Field(ge=0, le=1)] | None]
     """The progress from 0 to 1. Only progress events have `progress`, `step` and `previewUrl`."""
     step: NotRequired[str | None]
@@ -113,7 +113,7 @@ class Envelope(TypedDict):
     datacontenttype: Literal["application/json"]
     """The media type of `data`."""
     userid: NotRequired[str]
-    """The owner. A notice without it reaches only subscribers of the topic, not clients."""
+    """The owner. A notice without a `userid` reaches the topic's subscribers, but no clients."""
     epoch: NotRequired[Epoch]
     """The numbering that the sequence belongs to, a UUIDv7."""
     sequence: NotRequired[Annotated[str, Field(pattern="^[1-9][0-9]*$")]]

@@ -37,7 +37,7 @@ class Welcome(TypedDict):
     type: Literal["welcome"]
     """The frame's type."""
     re: AnswerToHello
-    """The `id` of the frame that is answered."""
+    """The `id` of the `hello`."""
     connection: str
     """The connection's id, as in Herald's logs."""
     time: Time
@@ -91,7 +91,7 @@ class CaughtUp(TypedDict):
     type: Literal["caught_up"]
     """The frame's type."""
     re: EndOfReplay
-    """The `id` of the `hello` or `history` that is answered."""
+    """The `id` of the `hello` or `history` that this frame answers."""
     offset: Offset
     """The highest offset that was replayed."""
 
@@ -100,9 +100,9 @@ class Requested(TypedDict):
     """The cursor in the client's frame."""
 
     epoch: NotRequired[Epoch]
-    """The epoch, if the frame had one."""
+    """The cursor's epoch, if it has one."""
     offset: Offset
-    """The offset."""
+    """The cursor's offset."""
 
 
 class Gap(TypedDict):
@@ -111,9 +111,9 @@ class Gap(TypedDict):
     type: Literal["gap"]
     """The frame's type."""
     re: EndOfReplay
-    """The `id` of the `hello` or `history` that is answered."""
+    """The `id` of the `hello` or `history` that this frame answers."""
     requested: Requested
-    """The cursor in that frame."""
+    """The cursor in the `hello` or `history`."""
     epoch: Epoch | None
     """The stream's current numbering."""
     earliest: Offset
@@ -125,7 +125,7 @@ class Gap(TypedDict):
 
 
 class Pong(TypedDict):
-    """The answer to `ping`. If the head is above your cursor, you missed events."""
+    """The answer to `ping`. If the head is above your cursor, you have missed events."""
 
     type: Literal["pong"]
     """The frame's type."""
@@ -168,13 +168,13 @@ class Error(TypedDict):
     """The `id` of the refused frame; null if the frame had no valid `id`, or if the error is not a
     response."""
     code: int
-    """The reason. Its range determines how to react, even to codes that are not listed."""
+    """The reason. The code's range determines how to react, even if the code is not listed."""
     name: str
     """The code's name."""
     message: str
     """A sentence for developers that names the invalid field."""
     retry_after_ms: Milliseconds
-    """Send the frame again after this time, not earlier."""
+    """Wait at least this long before you send the frame again."""
 
 
 class Close(TypedDict):
@@ -183,13 +183,13 @@ class Close(TypedDict):
     type: Literal["close"]
     """The frame's type."""
     code: int
-    """The reason. Its range determines how to react, even to codes that are not listed."""
+    """The reason. The code's range determines how to react, even if the code is not listed."""
     name: str
     """The code's name."""
     reconnect: Reconnect
-    """Whether to reconnect at once, with backoff, or not at all."""
+    """Whether to reconnect immediately, with backoff, or not at all."""
     retry_after_ms: Milliseconds
-    """Reconnect after this time, not earlier."""
+    """Wait at least this long before you reconnect."""
 
 
 ServerFrame = (

@@ -31,15 +31,15 @@ class ReportedOutput(TypedDict):
     """One file of a result."""
 
     url: WebUrl
-    """Where the file is."""
+    """The address of the file."""
     kind: NotRequired[str]
     """The kind of file; by default, Herald derives it from the content type or the name."""
     contentType: NotRequired[str | None]
     """The media type."""
     width: NotRequired[Pixels | None]
-    """In pixels."""
+    """The width in pixels."""
     height: NotRequired[Pixels | None]
-    """In pixels."""
+    """The height in pixels."""
     durationMs: NotRequired[Annotated[int, Field(ge=1)] | None]
     """The duration in milliseconds."""
     bytes: NotRequired[Annotated[int, Field(ge=1)] | None]
@@ -56,7 +56,7 @@ class ReportedError(TypedDict):
     code: NotRequired[Annotated[str, Field(min_length=1, max_length=MAX_CODE_CHARACTERS)]]
     """The reason. A code that is not listed becomes `generation_failed` with a `providerCode`."""
     message: NotRequired[Annotated[str, Field(min_length=1, max_length=MAX_MESSAGE_CHARACTERS)]]
-    """A sentence for people."""
+    """A sentence for people to read."""
 
 
 class RunningReport(TypedDict):
@@ -87,9 +87,9 @@ class CompleteReport(TypedDict):
     imageUrl: NotRequired[WebUrl]
     """The first picture; by default, the first picture among the outputs."""
     imageWidth: NotRequired[Pixels | None]
-    """In pixels, of the first picture."""
+    """The width of the first picture in pixels."""
     imageHeight: NotRequired[Pixels | None]
-    """In pixels, of the first picture."""
+    """The height of the first picture in pixels."""
     outputs: NotRequired[
         Annotated[list[ReportedOutput], Field(min_length=1, max_length=MAX_OUTPUTS)]
     ]

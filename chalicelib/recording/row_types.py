@@ -17,35 +17,35 @@ _HERALDS = Field(json_schema_extra={"readOnly": True})
 class GenerationRow(TypedDict):
     """A row of the table `herald.generations`.
 
-    The application inserts it before it calls the provider, and leaves the read-only columns to
-    Herald.
+    The application inserts the row before it calls the provider. Only Herald writes the read-only
+    columns.
     """
 
     id: Uuid
     """The generation's id, chosen by the application."""
     user_id: Annotated[str, Field(min_length=1)]
-    """The owner: the `sub` in the tokens of the clients that are notified."""
+    """The owner. Herald notifies the clients whose token has this value as `sub`."""
     prompt: str
-    """The prompt, which the event contains, too."""
+    """The prompt. The event also contains it."""
     provider: NotRequired[str | None]
     """The provider's name in the callback address. Only this provider, and your own generator, can
     then report the result."""
     provider_id: NotRequired[str | None]
     """The provider's id of the generation, unique for each provider. Herald needs it for look-ups
-    and cancellations at the provider, and if the callback address contains no generation id."""
+    and cancellations at the provider, and if the callback address has no generation id."""
     image_width: NotRequired[int | None]
-    """In pixels. Replaced if the provider reports a width."""
+    """The width in pixels. Herald replaces it if the provider reports a width."""
     image_height: NotRequired[int | None]
-    """In pixels. Replaced if the provider reports a height."""
+    """The height in pixels. Herald replaces it if the provider reports a height."""
     core_model: NotRequired[str | None]
-    """The model. Replaced if the provider reports one."""
+    """The model. Herald replaces it if the provider reports a model."""
     created_at: NotRequired[Time]
-    """When the generation began; by default the time of the insert."""
+    """When the generation began; by default, the time of the insert."""
     deadline_at: NotRequired[Time | None]
-    """When Herald ends the generation with the error `timeout`; 'infinity' means never. If it is
-    not set and the row has a provider, Herald sets it."""
+    """When Herald ends the generation with the error `timeout`; 'infinity' means never. If you do
+    not set this column and the row has a provider, Herald sets it."""
     status: NotRequired[Annotated[Status, _HERALDS]]
-    """PENDING until the result, then COMPLETE or ERROR."""
+    """PENDING until there is a result, then COMPLETE or ERROR."""
     image_url: NotRequired[Annotated[str | None, _HERALDS]]
     """The first picture of the result."""
     outputs: NotRequired[Annotated[list[Output] | None, _HERALDS]]
@@ -62,9 +62,9 @@ class GenerationRow(TypedDict):
     """The number of look-ups at the provider. Null in rows of earlier versions, which Herald does
     not look up."""
     provisional: NotRequired[Annotated[bool, _HERALDS]]
-    """Whether Herald itself ended the generation (timeout or cancellation). A late result from the
-    provider then replaces the error."""
+    """Whether Herald itself timed out or canceled the generation. If so, a later result from the
+    provider replaces the error."""
     version: NotRequired[Annotated[int, _HERALDS]]
-    """Increases with each change of the status. Event ids are derived from it."""
+    """Increases with each change of the status. Herald derives event ids from it."""
     updated_at: NotRequired[Annotated[Time, _HERALDS]]
     """When the status last changed."""

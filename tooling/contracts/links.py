@@ -15,7 +15,7 @@ If outputs are kept, `imageUrl` and `outputs[].url` of an event contain such a l
 credential, because the signature is in the path."""
 _REDIRECT = """\
 A redirect to Herald's copy or, until the copy is made, to the provider's file. The location is \
-valid only for minutes, so store the link instead."""
+valid for only a few minutes, so store the link instead."""
 _FILE = {
     "description": "A kept output.",
     "type": "object",

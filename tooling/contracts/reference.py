@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 _INTRODUCTION = """\
 # Reference
 
-This page lists every frame, event, column and address of Herald, with its fields.
-[Protocol](protocol.md) explains how a client uses the frames. [Generation providers](providers.md)
-explains how to connect a provider.
+This page lists every frame and event with its fields, every column of the table `generations`, and
+every address of the HTTP interface. [Protocol](protocol.md) explains how a client uses the frames.
+[Generation providers](providers.md) explains how to connect a provider.
 
 `make contracts` generates this page from the server's code, together with the same contracts in
 machine-readable form:
@@ -31,13 +31,13 @@ machine-readable form:
 | [row.schema.json](../contracts/row.schema.json) | a row of `generations`, as JSON Schema |
 
 A *?* after a field's name means that the field may be absent. Within v1, later versions of Herald
-may add frames, event types and fields, and values to lists of *known values*, but they remove
-nothing. Clients must therefore ignore frames, event types, fields and values that they do not know.
+may add frames, event types, fields and *known values*, but they remove nothing. Clients must
+therefore ignore frames, event types, fields and values that they do not know.
 """
 _CODES = """\
 After a `close`, the range of the code determines how to react, even if you do not know the code:
 do not reconnect automatically (4000 to 4099), reconnect with backoff (4100 to 4199), or reconnect
-at once (4200 to 4299).
+immediately (4200 to 4299).
 """
 _CALLBACKS = """\
 Providers send their webhooks to these addresses. `{token}` is the generation's
@@ -73,7 +73,7 @@ def _connecting(protocol: Schema) -> Iterator[str]:
         ("header", "use"),
         ((f"`{each.get('name', 'Authorization')}`", each["description"]) for each in schemes),
     )
-    yield "To refuse a connection, Herald answers with an HTTP status:"
+    yield "When Herald refuses a connection, it answers with an HTTP status:"
     yield table(("status", "cause"), refusals)
 
 
