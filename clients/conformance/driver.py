@@ -101,7 +101,7 @@ class Driver:
             self._process.kill()
         await self._process.wait()
         # Closes the pipes, also if children of the driver still hold them.
-        self._process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001
+        self._process._transport.close()  # type: ignore[attr-defined]
 
     async def _line(self) -> Report:
         stdout = self._process.stdout

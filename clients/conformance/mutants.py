@@ -23,7 +23,7 @@ class Mutant(NamedTuple):
     new: str
 
     def apply(self, folder: Path) -> Path:
-        """Copy the client into a folder and change it; return the folder for the driver.
+        """Copy the client into a folder and change it; return the folder that the driver takes.
 
         Raises
         ------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from websockets.exceptions import ConnectionClosed
@@ -138,10 +139,8 @@ class Peer:
 
     async def flush(self) -> None:
         """Wait until the client's library has read everything that was sent before."""
-        try:
+        with suppress(ConnectionClosed):
             await (await self._socket.ping())
-        except ConnectionClosed:
-            pass
 
     def take(self, action: str, **fields: Any) -> Frame:
         """Return the first frame of this action that was not taken; it must have these fields."""

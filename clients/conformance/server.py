@@ -61,7 +61,7 @@ class Server:
         self.pending = 0
         self.url = ""
         self.tell = tell
-        self.settle: Callable[[], Awaitable[None]]
+        self.rest: Callable[[], Awaitable[None]]
         self._by_connection: dict[ServerConnection, Attempt] = {}
         self._released = asyncio.Event()
         self._server: WebSocketServer | None = None
@@ -101,6 +101,10 @@ class Server:
         """Record that the client broke a rule that holds in every point."""
         self.violations.append(rule)
 
+    async def settle(self) -> None:
+        """Wait until both sides have nothing left to do."""
+        await self.rest()
+
     async def _answer(self, socket: ServerConnection, request: Request) -> Response | None:
         status = self.refusals.popleft() if self.refusals else None
         attempt = Attempt(request, status)
@@ -117,9 +121,9 @@ class Server:
         """Wait until the client gives up."""
         self.pending += 1
         released = asyncio.create_task(self._released.wait())
-        await asyncio.wait(
-            {released, socket.connection_lost_waiter}, return_when=asyncio.FIRST_COMPLETED
-        )
+        lost: asyncio.Future[Any] = socket.connection_lost_waiter
+        both: list[asyncio.Future[Any]] = [released, lost]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         released.cancel()
         self.pending -= 1
 

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from clients.conformance import frames
 from clients.conformance.outcome import Broken, Unmet
-from clients.conformance.peer import Peer
 from clients.conformance.server import Attempt, Server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from clients.conformance.driver import Driver, Report
-    from clients.conformance.frames import Frame
+    from clients.conformance.peer import Peer
 
 MOST_RECONNECT_SECONDS = 20.0
 _REAL_SECONDS = 10.0  # within which the two ends of a socket agree on its state
@@ -36,7 +35,7 @@ class World:
         self.time = 0.0  # seconds since the start, by the client's monotonic clock
         self.log: list[tuple[float, str, object]] = []
         self.server = Server(self.tell)
-        self.server.settle = self.settle
+        self.server.rest = self.settle
         self._driver = driver
         self._activity = 0
         self._idle = 0  # timers in a row that ran without a pause
@@ -84,7 +83,8 @@ class World:
 
     async def do(self, command: str, **fields: Any) -> Report:
         """Give the driver a command, and settle."""
-        self.tell("command", {"do": command, **fields})
+        shown = {name: value for name, value in fields.items() if name != "tokens"}
+        self.tell("command", {"do": command, **shown})
         answer = await self._driver.do(command, **fields)
         await self.settle()
         return answer
@@ -236,4 +236,3 @@ def token(user: str, number: int) -> str:
     """An unsigned JWT; each number gives another one."""
     claims = json.dumps({"sub": user, "jti": str(number)}).encode()
     return f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.c2lnbmF0dXJl"
-

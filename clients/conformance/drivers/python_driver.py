@@ -1,6 +1,6 @@
 """The driver of the Python client: docs/conformance.md describes its lines.
 
-It imports `herald_client` from PYTHONPATH.
+python python_driver.py <folder that contains herald_client>
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import asyncio
 import json
 import sys
 from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, sys.argv[1])
 
 from herald_client import Closed, Event, Gap, Herald, Progress
 from herald_client.platform import Platform, Socket

@@ -100,7 +100,7 @@ async def silent_handshake(world: World) -> None:
     peer.take("hello")
 
 
-@points(9, "If hello is not answered within a while, the client reconnects", "herald.v1")
+@points(9, "If hello is not answered within a while, the client reconnects", "the wire protocol")
 async def silent_hello(world: World) -> None:
     await world.start()
     peer = await world.peer()
@@ -110,7 +110,9 @@ async def silent_hello(world: World) -> None:
     world.require(not peer.open, "the connection without an answer is closed")
 
 
-@points(10, "An API Gateway message in place of the welcome: the client reconnects", "herald.v1")
+@points(
+    10, "An API Gateway message in place of the welcome: the client reconnects", "the wire protocol"
+)
 async def failed_hello(world: World) -> None:
     await world.start()
     peer = await world.peer()
@@ -141,7 +143,9 @@ async def hello_limited(world: World) -> None:
     world.received("event-3", "event-2")
 
 
-@points(12, "hello refused with another error: the client reconnects, no sooner than allowed", "welcome")
+@points(
+    12, "hello refused with another error: the client reconnects, after retry_after_ms", "welcome"
+)
 async def hello_refused(world: World) -> None:
     await world.start()
     peer = await world.peer()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from clients.conformance import frames
@@ -80,7 +81,7 @@ async def unknown_codes(world: World) -> None:
     world.no_attempt()
 
 
-@points(19, "An expired credential (4202): the client reconnects at once, with a fresh one", "Codes")
+@points(19, "An expired credential (4202): the client reconnects at once with another", "Codes")
 async def expired(world: World) -> None:
     await world.start()
     attempt = await world.attempt()
@@ -98,7 +99,7 @@ async def expired(world: World) -> None:
         again.peer.take("hello", resume={"epoch": frames.EPOCH, "offset": 1})
 
 
-@points(20, "After a close, the client waits for retry_after_ms, and then for a random delay", "close")
+@points(20, "After a close, the client waits for retry_after_ms and a random delay", "close")
 async def retry_after(world: World) -> None:
     peer = await world.live(head=1)
     await peer.say_later(frames.close(4155, "of_a_later_version", "backoff", retry_after=90))
@@ -108,7 +109,7 @@ async def retry_after(world: World) -> None:
     await world.reconnected()
 
 
-@points(21, "A lost connection: the client reconnects with its cursor and a fresh token", _RECONNECT)
+@points(21, "A lost connection: reconnect with the cursor and a fresh token", _RECONNECT)
 async def lost(world: World) -> None:
     await world.start()
     attempt = await world.attempt()
@@ -128,7 +129,7 @@ async def lost(world: World) -> None:
 async def jitter(world: World) -> None:
     early, late = await _delays(world, 0.0), await _delays(world, 0.999)
     world.require(max(early) < 1, f"with the smallest random numbers, no delay is longer: {early}")
-    growing = all(one <= other for one, other in zip(late, late[1:], strict=False))
+    growing = all(one <= other for one, other in pairwise(late))
     world.require(growing, f"delays grow: {late}")
     world.require(late[-1] > 10, f"after eight failures, a delay can be long: {late}")
 
@@ -169,7 +170,7 @@ async def _delays(world: World, random: float) -> list[float]:
     for _ in range(8):
         attempts.append(await world.attempt(within=MOST_RECONNECT_SECONDS + 1))
     await world.stop()
-    found = [b.at - a.at for a, b in zip(attempts, attempts[1:], strict=False)]
+    found = [b.at - a.at for a, b in pairwise(attempts)]
     for delay in found:
         _allowed(world, delay)
     return found

@@ -24,7 +24,7 @@ async def keepalives(world: World) -> None:
         await _frame_within(world, peer, _KEEPALIVE, "keepalive", "ping")
 
 
-@points(50, "The head is known within twice keepalive_ms: a ping with the cursor asks for it", _ALIVE)
+@points(50, "Within twice keepalive_ms, a ping with the cursor asks for the head", _ALIVE)
 async def pings(world: World) -> None:
     peer = await _live_with_keepalive(world)
     for _ in range(2):
@@ -96,7 +96,7 @@ async def back_online(world: World) -> None:
     peer.take("ping", epoch=frames.EPOCH, offset=2)
 
 
-@points(57, "When the network is back, a client that is waiting reconnects at once", "ping", "online")
+@points(57, "When the network is back, a waiting client reconnects at once", "ping", "online")
 async def online_while_waiting(world: World) -> None:
     world.server.refusals.extend([503] * 6)
     await world.start(random=0.999)
@@ -107,7 +107,7 @@ async def online_while_waiting(world: World) -> None:
     await world.attempt()
 
 
-@points(58, "When the tab is shown, a ping is sent, and a client that is waiting reconnects", "ping",
+@points(58, "When the tab is shown, a ping is sent, and a waiting client reconnects", "ping",
         "shown")  # fmt: skip
 async def shown(world: World) -> None:
     peer = await world.live(head=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from clients.conformance import frames
@@ -18,7 +19,7 @@ _GAP = "Client requirements, 4"
 _TEN_MINUTES = 600.0
 
 
-@points(37, "An offset that is missing for two seconds is requested: these events, no others", _MISSING)
+@points(37, "An offset that is missing for two seconds is requested, and only it", _MISSING)
 async def requested(world: World) -> None:
     peer = await world.live(head=1)
     await peer.say(frames.event(4))
@@ -43,7 +44,7 @@ async def repeated(world: World) -> None:
             world.require(world.time < before + 61, "history is repeated within a minute")
             await world.advance(0.5)
         times.append(world.time)
-    delays = [b - a for a, b in zip(times, times[1:], strict=False)]
+    delays = [b - a for a, b in pairwise(times)]
     world.require(delays[0] < delays[1] < delays[2], f"the delays increase: {delays}")
     world.require(peer.open, "the connection stays open")
     world.unreported("gap")
@@ -79,7 +80,7 @@ async def history_refused(world: World) -> None:
     peer.take("history", since=1, limit=1)
 
 
-@points(42, "A history that is not answered is sent again", "herald.v1")
+@points(42, "A history that is not answered is sent again", "the wire protocol")
 async def history_unanswered(world: World) -> None:
     peer = await world.live(head=1)
     await peer.say(frames.event(3))
@@ -91,7 +92,7 @@ async def history_unanswered(world: World) -> None:
     world.require(peer.open, "the connection stays open")
 
 
-@points(43, "When missing events have arrived, a ping asks whether later ones are missing, too", "ping")
+@points(43, "When missing events have arrived, a ping asks for later ones", "ping")
 async def asked_for_more(world: World) -> None:
     peer = await world.live(head=1)
     await peer.say(frames.event(3))
@@ -115,7 +116,7 @@ async def pong_ahead(world: World) -> None:
     world.received("event-2", "event-3")
 
 
-@points(45, "A pong with another epoch: the state is reloaded, and the new epoch is followed", "history")
+@points(45, "A pong with another epoch: the state is reloaded; the new epoch counts", "history")
 async def another_epoch(world: World) -> None:
     peer = await world.live(head=3)
     world.reported("load", reason="start")

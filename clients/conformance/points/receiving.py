@@ -128,7 +128,11 @@ async def superseding(world: World) -> None:
     world.received("event-2", "event-3")
 
 
-@points(35, "Unknown frames, unknown fields and messages without a type are ignored", "herald.v1")
+@points(
+    35,
+    "Unknown frames, unknown fields and messages without a type are ignored",
+    "the wire protocol",
+)
 async def unknown(world: World) -> None:
     peer = await world.live(head=1)
     await peer.say({"type": "of_a_later_version", "offset": 7}, frames.GATEWAY_MESSAGE)

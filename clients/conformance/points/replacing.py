@@ -19,7 +19,7 @@ _RENEW = "Client requirements, 7"
 _QUARTER = 900  # seconds
 
 
-@points(59, "The next connection is opened before lifetime_ms has passed, with a fresh token", _REPLACE)
+@points(59, "Before lifetime_ms has passed, the next connection is opened", _REPLACE)
 async def next_connection(world: World) -> None:
     peer = await _answering(world)
     again = await world.attempt(within=frames.LIFETIME_SECONDS)
@@ -27,7 +27,7 @@ async def next_connection(world: World) -> None:
     world.require(peer.open, "the old connection is still open")
 
 
-@points(60, "The old connection is closed once the next one is ready; nothing is lost between", _REPLACE)
+@points(60, "The old connection is closed only once the next one is ready", _REPLACE)
 async def handover(world: World) -> None:
     peer = await _answering(world)
     again = await world.peer(within=frames.LIFETIME_SECONDS)
@@ -44,7 +44,7 @@ async def handover(world: World) -> None:
     world.require(world.server.open == [again], "one connection is left")
 
 
-@points(61, "A token of 15 minutes is renewed after 80 % of its lifetime, on this connection", _RENEW)
+@points(61, "A token of 15 minutes is renewed after 80% of its lifetime", _RENEW)
 async def renewed(world: World) -> None:
     peer = await _answering(world, token_ms=_QUARTER * 1000)
     await world.advance(0.8 * _QUARTER - 1)
@@ -66,7 +66,7 @@ async def renewed_later(world: World) -> None:
     peer.take("auth", token=token("alice", 1))
 
 
-@points(63, "A refused token: the connection stays, and auth is repeated with a fresh token", "Codes")
+@points(63, "A refused token: auth is repeated with another, on this connection", "Codes")
 async def renewal_refused(world: World) -> None:
     peer = await _answering(world, token_ms=_QUARTER * 1000)
     await world.advance(0.8 * _QUARTER + 1)

@@ -38,7 +38,8 @@ async def another_user(world: World) -> None:
 @points(66, "A stored cursor that is malformed is not used", _STORED, "store")
 async def malformed(world: World) -> None:
     stored = await _stored(world) or ""
-    for text in (stored.replace(frames.EPOCH, "of another kind"), re.sub(r":( ?\d)", r":-\1", stored)):
+    negative = re.sub(r":( ?\d)", r":-\1", stored)
+    for text in (stored.replace(frames.EPOCH, "of another kind"), negative):
         world.require(text != stored, "the stored text contains the epoch and the offset")
         await world.start(stored=text)
         peer = await world.peer()
