@@ -59,6 +59,7 @@ class Server:
         self.refusals: deque[int] = deque()  # HTTP statuses of the next attempts
         self.frozen = False  # whether attempts get no answer
         self.pending = 0
+        self.failure: Exception | None = None  # of the suite itself
         self.url = ""
         self.tell = tell
         self.rest: Callable[[], Awaitable[None]]
@@ -131,7 +132,10 @@ class Server:
         peer = Peer(self, socket)
         self._by_connection.pop(socket).peer = peer
         self.peers.append(peer)
-        await peer.receive()
+        try:
+            await peer.receive()
+        except Exception as exc:
+            self.failure = exc
 
 
 def _select(socket: ServerConnection, offered: Sequence[Any]) -> Any:

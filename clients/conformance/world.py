@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from clients.conformance.peer import Peer
 
 MOST_RECONNECT_SECONDS = 20.0
-_REAL_SECONDS = 10.0  # within which the two ends of a socket agree on its state
+REAL_SECONDS = 10.0  # within which the two ends of a socket agree on its state
 _MOST_ROUNDS = 200
 _TOKENS = 40
 
@@ -128,6 +128,8 @@ class World:
                 break
         else:
             raise Unmet("the client comes to rest; it goes on sending without a pause")
+        if self.server.failure:
+            raise self.server.failure
         if self.server.violations:
             raise Unmet(self.server.violations[0])
 
@@ -136,7 +138,7 @@ class World:
 
     async def _agree(self) -> None:
         """Wait until both sides know of the same sockets."""
-        deadline = time.monotonic() + _REAL_SECONDS
+        deadline = time.monotonic() + REAL_SECONDS
         while (theirs := self._sockets()) != (ours := (self.server.pending, len(self.server.open))):
             if time.monotonic() > deadline:
                 raise Broken(

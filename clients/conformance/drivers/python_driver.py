@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,10 @@ class ReportedSocket:
             say(report="socket", socket=self._number, state="closed")
 
 
+class NotHandled(Exception):
+    """The application was told to fail."""
+
+
 class Application:
     """The program that uses the client: it handles each event, unless it was told to fail."""
 
@@ -102,13 +107,13 @@ class Application:
                 self._handle(event)
         except Closed as exc:
             say(report="closed", code=exc.code)
-        except RuntimeError:  # the event was not handled: this program has failed
+        except NotHandled:  # this program has failed
             await self.herald.close()
 
     def _handle(self, event: Event) -> None:
         say(report="event", id=event.id, offset=event.offset)
         if event.id in self._fail:
-            raise RuntimeError("told to fail")
+            raise NotHandled
 
     def _token(self) -> str:
         return str(next(self._tokens))
@@ -176,6 +181,7 @@ async def main() -> None:
     lines = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     application = None
+    logging.getLogger("herald_client").addHandler(logging.NullHandler())
     say(report="ready", can=ABILITIES)
     while line := await lines.readline():
         command = json.loads(line)
