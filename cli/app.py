@@ -8,6 +8,7 @@ import typer
 
 from cli.commands import (
     api_key,
+    conformance,
     cost,
     deploy,
     dlq,
@@ -125,3 +126,4 @@ add(_sessions, "revoke", sessions.revoke)
 add(app, "forget", forget.forget)
 add(app, "new-epoch", new_epoch.new_epoch)
 add(app, "cost", cost.cost)
+add(app, "conformance", conformance.conformance)

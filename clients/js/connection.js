@@ -170,9 +170,9 @@ export class Connection {
   /**
    * Repeats hello on this connection, which receives live events in the meantime.
    *
-   * @param {number} ms
+   * @param {number | undefined} ms
    */
-  #helloLater(ms) {
+  #helloLater(ms = 0) {
     const wait = Math.max(LEAST_PAUSE_MS, ms);
     this.#clock.start("hello", wait, () => this.#hello());
     this.#expectFrames(wait);

@@ -97,6 +97,7 @@ def test_the_commands_are_those_that_operators_know() -> None:
         "forget",
         "new-epoch",
         "cost",
+        "conformance",
     }
 
 
@@ -122,7 +123,7 @@ def test_every_example_and_option_is_well_formed(path: tuple[str, ...]) -> None:
 @EACH
 def test_every_command_that_works_on_a_herald_takes_the_same_options(path: tuple[str, ...]) -> None:
     options = {option for parameter in COMMANDS[path].params for option in parameter.opts}
-    if path[0] not in ("plan", "deploy", "rollback", "destroy", "cost"):
+    if path[0] not in ("plan", "deploy", "rollback", "destroy", "cost", "conformance"):
         assert {"--stage", "--outputs", "--set", "--stack-env"} <= options
 
 

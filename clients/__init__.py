@@ -1,0 +1,1 @@
+"""Herald's clients, and the suite that tests any client."""
