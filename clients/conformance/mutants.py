@@ -135,7 +135,7 @@ MUTANTS: dict[str, Mutant] = {
     "C56": _python("link.py", "may have changed.\"\"\"\n        if self._current:\n            self._current.ping()",
                    "may have changed.\"\"\"\n        if self._current:\n            return"),
     "C57": _python("link.py", "self._timer is not None and self._now() >= self._not_before", "False"),
-    "C58": Mutant("js", "link.js", "else if (this.current) this.current.check();", "else if (this.current) return;"),
+    "C58": Mutant("js", "link.js", "upkeep.ping() : upkeep.check();", "upkeep.ping() : undefined;"),
     "C59": _python("link.py", "if connection is self._current and not self._next", "if False and not self._next"),
     "C60": _python("link.py", "not self._is_dialling():\n            self._dial()",
                    "not self._is_dialling():\n            self.drop_current()\n            self._dial()"),
