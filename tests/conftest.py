@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
+from hypothesis import settings
 
 from local import postgres as launcher
 from local.choices import Choices
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from local.postgres import Postgres
+
+# An example may take long on a busy machine. No test is a measurement.
+settings.register_profile("herald", deadline=None)
+settings.load_profile("herald")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -135,7 +135,7 @@ def documented() -> Iterator[tuple[str, str]]:
         spans = re.findall(r"`([^`]+)`", re.sub(r"(?ms)^ *```.*?^ *```", "", text))
         lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
         for line in (*lines, *(span.replace("\n", " ") for span in spans)):
-            for found in re.findall(r"\./herald\b.*", line):
+            for found in re.findall(r'(?<!\.)\./herald\b(?![/"]).*', line):
                 yield path.name, found
 
 

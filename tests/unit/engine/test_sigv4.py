@@ -98,7 +98,7 @@ segments = st.lists(
 values = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     segments=segments,
     headers=st.dictionaries(st.sampled_from(["X-A", "x-b", "Content-Type"]), values),
