@@ -149,4 +149,23 @@ MUTANTS: dict[str, Mutant] = {
                    "now = self._platform.clock.time() - 1767225600.0\n        self._asking = False"),
     "C68": _python("cursor.py", "            self.highest = head\n\n    def adopt",
                    "            self.highest = head + (head % 7 == 0)\n\n    def adopt"),
+    "C69": _python("recovery.py", "        self._postpone(first, reached, now)", "        self._cursor.holes.clear()"),
+}  # fmt: skip
+
+# Rules that hold in every point: a point in which the client breaks the rule, and the mutant.
+RULES: dict[str, tuple[str, Mutant]] = {
+    "every frame is valid": ("C69", _python("recovery.py", "_MOST_EVENTS = 100", "_MOST_EVENTS = 1000")),
+    "the first frame is hello": (
+        "C3",
+        _python("connection.py", "            self._hello()\n            while",
+                '            self._send({"action": "keepalive"})\n            self._hello()\n            while'),
+    ),
+    "every request of a connection has its own id": (
+        "C37", _python("connection.py", '"id": number, **fields', '"id": 1, **fields'),
+    ),
+    "the client comes to rest": (
+        "C52",
+        _python("connection.py", '        if frame["type"] == "welcome":',
+                '        if frame["type"] == "pong":\n            self.ping()\n        if frame["type"] == "welcome":'),
+    ),
 }  # fmt: skip

@@ -13,11 +13,14 @@ from clients.conformance.points import (
 )
 from clients.conformance.points.point import Point
 
+_MODULES = (connecting, ending, receiving, missing, keeping, replacing, storing)
+
 # A number is never used again: authors refer to it.
 POINTS: tuple[Point, ...] = tuple(
-    point
-    for module in (connecting, ending, receiving, missing, keeping, replacing, storing)
-    for point in module.points.all
+    sorted(
+        (point for module in _MODULES for point in module.points.all),
+        key=lambda point: int(point.name.removeprefix("C")),
+    )
 )
 
 __all__ = ["POINTS", "Point"]

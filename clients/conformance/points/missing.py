@@ -17,6 +17,7 @@ points = Points()
 _MISSING = "Client requirements, 3"
 _GAP = "Client requirements, 4"
 _TEN_MINUTES = 600.0
+_PART = 25  # events that fit into one frame
 
 
 @points(37, "An offset that is missing for two seconds is requested, and only it", _MISSING)
@@ -162,6 +163,28 @@ async def not_stored(world: World) -> None:
     await peer.say(frames.error(None, 4100, "overloaded"))
     world.reported("load")
     world.require(peer.open, "the connection stays open")
+
+
+@points(69, "More missing events than one history may ask for are requested one part at a time",
+        "history")  # fmt: skip
+async def many(world: World) -> None:
+    last = 700
+    peer = await world.live(head=1)
+    peer.always("ping", lambda frame: frames.pong(frame["id"], last))
+    await peer.say(frames.event(last))
+    since = 1
+    while since < last - 1:
+        peer.none("history")
+        await world.advance(2 if since == 1 else 60)
+        history = peer.take("history", since=since)
+        reached = since + history["limit"]
+        world.require(reached < last, f"no event beyond {last - 1} is requested")
+        for first in range(since + 1, reached + 1, _PART):
+            await peer.say(frames.replay(first, min(first + _PART - 1, reached)))
+        await peer.caught_up(reached, "history")
+        since = reached
+    expected = [f"event-{last}", *(f"event-{offset}" for offset in range(2, last))]
+    world.received(*expected)
 
 
 async def _skipped(world: World) -> Peer:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from clients.conformance.mutants import MUTANTS
+from clients.conformance.mutants import MUTANTS, RULES
 from clients.conformance.points import POINTS
 from clients.conformance.report import as_text
 from clients.conformance.runner import run
@@ -39,3 +39,11 @@ def test_a_point_fails_on_a_client_without_the_duty(point: Point, tmp_path: Path
     mutant = MUTANTS[point.name]
     [result] = run([point], driver(mutant.client, mutant.apply(tmp_path)))
     assert result.outcome == "unmet", "\n".join(as_text([result]))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_client_that_breaks_a_rule_fails(rule: str, tmp_path: Path) -> None:
+    name, mutant = RULES[rule]
+    point = next(point for point in POINTS if point.name == name)
+    [result] = run([point], driver(mutant.client, mutant.apply(tmp_path)))
+    assert (result.outcome, result.message.startswith(rule)) == ("unmet", True), result.message

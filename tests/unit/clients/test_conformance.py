@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clients.conformance import contract, exchanges, frames
-from clients.conformance.mutants import MUTANTS, Mutant
+from clients.conformance.mutants import MUTANTS, RULES, Mutant
 from clients.conformance.points import POINTS
 from clients.conformance.report import table
 
@@ -47,7 +47,8 @@ def test_the_page_lists_every_point() -> None:
 
 def test_every_point_has_a_mutant_whose_code_is_found_once(tmp_path: Path) -> None:
     assert list(MUTANTS) == [point.name for point in POINTS]
-    for name, mutant in MUTANTS.items():
+    rules = {rule: mutant for rule, (_, mutant) in RULES.items()}
+    for name, mutant in {**MUTANTS, **rules}.items():
         mutant.apply(tmp_path / name)
 
 
