@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
-from hypothesis import settings
 
 from local import postgres as launcher
 from local.choices import Choices
@@ -29,12 +28,14 @@ if TYPE_CHECKING:
 
     from local.postgres import Postgres
 
-# An example may take long on a busy machine. No test is a measurement.
-settings.register_profile("herald", deadline=None)
-settings.load_profile("herald")
-
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Not at the top: tests/faults/__main__.py imports this file before pytest prepares Hypothesis.
+    from hypothesis import settings
+
+    # An example may take long on a busy machine, and no test is a measurement.
+    settings.register_profile("herald", deadline=None)
+    settings.load_profile("herald")
     # pytest tears down fixtures on Ctrl-C but not on SIGTERM, so SIGTERM is handled like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # pytest-terraform aborts the run if terraform is not on PATH. Any name prevents this. The tests
