@@ -12,8 +12,8 @@ import pytest
 from chalicelib.aws.s3 import PART_BYTES
 from tests.e2e.conftest import Herald, User, eventually
 from tests.integration.outputs import cdn
+from tests.media_files import box, png
 from tests.providers import Provider
-from tests.unit.outputs.test_media import box, png
 from tooling.providers.samples import Job, now, sample
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from tests.unit.outputs.test_media import png
+from tests.media_files import png
 
 if TYPE_CHECKING:
     import random

@@ -19,7 +19,7 @@ from chalicelib.errors import CopyFailed, ServiceError
 from chalicelib.outputs.copying import Bytes, Owner
 from chalicelib.store.outputs import Source
 from tests.integration.outputs.conftest import USER, Context, World
-from tests.unit.outputs.test_media import box, jpeg, png
+from tests.media_files import box, jpeg, png
 from tooling import ROOT
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from chalicelib.aws.s3 import MAX_PARTS, PART_BYTES, Part
 from chalicelib.errors import CopyFailed
 from chalicelib.outputs.copying import Copier, Owner, user_prefix
-from tests.unit.outputs.test_media import box
+from tests.media_files import box
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
