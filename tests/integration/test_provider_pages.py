@@ -14,7 +14,6 @@ import pytest
 
 from chalicelib.providers import registry
 from chalicelib.providers.verifiers import capability
-from cli.app import app
 from tests.integration.sql import execute
 from tests.unit.test_docs import DOCUMENTS, blocks, section
 
@@ -98,23 +97,6 @@ def test_the_rows_can_be_inserted(fresh_database: str) -> None:
     found = execute(fresh_database, "SELECT provider, provider_id IS NULL FROM herald.generations")
     known = [("leonardo", False), ("replicate", True), ("runway", False), ("stability", False)]
     assert sorted(found) == known
-
-
-def test_every_command_on_the_pages_is_valid() -> None:
-    from typer.main import get_command
-
-    group: Any = get_command(app)
-    pages = [text for name, text in DOCUMENTS.items() if name.startswith("docs/integrate/")]
-    text = "\n".join([*PAGES.values(), *pages])
-    commands = re.findall(r"\./herald ((?:[^\n`\\]|\\\n)+)", text)
-    assert len(commands) > 10
-    for text in commands:
-        words = text.replace("\\\n", " ").split("    #")[0].split(" > ")[0]
-        arguments = re.sub(r"<[^>]+>", GENERATION, words).split()
-        command: Any = group
-        while hasattr(command, "commands"):
-            command = command.commands[arguments.pop(0)]
-        command.make_context(command.name, arguments)
 
 
 def test_json_in_the_guide_is_valid() -> None:

@@ -65,7 +65,8 @@ def made(*words: str) -> str:
     """Return the commands that make would run, with variables of other programs."""
     theirs = {"PORT": "1", "DATABASE": "theirs", "ORIGINS": "theirs"}
     environment = {**os.environ, "MAKEFLAGS": "", **theirs}
-    command = ["make", "--dry-run", "up", *words]
+    # Within `make test`, make would also print its directory.
+    command = ["make", "--no-print-directory", "--dry-run", "up", *words]
     return subprocess.check_output(command, cwd=ROOT, env=environment, text=True)
 
 
