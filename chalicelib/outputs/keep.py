@@ -116,14 +116,15 @@ class Keep:
         failures: list[CopyFailed | ServiceError | SettingError],
     ) -> None:
         receives = int(record["attributes"]["ApproximateReceiveCount"])
-        if receives >= self._max_receive_count:
+        last = receives >= self._max_receive_count
+        if last:
             telemetry.emit({metrics.OUTPUTS_NOT_KEPT: len(failures)})
             telemetry.error(
                 "outputs not kept",
                 generation_id=event.generation_id,
                 errors=[str(failure) for failure in failures],
             )
-        self._pause(record, _pause(failures, receives))
+        self._pause(record, 0 if last else _pause(failures, receives))
 
     def _pause(self, record: SqsRecord, seconds: int) -> None:
         """Set when the message is received again; otherwise, that takes the visibility timeout."""

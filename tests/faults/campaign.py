@@ -15,6 +15,7 @@ import psycopg2
 from botocore.exceptions import ClientError
 
 from chalicelib.aws import reconcile_events
+from chalicelib.outputs.keep import PAUSES
 from tests.faults.clients import running
 from tests.faults.files import Files, Links
 from tests.faults.history import History
@@ -38,6 +39,7 @@ PER_SECOND = 3.0  # generations
 CALLS_AT_ONCE = 6
 RELAY_SECONDS = 3.0  # a minute in production; also between two runs of reconcile
 SETTLE_SECONDS = 90.0
+COPY_SECONDS = SETTLE_SECONDS + sum(PAUSES)  # a copy that failed is tried again after minutes
 
 
 class Order(NamedTuple):
@@ -110,8 +112,9 @@ class Campaign:
                 await asyncio.to_thread(self._stack.heal)
                 self.history.add("nemesis", "healed")
                 await provider
-                if await self._settled():
+                if await self._until(self._at_rest_now, SETTLE_SECONDS):
                     self.history.add("campaign", "settled")
+                await self._until(self._links.settled, COPY_SECONDS)
             finally:
                 for task in (relay, reconcile):
                     task.cancel()
@@ -245,11 +248,8 @@ class Campaign:
 
     # --- after ---
 
-    async def _settled(self) -> bool:
-        return await self._until(self._all_settled, SETTLE_SECONDS)
-
-    async def _all_settled(self) -> bool:
-        return await asyncio.to_thread(self._at_rest) and await self._links.settled()
+    async def _at_rest_now(self) -> bool:
+        return await asyncio.to_thread(self._at_rest)
 
     def _all_welcomed(self) -> bool:
         return all(client.welcomed for client in self._clients)
