@@ -173,9 +173,9 @@ def outage(minutes: float, users: float = 1_000, seed: int = SEED) -> Both:
 def keep_table(sizes: Sequence[float]) -> str:
     """Return the copies of keep that are busy, and the links that are followed per second."""
     columns = ("users", "results per second", "concurrent executions of `keep`",
-               "share of the default, 10", "links followed per second",
-               "share of the default, 500", "links followed per second in a burst",
-               "share of the default, 500")  # fmt: skip
+               "share of `keep_maximum_concurrency`", "links followed per second",
+               "share of `link_rate_limit`", "links followed per second in a burst",
+               "share of `link_rate_limit` in a burst")  # fmt: skip
     rows = _head(columns)
     for size in sizes:
         load = Workload(size)

@@ -145,7 +145,11 @@ def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str)
             _table(
                 ["implementation", "events", "duration, ms", "CPU, ms", "CPU per event, µs"],
                 [
-                    [name, _SHAPES[shape], *(str(spread(runs, f)) for f in _HANDLER_FIELDS)]
+                    [
+                        _HANDLERS[name],
+                        _SHAPES[shape],
+                        *(str(spread(runs, f)) for f in _HANDLER_FIELDS),
+                    ]
                     for key, runs in sorted(found["handler"].items())
                     if key != "round_trips"
                     for name, shape in [key.split("_")]
@@ -160,8 +164,8 @@ def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str)
     if "door" in found:
         parts.append("## The CPU time of one event\n")
         parts.append(
-            "PostgreSQL runs on the same machine. The stand-in for AWS answers over TLS, without a"
-            " delay.\n"
+            "For the next table, PostgreSQL runs on the same machine as the functions. The"
+            " stand-in for AWS answers over TLS, without a delay.\n"
         )
         parts.append(
             _table(
@@ -184,7 +188,10 @@ def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str)
         parts.append(
             _table(
                 ["process", "CPU of the whole process, ms"],
-                [[name, str(Spread.of(walls))] for name, walls in found["imports"].items()],
+                [
+                    [_STARTS.get(name, f"`{name}`"), str(Spread.of(walls))]
+                    for name, walls in found["imports"].items()
+                ],
             )
         )
     return "\n".join(parts)
@@ -215,6 +222,8 @@ _POST_COLUMNS = [
     "requests per second",
     "memory, MB",
 ]
+_HANDLERS = {"herald": "Herald's `deliver`", "naive": "naive, with boto3"}
+_STARTS = {"bare": "Python without imports (bare)", "typical": "typical, with boto3"}
 _SHAPES = {"1": "1", "10": "10", "backlog": "100 in ten calls"}
 _HANDLER_FIELDS = ("wall_ms", "cpu_ms", "cpu_us_per_event")
 

@@ -42,7 +42,7 @@ def limits_table(sizes: Sequence[float]) -> str:
     """
     shares = {size: use(Workload(size), Settings(), batch_seconds()) for size in sizes}
     names = sorted(NAMES, key=lambda name: -shares[sizes[-1]][name])
-    rows = [f"| limit | default | {' | '.join(f'{size:,} users' for size in sizes)} |"]
+    rows = [f"| limit | default | {' | '.join(f'used by {size:,} users' for size in sizes)} |"]
     rows.append("|---|---:" + "|---:" * len(sizes) + "|")
     for name in names:
         cells = [share_text(shares[size][name]) for size in sizes]

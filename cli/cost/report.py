@@ -187,8 +187,10 @@ MEMORY_SIZES = (128, 256, 512, 1024, FULL_CORE_MB)
 
 def memory_table() -> str:
     """Return the cost of a million calls and their duration, by function and memory size."""
-    sizes = " | ".join(f"{size:,} MB" for size in MEMORY_SIZES)
-    rows = [f"| function | CPU time | {sizes} | lowest cost times duration |"]
+    sizes = " | ".join(f"{size:,} MB: duration, cost" for size in MEMORY_SIZES)
+    rows = [
+        f"| function | CPU time of a call | {sizes} | size with the lowest cost times duration |"
+    ]
     rows.append("|---|---:" + "|---:" * (len(MEMORY_SIZES) + 1) + "|")
     for name, work in WORK.items():
         cells, products = [], {}
@@ -238,7 +240,10 @@ def _services(given: Inputs) -> list[str]:
 
 def _compared(bills: Sequence[Inputs]) -> list[str]:
     names = [peer.name.split()[0].rstrip(":") for peer in peers(Inputs())]
-    rows = ["| connected users | " + " | ".join(names) + " |", "|---:" * (len(names) + 1) + "|"]
+    rows = [
+        "| connected users: cost per month | " + " | ".join(names) + " |",
+        "|---:" * (len(names) + 1) + "|",
+    ]
     for given in bills:
         totals = " | ".join(money(peer.total) for peer in peers(given))
         rows.append(f"| {given.users:,.0f} | {totals} |")

@@ -211,7 +211,7 @@ def test_the_documented_comparison_matches_the_bill() -> None:
     text = (ROOT / "docs" / "scaling.md").read_text()
     for peer in peers(Inputs()):
         metered = (peer.per_million_notifications, peer.per_million_minutes)
-        each = ["a plan" if cost is None else f"${cost:.2f}" for cost in metered]
+        each = ["included in a plan" if cost is None else f"${cost:.2f}" for cost in metered]
         name = {"Herald: API Gateway": "API Gateway, as Herald uses it"}.get(
             peer.name, peer.name.removesuffix(" Standard").replace("Premium", "Channels")
         )
