@@ -169,7 +169,7 @@ def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str)
         )
         parts.append(
             _table(
-                ["process", "CPU per event, µs", "CPU from start to first publish, ms"],
+                ["process", "CPU per event, µs", "CPU until the first event is published, ms"],
                 [_door_row(found["door"], title, *keys) for title, *keys in _DOOR],
             )
         )

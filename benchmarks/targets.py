@@ -21,7 +21,7 @@ _POST = "CPU time per POST request"
 _RATE = "POST requests per second over TLS"
 _BATCH = "of a call with ten events: naive ÷ Herald's `deliver`"
 _BACKLOG = "of ten calls with ten events each: naive ÷ Herald's `deliver`"
-_START = "CPU time from the start of a process to its first publish"
+_START = "CPU time from the start of a process until it publishes its first event"
 _UNDER_PROGRESS = "p95 latency of results: with 50 progress reports per second ÷ without"
 
 
