@@ -65,7 +65,10 @@ def _say(line: str) -> None:
 def _machine() -> str:
     load = os.getloadavg()[1]
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    return f"{os.cpu_count()} cores of {platform.machine()}, {python}, load average {load:.1f}"
+    return (
+        f"{os.cpu_count()} cores ({platform.machine()}) with {python} and a load average of"
+        f" {load:.1f}"
+    )
 
 
 def _options() -> argparse.Namespace:

@@ -48,15 +48,19 @@ class Settings:
 BATCH = 10  # deliver_batch_size
 
 NAMES = {
-    "callback_rate_limit": "webhooks (`callback_rate_limit`, `callback_burst_limit`)",
-    "websocket_rate_limit": "client requests (`websocket_rate_limit`, `websocket_burst_limit`)",
-    "deliver_maximum_concurrency": "copies of deliver (`deliver_maximum_concurrency`)",
-    "api_gateway_requests_per_second": "API Gateway requests of the account, per second",
-    "new_connections_per_second": "new WebSocket connections of the account, per second",
-    "lambda_concurrency": "Lambda functions at once in the account",
-    "sns_publishes_per_second": "SNS publishes of the account, per second",
-    "table_writes_per_second": "DynamoDB write units of the inbox, per second",
-    "table_reads_per_second": "DynamoDB read units of the inbox, per second",
+    "callback_rate_limit": "webhooks per second (`callback_rate_limit`, `callback_burst_limit`)",
+    "websocket_rate_limit": (
+        "requests from clients per second (`websocket_rate_limit`, `websocket_burst_limit`)"
+    ),
+    "deliver_maximum_concurrency": (
+        "concurrent executions of `deliver` (`deliver_maximum_concurrency`)"
+    ),
+    "api_gateway_requests_per_second": "API Gateway requests of the account per second",
+    "new_connections_per_second": "new WebSocket connections of the account per second",
+    "lambda_concurrency": "concurrent Lambda executions of the account",
+    "sns_publishes_per_second": "messages published to SNS by the account per second",
+    "table_writes_per_second": "DynamoDB write units of the inbox table per second",
+    "table_reads_per_second": "DynamoDB read units of the inbox table per second",
     "database_connections": "PostgreSQL connections",
 }
 

@@ -172,8 +172,10 @@ def outage(minutes: float, users: float = 1_000, seed: int = SEED) -> Both:
 
 def keep_table(sizes: Sequence[float]) -> str:
     """Return the copies of keep that are busy, and the links that are followed per second."""
-    columns = ("users", "results/s", "copies of `keep`", "of 10", "links/s", "of 500",
-               "links/s in a burst", "of 500")  # fmt: skip
+    columns = ("users", "results per second", "concurrent executions of `keep`",
+               "share of `keep_maximum_concurrency`", "links followed per second",
+               "share of `link_rate_limit`", "links followed per second in a burst",
+               "share of `link_rate_limit` in a burst")  # fmt: skip
     rows = _head(columns)
     for size in sizes:
         load = Workload(size)
@@ -189,9 +191,10 @@ def keep_table(sizes: Sequence[float]) -> str:
 
 def bursts_table(seed: int = SEED) -> str:
     """Return the latencies of events and the times until copies exist, for bursts of results."""
-    rows = _head(("results in the burst", "events without `keep`: p50, p99",
-                  "with `keep`: p50, p99", "half copied", "99% copied", "the last copy",
-                  "most waiting", "failed attempts", "dead letters"))  # fmt: skip
+    rows = _head(("results in the burst", "latency of events without `keep`: p50, p99",
+                  "latency with `keep`: p50, p99", "half of the results copied",
+                  "99% copied", "all copied", "most results waiting at once",
+                  "failed attempts", "dead letters"))  # fmt: skip
     for results in RESULTS:
         found = burst_of(results, seed)
         cells = [f"{results:,}", *_events(found), *_waits(found, (0.5, 0.99, 1.0))]
@@ -202,9 +205,10 @@ def bursts_table(seed: int = SEED) -> str:
 
 def users_table(sizes: Sequence[float], seed: int = SEED) -> str:
     """Return the same for the bursts of a number of users, with raised limits."""
-    rows = _head(("users", "copies of `keep`, at most", "events without `keep`: p50, p99",
-                  "with `keep`: p50, p99", "half copied", "95% copied",
-                  "most waiting"))  # fmt: skip
+    rows = _head(("users", "concurrent executions of `keep`, at most",
+                  "latency of events without `keep`: p50, p99",
+                  "latency with `keep`: p50, p99", "half of the results copied",
+                  "95% copied", "most results waiting at once"))  # fmt: skip
     for size in sizes:
         if size > MOST_USERS:
             continue

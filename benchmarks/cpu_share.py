@@ -122,9 +122,12 @@ def latency(share: float) -> tuple[float, float]:
 
 def table(memories: Sequence[float] = MEMORIES) -> str:
     """Return the durations and ratios at each memory size, stretched evenly / in periods."""
-    columns = ["memory", "share of a core", "CPU time of a period", "one message", "ten messages",
-               "`batch10_wall_vs_round_trips`", "`path_p50_vs_minimal`",
-               "webhook to client, p50, p99"]  # fmt: skip
+    columns = ["memory", "share of a core", "CPU time allowed per 20 ms",
+               "`deliver` with one message: evenly / in periods",
+               "with ten messages: evenly / in periods",
+               "`batch10_wall_vs_round_trips`: evenly / in periods",
+               "`path_p50_vs_minimal`: evenly / in periods",
+               "webhook to client, evenly: p50, p99"]  # fmt: skip
     rows = [f"| {' | '.join(columns)} |", "|---:" * len(columns) + "|"]
     for memory in memories:
         share = min(1.0, memory / FULL_CORE_MB)

@@ -26,7 +26,7 @@ class Client(NamedTuple):
 
 
 CLIENTS = {
-    "floor": Client("C, epoll (the floor)", 64, 50_000, 0),
+    "floor": Client("C, epoll (lower bound)", 64, 50_000, 0),
     "herald": Client("Herald's engine", 64, 20_000, 0),
     "herald_tls": Client("Herald's engine", 128, 0, 20_000),
     "herald_256_tls": Client("Herald's engine, 256", 256, 0, 20_000),

@@ -7,52 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks.posts import DELAY_MS
+from benchmarks.targets import TARGETS
 
 Runs = Sequence[Mapping[str, float]]
-
-
-class Target(NamedTuple):
-    """The target value of a ratio."""
-
-    bound: float
-    at_most: bool = False
-
-    def reached(self, value: float) -> bool:
-        return value <= self.bound if self.at_most else value >= self.bound
-
-    def __str__(self) -> str:
-        return f"{'≤' if self.at_most else '≥'} {self.bound:g}"
-
-
-TARGETS = {
-    "post_cpu_vs_boto3_loop_plain": Target(50),
-    "post_cpu_vs_boto3_threads_tls": Target(30),
-    "post_rate_vs_boto3_threads_tls": Target(12),
-    "post_rate_vs_boto3_loop_tls": Target(100),
-    "post_cpu_vs_c_floor": Target(1.8, at_most=True),
-    "batch10_wall_vs_naive": Target(10),
-    "batch10_cpu_vs_naive": Target(30),
-    "backlog_wall_vs_naive": Target(10),
-    "backlog_cpu_vs_naive": Target(30),
-    "batch10_wall_vs_round_trips": Target(1.35, at_most=True),
-    "deliver_import_vs_typical": Target(0.1, at_most=True),
-    "deliver_import_ms_over_bare": Target(60, at_most=True),
-    "message_import_vs_typical": Target(0.25, at_most=True),
-    "connect_import_vs_typical": Target(0.25, at_most=True),
-    "authorize_import_vs_typical": Target(0.25, at_most=True),
-    "callback_start_vs_typical": Target(0.4, at_most=True),
-    "relay_start_vs_typical": Target(0.4, at_most=True),
-    "callback_start_ms_over_bare": Target(170, at_most=True),
-    "relay_start_ms_over_bare": Target(170, at_most=True),
-    "callback_cpu_vs_naive": Target(4),
-    "callback_cpu_vs_deliver": Target(1.0, at_most=True),
-    "callback_wall_vs_round_trips": Target(1.3, at_most=True),
-    "progress_cost_vs_result": Target(0.6, at_most=True),
-    "path_p50_vs_minimal": Target(1.3, at_most=True),
-    "burst500_vs_minimal": Target(1.0, at_most=True),
-    "functions_p95_under_progress": Target(1.2, at_most=True),
-    "results_p95_under_progress": Target(1.2, at_most=True),
-}
 
 
 class Spread(NamedTuple):
@@ -142,18 +99,20 @@ def _of_the_door(median: Callable[[str, str], float]) -> dict[str, float]:
 
 def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str) -> str:
     """Return all results as Markdown."""
-    parts = [f"Measured on {machine}.\n"]
+    parts = [f"The benchmark ran on {machine}.\n"]
     parts.append(
-        "Each value is the median of all rounds, with the minimum and maximum in parentheses."
-        ' "Typical" and "naive" mean an implementation with boto3 and pydantic, and "bare"'
-        " means Python without any imports.\n"
+        "The tables show medians of all rounds, with the minimum and the maximum in parentheses."
+        " *Typical* and *naive* are implementations with boto3 and pydantic that do the same work"
+        " as Herald's functions. *Bare* is a Python process without imports. *Herald's engine* is"
+        " the HTTP client with which `deliver` posts events to clients.\n"
     )
     parts.append(
         _table(
-            ["ratio", "measured", "target", "result"],
+            ["ratio", "meaning", "measured", "target", "result"],
             [
                 [
                     f"`{name}`",
+                    TARGETS[name].meaning,
                     f"{value:.2f}",
                     str(TARGETS[name]),
                     "met" if TARGETS[name].reached(value) else "missed",
@@ -163,8 +122,8 @@ def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str)
         )
     )
     for scenario, title in (
-        ("plain", "Posts over plain HTTP, no delay"),
-        ("tls", "Posts over TLS 1.3, 10 ms delay"),
+        ("plain", "POST requests over plain HTTP, without a delay"),
+        ("tls", "POST requests over TLS 1.3, with a delay of 10 ms"),
     ):
         if runs := found.get("posts", {}).get(scenario):
             parts.append(f"## {title}\n")
@@ -172,17 +131,25 @@ def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str)
             if scenario == "tls":
                 parts.append(
                     f"With a delay of {DELAY_MS:g} ms, one connection carries at most"
-                    f" {1000 / DELAY_MS:g} posts per second, and 128 connections carry"
-                    f" {128_000 / DELAY_MS:,.0f}. The limit here is the number of connections, not"
-                    " the client.\n"
+                    f" {1000 / DELAY_MS:g} POST requests per second, and 128 connections carry at"
+                    f" most {128_000 / DELAY_MS:,.0f}. The number of connections therefore limits"
+                    " the rate of Herald's engine in this table.\n"
                 )
     if "handler" in found:
-        parts.append("## The whole handler: store, read connections, post, all over TLS\n")
+        parts.append("## Whole calls of `deliver`\n")
+        parts.append(
+            "A call stores the events, reads the connections of their users, and posts the events"
+            " to the clients. All requests use TLS.\n"
+        )
         parts.append(
             _table(
-                ["handler", "messages", "wall ms", "CPU ms", "CPU µs per event"],
+                ["implementation", "events", "duration, ms", "CPU, ms", "CPU per event, µs"],
                 [
-                    [name, _SHAPES[shape], *(str(spread(runs, f)) for f in _HANDLER_FIELDS)]
+                    [
+                        _HANDLERS[name],
+                        _SHAPES[shape],
+                        *(str(spread(runs, f)) for f in _HANDLER_FIELDS),
+                    ]
                     for key, runs in sorted(found["handler"].items())
                     if key != "round_trips"
                     for name, shape in [key.split("_")]
@@ -191,32 +158,40 @@ def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str)
         )
         trips = found["handler"]["round_trips"]
         parts.append(
-            "The unavoidable round trips, two to the database and one to the gateway, take"
-            f" {spread(trips, 'sum_ms')} ms.\n"
+            "No implementation can avoid three round trips: two to DynamoDB and one to API Gateway."
+            f" Together, they take {spread(trips, 'sum_ms')} ms.\n"
         )
     if "door" in found:
-        parts.append("## One webhook: PostgreSQL on this machine, SNS over TLS\n")
+        parts.append("## The CPU time of one event\n")
+        parts.append(
+            "For the next table, PostgreSQL runs on the same machine as the functions. The"
+            " stand-in for AWS answers over TLS, without a delay.\n"
+        )
         parts.append(
             _table(
-                ["process", "CPU µs", "CPU ms from start to first publish"],
+                ["process", "CPU per event, µs", "CPU until the first event is published, ms"],
                 [_door_row(found["door"], title, *keys) for title, *keys in _DOOR],
             )
         )
         trips, distant = (found["door"][name] for name in ("round_trips", "distant_result"))
         parts.append(
-            f"A query takes {spread(trips, 'query_ms')} ms and a publish"
-            f" {spread(trips, 'publish_ms')} ms. The two queries and the publish that a result"
-            f" waits for take {spread(trips, 'sum_ms')} ms, and the whole handler takes"
-            f" {spread(distant, 'wall_ms')} ms. With these delays, a result takes"
-            f" {spread(distant, 'cpu_us')} µs of CPU in `callback`, and"
-            f" {spread(found['door']['distant_deliver'], 'cpu_us_per_event')} in `deliver`.\n"
+            "A second measurement adds the delays of a network: a query takes"
+            f" {spread(trips, 'query_ms')} ms, and publishing an event takes"
+            f" {spread(trips, 'publish_ms')} ms. A result waits for two queries and for its"
+            f" publication, which together take {spread(trips, 'sum_ms')} ms. The whole call of"
+            f" `callback` takes {spread(distant, 'wall_ms')} ms. With these delays, a result needs"
+            f" {spread(distant, 'cpu_us')} µs of CPU time in `callback`, and"
+            f" {spread(found['door']['distant_deliver'], 'cpu_us_per_event')} µs in `deliver`.\n"
         )
     if "imports" in found:
-        parts.append("## Imports at startup\n")
+        parts.append("## The CPU time of a start with all imports\n")
         parts.append(
             _table(
-                ["function", "CPU ms of the whole process"],
-                [[name, str(Spread.of(walls))] for name, walls in found["imports"].items()],
+                ["process", "CPU of the whole process, ms"],
+                [
+                    [_STARTS.get(name, f"`{name}`"), str(Spread.of(walls))]
+                    for name, walls in found["imports"].items()
+                ],
             )
         )
     return "\n".join(parts)
@@ -240,8 +215,16 @@ def _door_row(runs: Mapping[str, Runs], title: str, key: str, field: str, start:
     return [title, cpu, str(spread(runs[start], "ms")) if start else ""]
 
 
-_POST_COLUMNS = ["client", "connections", "CPU µs per post", "posts per second", "memory MB"]
-_SHAPES = {"1": "1", "10": "10", "backlog": "100 in ten batches"}
+_POST_COLUMNS = [
+    "client",
+    "connections",
+    "CPU per request, µs",
+    "requests per second",
+    "memory, MB",
+]
+_HANDLERS = {"herald": "Herald's `deliver`", "naive": "naive, with boto3"}
+_STARTS = {"bare": "Python without imports (bare)", "typical": "typical, with boto3"}
+_SHAPES = {"1": "1", "10": "10", "backlog": "100 in ten calls"}
 _HANDLER_FIELDS = ("wall_ms", "cpu_ms", "cpu_us_per_event")
 
 

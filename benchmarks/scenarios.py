@@ -127,8 +127,8 @@ def better(load: Workload) -> Settings:
 
 
 def variants(load: Workload) -> list[tuple[str, Settings]]:
-    """Return the settings to compare: the defaults, only throttles raised, and all limits
-    raised.
+    """Return the settings to compare: the defaults, only rate limits raised, and all
+    limits raised.
     """
     usual, more = Settings(), better(load)
     throttles = replace(
@@ -136,7 +136,7 @@ def variants(load: Workload) -> list[tuple[str, Settings]]:
         callback_rate_limit=more.callback_rate_limit,
         websocket_rate_limit=more.websocket_rate_limit,
     )
-    named = {"default": usual, "throttles raised": throttles, "all raised": more}
+    named = {"defaults": usual, "rate limits raised": throttles, "all limits raised": more}
     seen: dict[Settings, str] = {}
     for name, settings in named.items():
         seen.setdefault(settings, name)

@@ -42,7 +42,7 @@ def limits_table(sizes: Sequence[float]) -> str:
     """
     shares = {size: use(Workload(size), Settings(), batch_seconds()) for size in sizes}
     names = sorted(NAMES, key=lambda name: -shares[sizes[-1]][name])
-    rows = [f"| limit | default | {' | '.join(f'{size:,}' for size in sizes)} |"]
+    rows = [f"| limit | default | {' | '.join(f'used by {size:,} users' for size in sizes)} |"]
     rows.append("|---|---:" + "|---:" * len(sizes) + "|")
     for name in names:
         cells = [share_text(shares[size][name]) for size in sizes]
@@ -54,7 +54,9 @@ def copy_table() -> str:
     """Return the capacity of one copy of deliver that is always busy with batches of a given
     size.
     """
-    rows = ["| batch size | time per call | events/s | share of CPU |", "|---:|---:|---:|---:|"]
+    columns = ("events per call", "duration of a call", "events per second",
+               "share of the duration that is CPU time")  # fmt: skip
+    rows = [f"| {' | '.join(columns)} |", "|---:|---:|---:|---:|"]
     for size in (1, 2, 5, BATCH):
         seconds = batch_seconds(size)
         busy = (BATCH_CPU + size * EVENT_CPU) / CPU_SHARE / seconds
@@ -78,7 +80,7 @@ def changes(load: Workload) -> dict[str, tuple[float, float]]:
 
 def raise_table(sizes: Sequence[float]) -> str:
     """Return the first bottleneck and all limits to raise for each number of users."""
-    rows = ["| users | most used limit at the defaults | raise |", "|---:|---|---|"]
+    rows = ["| users | most used limit at the defaults | limits to raise |", "|---:|---|---|"]
     for size in sizes:
         shares = use(Workload(size), Settings(), batch_seconds())
         first = max(shares, key=lambda name: shares[name])
@@ -115,8 +117,9 @@ def latency_rows(size: float, seed: int = SEED) -> list[str]:
 
 def latency_table(sizes: Sequence[float], seed: int = SEED) -> str:
     """Return the latencies from the webhook to the client."""
-    columns = ["users", "settings", "events/s", "quiet p50", "p95", "p99", "burst p50", "p95",
-               "p99", "late", "copies", "batch"]  # fmt: skip
+    columns = ["users", "settings", "events per second on average", "p50, quiet", "p95, quiet",
+               "p99, quiet", "p50, burst", "p95, burst", "p99, burst", "late events in a burst",
+               "most concurrent executions of `deliver`", "events per call"]  # fmt: skip
     rows = [f"| {' | '.join(columns)} |", "|---:|---" + "|---:" * (len(columns) - 2) + "|"]
     for size in sizes:
         rows += latency_rows(size, seed)
@@ -125,8 +128,9 @@ def latency_table(sizes: Sequence[float], seed: int = SEED) -> str:
 
 def storm_table(sizes: Sequence[float]) -> str:
     """Return the times until all clients are connected again."""
-    columns = ["users", "settings", "half", "95 %", "99 %", "99.9 %",
-               "tries each", "unanswered hellos and pings"]  # fmt: skip
+    columns = ["users", "settings", "50% reconnected", "95% reconnected",
+               "99% reconnected", "99.9% reconnected",
+               "attempts per client", "throttled `hello` and `ping` frames"]  # fmt: skip
     rows = [f"| {' | '.join(columns)} |", "|---:|---" + "|---:" * (len(columns) - 2) + "|"]
     for size in sizes:
         load = Workload(size)
@@ -166,7 +170,7 @@ def latency_plot(seed: int = SEED) -> str:
     lines.append(plots.Series("burst, p99, defaults", drawn["burst, defaults, p99"], dashed=True))
     ticks = [(value, str(value)) for value in (50, 100, 200, 500, 1000)]
     up = plots.Axis("milliseconds", ticks, logarithmic=True)
-    return plots.chart("From the webhook to the page, limits raised", _USERS, up, lines)
+    return plots.chart("From the webhook to the client, limits raised", _USERS, up, lines)
 
 
 def storm_plot() -> str:
@@ -175,13 +179,13 @@ def storm_plot() -> str:
     for size in SIZES:
         load = Workload(size)
         for name, settings in variants(load) if size == SIZES[-1] else variants(load)[:1]:
-            label = f"{size:,}" if name == "default" else f"{size:,}, {name}"
+            label = f"{size:,}" if name == "defaults" else f"{size:,}, {name}"
             points = _thinned(storm(load, settings))
-            lines.append(plots.Series(label, points, dashed=name != "default"))
+            lines.append(plots.Series(label, points, dashed=name != "defaults"))
     ticks = [(1, "1 s"), (10, "10 s"), (60, "1 min"), (600, "10 min"), (3600, "1 h")]
-    across = plots.Axis("after everybody was disconnected", ticks, logarithmic=True)
-    up = plots.Axis("back, of all", [(part / 4, f"{part * 25} %") for part in range(5)])
-    return plots.chart("Until everybody is back", across, up, lines)
+    across = plots.Axis("after all clients were disconnected", ticks, logarithmic=True)
+    up = plots.Axis("reconnected clients", [(part / 4, f"{part * 25} %") for part in range(5)])
+    return plots.chart("Mass reconnect", across, up, lines)
 
 
 def _thinned(result: Storm) -> list[tuple[float, float]]:

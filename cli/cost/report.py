@@ -142,7 +142,14 @@ def kept_table(sizes: Sequence[float]) -> str:
     """Return the monthly costs of kept outputs and of look-ups, and those of a million results by
     item.
     """
-    columns = ("users", "results", "kept outputs", "with CloudFront", "look-ups for 1%", "a month")
+    columns = (
+        "users",
+        "results per month",
+        "cost of kept outputs",
+        "cost of kept outputs with CloudFront",
+        "cost of look-ups for 1% of the results",
+        "total per month, without CloudFront",
+    )
     rows = [f"| {' | '.join(columns)} |", "|---:" * len(columns) + "|"]
     for size in sizes:
         given = replace(Inputs(), users=size, keep_outputs=True, looked_up=LOOKED_UP)
@@ -161,7 +168,7 @@ def kept_table(sizes: Sequence[float]) -> str:
 def _kept_items() -> list[str]:
     """Return the cost of a million results with the default inputs, by item."""
     given = replace(Inputs(), users=10_000, notifications=100, keep_outputs=True)
-    rows = ["| item, a million results | amount | unit | dollars |", "|---|---:|---|---:|"]
+    rows = ["| item | amount for a million results | unit | dollars |", "|---|---:|---|---:|"]
     lines = [line for line in bill(given) if line.group == "outputs"]
     small = sum(line.amount for line in lines if line.amount < SMALL)
     for line in sorted(lines, key=lambda line: -line.amount):
@@ -180,8 +187,10 @@ MEMORY_SIZES = (128, 256, 512, 1024, FULL_CORE_MB)
 
 def memory_table() -> str:
     """Return the cost of a million calls and their duration, by function and memory size."""
-    sizes = " | ".join(f"{size:,} MB" for size in MEMORY_SIZES)
-    rows = [f"| function | CPU | {sizes} | least $ times ms |"]
+    sizes = " | ".join(f"{size:,} MB: duration, cost" for size in MEMORY_SIZES)
+    rows = [
+        f"| function | CPU time of a call | {sizes} | size with the lowest cost times duration |"
+    ]
     rows.append("|---|---:" + "|---:" * (len(MEMORY_SIZES) + 1) + "|")
     for name, work in WORK.items():
         cells, products = [], {}
@@ -207,10 +216,10 @@ def _call_amount(size: float, milliseconds: float) -> float:
 def _totals(bills: Sequence[Inputs]) -> list[str]:
     columns = (
         "users",
-        "a month",
+        "total per month",
         "per million notifications",
         "per million connection-minutes",
-        "the deployment itself",
+        "fixed cost per month",
     )
     rows = [f"| {' | '.join(columns)} |", "|---:" * len(columns) + "|"]
     for given in bills:
@@ -222,7 +231,7 @@ def _services(given: Inputs) -> list[str]:
     services: dict[str, float] = {}
     for line in bill(given):
         services[line.service] = services.get(line.service, 0) + line.amount
-    rows = [f"| service | dollars a month, {given.users:,.0f} users | share |", "|---|---:|---:|"]
+    rows = [f"| service | dollars per month, {given.users:,.0f} users | share |", "|---|---:|---:|"]
     whole = sum(services.values())
     for service, amount in sorted(services.items(), key=lambda item: -item[1]):
         rows.append(f"| {service} | {money(amount)} | {amount / whole:.1%} |")
@@ -231,7 +240,10 @@ def _services(given: Inputs) -> list[str]:
 
 def _compared(bills: Sequence[Inputs]) -> list[str]:
     names = [peer.name.split()[0].rstrip(":") for peer in peers(Inputs())]
-    rows = ["| users | " + " | ".join(names) + " |", "|---:" * (len(names) + 1) + "|"]
+    rows = [
+        "| connected users: cost per month | " + " | ".join(names) + " |",
+        "|---:" * (len(names) + 1) + "|",
+    ]
     for given in bills:
         totals = " | ".join(money(peer.total) for peer in peers(given))
         rows.append(f"| {given.users:,.0f} | {totals} |")

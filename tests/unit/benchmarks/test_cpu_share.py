@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks import cpu_share
 from benchmarks.cpu_share import PERIOD, found, in_periods, stretched
-from benchmarks.report import TARGETS
 from benchmarks.scenarios import BATCH_CPU, EVENT_CPU
+from benchmarks.targets import TARGETS
 from cli.cost.inputs import FULL_CORE_MB, MEMORY
 from tests.unit.benchmarks.test_simulation import table
 
