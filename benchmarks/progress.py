@@ -150,13 +150,19 @@ class Control:
             raise SystemExit(f"the control's request was refused: {answer}")
         self._idle.append(kept)
 
-    def load(self, rate: int) -> AbstractAsyncContextManager[None]:
-        """Send as many requests as `rate` reports of progress cause."""
-        return repeated(rate * REQUESTS, self.publish)
+    @asynccontextmanager
+    async def load(self, rate: int) -> AsyncIterator[None]:
+        """Send as many requests as `rate` reports of progress cause.
 
-    async def close(self) -> None:
-        for _, writer in self._idle:
+        The connections are closed afterwards. The emulator would close them before the next round.
+        """
+        async with repeated(rate * REQUESTS, self.publish):
+            yield
+        while self._idle:
+            _, writer = self._idle.pop()
             writer.close()
+
+    def close(self) -> None:
         self._sns.delete_topic(TopicArn=self._topic)
 
 
@@ -216,7 +222,7 @@ async def measure(
         provider = Provider(env, clients.users)
         stack.push_async_callback(provider.http.aclose)
         control = Control(env)
-        stack.push_async_callback(control.close)
+        stack.callback(control.close)
 
         await results(provider, clients, 10)  # warm-up, also of the copies that the load needs
         async with provider.load(options.rate):
