@@ -20,12 +20,15 @@ def conformance(
         str, typer.Option(metavar="COMMAND", help="Starts your driver.", show_default=False)
     ] = "",
     only: Annotated[
-        list[str] | None, typer.Option(metavar="POINT", help="One point; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="POINT", help="Test only this point; may be repeated."),
     ] = None,
     listed: Annotated[bool, typer.Option("--list", help="Print the points, and test nothing.")] = (
         False
     ),
-    jobs: Annotated[int, typer.Option(min=1, max=16, help="Drivers at the same time.")] = 2,
+    jobs: Annotated[
+        int, typer.Option(min=1, max=16, help="The number of drivers to run in parallel.")
+    ] = 2,
     json: Json = False,
 ) -> int:
     """Test a client of Herald, in any language, point by point.

@@ -62,7 +62,7 @@ class Numbers:
     cold_share: Annotated[float, _number("Share of calls with a cold start.")] = (
         _DEFAULTS.cold_share
     )
-    cold_ms: Annotated[float, _number("Milliseconds billed for starting one.")] = _DEFAULTS.cold_ms
+    cold_ms: Annotated[float, _number("Milliseconds billed for a cold start.")] = _DEFAULTS.cold_ms
     tracing: Annotated[
         bool, typer.Option("--tracing", help="Functions send traces to X-Ray (tracing).")
     ] = _DEFAULTS.tracing

@@ -18,11 +18,13 @@ from cli.options import Json, Which
 def send(
     which: Which,
     user: Annotated[str, typer.Argument(help="The user's id.")],
-    state: Annotated[State, typer.Option(help="The result, or running.")] = "succeeded",
+    state: Annotated[State, typer.Option(help="The state to report.")] = "succeeded",
     url: Annotated[
         list[str] | None, typer.Option(metavar="URL", help="An output; may be repeated.")
     ] = None,
-    progress: Annotated[float, typer.Option(min=0, max=1, help="Of a running generation.")] = 0.5,
+    progress: Annotated[
+        float, typer.Option(min=0, max=1, help="The progress of a running generation, from 0 to 1.")
+    ] = 0.5,
     json: Json = False,
 ) -> int:
     """Insert a generation for a user, and report its result as your own generator would.

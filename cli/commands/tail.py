@@ -30,7 +30,7 @@ def tail(
         typer.Option(
             parser=duration,
             metavar="TIME",
-            help="Exit if no result arrives for so long.",
+            help="Exit if no result arrives within this time.",
             show_default=False,
         ),
     ] = None,

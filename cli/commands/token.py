@@ -19,7 +19,7 @@ def token(
     which: Which,
     user: Annotated[str, typer.Argument(help="The user's id: the token's sub.")],
     lifetime: Annotated[
-        int, typer.Option(parser=duration, metavar="TIME", help="Its lifetime.")
+        int, typer.Option(parser=duration, metavar="TIME", help="The token's lifetime.")
     ] = "1h",  # type: ignore[assignment]  # Typer parses it
     json: Json = False,
 ) -> int:
