@@ -33,11 +33,13 @@ def conformance(
 ) -> int:
     """Test a client of Herald, in any language, point by point.
 
-    The driver is a program of yours that contains the client, reads commands from stdin, and prints
-    reports to stdout, as lines of JSON. docs/conformance.md describes them. The suite is the server
-    to which the client connects, and moves the client's clocks. Herald itself is not needed.
+    The driver is a program that you write. It contains the client, reads commands from stdin, and
+    prints reports to stdout, each as a line of JSON. docs/conformance.md describes the commands and
+    reports. The test suite is the server to which the client connects, and it controls the client's
+    clocks. Herald itself is not needed.
 
-    For each point that is not met, the report shows what was expected, and the exchange.
+    For each point that the client does not meet, the report shows the expected behavior and the
+    exchanged frames.
 
     Exit codes: 0 all points that apply are met; 1 some are not; 2 the driver could not be started.
 

@@ -17,11 +17,12 @@ Generation = Annotated[UUID, typer.Argument(help="The generation's id.", show_de
 ./herald cancel 8c2f6d1e-3b7a-4f09-9d54-6a1e0b7c2f38 --stage prod
 """)
 def cancel(which: Which, generation: Generation, json: Json = False) -> int:
-    """Cancel a generation that has not ended, and notify its owner.
+    """Cancel a generation that is still PENDING, and notify its owner.
 
-    It ends with the error code canceled. Herald also asks the provider to stop, if the provider can
-    (fal, Luma, Replicate, RunPod, Runway) and its API key is set. If the
-    provider still reports a result, the first one replaces the cancellation.
+    Herald sets the generation to ERROR with the code canceled. It also asks the provider to stop
+    the generation, if the provider supports this (fal, Luma, Replicate, RunPod, Runway) and its API
+    key is set. If the provider still reports a result, the first such result replaces the
+    cancellation.
 
     Exit codes: 0 canceled; 1 there is no such generation, or it has already completed or
     failed; 2 nothing was done.

@@ -193,7 +193,7 @@ def rotate(
 
 @command("./herald provider retire replicate --stage prod")
 def retire(which: Which, name: Name, json: Json = False) -> int:
-    """End a rotation: only the newest key stays valid.
+    """Finish a rotation, so that only the provider's newest key stays valid.
 
     --json prints the same as `provider set`.
     """

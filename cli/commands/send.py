@@ -29,9 +29,9 @@ def send(
 ) -> int:
     """Insert a generation for a user, and report its result as your own generator would.
 
-    The webhook is signed and takes the way of every other: through `callback`, the database and the
+    The signed webhook goes the same way as any other: through `callback`, the database and the
     queue to the user's clients. `./herald tail USER` shows what arrives. The row stays in the
-    database. `./herald simulate` does the same as another provider.
+    database. `./herald simulate` imitates the webhooks of other providers.
 
     Exit codes: 0 the webhook was accepted; 1 it was refused; 2 nothing was sent.
 
