@@ -28,7 +28,7 @@ def api_key(
 
     With this key, Herald asks the provider for results whose webhook does not arrive, and cancels
     generations. The key is read from stdin; on a terminal, the command asks for it without echoing
-    the input. For Kling, the key can also be an access key and a secret key with a colon between.
+    the input. For Kling, use an API key, or an access key and a secret key joined by a colon.
 
     --json prints {"provider", "apiKey"}: whether there is a key now.
     """
