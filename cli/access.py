@@ -29,7 +29,9 @@ def read(herald: Target) -> Access:
     try:
         found = client.get_function_configuration(FunctionName=name)
     except client.exceptions.ResourceNotFoundException as exc:
-        raise CommandError(f"There is no function {name}: was Herald deployed?") from exc
+        raise CommandError(
+            f"The function {name} does not exist. Has Herald been deployed?"
+        ) from exc
     values = found["Environment"]["Variables"]
     rules = (values[f"HERALD_JWT_{name}"] for name in ("ALGORITHM", "ISSUER", "AUDIENCE"))
     return Access(Rules(*rules), normal_origins(values.get("HERALD_ALLOWED_ORIGINS", "")))

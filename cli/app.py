@@ -40,8 +40,8 @@ A command works on a stage on AWS (--stage) or on the local stack that `make up`
 """
 
 _EPILOG = """
-Exit codes: 0 success; 1 only part was done, or you answered no; 2 an error, before anything was
-done. Results are printed to stdout, and all other messages to stderr.
+Exit codes: 0 success; 1 only a part was done, or you answered no; 2 an error occurred before
+anything was done. Results are printed to stdout, and all other messages to stderr.
 """
 
 

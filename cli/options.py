@@ -14,7 +14,7 @@ from cli.console import UNITS
 from cli.stages import stages
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 _WHICH = "Target (default: the stack that `make up` started)"
 

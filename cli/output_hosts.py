@@ -37,8 +37,8 @@ def set_hosts(herald: Target, provider: str, hosts: Sequence[str]) -> list[str]:
     for host in wanted:
         if PATTERN.fullmatch(host) is None:
             raise CommandError(
-                f"{host!r} is no host name: write cdn.example.com, or *.example.com for all names"
-                " below it, without a scheme, port or path."
+                f"{host!r} is not a host name: write cdn.example.com, or *.example.com for all"
+                " names below it, without a scheme, port or path."
             )
     value = _read(herald)
     found: dict[str, list[str]] = value.setdefault("hosts", {})

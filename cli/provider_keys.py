@@ -98,9 +98,11 @@ class ProviderKeys:
         """
         text = json.dumps(self.entries, indent=1)
         if len(text.encode()) > MAX_BYTES:
-            raise CommandError(f"The secret would have over {MAX_BYTES} bytes.")
+            raise CommandError(f"The secret would be larger than {MAX_BYTES} bytes.")
         if self._read()[0] != self._version:
-            raise CommandError("The providers' secret was changed meanwhile. Run this again.")
+            raise CommandError(
+                "The providers' secret was changed at the same time. Run the command again."
+            )
         answer = self._client.put_secret_value(SecretId=self._id, SecretString=text)
         self._version = answer["VersionId"]
 
@@ -122,7 +124,7 @@ def check_own_secret_is_used(herald: Target) -> None:
     """
     if _own(herald) is not None:
         raise CommandError(
-            "The webhook secret is not used any more: use `./herald provider rotate generations`."
+            "Herald no longer uses the webhook secret: use `./herald provider rotate generations`."
         )
 
 

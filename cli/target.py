@@ -213,9 +213,9 @@ def _from_terraform(stage: str) -> dict[str, str]:
     data = BUILD / "deploy" / stage / "terraform"
     if not data.is_dir():
         raise CommandError(
-            f"Stage {stage} is not initialised on this machine. Run"
+            f"Stage {stage} is not initialized on this machine. Run"
             f" `./herald plan --stage {stage}`, or run `terraform output -json` where it is"
-            " initialised and give the result as --outputs."
+            " initialized and give the result as --outputs."
         )
     try:
         variables = {**terraform.environment(), "TF_DATA_DIR": str(data)}

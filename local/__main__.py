@@ -83,7 +83,7 @@ class Options:
         str,
         typer.Option(
             metavar="HOST:PORT,…",
-            help="Further hosts that outputs may be copied from, also with http; `*` for any port.",
+            help="More hosts from which outputs may be copied, even by http; `*` allows any port.",
             show_default=False,
         ),
     ] = ""
@@ -175,8 +175,10 @@ def status(context: typer.Context) -> int:
 @app.command()
 def token(
     context: typer.Context,
-    user: Annotated[str, typer.Argument(help="The user it is for.")],
-    seconds: Annotated[int, typer.Option(min=1, metavar="N", help="Its lifetime.")] = 3600,
+    user: Annotated[str, typer.Argument(help="The user for whom the token is issued.")],
+    seconds: Annotated[
+        int, typer.Option(min=1, metavar="N", help="The token's lifetime in seconds.")
+    ] = 3600,
 ) -> int:
     """Print a JWT that the running stack accepts."""
     from local import tokens

@@ -157,5 +157,7 @@ def _call_webhook(environment: Mapping[str, str], generation: str, state: State)
     headers = {"content-type": "application/json", **signed.headers}
     response = httpx.post(url, content=body, headers=headers, timeout=30, trust_env=False)
     if response.status_code >= 300:
-        raise SetupError(f"The webhook was answered {response.status_code}: {response.text}")
+        raise SetupError(
+            f"Herald answered the webhook with {response.status_code}: {response.text}"
+        )
     return url

@@ -72,8 +72,8 @@ class Kept:
             return kept
         except (ValueError, TypeError, KeyError) as exc:
             raise SetupError(
-                f"{path} is damaged. Delete it: `make up` then draws new ports and secrets, which"
-                " your application must be given."
+                f"{path} is damaged. Delete it: `make up` then chooses new ports and secrets,"
+                " which you must configure in your application."
             ) from exc
         return kept
 

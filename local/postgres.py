@@ -71,7 +71,7 @@ class Postgres(NamedTuple):
         try:
             descriptor = os.open(path, flags, 0o600)
         except FileExistsError:
-            raise SetupError(f"{path} exists: somebody else writes to this directory.") from None
+            raise SetupError(f"{path} exists: another program writes to this directory.") from None
         with os.fdopen(descriptor, "w") as file:
             if identity := _identity():
                 os.fchown(descriptor, identity["user"], identity["group"])

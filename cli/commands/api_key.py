@@ -104,7 +104,7 @@ def revoke(
         print_json({"id": key_id, "revoked": revoked})
     elif revoked:
         say(f"Revoked {key_id}: nobody can connect with it any more.")
-        note("Connections that it opened stay open until they are renewed, two hours at most.")
+        note("Connections opened with this key stay open for up to two hours.")
     else:
         note(f"There is no key {key_id}.")
     return DONE if revoked else PARTLY

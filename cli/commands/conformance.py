@@ -20,21 +20,26 @@ def conformance(
         str, typer.Option(metavar="COMMAND", help="Starts your driver.", show_default=False)
     ] = "",
     only: Annotated[
-        list[str] | None, typer.Option(metavar="POINT", help="One point; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="POINT", help="Test only this point; may be repeated."),
     ] = None,
     listed: Annotated[bool, typer.Option("--list", help="Print the points, and test nothing.")] = (
         False
     ),
-    jobs: Annotated[int, typer.Option(min=1, max=16, help="Drivers at the same time.")] = 2,
+    jobs: Annotated[
+        int, typer.Option(min=1, max=16, help="The number of drivers to run in parallel.")
+    ] = 2,
     json: Json = False,
 ) -> int:
     """Test a client of Herald, in any language, point by point.
 
-    The driver is a program of yours that contains the client, reads commands from stdin, and prints
-    reports to stdout, as lines of JSON. docs/conformance.md describes them. The suite is the server
-    to which the client connects, and moves the client's clocks. Herald itself is not needed.
+    The driver is a program that you write. It contains the client, reads commands from stdin, and
+    prints reports to stdout, each as a line of JSON. docs/conformance.md describes the commands and
+    reports. The test suite is the server to which the client connects, and it controls the client's
+    clocks. Herald itself is not needed.
 
-    For each point that is not met, the report shows what was expected, and the exchange.
+    For each point that the client does not meet, the report shows the expected behavior and the
+    exchanged frames.
 
     Exit codes: 0 all points that apply are met; 1 some are not; 2 the driver could not be started.
 

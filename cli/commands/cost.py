@@ -31,7 +31,8 @@ class Numbers:
     """The options with the inputs of the bill."""
 
     users: Annotated[
-        float, _number("Daily users; plans of other transports count all as connected at once.")
+        float,
+        _number("Daily users. Other transports' plans assume that all are connected at once."),
     ] = _DEFAULTS.users
     notifications: Annotated[float, _number("Notifications per user and month.")] = (
         _DEFAULTS.notifications
@@ -47,12 +48,12 @@ class Numbers:
         float, _number("Reconnects per connected hour, without the renewal every two hours.")
     ] = _DEFAULTS.reconnects
     token_minutes: Annotated[
-        float, _number("Lifetime of a token in minutes; it is renewed at 80 %.")
+        float, _number("Lifetime of a token in minutes, which determines how often it is renewed.")
     ] = _DEFAULTS.token_minutes
     batch: Annotated[
         float, _number("Messages per call of deliver: 1 in quiet times, up to 10 in a burst.")
     ] = _DEFAULTS.batch
-    event_bytes: Annotated[float, _number("Size of an event.")] = _DEFAULTS.event_bytes
+    event_bytes: Annotated[float, _number("Size of an event in bytes.")] = _DEFAULTS.event_bytes
     retention_days: Annotated[
         float, _number("Days that the inbox keeps events (inbox_retention_days).")
     ] = _DEFAULTS.retention_days
@@ -62,12 +63,13 @@ class Numbers:
     cold_share: Annotated[float, _number("Share of calls with a cold start.")] = (
         _DEFAULTS.cold_share
     )
-    cold_ms: Annotated[float, _number("Milliseconds billed for starting one.")] = _DEFAULTS.cold_ms
+    cold_ms: Annotated[float, _number("Milliseconds billed for a cold start.")] = _DEFAULTS.cold_ms
     tracing: Annotated[
         bool, typer.Option("--tracing", help="Functions send traces to X-Ray (tracing).")
     ] = _DEFAULTS.tracing
     outbox_days: Annotated[
-        float, _number("Days until the head of a silent stream is stored (outbox_retention_days).")
+        float,
+        _number("Days after which an inactive stream's head is stored (outbox_retention_days)."),
     ] = _DEFAULTS.outbox_days
     architecture: Annotated[
         Literal["arm64", "x86_64"], typer.Option(help="Processors of the functions (architecture).")
@@ -79,7 +81,8 @@ class Numbers:
         _DEFAULTS.lean
     )
     keep_outputs: Annotated[
-        bool, typer.Option("--keep-outputs", help="Outputs are kept in a bucket (keep_outputs).")
+        bool,
+        typer.Option("--keep-outputs", help="Outputs are copied into a bucket (keep_outputs)."),
     ] = _DEFAULTS.keep_outputs
     outputs: Annotated[float, _number("Kept outputs per notification.")] = _DEFAULTS.outputs
     output_megabytes: Annotated[float, _number("Megabytes of a kept output.")] = (
@@ -100,14 +103,17 @@ class Numbers:
     looked_up: Annotated[
         float, _number("Share of notifications that are looked up at their provider.")
     ] = _DEFAULTS.looked_up
-    polls: Annotated[float, _number("Look-ups until one of these has ended.")] = _DEFAULTS.polls
+    polls: Annotated[float, _number("Look-ups until one of these generations has a result.")] = (
+        _DEFAULTS.polls
+    )
     lookup_providers: Annotated[
-        float, _number("Providers that are asked; each has metrics of its own.")
+        float, _number("Providers whose APIs are asked; each has its own metrics.")
     ] = _DEFAULTS.lookup_providers
     poll_only: Annotated[
         bool,
         typer.Option(
-            "--poll-only", help="These providers send no webhooks: reconcile waits for results."
+            "--poll-only",
+            help="The providers send no webhooks, so reconcile waits for all results.",
         ),
     ] = _DEFAULTS.poll_only
     duration: Annotated[
@@ -117,7 +123,7 @@ class Numbers:
         default_factory=list
     )
     price: Annotated[
-        list[str], _changes("NAME=AMOUNT", "Another price, by its name in --prices")
+        list[str], _changes("NAME=AMOUNT", "Another price for a name from --prices")
     ] = field(default_factory=list)
 
     def inputs(self) -> Inputs:

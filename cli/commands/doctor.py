@@ -53,7 +53,7 @@ def doctor(
     """Check the local stack or a stage, and what your application sends to it.
 
     Without options, this checks the addresses, the clock, the secrets, the database and its
-    migrations, and a connection. Each option checks one thing of your application: an origin, the
+    migrations, and a connection. Each option checks one part of your application: an origin, the
     claims and the signature of a token, the rights of its database role, a provider's
     configuration, or the signature of a webhook.
 

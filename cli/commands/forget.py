@@ -24,9 +24,9 @@ def forget(
 
     The user's sessions are revoked. The revocation mark remains, with the user's id, so that no old
     token opens a connection. The database role must be allowed to delete generations. Events that
-    are on their way are stored when they arrive: run the command again after some minutes, and
-    purge the user's dead letters (`./herald dlq purge --user`). Logs and backups expire;
-    docs/security.md lists how long everything is kept.
+    are still in a queue are stored when they arrive. Therefore run the command again after some
+    minutes, and purge the user's dead letters (`./herald dlq purge --user`). Logs and backups
+    expire; docs/security.md lists how long everything is kept.
 
     Exit codes: 0 erased; 1 you answered no, or a connection could not be closed; 2 the command
     failed.

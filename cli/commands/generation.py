@@ -17,13 +17,15 @@ Generation = Annotated[UUID, typer.Argument(help="The generation's id.", show_de
 ./herald cancel 8c2f6d1e-3b7a-4f09-9d54-6a1e0b7c2f38 --stage prod
 """)
 def cancel(which: Which, generation: Generation, json: Json = False) -> int:
-    """Cancel a generation that has not ended, and notify its owner.
+    """Cancel a generation that is still PENDING, and notify its owner.
 
-    It ends with the error code canceled. Herald also asks the provider to stop, if the provider can
-    (fal, Luma, Replicate, RunPod, Runway) and its API key is set. If the
-    provider still reports a result, the first one replaces the cancellation.
+    Herald sets the generation to ERROR with the code canceled. It also asks the provider to stop
+    the generation, if the provider supports this (fal, Luma, Replicate, RunPod, Runway) and its API
+    key is set. If the provider still reports a result, the first such result replaces the
+    cancellation.
 
-    Exit codes: 0 canceled; 1 there is no such generation, or it has ended; 2 nothing was done.
+    Exit codes: 0 canceled; 1 there is no such generation, or it has already completed or
+    failed; 2 nothing was done.
 
     --json prints {"generation", "outcome", "atProvider"}: "outcome" is canceled or not_cancelable,
     "atProvider" is accepted, refused or not_possible, or null.
@@ -37,13 +39,13 @@ def cancel(which: Which, generation: Generation, json: Json = False) -> int:
         print_json({"generation": str(generation), "atProvider": None, **found})
     elif canceled:
         words = {
-            "accepted": "The provider was asked to stop.",
-            "refused": "The provider did not accept it, and may still finish.",
-            "not_possible": "The provider cannot be asked to stop.",
+            "accepted": "The provider was asked to stop the generation.",
+            "refused": "The provider refused to cancel the generation, and may still finish it.",
+            "not_possible": "Herald cannot ask this provider to stop the generation.",
         }
         say(f"Canceled. {words[found['atProvider']]}")
     else:
-        note("There is no such generation, or it has ended.")
+        note("There is no such generation, or it has already completed or failed.")
     return DONE if canceled else PARTLY
 
 

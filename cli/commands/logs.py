@@ -21,7 +21,10 @@ def logs(
     which: Which,
     function: Annotated[str, typer.Argument(help="callback, deliver, authorize, message …")],
     since: Annotated[
-        int, typer.Option(parser=duration, metavar="TIME", help="How far back.")
+        int,
+        typer.Option(
+            parser=duration, metavar="TIME", help="How far back to read, such as 10m or 2h."
+        ),
     ] = "10m",  # type: ignore[assignment]  # Typer parses it
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Print new lines until Ctrl-C.")
@@ -30,8 +33,8 @@ def logs(
 ) -> int:
     """Print the log lines of a function.
 
-    `python -m local logs` prints those of the local stack's servers: the emulator, the studio and
-    Terraform.
+    `python -m local logs` prints the logs of the local stack's servers (the emulator and the
+    studio) and of Terraform.
 
     Exit codes: 0 printed; 2 there is no such function.
 

@@ -33,8 +33,8 @@ def new_epoch(
 
     A restored database has lost offsets that clients have already seen, and would assign them to
     other events. This command therefore gives every stream a new epoch, moves unpublished events to
-    it, and updates each user's inbox. Clients then get a gap and reload their state. The command
-    can be run again.
+    it, and updates each user's inbox. Clients then receive a gap and reload their state. You can
+    safely run the command again.
 
     Results that were recorded after the backup are lost: ask the provider to report them again.
 

@@ -26,7 +26,9 @@ from cli.options import Json, Which, Yes
 
 HELP = "The generation providers that may call this deployment, and their keys."
 
-Name = Annotated[str, typer.Argument(help="Its name in the callback address.", show_default=False)]
+Name = Annotated[
+    str, typer.Argument(help="The provider's name in the callback address.", show_default=False)
+]
 Show = Annotated[bool, typer.Option("--print", help="Print the key that Herald generated.")]
 
 
@@ -127,7 +129,9 @@ def set_provider(
     need = provider_keys.need(name, adapter or None)
     kind = "capability" if capability and need.or_capability else need.kind
     if capability and kind != "capability":
-        raise typer.BadParameter(f"{name} cannot use it. {need.source}", param_hint="--capability")
+        raise typer.BadParameter(
+            f"{name} cannot use a token in the address. {need.source}", param_hint="--capability"
+        )
     herald = target.choose(which)
     keys = provider_keys.ProviderKeys(herald)
     entry: dict[str, Any] = {"adapter": adapter} if adapter else {}
@@ -189,7 +193,7 @@ def rotate(
 
 @command("./herald provider retire replicate --stage prod")
 def retire(which: Which, name: Name, json: Json = False) -> int:
-    """End a rotation: only the newest key stays valid.
+    """Finish a rotation, so that only the provider's newest key stays valid.
 
     --json prints the same as `provider set`.
     """
@@ -265,7 +269,9 @@ def _set_hosts(which: Which, name: str, hosts: list[str], *, alone: bool, json: 
     from cli import output_hosts, provider_keys
 
     if not alone:
-        raise typer.BadParameter("Set it without other options.", param_hint="--output-host")
+        raise typer.BadParameter(
+            "Use --output-host without other options.", param_hint="--output-host"
+        )
     herald = target.choose(which)
     if name not in registry.NAMES:
         provider_keys.ProviderKeys(herald).configured(name)
@@ -284,11 +290,13 @@ def _value(need: Any, kind: str, name: str, *, account: str, generate: bool) -> 
         raise CommandError(f"{name} has no key. {need.source}")
     if kind == "account":
         if not account.strip():
-            raise typer.BadParameter(f"{name} needs it. {need.source}", param_hint="--account")
+            raise typer.BadParameter(
+                f"{name} needs your user id. {need.source}", param_hint="--account"
+            )
         return account.strip()
     if account or (kind == "api" and generate):
         option = "--account" if account else "--generate"
-        raise typer.BadParameter(f"{name} does not need it.", param_hint=option)
+        raise typer.BadParameter(f"{name} does not use this option.", param_hint=option)
     if kind == "capability" or generate:
         return provider_keys.generated(kind)
     if not sys.stdin.isatty():

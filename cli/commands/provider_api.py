@@ -26,9 +26,9 @@ def api_key(
 ) -> int:
     """Set the key of a provider's API. It replaces the current one.
 
-    With it, Herald asks for results whose webhook does not come, and cancels generations. The key
-    is read from stdin; on a terminal, the command asks for it without echoing the input. For Kling,
-    it can be an access key and a secret key with a colon between them.
+    With this key, Herald asks the provider for results whose webhook does not arrive, and cancels
+    generations. The key is read from stdin; on a terminal, the command asks for it without echoing
+    the input. For Kling, use an API key, or an access key and a secret key joined by a colon.
 
     --json prints {"provider", "apiKey"}: whether there is a key now.
     """

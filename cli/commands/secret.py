@@ -74,7 +74,7 @@ def retire(
     kind: Annotated[Literal["webhook"], typer.Argument(help="Which secret.", show_default=False)],
     json: Json = False,
 ) -> int:
-    """End a rotation, so that only the secret that was added last stays valid.
+    """Finish a rotation, so that only the secret that was added last stays valid.
 
     --json prints {"secret", "valid", "value"}: "webhook", 1 and null.
     """

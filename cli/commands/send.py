@@ -18,18 +18,20 @@ from cli.options import Json, Which
 def send(
     which: Which,
     user: Annotated[str, typer.Argument(help="The user's id.")],
-    state: Annotated[State, typer.Option(help="The result, or running.")] = "succeeded",
+    state: Annotated[State, typer.Option(help="The state to report.")] = "succeeded",
     url: Annotated[
         list[str] | None, typer.Option(metavar="URL", help="An output; may be repeated.")
     ] = None,
-    progress: Annotated[float, typer.Option(min=0, max=1, help="Of a running generation.")] = 0.5,
+    progress: Annotated[
+        float, typer.Option(min=0, max=1, help="The progress of a running generation, from 0 to 1.")
+    ] = 0.5,
     json: Json = False,
 ) -> int:
     """Insert a generation for a user, and report its result as your own generator would.
 
-    The webhook is signed and takes the way of every other: through `callback`, the database and the
+    The signed webhook goes the same way as any other: through `callback`, the database and the
     queue to the user's clients. `./herald tail USER` shows what arrives. The row stays in the
-    database. `./herald simulate` does the same as another provider.
+    database. `./herald simulate` imitates the webhooks of other providers.
 
     Exit codes: 0 the webhook was accepted; 1 it was refused; 2 nothing was sent.
 

@@ -20,10 +20,12 @@ State = Literal["running", "succeeded", "failed", "moderated", "canceled"]
 """)
 def simulate(
     which: Which,
-    provider: Annotated[str, typer.Argument(help="Its name in the callback address.")],
+    provider: Annotated[str, typer.Argument(help="The provider's name in the callback address.")],
     generation: Annotated[
         UUID | None,
-        typer.Argument(help="A generation's id. Default: insert a new one.", show_default=False),
+        typer.Argument(
+            help="A generation's id (default: insert a new generation).", show_default=False
+        ),
     ] = None,
     state: Annotated[State, typer.Option(help="The state to report.")] = "succeeded",
     user: Annotated[str, typer.Option(metavar="ID", help="Owner of a new generation.")] = "demo",

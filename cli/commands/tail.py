@@ -30,7 +30,7 @@ def tail(
         typer.Option(
             parser=duration,
             metavar="TIME",
-            help="Exit if no result arrives for so long.",
+            help="Exit if no result arrives within this time.",
             show_default=False,
         ),
     ] = None,
@@ -42,9 +42,9 @@ def tail(
 ) -> int:
     """Connect as a user's client, and print each event when it arrives.
 
-    The command is one more connection of the user, with the Python client: it reconnects, replays
-    what it missed, and shows each result once. It connects with a token as `./herald token` issues
-    it, or with the one in --token.
+    The command opens one more connection for the user, with the Python client. It reconnects when
+    necessary, requests missed events, and shows each result once. It connects with the token in
+    --token, or else with a token like those that `./herald token` prints.
 
     Exit codes: 0 after --count results, or Ctrl-C; 1 nothing arrived within --timeout, or Herald
     closed the connection for good; 2 there is no token.

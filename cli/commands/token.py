@@ -19,14 +19,14 @@ def token(
     which: Which,
     user: Annotated[str, typer.Argument(help="The user's id: the token's sub.")],
     lifetime: Annotated[
-        int, typer.Option(parser=duration, metavar="TIME", help="Its lifetime.")
+        int, typer.Option(parser=duration, metavar="TIME", help="The token's lifetime.")
     ] = "1h",  # type: ignore[assignment]  # Typer parses it
     json: Json = False,
 ) -> int:
     """Print a JWT for a user that Herald accepts.
 
-    It is signed with the JWT secret, as your application's backend does it. If the stage verifies
-    RS256 or ES256, only your identity provider can issue tokens.
+    The token is signed with the JWT secret, as your application's backend signs its tokens. If the
+    stage verifies RS256 or ES256, only your identity provider can issue tokens.
 
     Exit codes: 0 printed; 2 there is no secret, or only an identity provider can sign.
 

@@ -28,15 +28,15 @@ _WRONG_SIGNATURE = (
 # For each reason, what is wrong and what to do.
 _REASONS = {
     Reason.MISSING_HEADER: (
-        "A header of the signature is missing.",
-        "Look whether a proxy or a tunnel removes headers, and compare with docs/providers.md.",
+        "A signature header is missing.",
+        "Check whether a proxy or a tunnel removes headers. docs/providers.md lists them.",
     ),
     Reason.LATE: (
-        f"It was signed more than {TOLERANCE_SECONDS} s ago.",
-        "Let the provider send a new one. If this one is new, correct the sender's clock.",
+        f"The webhook was signed more than {TOLERANCE_SECONDS} s ago.",
+        "Let the provider send a new webhook. If this one is new, correct the sender's clock.",
     ),
     Reason.EARLY: (
-        f"It was signed more than {TOLERANCE_SECONDS} s in the future.",
+        f"The webhook's signature has a time over {TOLERANCE_SECONDS} s in the future.",
         "Correct the sender's clock, or write the timestamp in seconds, not milliseconds.",
     ),
     Reason.SIGNATURE: (
@@ -44,12 +44,12 @@ _REASONS = {
         _WRONG_SIGNATURE,
     ),
     Reason.ACCOUNT: (
-        "It is for another account at the provider.",
+        "The webhook is for another account at the provider.",
         "Set your account: `./herald provider set {provider} --account ID`.",
     ),
     Reason.CAPABILITY: (
         "The token in the address is wrong.",
-        "Use the whole address of `./herald callback-url {provider} GENERATION`.",
+        "Use the whole address that `./herald callback-url {provider} GENERATION` prints.",
     ),
 }
 

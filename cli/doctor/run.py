@@ -88,7 +88,7 @@ def _addresses(herald: Target, *, local: bool) -> Iterator[Finding]:
             f"Nothing answers at {url}: {type(exc).__name__}.",
             "Start the local stack again: `make up`."
             if local
-            else "Check the network, and that the stage was not destroyed.",
+            else "Check the network, and whether the stage still exists.",
         )
         return
     yield Finding("address", f"{urlsplit(url).netloc} answers.")
@@ -137,19 +137,19 @@ def _connects(herald: Target, token: str, origin: str | None) -> Finding:
     except InvalidStatus as exc:
         status = exc.response.status_code
         fixes = {
-            401: "Give --token the one that your application uses: its problem is then named.",
-            403: "Give --origin the origin of your pages: its problem is then named.",
+            401: "To see why, give your application's token to --token.",
+            403: "To see why, give the origin of your pages to --origin.",
         }
         return Finding(
             "connection",
-            f"A connection is refused with {status}.",
+            f"Herald refuses a connection with HTTP status {status}.",
             fixes.get(status, "See `./herald logs authorize` and `./herald logs connect`."),
         )
     except (WebSocketException, OSError) as exc:
         return Finding(
             "connection",
-            f"A connection to {url} fails: {type(exc).__name__}.",
-            "Check the network between here and Herald, and proxies that refuse WebSockets.",
+            f"Cannot connect to {url}: {type(exc).__name__}.",
+            "Check the network, and whether a proxy on the way to Herald refuses WebSockets.",
         )
 
 

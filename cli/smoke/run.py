@@ -221,7 +221,7 @@ class _Generation:
                 except httpx.HTTPError as exc:
                     _retry_or_raise(exc, deadline)
         if "outcome" not in response.json():
-            raise Failed(f"The webhook was answered {response.text}")
+            raise Failed(f"Herald answered the webhook with {response.text}")
 
     def _body(self) -> bytes:
         job = samples.Job(self.id, "", (f"https://images.example.com/{self.id}.png",))

@@ -65,7 +65,7 @@ class Herald(Client):
                 result = self._core.call(item)
                 if inspect.iscoroutine(result):
                     result.close()
-                    raise TypeError("load and on_progress must be plain functions here")
+                    raise TypeError("load and on_progress must not be async functions here")
             except BaseException:
                 self._call(self._core.return_item)
                 raise

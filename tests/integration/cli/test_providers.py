@@ -156,8 +156,8 @@ def test_a_removed_provider_is_unknown(run: Any, manager: Any) -> None:
     [
         (("replicate",), "whsec_short", "not base64"),
         (("replicate",), "", "empty"),
-        (("replicate", "--account", "x"), WHSEC, "does not need it"),
-        (("replicate", "--capability"), WHSEC, "cannot use it"),
+        (("replicate", "--account", "x"), WHSEC, "does not use this option"),
+        (("replicate", "--capability"), WHSEC, "cannot use a token"),
         (("fal",), None, "user id at fal"),
         (("leonardo",), "short", "at least 16"),
         (("acme",), "a-secret-of-the-service", "no adapter for acme"),

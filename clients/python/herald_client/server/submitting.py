@@ -159,7 +159,7 @@ def _prepare(session: Session, generation: Generation, callbacks: Callbacks) -> 
     if transaction and transaction.origin is not SessionTransactionOrigin.AUTOBEGIN:
         raise ValueError("session: submit commits, so call it outside of `with session.begin()`")
     if not generation.provider:
-        raise ValueError("generation.provider: is missing")
+        raise ValueError("generation.provider: must be set")
     reports.signing_key(callbacks)
     generation.id = generation.id or uuid.uuid4()
     return callbacks.callback_url(generation.provider, generation.id)
@@ -194,9 +194,13 @@ def _end(callbacks: Callbacks, generation_id: uuid.UUID, error: Exception) -> No
             callbacks, generation_id, code=code or "generation_failed", message=message
         )
     except reports.NotReported as exc:
-        error.add_note(f"Generation {generation_id} stays PENDING, although it was refused: {exc}")
+        error.add_note(
+            f"Generation {generation_id} stays PENDING, because its refusal was not reported: {exc}"
+        )
     else:
-        error.add_note(f"Generation {generation_id} has ended as ERROR: it was refused.")
+        error.add_note(
+            f"Generation {generation_id} was set to ERROR, because the provider refused it."
+        )
 
 
 def _note_open(error: Exception, generation_id: uuid.UUID) -> None:

@@ -161,6 +161,6 @@ def test_the_synchronous_client_refuses_asynchronous_functions() -> None:
     with (
         Scripted([welcome(0), result(1)]) as server,
         sync.Herald(server.url, api_key="key", load=load) as herald,
-        pytest.raises(TypeError, match="plain functions"),
+        pytest.raises(TypeError, match="must not be async"),
     ):
         herald.get(timeout=10)

@@ -121,7 +121,9 @@ def test_a_refused_generation_ends_through_herald_and_the_error_is_raised(
     error = {"code": "out_of_capacity", "message": message}
     assert door.reports == [{"generationId": said, "status": "ERROR", "error": error}] * 2
     assert len(set(door.ids)) == 1, "a repeated report has the same id"
-    assert raised.value.__notes__ == [f"Generation {said} has ended as ERROR: it was refused."]
+    assert raised.value.__notes__ == [
+        f"Generation {said} was set to ERROR, because the provider refused it."
+    ]
 
 
 @pytest.mark.parametrize(("statuses", "requests"), [([404], 1), ([503] * 3, 3)])
@@ -137,7 +139,7 @@ def test_the_providers_error_is_raised_even_if_herald_does_not_accept_the_report
         submit(session, generation(), door.callbacks, call)
 
     assert len(door.reports) == requests
-    assert "stays PENDING, although it was refused" in raised.value.__notes__[0]
+    assert "stays PENDING, because its refusal was not reported" in raised.value.__notes__[0]
 
 
 def test_after_a_timeout_the_row_stays_for_the_webhook_that_may_come(
@@ -213,7 +215,7 @@ def test_a_database_connection_that_is_lost_during_the_call_costs_nothing(
 @pytest.mark.parametrize(
     ("fields", "callbacks", "message"),
     [
-        ({"provider": None}, Callbacks("https://h", {}, SECRET), "provider: is missing"),
+        ({"provider": None}, Callbacks("https://h", {}, SECRET), "provider: must be set"),
         ({"provider": "luma"}, Callbacks("https://h", {}, SECRET), "capability_keys: luma"),
         ({}, Callbacks("https://h", {"runpod": "k"}), "webhook_secret: is needed"),
     ],

@@ -63,7 +63,7 @@ def test_line_breaks_of_an_editor_do_not_matter() -> None:
         (request("replicate", body=b"{}"), "No active secret", "Sign the raw body"),
         (
             request("replicate").replace(b"webhook-signature", b"x-dropped"),
-            "header of the signature is missing",
+            "signature header is missing",
             "proxy or a tunnel",
         ),
     ],
