@@ -81,7 +81,7 @@ OUTBOX_OLDEST_SECONDS = _metric(
 LOOKUPS = _metric(
     "Lookups",
     "reconcile",
-    "look-ups at a provider, for each provider; a batch counts as one",
+    "look-ups at each provider; one request about a batch counts as one look-up",
 )
 LOOKUP_FAILURES = _metric(
     "LookupFailures",
