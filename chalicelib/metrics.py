@@ -65,7 +65,8 @@ DATABASE_FAILURES = _metric(
 PUBLISH_FAILURES = _metric(
     "PublishFailures",
     "callback reconcile relay",
-    "publish requests that SNS refused in all three attempts; a batch of the relay counts as one",
+    "publish requests that SNS refused in all three attempts;"
+    " a batch of events from the relay counts as one request",
 )
 EVENTS_RELAYED = _metric(
     "EventsRelayed",
