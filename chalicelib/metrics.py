@@ -26,11 +26,15 @@ def _metric(name: str, emitters: str, meaning: str, unit: Unit = "Count") -> Met
     return metric
 
 
-CALLBACKS_REJECTED = _metric("CallbacksRejected", "callback", "webhooks answered with 4xx")
+CALLBACKS_REJECTED = _metric(
+    "CallbacksRejected",
+    "callback",
+    "webhooks that Herald answered with 4xx",
+)
 WEBHOOKS_NOT_AUTHENTIC = _metric(
     "WebhooksNotAuthentic",
     "callback",
-    "webhooks whose signature, account or capability is wrong; the log names the reason",
+    "webhooks whose signature, account or URL token is wrong; the log shows the reason",
 )
 REPORTS_IGNORED = _metric(
     "ReportsIgnored",
@@ -40,18 +44,18 @@ REPORTS_IGNORED = _metric(
 REPORTS_UNMATCHED = _metric(
     "ReportsUnmatched",
     "callback",
-    "authentic reports of a generation that is not in the database",
+    "authentic webhooks for a generation that is not in the database",
 )
 REPORTS_MATCHED = _metric(
     "ReportsMatched",
     "relay",
-    "results that arrived before their generation was inserted,"
-    " and that the relay recorded in one run",
+    "results that arrived before their generation was inserted and that the relay has"
+    " recorded since",
 )
 DETAILS_REPAIRED = _metric(
     "DetailsRepaired",
     "callback",
-    "invalid fields of webhooks that were shortened, replaced or dropped",
+    "invalid fields of webhooks that Herald shortened, replaced or dropped",
 )
 DATABASE_FAILURES = _metric(
     "DatabaseFailures",
@@ -61,10 +65,13 @@ DATABASE_FAILURES = _metric(
 PUBLISH_FAILURES = _metric(
     "PublishFailures",
     "callback reconcile relay",
-    "publish requests that SNS refused in all three attempts; a batch of the relay counts as one",
+    "publish requests that SNS refused in all three attempts;"
+    " a batch of events from the relay counts as one request",
 )
 EVENTS_RELAYED = _metric(
-    "EventsRelayed", "relay", "outbox rows that the relay published in one run, so per minute"
+    "EventsRelayed",
+    "relay",
+    "events that the relay published from the outbox, for each run (one per minute)",
 )
 OUTBOX_OLDEST_SECONDS = _metric(
     "OutboxOldestSeconds",
@@ -73,92 +80,126 @@ OUTBOX_OLDEST_SECONDS = _metric(
     "Seconds",
 )
 LOOKUPS = _metric(
-    "Lookups", "reconcile", "look-ups at a provider, by provider; a batch counts as one"
+    "Lookups",
+    "reconcile",
+    "look-ups at each provider; one request about a batch counts as one look-up",
 )
 LOOKUP_FAILURES = _metric(
     "LookupFailures",
     "reconcile",
-    "look-ups to which the provider sent no usable answer, by provider",
+    "look-ups that got no usable answer, for each provider",
 )
 RESULTS_RECONCILED = _metric(
-    "ResultsReconciled", "reconcile", "results that a look-up recorded, by provider"
+    "ResultsReconciled",
+    "reconcile",
+    "results that Herald recorded after a look-up, for each provider",
 )
 GENERATIONS_OVERDUE = _metric(
     "GenerationsOverdue",
     "reconcile",
-    "generations that have been PENDING for over a quarter of the time until their deadline,"
-    " by provider",
+    "generations that have been PENDING for more than a quarter of the time until their"
+    " deadline, for each provider",
 )
 GENERATIONS_TIMED_OUT = _metric(
-    "GenerationsTimedOut", "reconcile", "generations that ended because of their deadline"
+    "GenerationsTimedOut",
+    "reconcile",
+    "generations that failed because their deadline passed",
 )
 GENERATIONS_CANCELED = _metric(
-    "GenerationsCanceled", "reconcile", "generations that Herald canceled"
+    "GenerationsCanceled",
+    "reconcile",
+    "generations that Herald canceled",
 )
 FILES_NOT_STORED = _metric(
     "FilesNotStored",
     "reconcile",
-    "results whose file could not be stored in the bucket; the next look-up tries again",
+    "results whose file Herald could not store in the bucket; the next look-up tries again",
 )
 INVALID_MESSAGES = _metric("InvalidMessages", "deliver", "queue messages that are not valid events")
 INBOX_FAILURES = _metric(
     "InboxFailures",
     "deliver relay",
-    "writes to the inbox that failed: events of `deliver`, heads of `relay`",
+    "failed writes to the inbox: events that `deliver` stores, and the last offsets of"
+    " streams that `relay` stores",
 )
-POSTS_GONE = _metric("PostsGone", "deliver", "posts to connections that no longer exist")
+POSTS_GONE = _metric(
+    "PostsGone",
+    "deliver",
+    "posts to connections that were already closed",
+)
 POSTS_THROTTLED = _metric(
     "PostsThrottled",
     "deliver",
-    "posts that API Gateway refused with 429, even after retries; also in `PostsRetryable`",
+    "posts that API Gateway still refused with 429 after all retries; `PostsRetryable` also"
+    " counts these posts",
 )
 POSTS_RETRYABLE = _metric(
     "PostsRetryable",
     "deliver",
-    "posts that failed with 429, 5xx or without a response, even after retries",
+    "posts that still failed after all retries, with 429, with 5xx or without a response",
 )
 POSTS_FORBIDDEN = _metric("PostsForbidden", "deliver", "posts that API Gateway refused with 403")
 DELIVERY_LATENCY = _metric(
     "DeliveryLatencyMs",
     "deliver",
-    "time from recording the result until API Gateway accepted the post, as a distribution",
+    "distribution of the time from recording the result until API Gateway accepted the post",
     "Milliseconds",
 )
-REPLAYED = _metric("Replayed", "message", "stream events replayed")
-GAPS = _metric("Gaps", "message", "`gap` frames sent")
+REPLAYED = _metric(
+    "Replayed",
+    "message",
+    "events that Herald replayed to clients",
+)
+GAPS = _metric(
+    "Gaps",
+    "message",
+    "`gap` frames that Herald sent to clients",
+)
 REPLAYS_LIMITED = _metric(
-    "ReplaysLimited", "message", "replays refused because the user's budget was used up"
+    "ReplaysLimited",
+    "message",
+    "replays that Herald refused because their user had used up the [replay limit](#quotas)",
 )
 CONNECTIONS_EVICTED = _metric(
-    "ConnectionsEvicted", "connect", "connections closed because their user opened too many"
+    "ConnectionsEvicted",
+    "connect",
+    "connections that Herald closed because their user had opened too many",
 )
 CREDENTIALS_REFUSED = _metric(
     "CredentialsRefused",
     "authorize",
-    "connections refused because of the credential; each also counts as an error of the function",
+    "connections that Herald refused because of the token or API key; each also counts as an"
+    " error of the function `authorize`",
 )
 CONNECTIONS_REFUSED = _metric(
     "ConnectionsRefused",
     "authorize connect",
-    "connections refused because of the credential or origin",
+    "connections that Herald refused because of the token, the API key or the origin",
 )
 OUTPUTS_PASSED_ON = _metric(
     "OutputsPassedOn",
     "callback reconcile relay",
-    "outputs whose event contains the provider's own address, because its host is not on the"
-    " provider's list or the address could not be stored",
+    "outputs that were not kept, so that their event contains the provider's URL: the host is"
+    " not on the provider's list, or Herald could not store the URL",
 )
-OUTPUTS_KEPT = _metric("OutputsKept", "keep", "outputs that were copied into the bucket")
+OUTPUTS_KEPT = _metric(
+    "OutputsKept",
+    "keep",
+    "outputs that Herald copied into the bucket",
+)
 COPIES_FAILED = _metric(
-    "CopiesFailed", "keep", "outputs that could not be copied in one attempt; the log says why"
+    "CopiesFailed",
+    "keep",
+    "failed attempts to copy an output; the log shows the reason",
 )
 OUTPUTS_NOT_KEPT = _metric(
     "OutputsNotKept",
     "keep",
-    "outputs that could not be copied in all attempts; their event becomes a dead letter",
+    "outputs that Herald could not copy in any attempt; their event becomes a dead letter",
 )
 LINKS_GONE = _metric(
     "LinksGone",
     "link",
-    "requests for links that got a 410: there is no copy, and the provider's link has expired",
+    "requests for links that got a 410, because there is no copy and the provider's URL has"
+    " expired",
 )
