@@ -1,11 +1,15 @@
 """Compares the delivery engine with other clients: `make bench`."""
 
+import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "bench"
+PATH_RESULTS = BUILD / "path.json"  # what was measured on a running stack
 CLIENT_CORE = 0
 SERVER_CORE = 1
 REGION = "us-east-1"
@@ -21,6 +25,20 @@ FRAME = (  # length of a typical event frame
 def connection_id(number: int) -> str:
     """Return a connection id in API Gateway's format, which must be percent-encoded."""
     return f"L0SM9cOF{number % 10_000_000:07d}="
+
+
+def path_results() -> dict[str, Any]:
+    """Return what the benchmarks of a running stack have measured so far."""
+    found: dict[str, Any] = {}
+    if PATH_RESULTS.is_file():
+        found = json.loads(PATH_RESULTS.read_text())
+    return found
+
+
+def add_path_results(results: Mapping[str, object]) -> None:
+    """Add what one benchmark of a running stack has measured; its earlier results are replaced."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    PATH_RESULTS.write_text(json.dumps({**path_results(), **results}, indent=2) + "\n")
 
 
 def pause() -> None:

@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 
-from benchmarks import BUILD, ROOT, cold, front_door, posts, report, stand, whole
+from benchmarks import BUILD, ROOT, cold, front_door, path_results, posts, report, stand, whole
 
 PARTS = ("posts", "handler", "door", "imports")
 
@@ -47,9 +47,8 @@ def _measure(options: argparse.Namespace) -> dict[str, object]:
         found["door"] = front_door.measure(options.rounds, options.scale, _say)
     if "imports" in options.only:
         found["imports"] = cold.measure(2 * options.rounds, _say)
-    path = BUILD / "path.json"  # written by benchmarks.path, .progress and .contention
-    if path.is_file():
-        found["path"] = json.loads(path.read_text())
+    if measured := path_results():
+        found["path"] = measured
     else:
         _say(
             "The whole path is not included. To measure it, run `make up`, then"

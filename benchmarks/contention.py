@@ -21,10 +21,10 @@ from typing import Any
 import psycopg2
 
 from benchmarks import (
-    BUILD,
     CLIENT_CORE,
     SERVER_CORE,
     Context,
+    add_path_results,
     callback,
     front_door,
     handler,
@@ -127,9 +127,7 @@ def main() -> None:
         print(f"  {name:14} p50 {row['p50']:7.1f}   p95 {row['p95']:7.1f}   p99 {row['p99']:7.1f}")
     ratio = round(rows["with progress"]["p95"] / rows["alone"]["p95"], 3)
     print(f"{RATIO} = {ratio}")
-    path = BUILD / "path.json"
-    kept = json.loads(path.read_text()) if path.is_file() else {}
-    path.write_text(json.dumps({**kept, "functions_ms": rows, RATIO: ratio}, indent=2) + "\n")
+    add_path_results({"functions_ms": rows, RATIO: ratio})
 
 
 if __name__ == "__main__":

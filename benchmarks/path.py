@@ -5,7 +5,7 @@
 Herald's path starts at the provider's webhook. Both paths are timed from SNS, because from there
 they have the same steps: topic → queue → function → client. The function of the minimal path only
 posts with boto3 and stores nothing. The two paths are measured alternately. The benchmark prints
-tables and writes build/bench/path.json.
+tables and adds its results to build/bench/path.json.
 """
 
 import argparse
@@ -29,7 +29,7 @@ import psycopg2
 from standardwebhooks import Webhook
 from websockets.asyncio.client import ClientConnection, connect
 
-from benchmarks import BUILD
+from benchmarks import add_path_results
 from chalicelib.protocol.events import PROGRESS
 from chalicelib.recording import generation_events
 from local import tokens
@@ -439,8 +439,7 @@ def main() -> None:
     env = stack_env.read(options.stack_env)
     found = asyncio.run(measure(env, options))
     report(found, options)
-    BUILD.mkdir(parents=True, exist_ok=True)
-    (BUILD / "path.json").write_text(json.dumps(found, indent=2) + "\n")
+    add_path_results(found)
 
 
 if __name__ == "__main__":

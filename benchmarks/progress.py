@@ -31,7 +31,7 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 import psycopg2
 
-from benchmarks import BUILD
+from benchmarks import add_path_results
 from benchmarks.machine import Load, Machine
 from benchmarks.path import CLIENTS, Clients, percentiles
 from chalicelib.engine.http1 import Reader
@@ -289,13 +289,9 @@ def main() -> None:
     }
     for name, ratio in ratios.items():
         print(f"{name} = {ratio}")
-    path = BUILD / "path.json"
-    BUILD.mkdir(parents=True, exist_ok=True)
-    kept = json.loads(path.read_text()) if path.is_file() else {}
     if options.rate == RATE:  # the target is for this rate
         loads = {name: [load._asdict() for load in each.loads] for name, each in found.items()}
-        kept |= {"progress_ms": rows, "progress_load": loads, **ratios}
-    path.write_text(json.dumps(kept, indent=2) + "\n")
+        add_path_results({"progress_ms": rows, "progress_load": loads, **ratios})
 
 
 if __name__ == "__main__":

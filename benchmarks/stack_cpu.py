@@ -9,13 +9,12 @@ the round is repeated, because a start would count. The ratios are added to buil
 
 import argparse
 import asyncio
-import json
 import statistics
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from benchmarks import BUILD
+from benchmarks import add_path_results
 from benchmarks.path import Clients
 from benchmarks.progress import Provider
 from tooling import stack_env
@@ -138,11 +137,8 @@ def main() -> None:
     }
     for name, value in ratios.items():
         print(f"{name} = {value:.2f}")
-    path = BUILD / "path.json"
-    BUILD.mkdir(parents=True, exist_ok=True)
-    kept = json.loads(path.read_text()) if path.is_file() else {}
     cpu = {" ".join(key): round(value, 1) for key, value in found.items()}
-    path.write_text(json.dumps({**kept, "stack_cpu_us": cpu, **ratios}, indent=2) + "\n")
+    add_path_results({"stack_cpu_us": cpu, **ratios})
 
 
 if __name__ == "__main__":
