@@ -158,7 +158,7 @@ GAPS = _metric(
 REPLAYS_LIMITED = _metric(
     "ReplaysLimited",
     "message",
-    "replays that Herald refused because their user had used up the [replay limit](#quotas)",
+    "replays that Herald refused because the user had used up the [replay limit](#quotas)",
 )
 CONNECTIONS_EVICTED = _metric(
     "ConnectionsEvicted",
@@ -179,8 +179,8 @@ CONNECTIONS_REFUSED = _metric(
 OUTPUTS_PASSED_ON = _metric(
     "OutputsPassedOn",
     "callback reconcile relay",
-    "outputs that were not kept, so that their event contains the provider's URL: the host is"
-    " not on the provider's list, or Herald could not store the URL",
+    "outputs that were not kept, because their host is not on the provider's list or Herald"
+    " could not store the URL; their event contains the provider's URL",
 )
 OUTPUTS_KEPT = _metric(
     "OutputsKept",
