@@ -1,0 +1,63 @@
+/**
+ * @import { Platform } from './types.js'
+ * @import { Timers } from './internal.js'
+ */
+
+const MAX_MS = 2 ** 31 - 1;
+
+/**
+ * What is due later: one action for each key.
+ *
+ * @param {Platform} platform
+ * @returns {Timers}
+ */
+export function createTimers({ setTimeout, clearTimeout }) {
+  const timers = new Map();
+
+  const stop = (/** @type {unknown} */ key) => {
+    clearTimeout(timers.get(key));
+    timers.delete(key);
+  };
+
+  /** @type {Timers["start"]} */
+  const start = (key, ms, action) => {
+    stop(key);
+    if (Number.isNaN(ms)) return;
+    const run = () => {
+      timers.delete(key);
+      action();
+    };
+    timers.set(key, setTimeout(run, Math.min(Math.max(0, ms), MAX_MS)));
+  };
+
+  return {
+    start,
+    stop,
+    has: (key) => timers.has(key),
+    clear: () => timers.forEach((_, key) => stop(key)),
+    async within(ms, what, work) {
+      const key = {};
+      const late = new Promise((_, reject) => {
+        start(key, ms, () => reject(new Error(`no ${what} within ${ms / 1_000} s`)));
+      });
+      try {
+        return await /** @type {any} */ (Promise.race([work(), late]));
+      } finally {
+        stop(key);
+      }
+    },
+  };
+}
+
+/**
+ * Returns an exponential delay in milliseconds: at least `min`, at most `min` doubled once per failure, never more than
+ * `max`. The jitter covers the whole range, so that clients do not all try again at the same time.
+ *
+ * @param {Pick<Platform, "random">} platform
+ * @param {number} min
+ * @param {number} max
+ * @param {number} failures in a row
+ */
+export function backoff({ random }, min, max, failures) {
+  return min + random() * (Math.min(max, min * 2 ** failures) - min);
+}
