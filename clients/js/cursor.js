@@ -139,7 +139,7 @@ export function checked({ epoch, highest, missing }) {
     missing.every(({ from, to, since }, index) => {
       const least = since === null ? 0 : 1;
       const after = index ? missing[index - 1].to + 1 : 0;
-      return [from - least, from - after, to - from, highest - to].every(isOffset) && Number.isFinite(since ?? 0);
+      return [from - least, from - after, to - from, highest - to].every(isOffset) && (since === null || Number.isFinite(since));
     });
   return well ? { epoch, highest, missing } : null;
 }
