@@ -202,33 +202,18 @@ export interface Stream {
   receive(frame: Frame, from: Connection): void;
 }
 
-export interface Upkeep {
-  /** The stream's head was known at a time: nothing that was lost before is still unnoticed. */
-  proven(time: number): void;
-  /** Checks that the server still answers, and requests the stream's head. */
-  ping(tries?: number): void;
-  /** Pings, unless the stream's head became known just now. */
-  check(): void;
-  /** A message was received, or sent. */
-  heard(): void;
-  sent(): void;
-  /** Starts after the welcome. hello was sent at `askedAt`; the connection is replaced after `lifetimeMs`. */
-  start(welcome: Extract<Frame, { type: "welcome" }>, askedAt: number, lifetimeMs: number): void;
-}
-
-export interface Connection extends Pick<Upkeep, "check" | "proven"> {
+export interface Connection {
   /** Sends a frame. Returns the response, or null if none arrives in time or the connection ends. */
   request(action: string, fields: object): Promise<Frame | null>;
+  /** Checks that the server still answers, and requests the stream's head. */
   ping(): void;
+  /** Pings, unless the stream's head became known just now. */
+  check(): void;
+  /** The stream's head was known at a time: nothing that was lost before is still unnoticed. */
+  proven(time: number): void;
   /** Closes the connection without notifying the owner. */
   close(): void;
   isReplaying(): boolean;
-}
-
-/** What upkeep uses of its connection. */
-export interface Wire extends Pick<Connection, "request">, Pick<Owner, "token"> {
-  send(frame: object): void;
-  lost(reason: string): void;
 }
 
 /** Who uses a connection. */
