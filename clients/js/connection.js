@@ -1,6 +1,6 @@
 /**
  * @import { Platform, Socket } from './types.js'
- * @import { Connection, Ending, Frame, Owner, Stream } from './internal.js'
+ * @import { Connection, Ending, Frame, Owner, Reply, Stream } from './internal.js'
  */
 
 import { attempt } from "./platform.js";
@@ -60,7 +60,7 @@ export function openConnection(platform, url, stream, owner) {
   let settled = false;
   let helloAt = 0;
   let lastId = 0;
-  /** @type {Map<unknown, (answer: Frame | null) => void>} */
+  /** @type {Map<unknown, (answer: Reply | null) => void>} */
   const requests = new Map();
   /** When the last message was received, and when the last one was sent or received. */
   let heardAt = 0;
@@ -87,7 +87,7 @@ export function openConnection(platform, url, stream, owner) {
 
   /**
    * @param {unknown} id
-   * @param {Frame | null} frame
+   * @param {Reply | null} frame
    */
   const answer = (id, frame) => {
     const answered = requests.get(id);
@@ -109,7 +109,7 @@ export function openConnection(platform, url, stream, owner) {
   const close = () => {
     phase = OVER;
     timers.clear();
-    for (const id of requests.keys()) answer(id, null);
+    requests.forEach((resolve) => resolve(null));
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close(1000);
@@ -122,8 +122,8 @@ export function openConnection(platform, url, stream, owner) {
     owner.ended(connection, ending);
   };
 
-  const lost = (/** @type {string} */ reason) =>
-    end(phase === OPENING ? { reason: "not_opened", cause: problem } : { reason });
+  const lost = (/** @type {string} */ name) =>
+    end(phase === OPENING ? { name: "not_opened", cause: problem } : { name });
 
   /** @type {Connection["proven"]} */
   const proven = (time) => {
@@ -176,11 +176,10 @@ export function openConnection(platform, url, stream, owner) {
    */
   const authenticate = (wait, attempt) => {
     start("auth", wait, async () => {
-      const fresh = await owner.token().catch(() => null);
-      const answer = fresh && (await request("auth", { token: fresh }));
-      if (answer && answer.type === "auth_ok") return renew(answer.token_ms);
-      const atLeast = (answer && answer.type === "error" && answer.retry_after_ms) || 0;
-      authenticate(Math.max(atLeast, backoff(platform, 1_000, 60_000, attempt)), attempt + 1);
+      const fresh = await owner.token().catch(() => {});
+      const response = fresh ? await request("auth", { token: fresh }) : null;
+      if (response?.type === "auth_ok") return renew(response.token_ms);
+      authenticate(Math.max(response?.retry_after_ms ?? 0, backoff(platform, 1_000, 60_000, attempt)), attempt + 1);
     });
   };
 
@@ -214,7 +213,7 @@ export function openConnection(platform, url, stream, owner) {
       phase = REPLAYING;
       if (frame.recovered && !frame.replaying) settled = true;
       const lifetime = frame.lifetime_ms * (1 - ROTATION_SPREAD * random());
-      start("lifetime", lifetime, () => owner.rotate(connection));
+      start("lifetime", lifetime, () => owner.replace(connection));
       replacedAt = now() + lifetime + ROTATION_MS;
       const { ping_ms, keepalive_ms, token_ms } = frame;
       pingMs = ping_ms;
@@ -259,7 +258,7 @@ export function openConnection(platform, url, stream, owner) {
       };
       expectFrames();
     } catch (cause) {
-      end({ reason: "cannot_connect", cause });
+      end({ name: "cannot_connect", cause });
     }
   };
 
@@ -271,7 +270,7 @@ export function openConnection(platform, url, stream, owner) {
       if (now() > pingAt - unprovenMs + RECENT_MS) ping();
     },
     proven,
-    isReplaying: () => phase === REPLAYING,
+    replaying: () => phase === REPLAYING,
   };
   open();
   return connection;
@@ -284,9 +283,8 @@ export function openConnection(platform, url, stream, owner) {
  * @returns {Ending}
  */
 function ending(frame) {
-  const { code, name: reason, retry_after_ms: retryAfterMs } = frame;
   const closed = frame.type === "close";
-  const range = Math.floor(code / 100);
+  const range = Math.floor(frame.code / 100);
   const byCode = range === 40 ? "never" : range === 42 && closed ? "now" : "backoff";
-  return { reconnect: (closed && frame.reconnect) || byCode, retryAfterMs, code, reason };
+  return { ...frame, reconnect: (closed && frame.reconnect) || byCode };
 }

@@ -76,7 +76,6 @@ export function createCursor() {
   return {
     learn,
     receive,
-    head: () => ({ epoch, head: highest }),
     position: () => (known ? { ...(epoch !== null && { epoch }), offset: contiguous() } : null),
     requested: () => missing.filter(({ due }) => due < Infinity),
     handle(arrival) {
@@ -101,16 +100,22 @@ export function createCursor() {
       for (const range of unhandled) replace(range.from, false, range);
       for (const arrival of early.splice(0)) receive(arrival, now);
     },
-    stepOver(before) {
+    giveUp(before) {
       const surplus = Math.max(0, missing.length - MAX);
       const given = missing.filter(
-        ({ due, since }, index) => due < Infinity && (Number(since) <= before || index < surplus),
+        ({ due, since }, index) => due < Infinity && (/** @type {number} */ (since) <= before || index < surplus),
       );
       for (const range of given) Object.assign(range, GIVEN_UP);
       missing = missing.slice(surplus);
-      return given;
+      return given.map(({ from, to }) => ({
+        requested: { epoch, offset: from - 1 },
+        epoch,
+        earliest: to + 1,
+        head: highest,
+        reason: "missing",
+      }));
     },
-    snapshot: () => ({ epoch, highest, missing: missing.map(({ from, to, since }) => ({ from, to, since })) }),
+    stored: () => ({ epoch, highest, missing: missing.map(({ from, to, since }) => ({ from, to, since })) }),
     restore(snapshot, now) {
       known = !!snapshot;
       ({ epoch, highest } = snapshot ?? { epoch: null, highest: 0 });

@@ -9,8 +9,7 @@ export function createEmitter() {
   /** @type {{ name: string, handler: Handler, call: Handler }[]} `call` is what is called for the handler. */
   let entries = [];
 
-  /** @type {Emitter["handlers"]} */
-  const handlers = (name) => entries.filter((entry) => entry.name === name).map(({ call }) => call);
+  const handlers = (/** @type {string} */ name) => entries.filter((entry) => entry.name === name).map(({ call }) => call);
 
   /** @type {Emitter["off"]} */
   const off = (name, handler) => {
@@ -33,8 +32,8 @@ export function createEmitter() {
     called.forEach((handler) => (async () => handler({ name, message, ...more }))().catch(console.error));
   };
 
-  /** @type {Emitter["run"]} */
-  const run = async (name, called, args, then = "") => {
+  /** @type {Emitter["emit"]} */
+  const emit = async (name, args, called = handlers(name), then = "") => {
     /** @type {Handler[]} */
     const failed = [];
     const call = async (/** @type {Handler} */ handler) => {
@@ -52,10 +51,8 @@ export function createEmitter() {
   return {
     on,
     off,
-    handlers,
-    run,
+    emit,
     report,
-    emit: (name, ...args) => void run(name, handlers(name), args),
     clear: () => void (entries = []),
   };
 }

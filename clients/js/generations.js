@@ -26,7 +26,7 @@ export function createGenerations({ emit }) {
   /** Whether the change is about to be announced. */
   let announced = false;
 
-  const listed = () => {
+  const all = () => {
     const views = () => Array.from(entries.values(), ({ view }) => /** @type {Generation} */ (view));
     return (list ??= Object.freeze(views().reverse()));
   };
@@ -38,7 +38,7 @@ export function createGenerations({ emit }) {
     announced = true;
     queueMicrotask(() => {
       announced = false;
-      emit("generations", listed());
+      emit("generations", [all()]);
     });
   };
 
@@ -49,7 +49,7 @@ export function createGenerations({ emit }) {
   const set = (id, entry) => {
     const view = show(id, entry);
     entries.set(id, { ...entry, view });
-    emit(one(id), view);
+    emit(one(id), [view]);
     announce();
   };
 
@@ -63,9 +63,9 @@ export function createGenerations({ emit }) {
   };
 
   return {
-    listed,
+    list: all,
     get: (id) => entries.get(id)?.view,
-    begin: () => fresh.clear(),
+    start: () => fresh.clear(),
     load(rows) {
       if (rows === undefined) return;
       if (!Array.isArray(rows)) throw new TypeError("load() must return an array of rows, or nothing");
@@ -122,7 +122,8 @@ function check(row) {
  * @param {WireData | undefined} data
  */
 function newer(known, data) {
-  return Date.parse(known?.updatedAt ?? "") > Date.parse(data?.updatedAt ?? "");
+  const time = (/** @type {any} */ of) => Date.parse(of?.updatedAt); // NaN, which is never newer, if it is unknown
+  return time(known) > time(data);
 }
 
 /**

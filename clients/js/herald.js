@@ -61,7 +61,7 @@ export class Herald {
    * @returns {readonly Generation<R>[]}
    */
   get generations() {
-    return /** @type {readonly any[]} */ (this.#generations.listed());
+    return /** @type {readonly any[]} */ (this.#generations.list());
   }
 
   /**
@@ -129,7 +129,7 @@ export class Herald {
     const name = one(id);
     const end = this.#emitter.on(name, handler);
     const known = this.#generations.get(id);
-    if (known) this.#emitter.run(name, [handler], [known]);
+    if (known) this.#emitter.emit(name, [known], [handler]);
     return end;
   }
 

@@ -1,6 +1,6 @@
 /**
  * @import { HeraldOptions, LoadReason, Place, Platform } from './types.js'
- * @import { Emitter, Generations, Inbox, WireEvent } from './internal.js'
+ * @import { Emitter, Generations, Handler, Inbox, WireEvent } from './internal.js'
  */
 
 import { backoff, createTimers } from "./timers.js";
@@ -22,7 +22,7 @@ const TRIES = 5;
  * @param {Emitter} emitter
  * @returns {Inbox}
  */
-export function createInbox(platform, load, generations, { emit, handlers, report, run }) {
+export function createInbox(platform, load, generations, { emit, report }) {
   const timers = createTimers(platform);
   /** @type {LoadReason | null} Why the rows must be loaded, until they have been. */
   let due = /** @type {LoadReason | null} */ ("start");
@@ -51,12 +51,12 @@ export function createInbox(platform, load, generations, { emit, handlers, repor
     timers.stop(load);
     const { signal } = (current = new AbortController());
     held ??= [];
-    generations.begin();
+    generations.start();
     try {
       const rows = await timers.within(LOAD_MS, "rows", () => load({ reason, signal }));
       if (signal.aborted) return;
       generations.load(rows);
-      emit("loaded", reason);
+      emit("loaded", [reason]);
       failures = 0;
       // Rows that were loaded without Herald may be older than the position that Herald gives later.
       if (reason !== "unreachable") due = null;
@@ -75,38 +75,28 @@ export function createInbox(platform, load, generations, { emit, handlers, repor
   };
 
   /**
-   * @param {() => void} retry
-   * @param {number} ms
-   */
-  const schedule = (retry, ms) => {
-    timers.start(retry, ms, () => {
-      retries.delete(retry);
-      retry();
-    });
-  };
-
-  /**
    * @param {WireEvent} event
    * @param {Place} place
    * @param {() => void} [handled]
+   * @param {Handler[]} [called] those that failed before
+   * @param {number} [attempt]
    */
-  const handle = async (event, place, handled) => {
-    let called = handlers("event");
-    for (let attempt = 1; ; attempt += 1) {
-      const last = attempt === TRIES;
-      const then = ` (attempt ${attempt} of ${TRIES}${last ? "; the event is given up" : ""})`;
-      called = await run("event", called, [event, place], then);
-      if (last || !called.length) return handled?.();
-      await new Promise((/** @type {(value?: undefined) => void} */ retry) => {
-        retries.add(retry);
-        if (running) schedule(retry, retryDelay(attempt));
-      });
-    }
+  const handle = async (event, place, handled, called, attempt = 1) => {
+    const last = attempt === TRIES;
+    const then = ` (attempt ${attempt} of ${TRIES}${last ? "; the event is given up" : ""})`;
+    const failed = await emit("event", [event, place], called, then);
+    if (last || !failed.length) return handled?.();
+    const retry = () => {
+      retries.delete(retry);
+      handle(event, place, handled, failed, attempt + 1);
+    };
+    retries.add(retry);
+    if (running) timers.start(retry, retryDelay(attempt), retry);
   };
 
   const start = () => {
     running = true;
-    for (const retry of retries) schedule(retry, 0);
+    for (const retry of retries) timers.start(retry, 0, retry);
     // If connecting takes too long, the page gets its rows without Herald.
     if (!due || !load || ready || current || timers.has(load)) return;
     timers.start(load, UNREACHABLE_MS, () => begin("unreachable"));
@@ -147,7 +137,7 @@ export function createInbox(platform, load, generations, { emit, handlers, repor
       const deliver = () => {
         generations.receive(event.subject, event.data, place?.offset != null);
         if (place) handle(event, place, handled);
-        else emit("progress", event);
+        else emit("progress", [event]);
       };
       if (held) held.push(deliver);
       else deliver();

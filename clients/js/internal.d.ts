@@ -28,9 +28,9 @@ export interface Snapshot {
 export interface Ending {
   /** By default, with backoff. */
   reconnect?: "now" | "backoff" | "never";
-  reason: string;
+  name: string;
   code?: number;
-  retryAfterMs?: number;
+  retry_after_ms?: number;
   /** What was thrown or reported, if the client could not connect. */
   cause?: unknown;
 }
@@ -84,6 +84,9 @@ export type Frame =
       retry_after_ms?: number;
     };
 
+/** A response. Only errors ask to wait. */
+export type Reply = Frame & { retry_after_ms?: number };
+
 export type Handler = (...args: any[]) => unknown;
 
 /** The application's handlers, by event name. */
@@ -91,15 +94,11 @@ export interface Emitter {
   /** Adds a handler; `once` removes it when it is called. Returns a function that removes it. */
   on(name: string, handler: Handler, once?: boolean): () => void;
   off(name: string, handler: Handler): void;
-  /** The handlers to call now. */
-  handlers(name: string): Handler[];
   /**
-   * Calls handlers. One that throws or rejects is reported, with `then` for what follows, and affects neither the others
-   * nor the client. Returns those that failed, after all have settled.
+   * Calls all handlers of an event, or `called`. One that throws or rejects is reported, with `then` for what follows, and
+   * affects neither the others nor the client. Returns those that failed, after all have settled.
    */
-  run(name: string, handlers: Handler[], args: unknown[], then?: string): Promise<Handler[]>;
-  /** Calls all handlers of an event. */
-  emit(name: string, ...args: unknown[]): void;
+  emit(name: string, args: unknown[], called?: Handler[], then?: string): Promise<Handler[]>;
   /** Reports an error to the application or, without a handler, to the console. */
   report(name: string, message: string, more?: Pick<HeraldError, "code" | "cause">): void;
   clear(): void;
@@ -117,11 +116,11 @@ export interface Timers {
 
 export interface Generations {
   /** All generations; the same array until one of them changes. */
-  listed(): readonly Generation[];
+  list(): readonly Generation[];
   /** The same object until the generation changes. */
   get(id: string): Generation | undefined;
-  /** A load begins. */
-  begin(): void;
+  /** A load starts. */
+  start(): void;
   /** Replaces all rows. */
   load(rows: unknown): void;
   /** Adds or replaces one row. */
@@ -160,8 +159,6 @@ export interface Arrival {
 export interface Cursor {
   /** Null until the position is known; without an epoch while the stream has no event. */
   position(): StreamPosition | null;
-  /** The epoch and the highest offset. */
-  head(): { epoch: string | null; head: number };
   /** The ranges that are to be requested; the caller sets when and how often. */
   requested(): Missing[];
   /**
@@ -179,8 +176,8 @@ export interface Cursor {
    * Gives up the ranges that have been missing since `before`, and the oldest ones if there are too many; returns them. If
    * there are too many, the oldest events that were not handled count as handled, too.
    */
-  stepOver(before: number): Missing[];
-  snapshot(): Snapshot;
+  giveUp(before: number): Gap[];
+  stored(): Snapshot;
   /** Continues from a stored position. Without one, the position is unknown. */
   restore(snapshot: Snapshot | null, now: number): void;
 }
@@ -204,7 +201,7 @@ export interface Stream {
 
 export interface Connection {
   /** Sends a frame. Returns the response, or null if none arrives in time or the connection ends. */
-  request(action: string, fields: object): Promise<Frame | null>;
+  request(action: string, fields: object): Promise<Reply | null>;
   /** Checks that the server still answers, and requests the stream's head. */
   ping(): void;
   /** Pings, unless the stream's head became known just now. */
@@ -213,7 +210,7 @@ export interface Connection {
   proven(time: number): void;
   /** Closes the connection without notifying the owner. */
   close(): void;
-  isReplaying(): boolean;
+  replaying(): boolean;
 }
 
 /** Who uses a connection. */
@@ -226,7 +223,7 @@ export interface Owner {
   heard(connection: Connection): void;
   ready(connection: Connection): void;
   /** It is time to replace the connection. */
-  rotate(connection: Connection): void;
+  replace(connection: Connection): void;
   /** The connection has ended. Called once. */
   ended(connection: Connection, ending: Ending): void;
 }

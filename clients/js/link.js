@@ -13,6 +13,8 @@ const TOKEN_MS = 15_000;
 const TOO_MANY_CONNECTIONS = 4014;
 /** So many sockets in a row must fail before they open until the client explains the likely causes. */
 const FAILURES = 2;
+/** @type {ConnectionState} */
+const CONNECTING = { state: "connecting", reason: "connect" };
 const NO_WEBSOCKET = 'There is no WebSocket here: connect() only in a browser, or pass the class of "ws" as platform.WebSocket';
 
 /**
@@ -57,7 +59,7 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
   /** @returns {ConnectionState} */
   const described = () => {
     if (current && !doubted) return { state: "live", reason: "ready" };
-    if (next?.isReplaying()) return { state: "catching_up", reason: "replay" };
+    if (next?.replaying()) return { state: "catching_up", reason: "replay" };
     return open && (current || down) ? { state: "offline", reason: "network" } : rest;
   };
 
@@ -66,7 +68,7 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
     const { state, reason } = described();
     if (state === told.state && reason === told.reason) return;
     told = { state, reason };
-    emit("state", state, reason);
+    emit("state", [state, reason]);
   };
 
   const lose = () => {
@@ -117,15 +119,15 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
       next = null;
       readyAt = now();
       doubted = false;
-      rest = { state: "connecting", reason: "connect" };
+      rest = CONNECTING;
       changed();
       stream.use(connection);
       inbox.ready();
     },
-    rotate(connection) {
+    replace(connection) {
       if (connection === current && !next) dial();
     },
-    ended(connection, { reconnect, reason, code, retryAfterMs = 0, cause }) {
+    ended(connection, { reconnect, name: reason, code, retry_after_ms = 0, cause }) {
       if (connection === current) {
         if (now() - readyAt >= STABLE_MS) tries = 0;
         lose();
@@ -144,7 +146,7 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
       // At once only after a successful connection. A client that is refused repeatedly backs off.
       const first = reconnect === "now" && tries === 0;
       const delay = backoff(platform, 500, 20_000, ++tries);
-      notBefore = Math.max(notBefore, now() + retryAfterMs);
+      notBefore = Math.max(notBefore, now() + retry_after_ms);
       timers.start("dial", notBefore - now() + (first ? 0 : delay), dial);
     },
   };
@@ -165,7 +167,7 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
     listening = new AbortController();
     down = !platform.onLine();
     /** @type {(target: typeof window, name: string, listener: () => void) => void} */
-    const follow = (target, name, listener) => target?.addEventListener(name, listener, { signal: listening.signal });
+    const follow = (target, name, listener) => target?.addEventListener?.(name, listener, { signal: listening.signal });
     follow(window, "offline", () => {
       down = doubted = true;
       changed();
@@ -187,7 +189,7 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
   const connect = () => {
     if (typeof platform.WebSocket !== "function") throw new Error(NO_WEBSOCKET);
     listen();
-    if (!open) rest = { state: "connecting", reason: "connect" };
+    if (!open) rest = CONNECTING;
     open = true;
     evicted = false;
     if (next || current) return;

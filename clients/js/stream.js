@@ -62,7 +62,7 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
     const position = cursor.position();
     if (!position) return;
     const { epoch = null, offset } = position;
-    write(tabs, cursor.snapshot());
+    write(tabs, cursor.stored());
     if (!durable) return;
     const stored = read(users);
     if (stored && ((stored.epoch ?? "") > (epoch ?? "") || (stored.epoch === epoch && stored.highest > offset))) return;
@@ -84,7 +84,7 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
 
   /** @param {Gap} gap */
   const lose = (gap) => {
-    emit("gap", gap);
+    emit("gap", [gap]);
     inbox.request("gap");
   };
 
@@ -94,13 +94,10 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
    * @param {number} givenUp the time before which events must have been missing to be given up
    */
   const moved = (givenUp = -Infinity) => {
-    const { epoch, head } = cursor.head();
-    const given = cursor.stepOver(givenUp);
+    const gaps = cursor.giveUp(givenUp);
     save();
     schedule();
-    for (const { from, to } of given) {
-      lose({ requested: { epoch, offset: from - 1 }, epoch, earliest: to + 1, head, reason: "missing" });
-    }
+    gaps.forEach(lose);
   };
 
   const request = async () => {
@@ -113,13 +110,13 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
     const answer = await asks.request("history", { since, limit: last - since });
     if (asks !== connection) return;
     asking = false;
-    if (answer?.type === "error") notBefore = now() + (answer.retry_after_ms ?? 0);
+    notBefore = now() + (answer?.retry_after_ms ?? 0);
     // What is missing beyond the response stays due.
     if (answer?.type === "caught_up" && answer.offset > since) last = Math.min(answer.offset, last);
     for (const range of cursor.requested()) {
       if (range.from > last || range.to <= since) continue;
       range.tries += 1;
-      range.due = Math.min(now() + backoff(platform, 2_000, 60_000, range.tries + 1), Number(range.since) + GIVE_UP_MS);
+      range.due = Math.min(now() + backoff(platform, 2_000, 60_000, range.tries + 1), /** @type {number} */ (range.since) + GIVE_UP_MS);
     }
     moved(now() - GIVE_UP_MS);
   };
@@ -131,28 +128,29 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
   const receive = ({ epoch, offset, replayed, event }, from) => {
     const { id, subject, time, type } = event;
     const newest = progress.get(subject) ?? 0;
-    if (epoch !== null && offset !== null) {
+    const place = { epoch, offset, replayed };
+    if (epoch && offset) {
       const arrival = { epoch, offset };
-      const place = cursor.receive(arrival, now());
-      if (place === "duplicate") return;
+      const order = cursor.receive(arrival, now());
+      if (order === "duplicate") return;
       const handled = () => {
         cursor.handle(arrival);
         save();
       };
       remember(progress, subject, ENDED);
-      if (remember(seen, id, true)) cursor.handle(arrival);
-      else inbox.receive(event, { epoch, offset, replayed }, handled);
+      if (remember(seen, id, true)) handled();
+      else inbox.receive(event, place, handled);
       moved();
-      if (place === "newest" && !replayed) from.proven(now());
-      if (place === "early" && cursor.position()) from.ping(); // a newer epoch
-    } else if (newest === ENDED) {
-      // SQS has no order, and a redrive comes later.
-    } else if (type !== "herald.generation.progress") {
-      if (!remember(seen, id, true)) inbox.receive(event, { epoch: null, offset: null, replayed });
-    } else if (Date.parse(time) > newest) {
-      remember(progress, subject, Date.parse(time));
-      inbox.receive(event, null);
-    }
+      if (order === "newest" && !replayed) from.proven(now());
+      if (order === "early" && cursor.position()) from.ping(); // a newer epoch
+    } else if (type === "herald.generation.progress") {
+      const made = Date.parse(time);
+      if (made > newest) {
+        remember(progress, subject, made);
+        inbox.receive(event, null);
+      }
+      // A notice can come after the result: SQS has no order, and a redrive comes later.
+    } else if (newest !== ENDED && !remember(seen, id, true)) inbox.receive(event, place);
   };
 
   /**

@@ -35,17 +35,12 @@ export function createTimers({ setTimeout, clearTimeout }) {
     stop,
     has: (key) => timers.has(key),
     clear: () => timers.forEach((_, key) => stop(key)),
-    async within(ms, what, work) {
-      const key = {};
-      const late = new Promise((_, reject) => {
-        start(key, ms, () => reject(new Error(`no ${what} within ${ms / 1_000} s`)));
-      });
-      try {
-        return await /** @type {any} */ (Promise.race([work(), late]));
-      } finally {
-        stop(key);
-      }
-    },
+    within: (ms, what, work) =>
+      new Promise((resolve, reject) => {
+        start(resolve, ms, () => reject(new Error(`no ${what} within ${ms / 1_000} s`)));
+        const done = async () => work();
+        done().finally(() => stop(resolve)).then(resolve, reject);
+      }),
   };
 }
 

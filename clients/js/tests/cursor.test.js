@@ -38,14 +38,14 @@ test("there are at most a thousand missing ranges; if there are more, the oldest
   const cursor = at(0);
   for (let offset = 2; offset <= 2_010; offset += 2) receive(cursor, offset, 1_000);
   assert.equal(cursor.requested().length, 1_005);
-  assert.deepEqual(cursor.stepOver(0).map(({ from }) => from), [1, 3, 5, 7, 9]);
+  assert.deepEqual(cursor.giveUp(0).map(({ requested }) => requested.offset + 1), [1, 3, 5, 7, 9]);
   assert.equal(cursor.position().offset, 10);
 });
 
 test("an event of a range that was given up is accepted once", () => {
   const cursor = at(0);
   receive(cursor, 4);
-  cursor.stepOver(0);
+  cursor.giveUp(0);
   assert.equal(cursor.position().offset, 4);
   for (const offset of [2, 1, 3]) {
     assert.equal(receive(cursor, offset), "late");
@@ -58,8 +58,8 @@ test("a snapshot restores the whole position, with the events that were not hand
   for (const offset of [6, 8]) receive(cursor, offset, 5);
   cursor.receive({ epoch: E1, offset: 9 }, 5);
   const copy = createCursor();
-  copy.restore(JSON.parse(JSON.stringify(cursor.snapshot())), 9);
-  assert.deepEqual(copy.snapshot(), cursor.snapshot());
+  copy.restore(JSON.parse(JSON.stringify(cursor.stored())), 9);
+  assert.deepEqual(copy.stored(), cursor.stored());
   assert.deepEqual(copy.position(), { epoch: E1, offset: 3 });
   assert.deepEqual([1, 4, 6, 7, 8, 9, 10].map((offset) => receive(copy, offset)),
     ["late", "late", "duplicate", "late", "duplicate", "late", "newest"]);
