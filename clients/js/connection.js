@@ -3,37 +3,13 @@
  * @import { Connection, Ending, Frame, Owner, Reply, Stream } from './internal.js'
  */
 
+import {
+  ANSWER_MS, BAD_FRAME, GREETING, KEEPALIVE_SPREAD, LEAST_PAUSE_MS, MARGIN_MS, OPENING, OVER, PING_AGAIN_MS,
+  PING_TRIES, RATE_LIMITED, READY, RECENT_MS, RENEW_AT, RENEW_BEFORE_MS, RENEW_RETRY_MAX_MS, RENEW_RETRY_MIN_MS,
+  REPLAYING, ROTATION_MS, ROTATION_SPREAD, SUSPENDED_MS,
+} from "./constants.js";
 import { attempt } from "./platform.js";
 import { backoff, createTimers } from "./timers.js";
-
-const ANSWER_MS = 10_000;
-const ROTATION_SPREAD = 0.1;
-const BAD_FRAME = 4012;
-const RATE_LIMITED = 4102;
-const LEAST_PAUSE_MS = 1_000;
-
-const KEEPALIVE_SPREAD = 0.1;
-const PING_TRIES = 2;
-const PING_AGAIN_MS = 20_000;
-/** The last minute of a hidden tab's timers, which run once a minute, and the time for an answer. */
-const MARGIN_MS = 70_000;
-/** A timer that is later than in a hidden tab was suspended together with the tab or the machine. */
-const SUSPENDED_MS = 90_000;
-const RECENT_MS = 5_000;
-/** A token is renewed after this share of its lifetime, but not earlier than BEFORE_MS before it expires. */
-const RENEW_AT = 0.8;
-const BEFORE_MS = 180_000;
-/** How long it takes until the next connection is ready: the timers of a hidden tab run once a minute. */
-const ROTATION_MS = 60_000;
-
-const OPENING = 0;
-/** From hello on. */
-const GREETING = 1;
-/** From the welcome on. */
-const REPLAYING = 2;
-/** Once the replay is complete, or known to be impossible. */
-const READY = 3;
-const OVER = 4;
 
 /**
  * One WebSocket connection from the token to the close, with requests and responses, keepalives and token renewal.
@@ -165,7 +141,7 @@ export function openConnection(platform, url, stream, owner) {
   const renew = (tokenMs) => {
     if (!tokenMs) return;
     const replaced = replacedAt - now();
-    const wait = Math.max(tokenMs * RENEW_AT, tokenMs - BEFORE_MS);
+    const wait = Math.max(tokenMs * RENEW_AT, tokenMs - RENEW_BEFORE_MS);
     // A token that outlives the connection is renewed only if replacing the connection has failed.
     authenticate(tokenMs > replaced ? Math.max(wait, replaced) : wait, 1);
   };
@@ -179,7 +155,7 @@ export function openConnection(platform, url, stream, owner) {
       const fresh = await owner.token().catch(() => {});
       const response = fresh ? await request("auth", { token: fresh }) : null;
       if (response?.type === "auth_ok") return renew(response.token_ms);
-      authenticate(Math.max(response?.retry_after_ms ?? 0, backoff(platform, 1_000, 60_000, attempt)), attempt + 1);
+      authenticate(Math.max(response?.retry_after_ms ?? 0, backoff(platform, RENEW_RETRY_MIN_MS, RENEW_RETRY_MAX_MS, attempt)), attempt + 1);
     });
   };
 

@@ -1,7 +1,7 @@
 /** @import { Arrival, Cursor, Missing, Snapshot } from './internal.js' */
 
-export const GRACE_MS = 2_000;
-const MAX = 1_000;
+import { GRACE_MS, REMEMBERED } from "./constants.js";
+
 const EPOCH = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** A range that is requested no more. Its events are still accepted. */
 const GIVEN_UP = { since: null, due: Infinity };
@@ -61,7 +61,7 @@ export function createCursor() {
     const own = epoch ?? arrival.epoch;
     // Epochs are UUIDv7, so they sort by age.
     if (!known || arrival.epoch > own) {
-      early = [...early, arrival].slice(-MAX);
+      early = [...early, arrival].slice(-REMEMBERED);
       return "early";
     }
     if (arrival.epoch < own) return "old";
@@ -101,7 +101,7 @@ export function createCursor() {
       for (const arrival of early.splice(0)) receive(arrival, now);
     },
     giveUp(before) {
-      const surplus = Math.max(0, missing.length - MAX);
+      const surplus = Math.max(0, missing.length - REMEMBERED);
       const given = missing.filter(
         ({ due, since }, index) => due < Infinity && (/** @type {number} */ (since) <= before || index < surplus),
       );

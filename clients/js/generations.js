@@ -3,7 +3,7 @@
  * @import { Emitter, Generations, WireData } from './internal.js'
  */
 
-const MAX_UNKNOWN = 1_000;
+import { REMEMBERED } from "./constants.js";
 
 /** @typedef {{ row?: Row, result?: WireData, news?: Partial<WireData>, view?: Generation }} Entry `news`: progress and notices */
 
@@ -90,7 +90,7 @@ export function createGenerations({ emit }) {
       if (entry) return;
       // Without `load`, the map would grow for as long as the page is open.
       const unknown = [...entries].filter(([, { row }]) => !row);
-      if (unknown.length <= MAX_UNKNOWN) return;
+      if (unknown.length <= REMEMBERED) return;
       const [[oldest]] = unknown;
       entries.delete(oldest);
       fresh.delete(oldest);

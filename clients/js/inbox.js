@@ -3,11 +3,8 @@
  * @import { Emitter, Generations, Handler, Inbox, WireEvent } from './internal.js'
  */
 
+import { LOAD_MS, RETRY_MAX_MS, RETRY_MIN_MS, TRIES, UNREACHABLE_MS } from "./constants.js";
 import { backoff, createTimers } from "./timers.js";
-
-const UNREACHABLE_MS = 3_000;
-const LOAD_MS = 30_000;
-const TRIES = 5;
 
 /**
  * What the application receives: its own rows from `load`, then events.
@@ -37,7 +34,7 @@ export function createInbox(platform, load, generations, { emit, report }) {
   /** @type {Set<() => void>} Events whose handlers must be called again. */
   const retries = new Set();
 
-  const retryDelay = (/** @type {number} */ failed) => backoff(platform, 1_000, 30_000, failed);
+  const retryDelay = (/** @type {number} */ failed) => backoff(platform, RETRY_MIN_MS, RETRY_MAX_MS, failed);
 
   const abort = () => {
     current?.abort();

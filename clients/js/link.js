@@ -4,15 +4,11 @@
  */
 
 import { openConnection } from "./connection.js";
+import { FAILURES, RECONNECT_MAX_MS, RECONNECT_MIN_MS, STABLE_MS, TOKEN_MS, TOO_MANY_CONNECTIONS } from "./constants.js";
 import { subject } from "./credential.js";
 import { neverOpened } from "./diagnosis.js";
 import { backoff, createTimers } from "./timers.js";
 
-const STABLE_MS = 10_000;
-const TOKEN_MS = 15_000;
-const TOO_MANY_CONNECTIONS = 4014;
-/** So many sockets in a row must fail before they open until the client explains the likely causes. */
-const FAILURES = 2;
 /** @type {ConnectionState} */
 const CONNECTING = { state: "connecting", reason: "connect" };
 const NO_WEBSOCKET = 'There is no WebSocket here: connect() only in a browser, or pass the class of "ws" as platform.WebSocket';
@@ -145,7 +141,7 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
       if (next) return;
       // At once only after a successful connection. A client that is refused repeatedly backs off.
       const first = reconnect === "now" && tries === 0;
-      const delay = backoff(platform, 500, 20_000, ++tries);
+      const delay = backoff(platform, RECONNECT_MIN_MS, RECONNECT_MAX_MS, ++tries);
       notBefore = Math.max(notBefore, now() + retry_after_ms);
       timers.start("dial", notBefore - now() + (first ? 0 : delay), dial);
     },

@@ -3,18 +3,15 @@
  * @import { Connection, Emitter, EventFrame, Inbox, Snapshot, Stream } from './internal.js'
  */
 
-import { checked, createCursor, GRACE_MS } from "./cursor.js";
+import {
+  GIVE_UP_MS, GRACE_MS, HISTORY_LIMIT, HISTORY_RETRY_MAX_MS, HISTORY_RETRY_MIN_MS, OVERLOADED, REMEMBERED,
+} from "./constants.js";
+import { checked, createCursor } from "./cursor.js";
 import { attempt } from "./platform.js";
 import { backoff, createTimers } from "./timers.js";
 
-const OVERLOADED = 4100;
 /** In place of the time of a generation's newest progress: its result has arrived. */
 const ENDED = Infinity;
-/** How many missing events are requested at once, and when they are given up. */
-const LIMIT = 100;
-const GIVE_UP_MS = 600_000;
-/** How many ids of events and generations are remembered. */
-const REMEMBERED = 1_000;
 
 /**
  * The user's stream across connections: order, duplicates, gaps and the stored position.
@@ -105,7 +102,7 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
     const range = cursor.requested().find(({ due }) => due <= now());
     if (!asks || !range) return schedule();
     const since = range.from - 1;
-    let last = Math.min(range.to, since + LIMIT);
+    let last = Math.min(range.to, since + HISTORY_LIMIT);
     asking = asked = true;
     const answer = await asks.request("history", { since, limit: last - since });
     if (asks !== connection) return;
@@ -116,7 +113,7 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
     for (const range of cursor.requested()) {
       if (range.from > last || range.to <= since) continue;
       range.tries += 1;
-      range.due = Math.min(now() + backoff(platform, 2_000, 60_000, range.tries + 1), /** @type {number} */ (range.since) + GIVE_UP_MS);
+      range.due = Math.min(now() + backoff(platform, HISTORY_RETRY_MIN_MS, HISTORY_RETRY_MAX_MS, range.tries + 1), /** @type {number} */ (range.since) + GIVE_UP_MS);
     }
     moved(now() - GIVE_UP_MS);
   };

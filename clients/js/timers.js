@@ -3,7 +3,7 @@
  * @import { Timers } from './internal.js'
  */
 
-const MAX_MS = 2 ** 31 - 1;
+import { MAX_TIMEOUT_MS } from "./constants.js";
 
 /**
  * What is due later: one action for each key.
@@ -27,7 +27,7 @@ export function createTimers({ setTimeout, clearTimeout }) {
       timers.delete(key);
       action();
     };
-    timers.set(key, setTimeout(run, Math.min(Math.max(0, ms), MAX_MS)));
+    timers.set(key, setTimeout(run, Math.min(Math.max(0, ms), MAX_TIMEOUT_MS)));
   };
 
   return {
