@@ -52,8 +52,8 @@ export function openConnection(platform, url, stream, owner) {
   let replacedAt = 0;
 
   /** @type {typeof timers.start} */
-  const start = (key, ms, action) => {
-    if (phase !== OVER) timers.start(key, ms, action);
+  const start = (ms, action, key) => {
+    if (phase !== OVER) timers.start(ms, action, key);
   };
 
   const send = (/** @type {object} */ frame) => {
@@ -78,7 +78,7 @@ export function openConnection(platform, url, stream, owner) {
       if (phase === OVER) return resolve(null);
       const id = ++lastId;
       requests.set(id, resolve);
-      start(id, ANSWER_MS, () => answer(id, null));
+      start(ANSWER_MS, () => answer(id, null), id);
       send({ action, id, ...fields });
     });
 
@@ -116,13 +116,13 @@ export function openConnection(platform, url, stream, owner) {
     if (answer?.type === "pong") proven(askedAt);
     if (answer || heardAt > askedAt) return;
     if (tries === 1) lost("no_pong");
-    else start("ping", random() * PING_AGAIN_MS, () => ping(tries - 1));
+    else start(random() * PING_AGAIN_MS, () => ping(tries - 1), ping);
   };
 
   const beat = () => {
     const due = () => Math.min(pingAt, activeAt + keepaliveMs);
     const dueAt = due();
-    start("beat", dueAt - now(), () => {
+    const act = () => {
       if (now() - dueAt > SUSPENDED_MS) ping();
       else if (now() >= due()) {
         // A ping that is due within half an interval is sent now, in place of the keepalive.
@@ -130,7 +130,8 @@ export function openConnection(platform, url, stream, owner) {
         else ping(PING_TRIES);
       }
       beat();
-    });
+    };
+    start(dueAt - now(), act, beat);
   };
 
   /**
@@ -151,16 +152,18 @@ export function openConnection(platform, url, stream, owner) {
    * @param {number} attempt
    */
   const authenticate = (wait, attempt) => {
-    start("auth", wait, async () => {
+    const renewal = async () => {
       const fresh = await owner.token().catch(() => {});
       const response = fresh ? await request("auth", { token: fresh }) : null;
       if (response?.type === "auth_ok") return renew(response.token_ms);
-      authenticate(Math.max(response?.retry_after_ms ?? 0, backoff(platform, RENEW_RETRY_MIN_MS, RENEW_RETRY_MAX_MS, attempt)), attempt + 1);
-    });
+      const delay = backoff(platform, RENEW_RETRY_MIN_MS, RENEW_RETRY_MAX_MS, attempt);
+      authenticate(Math.max(response?.retry_after_ms ?? 0, delay), attempt + 1);
+    };
+    start(wait, renewal, renew);
   };
 
   /** Until the connection is ready, frames must keep arriving. */
-  const expectFrames = (later = 0) => start("frames", later + ANSWER_MS, () => lost("no_answer"));
+  const expectFrames = (later = 0) => start(later + ANSWER_MS, () => lost("no_answer"), expectFrames);
 
   const hello = async () => {
     const resume = stream.position();
@@ -173,7 +176,7 @@ export function openConnection(platform, url, stream, owner) {
     if (response.code === RATE_LIMITED) {
       // Live events arrive on this connection in the meantime.
       const wait = Math.max(LEAST_PAUSE_MS, response.retry_after_ms ?? 0);
-      start("hello", wait, hello);
+      start(wait, hello);
       expectFrames(wait);
     } else if (resume && response.code === BAD_FRAME) {
       stream.refused();
@@ -184,12 +187,12 @@ export function openConnection(platform, url, stream, owner) {
   /** @param {Frame} frame */
   const process = (frame) => {
     if (frame.type === "close") return end(ending(frame));
-    if (phase !== READY && !timers.has("hello")) expectFrames();
+    if (phase !== READY && !timers.has(hello)) expectFrames();
     if (frame.type === "welcome") {
       phase = REPLAYING;
       if (frame.recovered && !frame.replaying) settled = true;
       const lifetime = frame.lifetime_ms * (1 - ROTATION_SPREAD * random());
-      start("lifetime", lifetime, () => owner.replace(connection));
+      start(lifetime, () => owner.replace(connection), owner);
       replacedAt = now() + lifetime + ROTATION_MS;
       const { ping_ms, keepalive_ms, token_ms } = frame;
       pingMs = ping_ms;
@@ -206,7 +209,7 @@ export function openConnection(platform, url, stream, owner) {
     answer(frame.re, frame);
     if (phase !== REPLAYING || !settled) return;
     phase = READY;
-    timers.stop("frames");
+    timers.stop(expectFrames);
     owner.ready(connection);
   };
 
@@ -241,7 +244,7 @@ export function openConnection(platform, url, stream, owner) {
   const connection = {
     request,
     close,
-    ping: () => ping(),
+    ping,
     check() {
       if (now() > pingAt - unprovenMs + RECENT_MS) ping();
     },

@@ -1,4 +1,7 @@
-/** @import { Arrival, Cursor, Missing, Snapshot } from './internal.js' */
+/**
+ * @import { Platform } from './types.js'
+ * @import { Arrival, Cursor, Missing, Snapshot } from './internal.js'
+ */
 
 import { GRACE_MS, REMEMBERED } from "./constants.js";
 
@@ -13,9 +16,10 @@ const GIVEN_UP = { since: null, due: Infinity };
  * can also be given up, such as everything before the offset at which reading began, or have arrived without having been
  * handled by the application.
  *
+ * @param {Pick<Platform, "now">} platform
  * @returns {Cursor}
  */
-export function createCursor() {
+export function createCursor({ now }) {
   /** Whether the position is known. Until then, events are only collected. */
   let known = false;
   /** @type {string | null} The stream's epoch; null while the stream has no event. */
@@ -46,17 +50,17 @@ export function createCursor() {
   };
 
   /** @type {Cursor["learn"]} */
-  const learn = (newEpoch, head, now, due) => {
+  const learn = (newEpoch, head, wait) => {
     // A different epoch is handled elsewhere: by a gap, or by an event of the new epoch.
     if (!known || newEpoch === null || newEpoch !== (epoch ?? newEpoch)) return;
     epoch = newEpoch;
     if (head <= highest) return;
-    missing.push({ from: highest + 1, to: head, since: now, due, tries: 0 });
+    missing.push({ from: highest + 1, to: head, since: now(), due: now() + wait, tries: 0 });
     highest = head;
   };
 
   /** @type {Cursor["receive"]} */
-  const receive = (arrival, now) => {
+  const receive = (arrival) => {
     const { offset } = arrival;
     const own = epoch ?? arrival.epoch;
     // Epochs are UUIDv7, so they sort by age.
@@ -66,9 +70,9 @@ export function createCursor() {
     }
     if (arrival.epoch < own) return "old";
     const newest = offset > highest;
-    learn(own, offset, now, now + GRACE_MS);
+    learn(own, offset, GRACE_MS);
     // The position excludes the event until the application has handled it.
-    const unhandled = { from: offset, to: offset, since: now, due: Infinity, tries: 0, arrived: true };
+    const unhandled = { from: offset, to: offset, since: now(), due: Infinity, tries: 0, arrived: true };
     if (!replace(offset, false, ...(arrival.handled ? [] : [unhandled]))) return "duplicate";
     return newest ? "newest" : "late";
   };
@@ -82,7 +86,7 @@ export function createCursor() {
       arrival.handled = true;
       if (arrival.epoch === epoch) replace(arrival.offset, true);
     },
-    adopt(newEpoch, head, now) {
+    adopt(newEpoch, head) {
       // Live events above `head` may have arrived before the frame with the head: they stay received.
       // If `head` is below the first missing offset, the cursor moves back to `head`.
       const same = newEpoch === epoch;
@@ -98,7 +102,7 @@ export function createCursor() {
         ...above.map((range) => ({ ...range, from: Math.max(range.from, head + 1) })),
       ];
       for (const range of unhandled) replace(range.from, false, range);
-      for (const arrival of early.splice(0)) receive(arrival, now);
+      early.splice(0).forEach(receive);
     },
     giveUp(before) {
       const surplus = Math.max(0, missing.length - REMEMBERED);
@@ -116,14 +120,14 @@ export function createCursor() {
       }));
     },
     stored: () => ({ epoch, highest, missing: missing.map(({ from, to, since }) => ({ from, to, since })) }),
-    restore(snapshot, now) {
+    restore(snapshot) {
       known = !!snapshot;
       ({ epoch, highest } = snapshot ?? { epoch: null, highest: 0 });
       // If the wall clock was set back, a range counts as new.
       missing = (snapshot?.missing ?? []).map(({ since, ...range }) => ({
         ...range,
         tries: 0,
-        ...(since === null ? GIVEN_UP : { since: Math.min(since, now), due: now + GRACE_MS }),
+        ...(since === null ? GIVEN_UP : { since: Math.min(since, now()), due: now() + GRACE_MS }),
       }));
       early = [];
     },
@@ -144,7 +148,8 @@ export function checked({ epoch, highest, missing }) {
     missing.every(({ from, to, since }, index) => {
       const least = since === null ? 0 : 1;
       const after = index ? missing[index - 1].to + 1 : 0;
-      return [from - least, from - after, to - from, highest - to].every(isOffset) && (since === null || Number.isFinite(since));
+      const hasAge = since === null || Number.isFinite(since);
+      return hasAge && [from - least, from - after, to - from, highest - to].every(isOffset);
     });
   return well ? { epoch, highest, missing } : null;
 }

@@ -148,8 +148,8 @@ export class Herald {
     try {
       return await new Promise((resolve, reject) => {
         for (const each of signals) each.addEventListener("abort", () => reject(each.reason), { signal: done.signal });
-        const end = this.subscribe(id, (generation) => generation.status !== "PENDING" && resolve(/** @type {any} */ (generation)));
-        done.signal.addEventListener("abort", end);
+        const changed = (/** @type {any} */ generation) => generation.status !== "PENDING" && resolve(generation);
+        done.signal.addEventListener("abort", this.subscribe(id, changed));
       });
     } finally {
       done.abort();

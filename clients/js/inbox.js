@@ -61,7 +61,7 @@ export function createInbox(platform, load, generations, { emit, report }) {
       if (signal.aborted) return;
       abort();
       const delay = retryDelay(++failures);
-      timers.start(load, delay, () => begin((ready && due) || reason));
+      timers.start(delay, () => begin((ready && due) || reason), load);
       const next = `The next attempt is in ${(delay / 1_000).toFixed(1)} s.`;
       report("load_failed", `load() failed: ${cause}. ${next}`, { cause });
     }
@@ -88,15 +88,15 @@ export function createInbox(platform, load, generations, { emit, report }) {
       handle(event, place, handled, failed, attempt + 1);
     };
     retries.add(retry);
-    if (running) timers.start(retry, retryDelay(attempt), retry);
+    if (running) timers.start(retryDelay(attempt), retry);
   };
 
   const start = () => {
     running = true;
-    for (const retry of retries) timers.start(retry, 0, retry);
+    for (const retry of retries) timers.start(0, retry);
     // If connecting takes too long, the page gets its rows without Herald.
     if (!due || !load || ready || current || timers.has(load)) return;
-    timers.start(load, UNREACHABLE_MS, () => begin("unreachable"));
+    timers.start(UNREACHABLE_MS, () => begin("unreachable"), load);
   };
 
   const stop = () => {

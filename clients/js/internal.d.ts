@@ -105,8 +105,8 @@ export interface Emitter {
 }
 
 export interface Timers {
-  /** Replaces the key's action. If `ms` is NaN, the new action never runs. */
-  start(key: unknown, ms: number, action: () => void): void;
+  /** Replaces the key's action; by default, an action is its own key. If `ms` is NaN, the new action never runs. */
+  start(ms: number, action: () => void, key?: unknown): void;
   stop(key: unknown): void;
   has(key: unknown): boolean;
   clear(): void;
@@ -165,13 +165,13 @@ export interface Cursor {
    * Records that an event has arrived. `newest` and `late` are new; `early` is of a newer epoch or before the position is
    * known; `old` is of an older epoch.
    */
-  receive(arrival: Arrival, now: number): "early" | "old" | "newest" | "late" | "duplicate";
+  receive(arrival: Arrival): "early" | "old" | "newest" | "late" | "duplicate";
   /** The application has handled the event. */
   handle(arrival: Arrival): void;
-  /** Records that the stream reaches `head`. What is missing up to there is requested at `due`. */
-  learn(epoch: string | null, head: number, now: number, due: number): void;
+  /** Records that the stream reaches `head`. What is missing up to there is requested after `wait` milliseconds. */
+  learn(epoch: string | null, head: number, wait: number): void;
   /** Continues from `head` regardless of earlier events: for a new reader, a gap or a new epoch. */
-  adopt(epoch: string | null, head: number, now: number): void;
+  adopt(epoch: string | null, head: number): void;
   /**
    * Gives up the ranges that have been missing since `before`, and the oldest ones if there are too many; returns them. If
    * there are too many, the oldest events that were not handled count as handled, too.
@@ -179,7 +179,7 @@ export interface Cursor {
   giveUp(before: number): Gap[];
   stored(): Snapshot;
   /** Continues from a stored position. Without one, the position is unknown. */
-  restore(snapshot: Snapshot | null, now: number): void;
+  restore(snapshot: Snapshot | null): void;
 }
 
 export interface Stream {

@@ -74,7 +74,7 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
   };
 
   const dial = () => {
-    timers.stop("dial");
+    timers.stop(dial);
     next = openConnection(platform, url, stream, owner);
     changed();
   };
@@ -143,7 +143,7 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
       const first = reconnect === "now" && tries === 0;
       const delay = backoff(platform, RECONNECT_MIN_MS, RECONNECT_MAX_MS, ++tries);
       notBefore = Math.max(notBefore, now() + retry_after_ms);
-      timers.start("dial", notBefore - now() + (first ? 0 : delay), dial);
+      timers.start(notBefore - now() + (first ? 0 : delay), dial);
     },
   };
 
@@ -154,7 +154,7 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
    */
   const wake = (always) => {
     if (current) always ? current.ping() : current.check();
-    else if (timers.has("dial") && now() >= notBefore) connect();
+    else if (timers.has(dial) && now() >= notBefore) connect();
   };
 
   /** Follows what a browser reports about its network and about the tab. Other environments report nothing. */

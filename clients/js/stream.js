@@ -32,7 +32,7 @@ const ENDED = Infinity;
 export function createStream(platform, { url, user, durable }, inbox, { emit, report }) {
   const { now, sessionStorage: tabs, localStorage: users } = platform;
   const timers = createTimers(platform);
-  const cursor = createCursor();
+  const cursor = createCursor(platform);
   /** @type {Map<string, true>} The ids of events. */
   const seen = new Map();
   /** @type {Map<string, number>} The time of each generation's newest progress, or ENDED. */
@@ -72,7 +72,7 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
     timers.clear();
     if (!connection || asking) return;
     const due = Math.min(...cursor.requested().map((range) => range.due));
-    if (due < Infinity) timers.start("missing", Math.max(notBefore, due) - now(), request);
+    if (due < Infinity) timers.start(Math.max(notBefore, due) - now(), request);
     else if (asked) {
       asked = false;
       connection.ping(); // Events are rarely lost alone: later ones may be missing, too.
@@ -113,7 +113,8 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
     for (const range of cursor.requested()) {
       if (range.from > last || range.to <= since) continue;
       range.tries += 1;
-      range.due = Math.min(now() + backoff(platform, HISTORY_RETRY_MIN_MS, HISTORY_RETRY_MAX_MS, range.tries + 1), /** @type {number} */ (range.since) + GIVE_UP_MS);
+      const delay = backoff(platform, HISTORY_RETRY_MIN_MS, HISTORY_RETRY_MAX_MS, range.tries + 1);
+      range.due = Math.min(now() + delay, /** @type {number} */ (range.since) + GIVE_UP_MS);
     }
     moved(now() - GIVE_UP_MS);
   };
@@ -128,7 +129,7 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
     const place = { epoch, offset, replayed };
     if (epoch && offset) {
       const arrival = { epoch, offset };
-      const order = cursor.receive(arrival, now());
+      const order = cursor.receive(arrival);
       if (order === "duplicate") return;
       const handled = () => {
         cursor.handle(arrival);
@@ -157,7 +158,7 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
    * @param {number} head
    */
   const adopt = (epoch, head) => {
-    cursor.adopt(epoch, head, now());
+    cursor.adopt(epoch, head);
     moved();
   };
 
@@ -175,7 +176,7 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
    * @param {number} wait before missing events are requested, in milliseconds
    */
   const learn = (epoch, head, wait) => {
-    cursor.learn(epoch, head, now(), now() + wait);
+    cursor.learn(epoch, head, wait);
     moved();
   };
 
@@ -184,13 +185,13 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
     const before = key;
     key = `herald:${url}:${user || subject}`;
     if (key === before) return false;
-    cursor.restore(read(tabs) || (durable && read(users)) || null, now());
+    cursor.restore(read(tabs) || (durable && read(users)) || null);
     return before !== "";
   };
 
   const forget = () => {
     if (user) open("");
-    cursor.restore(null, 0);
+    cursor.restore(null);
     for (const storage of [tabs, users]) attempt(() => storage?.removeItem(key));
   };
 

@@ -20,7 +20,7 @@ export function createTimers({ setTimeout, clearTimeout }) {
   };
 
   /** @type {Timers["start"]} */
-  const start = (key, ms, action) => {
+  const start = (ms, action, key = action) => {
     stop(key);
     if (Number.isNaN(ms)) return;
     const run = () => {
@@ -37,7 +37,7 @@ export function createTimers({ setTimeout, clearTimeout }) {
     clear: () => timers.forEach((_, key) => stop(key)),
     within: (ms, what, work) =>
       new Promise((resolve, reject) => {
-        start(resolve, ms, () => reject(new Error(`no ${what} within ${ms / 1_000} s`)));
+        start(ms, () => reject(new Error(`no ${what} within ${ms / 1_000} s`)), resolve);
         const done = async () => work();
         done().finally(() => stop(resolve)).then(resolve, reject);
       }),
