@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from benchmarks.capacity import POSTS_OF_A_HELLO, Settings, Workload
 
 STEP = 0.1  # seconds
-FIRST_DELAY, LONGEST_DELAY = 0.5, 20.0  # seconds; clients/js/link.js
+FIRST_DELAY, LONGEST_DELAY = 0.5, 20.0  # seconds; clients/js/constants.js
 LEVELS = 6  # the window grows only up to the sixth attempt
-NO_PONG = 10.0  # seconds that a client waits for a pong; clients/js/connection.js
+NO_PONG = 10.0  # seconds that a client waits for a pong; clients/js/constants.js
 PING_AGAIN = 20.0  # maximum seconds until its second and last ping
 
 

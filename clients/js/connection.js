@@ -1,231 +1,258 @@
 /**
  * @import { Platform, Socket } from './types.js'
- * @import { Ending, Frame } from './internal.js'
- * @import { Stream } from './stream.js'
+ * @import { Connection, Ending, Frame, Owner, Reply, Stream } from './internal.js'
  */
 
-import { Clock } from "./clock.js";
+import {
+  ANSWER_MS, BAD_FRAME, GREETING, KEEPALIVE_SPREAD, LEAST_PAUSE_MS, MARGIN_MS, OPENING, OVER, PING_AGAIN_MS,
+  PING_TRIES, RATE_LIMITED, READY, RECENT_MS, RENEW_AT, RENEW_BEFORE_MS, RENEW_RETRY_MAX_MS, RENEW_RETRY_MIN_MS,
+  REPLAYING, ROTATION_MS, ROTATION_SPREAD, SUSPENDED_MS,
+} from "./constants.js";
 import { attempt } from "./platform.js";
-import { Upkeep } from "./upkeep.js";
-
-const ANSWER_MS = 10_000;
-const ROTATION_SPREAD = 0.1;
-const BAD_FRAME = 4012;
-const RATE_LIMITED = 4102;
-const LEAST_PAUSE_MS = 1_000;
+import { backoff, createTimers } from "./timers.js";
 
 /**
- * Who uses the connection.
+ * One WebSocket connection from the token to the close, with requests and responses, keepalives and token renewal.
  *
- * @typedef {object} Owner
- * @property {() => Promise<string>} token returns a fresh token
- * @property {(token: string) => void} identify the token is about to be used
- * @property {() => void} changed
- * @property {(connection: Connection) => void} ready
- * @property {(connection: Connection) => void} rotate it is time to replace the connection
- * @property {(connection: Connection, ending: Ending) => void} ended
+ * A keepalive only postpones the server's idle timeout. It has no answer, so a lost event or a broken connection goes
+ * unnoticed. A ping detects both, but costs more. Each message, in either direction, postpones the next keepalive. Only a
+ * message with the stream's head postpones the next ping, so a lost event is noticed within two keepalive intervals.
+ *
+ * @param {Platform} platform
+ * @param {string} url
+ * @param {Stream} stream
+ * @param {Owner} owner
+ * @returns {Connection}
  */
-
-/** One WebSocket connection from the token to the close, with requests and responses, keep-alive and token renewal. */
-export class Connection {
-  /**
-   * `greeting` from hello on, `replaying` from the welcome on, `ready` once the replay is complete or known to be impossible.
-   *
-   * @type {"opening" | "greeting" | "replaying" | "ready" | "ended"}
-   */
-  phase = "opening";
-  /** When it became ready. */
-  readyAt = Infinity;
-  /** The network failed, and nothing has arrived since. */
-  doubted = false;
-  token = "";
+export function openConnection(platform, url, stream, owner) {
+  const { now, random } = platform;
+  const timers = createTimers(platform);
+  let phase = OPENING;
+  /** @type {Socket | undefined} */
+  let socket;
   /** What the socket reported. Only Node.js's `ws` tells why a socket did not open. */
-  problem = "";
-  #platform;
-  #url;
-  #stream;
-  #owner;
-  /** @type {Socket | null} */
-  #socket = null;
+  let problem = "";
   /** Whether nothing is left to be replayed. */
-  #settled = false;
-  #helloAt = 0;
-  #lastId = 0;
-  /** @type {Map<number, (answer: Frame | null) => void>} */
-  #requests = new Map();
-  #clock;
+  let settled = false;
+  let helloAt = 0;
+  let lastId = 0;
+  /** @type {Map<unknown, (answer: Reply | null) => void>} */
+  const requests = new Map();
+  /** When the last message was received, and when the last one was sent or received. */
+  let heardAt = 0;
+  let activeAt = 0;
+  /** The interval of keepalives; infinite if the server has no route for them. */
+  let keepaliveMs = Infinity;
+  /** The longest time without knowing the stream's head, and the shortest time between two pings; 0 until the welcome. */
+  let unprovenMs = 0;
+  let pingMs = 0;
+  /** When the next ping is due. */
+  let pingAt = 0;
+  /** When the next connection should be ready. */
+  let replacedAt = 0;
+
+  /** @type {typeof timers.start} */
+  const start = (ms, action, key) => {
+    if (phase !== OVER) timers.start(ms, action, key);
+  };
+
+  const send = (/** @type {object} */ frame) => {
+    socket?.send(JSON.stringify(frame));
+    activeAt = now();
+  };
 
   /**
-   * @param {Platform} platform
-   * @param {string} url
-   * @param {Stream} stream
-   * @param {Owner} owner
+   * @param {unknown} id
+   * @param {Reply | null} frame
    */
-  constructor(platform, url, stream, owner) {
-    const clock = new Clock(platform);
-    this.#platform = platform;
-    this.#url = url;
-    this.#stream = stream;
-    this.#owner = owner;
-    this.#clock = clock;
-    this.upkeep = new Upkeep(clock, this, stream, () => owner.token());
-    this.#open();
-  }
+  const answer = (id, frame) => {
+    const answered = requests.get(id);
+    timers.stop(id);
+    requests.delete(id);
+    answered?.(frame);
+  };
 
-  get #ended() {
-    return this.phase === "ended";
-  }
-
-  /**
-   * Sends a frame. Returns the response, or null if none arrives in time or the connection ends.
-   *
-   * @param {string} action
-   * @param {object} fields
-   * @returns {Promise<Frame | null>}
-   */
-  request(action, fields) {
-    return new Promise((resolve) => {
-      if (this.#ended) return resolve(null);
-      const id = ++this.#lastId;
-      this.#requests.set(id, resolve);
-      this.#clock.start(id, ANSWER_MS, () => this.#answer(id, null));
-      this.send({ action, id, ...fields });
+  /** @type {Connection["request"]} */
+  const request = (action, fields) =>
+    new Promise((resolve) => {
+      if (phase === OVER) return resolve(null);
+      const id = ++lastId;
+      requests.set(id, resolve);
+      start(ANSWER_MS, () => answer(id, null), id);
+      send({ action, id, ...fields });
     });
-  }
 
-  /** @param {object} frame */
-  send(frame) {
-    this.#socket?.send(JSON.stringify(frame));
-    this.upkeep.activeAt = this.#clock.now;
-  }
+  const close = () => {
+    phase = OVER;
+    timers.clear();
+    requests.forEach((resolve) => resolve(null));
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close(1000);
+  };
 
-  /** @param {string} reason */
-  lost(reason) {
-    this.#end({ reconnect: "backoff", reason: this.phase === "opening" ? "not_opened" : reason });
-  }
+  /** @param {Ending} ending */
+  const end = (ending) => {
+    if (phase === OVER) return;
+    close();
+    owner.ended(connection, ending);
+  };
 
-  /** Closes the connection without notifying the owner. */
-  close() {
-    this.phase = "ended";
-    this.#clock.end();
-    for (const id of this.#requests.keys()) this.#answer(id, null);
-    if (!this.#socket) return;
-    this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
-    this.#socket.close(1000);
-  }
+  const lost = (/** @type {string} */ name) =>
+    end(phase === OPENING ? { name: "not_opened", cause: problem } : { name });
+
+  /** @type {Connection["proven"]} */
+  const proven = (time) => {
+    pingAt = Math.max(pingAt, time + unprovenMs);
+  };
+
+  // Any received frame counts as an answer. If none arrives, the client pings once more if it has tries left: the first
+  // ping may have been throttled on a working connection, and reconnecting would only add to the load.
+  const ping = async (tries = 1) => {
+    if (!pingMs) return;
+    const askedAt = now();
+    pingAt = Math.max(pingAt, askedAt + pingMs);
+    const answer = await request("ping", stream.position() ?? {});
+    if (answer?.type === "pong") proven(askedAt);
+    if (answer || heardAt > askedAt) return;
+    if (tries === 1) lost("no_pong");
+    else start(random() * PING_AGAIN_MS, () => ping(tries - 1), ping);
+  };
+
+  const beat = () => {
+    const due = () => Math.min(pingAt, activeAt + keepaliveMs);
+    const dueAt = due();
+    const act = () => {
+      if (now() - dueAt > SUSPENDED_MS) ping();
+      else if (now() >= due()) {
+        // A ping that is due within half an interval is sent now, in place of the keepalive.
+        if (now() < pingAt - keepaliveMs / 2) send({ action: "keepalive" });
+        else ping(PING_TRIES);
+      }
+      beat();
+    };
+    start(dueAt - now(), act, beat);
+  };
 
   /**
-   * Closes the connection and notifies the owner, once.
+   * Renews the token, but only if it expires before the connection is replaced. The next connection brings its own.
    *
-   * @param {Ending} ending
+   * @param {number | null | undefined} tokenMs until the token expires; none if it never expires
    */
-  #end(ending) {
-    if (this.#ended) return;
-    this.close();
-    this.#owner.ended(this, ending);
-  }
+  const renew = (tokenMs) => {
+    if (!tokenMs) return;
+    const replaced = replacedAt - now();
+    const wait = Math.max(tokenMs * RENEW_AT, tokenMs - RENEW_BEFORE_MS);
+    // A token that outlives the connection is renewed only if replacing the connection has failed.
+    authenticate(tokenMs > replaced ? Math.max(wait, replaced) : wait, 1);
+  };
 
-  async #open() {
-    try {
-      await null; // Not at once: a component that is mounted, unmounted and mounted again opens one connection.
-      if (this.#ended) return;
-      this.token = await this.#owner.token();
-      if (this.#ended) return;
-      this.#owner.identify(this.token);
-      this.#connect();
-    } catch (cause) {
-      this.#end({ reconnect: "backoff", reason: "cannot_connect", cause });
-    }
-  }
-
-  #connect() {
-    const socket = (this.#socket = new this.#platform.WebSocket(this.#url, ["herald.v1", `bearer.${this.token}`]));
-    socket.onopen = () => this.#hello();
-    socket.onmessage = ({ data }) => this.#receive(data);
-    socket.onclose = () => this.lost("connection_lost");
-    // `onclose` follows. Without an `onerror` handler, Node's `ws` throws the error, even after close().
-    socket.onerror = (error) => void (this.problem = error?.message ?? "");
-    this.#expectFrames();
-  }
+  /**
+   * @param {number} wait in milliseconds
+   * @param {number} attempt
+   */
+  const authenticate = (wait, attempt) => {
+    const renewal = async () => {
+      const fresh = await owner.token().catch(() => {});
+      const response = fresh ? await request("auth", { token: fresh }) : null;
+      if (response?.type === "auth_ok") return renew(response.token_ms);
+      const delay = backoff(platform, RENEW_RETRY_MIN_MS, RENEW_RETRY_MAX_MS, attempt);
+      authenticate(Math.max(response?.retry_after_ms ?? 0, delay), attempt + 1);
+    };
+    start(wait, renewal, renew);
+  };
 
   /** Until the connection is ready, frames must keep arriving. */
-  #expectFrames(later = 0) {
-    this.#clock.start("frames", later + ANSWER_MS, () => this.lost("no_answer"));
-  }
+  const expectFrames = (later = 0) => start(later + ANSWER_MS, () => lost("no_answer"), expectFrames);
 
-  async #hello() {
-    const resume = this.#stream.position;
-    this.phase = "greeting";
-    this.#expectFrames();
-    this.#settled = resume === null;
-    this.#helloAt = this.#clock.now;
-    const answer = await this.request("hello", resume ? { resume } : {});
-    if (answer?.type !== "error") return;
-    if (answer.code === RATE_LIMITED) return this.#helloLater(answer.retry_after_ms ?? 0);
-    if (!resume || answer.code !== BAD_FRAME) return this.#end(ending(answer));
-    this.#stream.refused();
-    this.#hello();
-  }
-
-  /**
-   * Repeats hello on this connection, which receives live events in the meantime.
-   *
-   * @param {number | undefined} ms
-   */
-  #helloLater(ms = 0) {
-    const wait = Math.max(LEAST_PAUSE_MS, ms);
-    this.#clock.start("hello", wait, () => this.#hello());
-    this.#expectFrames(wait);
-  }
-
-  /** @param {string} data */
-  #receive(data) {
-    const frame = attempt(() => JSON.parse(data));
-    this.upkeep.heardAt = this.upkeep.activeAt = this.#clock.now;
-    this.doubted = false;
-    if (typeof frame?.type === "string") this.#process(frame);
-    // When a route fails, API Gateway sends its own message, which has no type.
-    else if (this.phase === "greeting") this.lost("hello_failed");
-    this.#owner.changed();
-  }
+  const hello = async () => {
+    const resume = stream.position();
+    phase = GREETING;
+    expectFrames();
+    settled = !resume;
+    helloAt = now();
+    const response = await request("hello", resume ? { resume } : {});
+    if (response?.type !== "error") return;
+    if (response.code === RATE_LIMITED) {
+      // Live events arrive on this connection in the meantime.
+      const wait = Math.max(LEAST_PAUSE_MS, response.retry_after_ms ?? 0);
+      start(wait, hello);
+      expectFrames(wait);
+    } else if (resume && response.code === BAD_FRAME) {
+      stream.refused();
+      hello();
+    } else end(ending(response));
+  };
 
   /** @param {Frame} frame */
-  #process(frame) {
-    if (frame.type === "close") return this.#end(ending(frame));
-    if (this.phase !== "ready" && !this.#clock.has("hello")) this.#expectFrames();
-    if (frame.type === "welcome") this.#welcome(frame);
-    this.#stream.receive(frame, this);
+  const process = (frame) => {
+    if (frame.type === "close") return end(ending(frame));
+    if (phase !== READY && !timers.has(hello)) expectFrames();
+    if (frame.type === "welcome") {
+      phase = REPLAYING;
+      if (frame.recovered && !frame.replaying) settled = true;
+      const lifetime = frame.lifetime_ms * (1 - ROTATION_SPREAD * random());
+      start(lifetime, () => owner.replace(connection), owner);
+      replacedAt = now() + lifetime + ROTATION_MS;
+      const { ping_ms, keepalive_ms, token_ms } = frame;
+      pingMs = ping_ms;
+      unprovenMs = keepalive_ms ? 2 * keepalive_ms - MARGIN_MS : ping_ms;
+      // A random interval, because clients that connected together must not send together.
+      if (keepalive_ms) keepaliveMs = keepalive_ms * (1 - KEEPALIVE_SPREAD * random());
+      proven(helloAt);
+      beat();
+      renew(token_ms);
+    }
+    stream.receive(frame, connection);
     // Before the connection is ready, only hello is answered like this.
-    if (frame.type === "caught_up" || frame.type === "gap") this.#settled = true;
-    this.#answer(frame.re, frame);
-    if (this.phase !== "replaying" || !this.#settled) return;
-    this.phase = "ready";
-    this.readyAt = this.#clock.now;
-    this.#clock.stop("frames");
-    this.#owner.ready(this);
-  }
+    if (frame.type === "caught_up" || frame.type === "gap") settled = true;
+    answer(frame.re, frame);
+    if (phase !== REPLAYING || !settled) return;
+    phase = READY;
+    timers.stop(expectFrames);
+    owner.ready(connection);
+  };
 
-  /** @param {Extract<Frame, { type: "welcome" }>} frame */
-  #welcome(frame) {
-    this.phase = "replaying";
-    if (frame.recovered && !frame.replaying) this.#settled = true;
-    // Random lifetimes, because clients that reconnected together after an outage must not all reconnect together again
-    // two hours later.
-    const lifetime = frame.lifetime_ms * (1 - ROTATION_SPREAD * this.#clock.random);
-    this.#clock.start("lifetime", lifetime, () => this.#owner.rotate(this));
-    this.upkeep.start(frame, this.#helloAt, lifetime);
-  }
+  const open = async () => {
+    try {
+      await null; // Not at once: a component that is mounted, unmounted and mounted again opens one connection.
+      if (phase === OVER) return;
+      const token = await owner.token();
+      if (phase === OVER) return;
+      owner.identify(token);
+      socket = new platform.WebSocket(url, ["herald.v1", `bearer.${token}`]);
+      socket.onopen = hello;
+      socket.onmessage = ({ data }) => {
+        const frame = attempt(() => JSON.parse(data));
+        heardAt = activeAt = now();
+        if (typeof frame?.type === "string") process(frame);
+        // When a route fails, API Gateway sends its own message, which has no type.
+        else if (phase === GREETING) lost("hello_failed");
+        owner.heard(connection);
+      };
+      socket.onclose = () => lost("connection_lost");
+      // `onclose` follows. Without an `onerror` handler, Node's `ws` throws the error, even after close().
+      socket.onerror = (error) => {
+        problem = error?.message ?? "";
+      };
+      expectFrames();
+    } catch (cause) {
+      end({ name: "cannot_connect", cause });
+    }
+  };
 
-  /**
-   * @param {number | null | undefined} id
-   * @param {Frame | null} frame
-   */
-  #answer(id, frame) {
-    const answered = this.#requests.get(id ?? 0);
-    this.#clock.stop(id);
-    this.#requests.delete(id ?? 0);
-    answered?.(frame);
-  }
+  const connection = {
+    request,
+    close,
+    ping,
+    check() {
+      if (now() > pingAt - unprovenMs + RECENT_MS) ping();
+    },
+    proven,
+    replaying: () => phase === REPLAYING,
+  };
+  open();
+  return connection;
 }
 
 /**
@@ -235,9 +262,8 @@ export class Connection {
  * @returns {Ending}
  */
 function ending(frame) {
-  const { code, name: reason, retry_after_ms: retryAfterMs } = frame;
   const closed = frame.type === "close";
-  const range = Math.floor(code / 100);
+  const range = Math.floor(frame.code / 100);
   const byCode = range === 40 ? "never" : range === 42 && closed ? "now" : "backoff";
-  return { reconnect: (closed && frame.reconnect) || byCode, retryAfterMs, code, reason };
+  return { ...frame, reconnect: (closed && frame.reconnect) || byCode };
 }

@@ -1,190 +1,155 @@
-/** @import { Hole, Range, Snapshot } from './internal.js' */
+/**
+ * @import { Platform } from './types.js'
+ * @import { Arrival, Cursor, Missing, Snapshot } from './internal.js'
+ */
 
-export const GRACE_MS = 2_000;
-const MAX = 1_000;
-const MAX_SKIPPED = 100;
+import { GRACE_MS, REMEMBERED } from "./constants.js";
+
+const EPOCH = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** A range that is requested no more. Its events are still accepted. */
+const GIVEN_UP = { since: null, due: Infinity };
 
 /**
- * A reader's position in one stream. All events up to `highest` have been received, except those in `holes`, the ranges of
- * missing offsets.
+ * A reader's position in one stream: every event up to `highest` has been handled, except those in `missing`.
  *
- * The position stores the missing ranges and not the events after them, because this keeps the position small.
+ * The position stores the missing ranges and not the events after them, because this keeps the position small. A range
+ * can also be given up, such as everything before the offset at which reading began, or have arrived without having been
+ * handled by the application.
+ *
+ * @param {Pick<Platform, "now">} platform
+ * @returns {Cursor}
  */
-export class Cursor {
+export function createCursor({ now }) {
   /** Whether the position is known. Until then, events are only collected. */
-  known = false;
+  let known = false;
   /** @type {string | null} The stream's epoch; null while the stream has no event. */
-  epoch = null;
-  highest = 0;
-  /** The offset at which reading began. Events up to this offset are not missing. If one arrives anyway, it is late. */
-  floor = 0;
-  /** @type {Hole[]} Missing ranges, ascending. */
-  holes = [];
-  /** @type {Range[]} Holes that were given up. Their events are still accepted. */
-  skipped = [];
-  /** @type {{ epoch: string, offset: number }[]} Events that arrived before the position in their epoch was known. */
-  #early = [];
-  /** @type {Set<{ epoch: string, offset: number }>} Events that arrived and that the application has not handled yet. */
-  #unhandled = new Set();
+  let epoch = null;
+  let highest = 0;
+  /** @type {Missing[]} Ascending. */
+  let missing = [];
+  /** @type {Arrival[]} Events that arrived before the position in their epoch was known. */
+  let early = [];
 
   /** The highest contiguous offset: every event up to it has been handled. */
-  get offset() {
-    return Math.min(...this.#open, this.#missing) - 1;
-  }
-
-  /** The lowest offset that has not arrived. */
-  get #missing() {
-    return this.holes[0]?.from ?? this.highest + 1;
-  }
-
-  /** The offsets of unhandled events. */
-  get #open() {
-    const events = [...this.#unhandled].filter(({ epoch, offset }) => epoch === this.epoch && offset <= this.highest);
-    return events.map(({ offset }) => offset);
-  }
+  const contiguous = () => (missing.find(({ since }) => since !== null)?.from ?? highest + 1) - 1;
 
   /**
-   * Excludes an event from the position until the application has handled it. If there are too many such events, the
-   * oldest one counts as handled.
+   * Puts `parts` in the place of an offset. Returns whether the offset was missing, and had arrived or not.
    *
-   * @param {string} epoch
    * @param {number} offset
-   * @returns {() => void} to be called once the event is handled
+   * @param {boolean} arrived
+   * @param {Missing[]} parts
    */
-  handle(epoch, offset) {
-    const event = { epoch, offset };
-    const [oldest] = this.#unhandled.add(event);
-    if (this.#unhandled.size > MAX) this.#unhandled.delete(oldest);
-    return () => void this.#unhandled.delete(event);
-  }
+  const replace = (offset, arrived, ...parts) => {
+    const at = missing.findIndex(({ from, to }) => from <= offset && offset <= to);
+    const range = missing[at];
+    if (!range || !range.arrived === arrived) return false;
+    const all = [{ ...range, to: offset - 1 }, ...parts, { ...range, from: offset + 1 }];
+    missing.splice(at, 1, ...all.filter(({ from, to }) => from <= to));
+    return true;
+  };
 
-  /**
-   * Classifies an event by its position; changes nothing.
-   *
-   * @param {string} epoch
-   * @param {number} offset
-   * @returns {"early" | "new" | "late" | "duplicate" | "old"} `early` also in a newer epoch, `old` in an older one
-   */
-  place(epoch, offset) {
-    const own = this.epoch ?? epoch;
+  /** @type {Cursor["learn"]} */
+  const learn = (newEpoch, head, wait) => {
+    // A different epoch is handled elsewhere: by a gap, or by an event of the new epoch.
+    if (!known || newEpoch === null || newEpoch !== (epoch ?? newEpoch)) return;
+    epoch = newEpoch;
+    if (head <= highest) return;
+    missing.push({ from: highest + 1, to: head, since: now(), due: now() + wait, tries: 0 });
+    highest = head;
+  };
+
+  /** @type {Cursor["receive"]} */
+  const receive = (arrival) => {
+    const { offset } = arrival;
+    const own = epoch ?? arrival.epoch;
     // Epochs are UUIDv7, so they sort by age.
-    if (!this.known || epoch > own) return "early";
-    if (epoch < own) return "old";
-    if (offset > this.highest || without(this.holes, offset)) return "new";
-    return offset <= this.floor || without(this.skipped, offset) ? "late" : "duplicate";
-  }
-
-  /**
-   * Records that an event has arrived.
-   *
-   * @param {string} epoch
-   * @param {number} offset
-   * @param {number} now
-   */
-  receive(epoch, offset, now) {
-    const place = this.place(epoch, offset);
-    if (place === "early") {
-      this.#early = [...this.#early, { epoch, offset }].slice(-MAX);
-    } else if (place === "new") {
-      this.learn(epoch, offset, now, now + GRACE_MS);
-      this.holes = without(this.holes, offset) ?? [];
-    } else if (place === "late") {
-      this.skipped = without(this.skipped, offset) ?? this.skipped;
+    if (!known || arrival.epoch > own) {
+      early = [...early, arrival].slice(-REMEMBERED);
+      return "early";
     }
-  }
+    if (arrival.epoch < own) return "old";
+    const newest = offset > highest;
+    learn(own, offset, GRACE_MS);
+    // The position excludes the event until the application has handled it.
+    const unhandled = { from: offset, to: offset, since: now(), due: Infinity, tries: 0, arrived: true };
+    if (!replace(offset, false, ...(arrival.handled ? [] : [unhandled]))) return "duplicate";
+    return newest ? "newest" : "late";
+  };
 
-  /**
-   * Records that the stream reaches `head`. Missing offsets up to `head` become a hole, which is requested at `due`.
-   *
-   * @param {string | null} epoch the cursor's epoch, or the first epoch of a stream that was empty
-   * @param {number} head
-   * @param {number} now
-   * @param {number} due
-   */
-  learn(epoch, head, now, due) {
-    this.epoch = epoch;
-    if (head <= this.highest) return;
-    this.holes.push({ from: this.highest + 1, to: head, since: now, due, tries: 0 });
-    this.highest = head;
-  }
-
-  /**
-   * Continues from `head` regardless of earlier events. This is used for a new reader, a gap or a new epoch.
-   *
-   * @param {string | null} epoch
-   * @param {number} head
-   * @param {number} now
-   */
-  adopt(epoch, head, now) {
-    // Live events above `head` may have arrived before the frame with the head: they stay received.
-    // If `head` is below the contiguous offset, the cursor moves back to `head`.
-    const ahead = epoch === this.epoch && this.#missing <= head + 1;
-    const holes = ahead ? this.holes.filter(({ to }) => to > head) : [];
-    this.known = true;
-    this.epoch = epoch;
-    this.floor = head;
-    this.skipped = [];
-    this.holes = holes.map((hole) => ({ ...hole, from: Math.max(hole.from, head + 1) }));
-    this.highest = ahead ? Math.max(this.highest, head) : head;
-    for (const event of this.#early.splice(0)) {
-      if (event.offset > head) this.receive(event.epoch, event.offset, now);
-    }
-  }
-
-  /**
-   * Gives up the holes that opened at or before `since`, and the oldest ones if there are too many.
-   *
-   * @param {number} since
-   * @returns {Hole[]} the holes given up
-   */
-  stepOver(since) {
-    const surplus = this.holes.length - MAX;
-    const given = this.holes.filter((hole, index) => hole.since <= since || index < surplus);
-    this.holes = this.holes.filter((hole) => !given.includes(hole));
-    this.skipped = [...this.skipped, ...given].slice(-MAX_SKIPPED);
-    return given;
-  }
-
-  /**
-   * @param {number} now
-   * @returns {Snapshot}
-   */
-  snapshot(now) {
-    const { epoch, highest, floor, skipped } = this;
-    // After a reload, events that were not handled are requested like those that have not arrived.
-    const unhandled = this.#open.map((offset) => ({ from: offset, to: offset, since: now }));
-    const holes = [...this.holes, ...unhandled].sort((a, b) => a.from - b.from);
-    return { epoch, highest, floor, holes: holes.map(({ from, to, since }) => ({ from, to, since })), skipped };
-  }
-
-  /**
-   * Continues from a stored position. Without one, the position is unknown.
-   *
-   * @param {Snapshot | null} snapshot
-   * @param {number} now
-   */
-  restore(snapshot, now) {
-    Object.assign(this, new Cursor(), snapshot);
-    this.known = snapshot !== null;
-    // If the wall clock was set back, a hole counts as new.
-    this.holes = this.holes.map((hole) => ({ ...hole, since: Math.min(hole.since, now), due: now + GRACE_MS, tries: 0 }));
-    this.#early = [];
-    this.#unhandled.clear();
-  }
+  return {
+    learn,
+    receive,
+    position: () => (known ? { ...(epoch !== null && { epoch }), offset: contiguous() } : null),
+    requested: () => missing.filter(({ due }) => due < Infinity),
+    handle(arrival) {
+      arrival.handled = true;
+      if (arrival.epoch === epoch) replace(arrival.offset, true);
+    },
+    adopt(newEpoch, head) {
+      // Live events above `head` may have arrived before the frame with the head: they stay received.
+      // If `head` is below the first missing offset, the cursor moves back to `head`.
+      const same = newEpoch === epoch;
+      const first = missing.find(({ due }) => due < Infinity)?.from ?? highest + 1;
+      const ahead = same && first <= head + 1;
+      const above = missing.filter(({ to }) => ahead && to > head);
+      const unhandled = missing.filter(({ to, arrived }) => same && arrived && to <= head);
+      known = true;
+      epoch = newEpoch;
+      highest = ahead ? Math.max(highest, head) : head;
+      missing = [
+        { from: 0, to: head, ...GIVEN_UP, tries: 0 },
+        ...above.map((range) => ({ ...range, from: Math.max(range.from, head + 1) })),
+      ];
+      for (const range of unhandled) replace(range.from, false, range);
+      early.splice(0).forEach(receive);
+    },
+    giveUp(before) {
+      const surplus = Math.max(0, missing.length - REMEMBERED);
+      const given = missing.filter(
+        ({ due, since }, index) => due < Infinity && (/** @type {number} */ (since) <= before || index < surplus),
+      );
+      for (const range of given) Object.assign(range, GIVEN_UP);
+      missing = missing.slice(surplus);
+      return given.map(({ from, to }) => ({
+        requested: { epoch, offset: from - 1 },
+        epoch,
+        earliest: to + 1,
+        head: highest,
+        reason: "missing",
+      }));
+    },
+    stored: () => ({ epoch, highest, missing: missing.map(({ from, to, since }) => ({ from, to, since })) }),
+    restore(snapshot) {
+      known = !!snapshot;
+      ({ epoch, highest } = snapshot ?? { epoch: null, highest: 0 });
+      // If the wall clock was set back, a range counts as new.
+      missing = (snapshot?.missing ?? []).map(({ since, ...range }) => ({
+        ...range,
+        tries: 0,
+        ...(since === null ? GIVEN_UP : { since: Math.min(since, now()), due: now() + GRACE_MS }),
+      }));
+      early = [];
+    },
+  };
 }
 
 /**
- * Removes an offset from the range that contains it; null if there is none.
+ * Returns a stored position if it is well-formed; throws if it has another shape. The server would refuse a malformed
+ * cursor at every reload.
  *
- * @template {Range} R
- * @param {R[]} ranges
- * @param {number} offset
- * @returns {R[] | null}
+ * @param {Snapshot} stored
  */
-function without(ranges, offset) {
-  const at = ranges.findIndex(({ from, to }) => from <= offset && offset <= to);
-  if (at < 0) return null;
-  const below = { ...ranges[at], to: offset - 1 };
-  const above = { ...ranges[at], from: offset + 1 };
-  return [...ranges.slice(0, at), ...[below, above].filter(({ from, to }) => from <= to), ...ranges.slice(at + 1)];
+export function checked({ epoch, highest, missing }) {
+  const isOffset = (/** @type {number} */ offset) => Number.isSafeInteger(offset) && offset >= 0;
+  const well =
+    (epoch === null || EPOCH.test(epoch)) &&
+    isOffset(highest) &&
+    missing.every(({ from, to, since }, index) => {
+      const least = since === null ? 0 : 1;
+      const after = index ? missing[index - 1].to + 1 : 0;
+      const hasAge = since === null || Number.isFinite(since);
+      return hasAge && [from - least, from - after, to - from, highest - to].every(isOffset);
+    });
+  return well ? { epoch, highest, missing } : null;
 }

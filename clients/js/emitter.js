@@ -1,69 +1,39 @@
-/** @import { HeraldError } from './types.js' */
+/** @import { Emitter, Handler } from './internal.js' */
 
-/** @typedef {(...args: any[]) => unknown} Handler */
+/**
+ * The application's handlers, by event name.
+ *
+ * @returns {Emitter}
+ */
+export function createEmitter() {
+  /** @type {{ name: string, handler: Handler, call: Handler }[]} `call` is what is called for the handler. */
+  let entries = [];
 
-/** The application's handlers, by event name. */
-export class Emitter {
-  /** @type {Map<string, Map<Handler, Handler>>} What is called for each handler. */
-  #handlers = new Map();
+  const handlers = (/** @type {string} */ name) => entries.filter((entry) => entry.name === name).map(({ call }) => call);
 
-  /**
-   * @param {string} name
-   * @param {Handler} handler
-   * @param {boolean} [once] whether the handler is removed when it is called
-   * @returns {() => void} removes the handler
-   */
-  add(name, handler, once) {
+  /** @type {Emitter["off"]} */
+  const off = (name, handler) => {
+    entries = entries.filter((entry) => entry.name !== name || entry.handler !== handler);
+  };
+
+  /** @type {Emitter["on"]} */
+  const on = (name, handler, once) => {
     checkFunction(`the handler of "${name}"`, handler);
-    const end = () => this.remove(name, handler);
-    const handlers = this.#handlers.get(name) ?? new Map();
-    this.#handlers.set(name, handlers.set(handler, once ? (/** @type {any[]} */ ...args) => (end(), handler(...args)) : handler));
+    const end = () => off(name, handler);
+    end(); // A handler is added once.
+    entries.push({ name, handler, call: once ? (...args) => (end(), handler(...args)) : handler });
     return end;
-  }
+  };
 
-  /**
-   * @param {string} name
-   * @param {Handler} handler
-   */
-  remove(name, handler) {
-    const handlers = this.#handlers.get(name);
-    handlers?.delete(handler);
-    if (handlers?.size === 0) this.#handlers.delete(name);
-  }
+  /** @type {Emitter["report"]} */
+  const report = (name, message, more = {}) => {
+    const called = handlers("error");
+    if (!called.length) console.error(`Herald: ${name}: ${message}`, more.cause ?? "");
+    called.forEach((handler) => (async () => handler({ name, message, ...more }))().catch(console.error));
+  };
 
-  clear() {
-    this.#handlers.clear();
-  }
-
-  /**
-   * The handlers to call now.
-   *
-   * @param {string} name
-   */
-  get(name) {
-    return [...(this.#handlers.get(name)?.values() ?? [])];
-  }
-
-  /**
-   * Calls all handlers of an event.
-   *
-   * @param {string} name
-   * @param {...unknown} args
-   */
-  emit(name, ...args) {
-    this.run(name, this.get(name), args);
-  }
-
-  /**
-   * Calls handlers. A handler that throws or rejects is reported, and affects neither the others nor the client.
-   *
-   * @param {string} name
-   * @param {Handler[]} handlers
-   * @param {unknown[]} args
-   * @param {string} [then] what follows a failure
-   * @returns {Promise<Handler[]>} those that failed, after all have settled
-   */
-  async run(name, handlers, args, then = "") {
+  /** @type {Emitter["emit"]} */
+  const emit = async (name, args, called = handlers(name), then = "") => {
     /** @type {Handler[]} */
     const failed = [];
     const call = async (/** @type {Handler} */ handler) => {
@@ -71,26 +41,20 @@ export class Emitter {
         await handler(...args);
       } catch (cause) {
         failed.push(handler);
-        this.error("handler_failed", `a handler of "${name}" failed: ${cause}${then}`, { cause });
+        report("handler_failed", `a handler of "${name}" failed: ${cause}${then}`, { cause });
       }
     };
-    await Promise.all(handlers.map(call));
+    await Promise.all(called.map(call));
     return failed;
-  }
+  };
 
-  /**
-   * Reports an error to the application or, without a handler, to the console.
-   *
-   * @param {string} name
-   * @param {string} message
-   * @param {Pick<HeraldError, "code" | "cause">} [more]
-   */
-  error(name, message, more = {}) {
-    const handlers = this.get("error");
-    if (handlers.length === 0) console.error(`Herald: ${name}: ${message}`, more.cause ?? "");
-    const call = async (/** @type {Handler} */ handler) => handler({ name, message, ...more });
-    for (const handler of handlers) call(handler).catch(console.error);
-  }
+  return {
+    on,
+    off,
+    emit,
+    report,
+    clear: () => void (entries = []),
+  };
 }
 
 /**

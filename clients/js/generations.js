@@ -1,10 +1,9 @@
 /**
  * @import { Generation, Row } from './types.js'
- * @import { WireData } from './internal.js'
- * @import { Emitter } from './emitter.js'
+ * @import { Emitter, Generations, WireData } from './internal.js'
  */
 
-const MAX_UNKNOWN = 1_000;
+import { REMEMBERED } from "./constants.js";
 
 /** @typedef {{ row?: Row, result?: WireData, news?: Partial<WireData>, view?: Generation }} Entry `news`: progress and notices */
 
@@ -13,130 +12,94 @@ const MAX_UNKNOWN = 1_000;
  *
  * The newer of a row and a result wins. Rows come in the order of `load`, after the generations that `load` has not
  * returned.
+ *
+ * @param {Emitter} emitter
+ * @returns {Generations}
  */
-export class Generations {
-  /** @type {Map<string, Entry>} The order is the reverse of `list`. */
-  #entries = new Map();
+export function createGenerations({ emit }) {
+  /** @type {Map<string, Entry>} The order is the reverse of the list. */
+  let entries = new Map();
   /** @type {readonly Generation[] | null} */
-  #list = null;
+  let list = null;
   /** What has changed since the running load began, and may be missing in its rows. */
-  #fresh = new Set();
+  const fresh = new Set();
   /** Whether the change is about to be announced. */
-  #announced = false;
-  #emitter;
+  let announced = false;
 
-  /** @param {Emitter} emitter */
-  constructor(emitter) {
-    this.#emitter = emitter;
-  }
+  const all = () => {
+    const views = () => Array.from(entries.values(), ({ view }) => /** @type {Generation} */ (view));
+    return (list ??= Object.freeze(views().reverse()));
+  };
 
-  /** All generations; the same array until one of them changes. */
-  get list() {
-    const views = () => Array.from(this.#entries.values(), ({ view }) => /** @type {Generation} */ (view));
-    return (this.#list ??= Object.freeze(views().reverse()));
-  }
-
-  /**
-   * The same object until the generation changes.
-   *
-   * @param {string} id
-   */
-  get(id) {
-    return this.#entries.get(id)?.view;
-  }
-
-  /** A load begins. */
-  begin() {
-    this.#fresh.clear();
-  }
-
-  /**
-   * Replaces all rows.
-   *
-   * @param {unknown} rows
-   */
-  load(rows) {
-    if (rows === undefined) return;
-    if (!Array.isArray(rows)) throw new TypeError("load() must return an array of rows, or nothing");
-    rows.forEach(check);
-    const before = this.#entries;
-    this.#entries = new Map();
-    for (const row of [...rows].reverse()) this.#merge(before.get(row.id), row);
-    for (const [id, entry] of before) {
-      if (this.#fresh.has(id) && !this.#entries.has(id)) this.#entries.set(id, entry);
-    }
-    this.#announce();
-  }
-
-  /**
-   * Adds or replaces one row.
-   *
-   * @param {Row} row
-   */
-  put(row) {
-    check(row);
-    this.#fresh.add(row.id);
-    this.#merge(this.#entries.get(row.id), row);
-  }
-
-  /**
-   * @param {string} id
-   * @param {WireData} data
-   * @param {boolean} final whether this is a result
-   */
-  receive(id, data, final) {
-    const entry = this.#entries.get(id);
-    this.#fresh.add(id);
-    if (!final) this.#set(id, { ...entry, news: { ...entry?.news, ...data } });
-    // Events may arrive late, and a result may supersede a timeout.
-    else if (!newer(entry?.row, data) && !newer(entry?.result, data)) this.#set(id, { ...entry, result: data });
-    if (!entry) this.#forgetOldest();
-  }
-
-  clear() {
-    this.#entries.clear();
-    this.#announce();
-  }
-
-  /**
-   * @param {Entry | undefined} entry
-   * @param {Row} row
-   */
-  #merge(entry, row) {
-    const result = entry?.result;
-    this.#set(row.id, { ...entry, row, result: result && newer(row, result) ? undefined : result });
-  }
+  /** Tells the application, once for all changes of a message. */
+  const announce = () => {
+    list = null;
+    if (announced) return;
+    announced = true;
+    queueMicrotask(() => {
+      announced = false;
+      emit("generations", [all()]);
+    });
+  };
 
   /**
    * @param {string} id
    * @param {Entry} entry
    */
-  #set(id, entry) {
+  const set = (id, entry) => {
     const view = show(id, entry);
-    this.#entries.set(id, { ...entry, view });
-    this.#emitter.emit(one(id), view);
-    this.#announce();
-  }
+    entries.set(id, { ...entry, view });
+    emit(one(id), [view]);
+    announce();
+  };
 
-  /** Without `load`, the map would grow for as long as the page is open. */
-  #forgetOldest() {
-    const unknown = [...this.#entries].filter(([, { row }]) => !row);
-    if (unknown.length <= MAX_UNKNOWN) return;
-    const [[id]] = unknown;
-    this.#entries.delete(id);
-    this.#fresh.delete(id);
-  }
+  /**
+   * @param {Row} row
+   * @param {Entry} [entry] what is known besides the row
+   */
+  const merge = (row, entry) => {
+    const result = entry?.result;
+    set(row.id, { ...entry, row, result: newer(row, result) ? undefined : result });
+  };
 
-  /** Tells the application, once for all changes of a message. */
-  #announce() {
-    this.#list = null;
-    if (this.#announced) return;
-    this.#announced = true;
-    queueMicrotask(() => {
-      this.#announced = false;
-      this.#emitter.emit("generations", this.list);
-    });
-  }
+  return {
+    list: all,
+    get: (id) => entries.get(id)?.view,
+    start: () => fresh.clear(),
+    load(rows) {
+      if (rows === undefined) return;
+      if (!Array.isArray(rows)) throw new TypeError("load() must return an array of rows, or nothing");
+      rows.forEach(check);
+      const before = entries;
+      entries = new Map();
+      for (const row of [...rows].reverse()) merge(row, before.get(row.id));
+      for (const [id, entry] of before) if (fresh.has(id) && !entries.has(id)) entries.set(id, entry);
+      announce();
+    },
+    put(row) {
+      check(row);
+      fresh.add(row.id);
+      merge(row, entries.get(row.id));
+    },
+    receive(id, data, final) {
+      const entry = entries.get(id);
+      fresh.add(id);
+      if (!final) set(id, { ...entry, news: { ...entry?.news, ...data } });
+      // Events may arrive late, and a result may supersede a timeout.
+      else if (!newer(entry?.row, data) && !newer(entry?.result, data)) set(id, { ...entry, result: data });
+      if (entry) return;
+      // Without `load`, the map would grow for as long as the page is open.
+      const unknown = [...entries].filter(([, { row }]) => !row);
+      if (unknown.length <= REMEMBERED) return;
+      const [[oldest]] = unknown;
+      entries.delete(oldest);
+      fresh.delete(oldest);
+    },
+    clear() {
+      entries.clear();
+      announce();
+    },
+  };
 }
 
 /**
@@ -148,18 +111,19 @@ export function one(id) {
   return `generation ${id}`;
 }
 
-/** @param {unknown} row */
+/** @param {any} row */
 function check(row) {
-  const { id } = /** @type {any} */ (row) ?? {};
+  const id = row?.id;
   if (typeof id !== "string") throw new TypeError(`a row must have the generation's "id", a string, but has ${id}`);
 }
 
 /**
  * @param {Row | WireData | undefined} known
- * @param {WireData} data
+ * @param {WireData | undefined} data
  */
 function newer(known, data) {
-  return Date.parse(known?.updatedAt ?? "") > Date.parse(data.updatedAt);
+  const time = (/** @type {any} */ of) => Date.parse(of?.updatedAt); // NaN, which is never newer, if it is unknown
+  return time(known) > time(data);
 }
 
 /**

@@ -1,13 +1,11 @@
 /** @import { ConnectionState, Finished, Generation, Handlers, HeraldOptions, Row, StreamPosition } from './types.js' */
 
-import { checkFunction, Emitter } from "./emitter.js";
-import { Generations, one } from "./generations.js";
-import { Inbox } from "./inbox.js";
-import { Link } from "./link.js";
+import { checkFunction, createEmitter } from "./emitter.js";
+import { createGenerations, one } from "./generations.js";
+import { createInbox } from "./inbox.js";
+import { createLink } from "./link.js";
 import { platformOf } from "./platform.js";
-import { Stream } from "./stream.js";
-
-const DISPOSED = "the Herald client has been disposed of; create a new one";
+import { createStream } from "./stream.js";
 
 /**
  * Keeps an application's generations up to date: each event of a user arrives exactly once, and events that can no
@@ -19,12 +17,13 @@ const DISPOSED = "the Herald client has been disposed of; create a new one";
  * @template {Row} [R=Row]
  */
 export class Herald {
-  #emitter = new Emitter();
-  #generations = new Generations(this.#emitter);
+  #emitter = createEmitter();
+  #generations = createGenerations(this.#emitter);
   #inbox;
   #stream;
   #link;
-  #disposed = false;
+  /** Aborted by dispose(). */
+  #life = new AbortController();
 
   /** @param {HeraldOptions<R>} options */
   constructor(options) {
@@ -33,9 +32,9 @@ export class Herald {
     checkFunction("token", token);
     if (load !== undefined) checkFunction("load", load);
     const platform = platformOf(options.platform);
-    this.#inbox = new Inbox(platform, load, this.#generations, this.#emitter);
-    this.#stream = new Stream(platform, options, this.#inbox, this.#emitter);
-    this.#link = new Link(platform, options, this.#stream, this.#inbox, this.#emitter);
+    this.#inbox = createInbox(platform, load, this.#generations, this.#emitter);
+    this.#stream = createStream(platform, options, this.#inbox, this.#emitter);
+    this.#link = createLink(platform, options, this.#stream, this.#inbox, this.#emitter);
   }
 
   /**
@@ -44,7 +43,7 @@ export class Herald {
    * @returns {ConnectionState}
    */
   get connection() {
-    return this.#link.state;
+    return this.#link.state();
   }
 
   /**
@@ -53,7 +52,7 @@ export class Herald {
    * @returns {StreamPosition | null}
    */
   get position() {
-    return this.#stream.position;
+    return this.#stream.position();
   }
 
   /**
@@ -62,7 +61,7 @@ export class Herald {
    * @returns {readonly Generation<R>[]}
    */
   get generations() {
-    return /** @type {readonly any[]} */ (this.#generations.list);
+    return /** @type {readonly any[]} */ (this.#generations.list());
   }
 
   /**
@@ -93,7 +92,7 @@ export class Herald {
    * @returns {() => void}
    */
   on(name, handler) {
-    return this.#emitter.add(name, handler);
+    return this.#emitter.on(name, handler);
   }
 
   /**
@@ -105,7 +104,7 @@ export class Herald {
    * @returns {() => void}
    */
   once(name, handler) {
-    return this.#emitter.add(name, handler, true);
+    return this.#emitter.on(name, handler, true);
   }
 
   /**
@@ -116,7 +115,7 @@ export class Herald {
    * @param {Handlers<R>[N]} handler
    */
   off(name, handler) {
-    this.#emitter.remove(name, handler);
+    this.#emitter.off(name, handler);
   }
 
   /**
@@ -128,9 +127,9 @@ export class Herald {
    */
   subscribe(id, handler) {
     const name = one(id);
-    const end = this.#emitter.add(name, handler);
+    const end = this.#emitter.on(name, handler);
     const known = this.#generations.get(id);
-    if (known) this.#emitter.run(name, [handler], [known]);
+    if (known) this.#emitter.emit(name, [known], [handler]);
     return end;
   }
 
@@ -143,20 +142,17 @@ export class Herald {
    * @returns {Promise<Finished<R>>}
    */
   async waitFor(id, { signal } = {}) {
-    this.#refuseIfDisposed();
-    signal?.throwIfAborted();
-    /** @type {(() => void)[]} */
-    const ends = [];
+    const signals = [this.#life.signal, ...(signal ? [signal] : [])];
+    for (const each of signals) each.throwIfAborted();
+    const done = new AbortController();
     try {
       return await new Promise((resolve, reject) => {
-        const aborted = () => reject(signal?.reason);
+        for (const each of signals) each.addEventListener("abort", () => reject(each.reason), { signal: done.signal });
         const changed = (/** @type {any} */ generation) => generation.status !== "PENDING" && resolve(generation);
-        signal?.addEventListener("abort", aborted);
-        ends.push(() => signal?.removeEventListener("abort", aborted));
-        ends.push(this.#emitter.add("disposed", reject), this.subscribe(id, changed));
+        done.signal.addEventListener("abort", this.subscribe(id, changed));
       });
     } finally {
-      for (const end of ends) end();
+      done.abort();
     }
   }
 
@@ -165,7 +161,7 @@ export class Herald {
    * at once. Throws an Error if the environment has no WebSocket, or after `dispose()`.
    */
   connect() {
-    this.#refuseIfDisposed();
+    this.#life.signal.throwIfAborted();
     this.#link.connect();
     this.#inbox.start();
   }
@@ -193,15 +189,10 @@ export class Herald {
    * @param {{ forget?: boolean }} [options] `forget` also deletes the stored position, for example when the user signs out
    */
   dispose({ forget = false } = {}) {
-    this.#disposed = true;
     this.#inbox.forget();
     this.#link.close("disposed");
     if (forget) this.#stream.forget();
-    this.#emitter.emit("disposed", new Error(DISPOSED));
+    this.#life.abort(new Error("the Herald client has been disposed of; create a new one"));
     this.#emitter.clear();
-  }
-
-  #refuseIfDisposed() {
-    if (this.#disposed) throw new Error(DISPOSED);
   }
 }

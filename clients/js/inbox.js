@@ -1,16 +1,10 @@
 /**
  * @import { HeraldOptions, LoadReason, Place, Platform } from './types.js'
- * @import { WireEvent } from './internal.js'
- * @import { Emitter } from './emitter.js'
- * @import { Generations } from './generations.js'
+ * @import { Emitter, Generations, Handler, Inbox, WireEvent } from './internal.js'
  */
 
-import { Clock } from "./clock.js";
-
-const UNREACHABLE_MS = 3_000;
-const LOAD_MS = 30_000;
-const RETRY = { min: 1_000, max: 30_000 };
-const TRIES = 5;
+import { LOAD_MS, RETRY_MAX_MS, RETRY_MIN_MS, TRIES, UNREACHABLE_MS } from "./constants.js";
+import { backoff, createTimers } from "./timers.js";
 
 /**
  * What the application receives: its own rows from `load`, then events.
@@ -18,167 +12,132 @@ const TRIES = 5;
  * `load` is called once the position is known and after each gap, and without Herald if Herald cannot be reached. Events
  * are held from the start of a load to its end. If a load fails, the events are delivered, and the load is repeated. Event
  * handlers that fail are called again.
+ *
+ * @param {Platform} platform
+ * @param {HeraldOptions["load"]} load
+ * @param {Generations} generations
+ * @param {Emitter} emitter
+ * @returns {Inbox}
  */
-export class Inbox {
-  #load;
-  #generations;
-  #emitter;
-  #clock;
+export function createInbox(platform, load, generations, { emit, report }) {
+  const timers = createTimers(platform);
   /** @type {LoadReason | null} Why the rows must be loaded, until they have been. */
-  #due = /** @type {LoadReason | null} */ ("start");
-  #ready = false;
-  #running = false;
+  let due = /** @type {LoadReason | null} */ ("start");
+  let ready = false;
+  let running = false;
   /** @type {AbortController | null} The load that is running. */
-  #current = null;
+  let current = null;
   /** Loads that failed in a row. */
-  #failures = 0;
+  let failures = 0;
   /** @type {(() => void)[] | null} Events that wait for rows; null if events are delivered at once. */
-  #held;
+  let held = load ? [] : null;
   /** @type {Set<() => void>} Events whose handlers must be called again. */
-  #retries = new Set();
+  const retries = new Set();
 
-  /**
-   * @param {Platform} platform
-   * @param {HeraldOptions["load"]} load
-   * @param {Generations} generations
-   * @param {Emitter} emitter
-   */
-  constructor(platform, load, generations, emitter) {
-    this.#load = load;
-    this.#generations = generations;
-    this.#emitter = emitter;
-    this.#clock = new Clock(platform);
-    this.#held = load ? [] : null;
-  }
+  const retryDelay = (/** @type {number} */ failed) => backoff(platform, RETRY_MIN_MS, RETRY_MAX_MS, failed);
 
-  /** The client connects: if this takes too long, the page gets its rows without Herald. */
-  start() {
-    this.#running = true;
-    for (const retry of this.#retries) this.#schedule(retry, 0);
-    if (!this.#due || !this.#load || this.#ready || this.#current || this.#clock.has("load")) return;
-    this.#clock.start("load", UNREACHABLE_MS, () => this.#begin("unreachable"));
-  }
+  const abort = () => {
+    current?.abort();
+    current = null;
+  };
 
-  /** Ends the running load, and calls no handler again until `start()`. */
-  stop() {
-    this.#ready = this.#running = false;
-    this.#abort();
-    this.#clock.clear();
-  }
-
-  /** Starts anew, for another user. */
-  restart() {
-    this.forget();
-    this.#due = "start";
-    this.#generations.clear();
-    this.start();
-  }
-
-  /** Stops, and forgets all events that were not handled. */
-  forget() {
-    this.stop();
-    this.#retries.clear();
-    this.#held = this.#load ? [] : null;
-  }
-
-  /** The client is connected, and its position is known. */
-  ready() {
-    this.#ready = true;
-    if (this.#due) this.#begin(this.#due);
-  }
-
-  /** The client has no connection or no position any more. A load that is running goes on. */
-  lost() {
-    this.#ready = false;
-  }
-
-  /**
-   * The rows must be loaded: at once, or when the client is ready.
-   *
-   * @param {LoadReason} reason
-   */
-  request(reason) {
-    this.#due ??= reason;
-    if (this.#ready) this.#begin(reason);
-  }
+  /** @param {LoadReason} reason */
+  const begin = async (reason) => {
+    if (!load) return;
+    abort();
+    timers.stop(load);
+    const { signal } = (current = new AbortController());
+    held ??= [];
+    generations.start();
+    try {
+      const rows = await timers.within(LOAD_MS, "rows", () => load({ reason, signal }));
+      if (signal.aborted) return;
+      generations.load(rows);
+      emit("loaded", [reason]);
+      failures = 0;
+      // Rows that were loaded without Herald may be older than the position that Herald gives later.
+      if (reason !== "unreachable") due = null;
+    } catch (cause) {
+      if (signal.aborted) return;
+      abort();
+      const delay = retryDelay(++failures);
+      timers.start(delay, () => begin((ready && due) || reason), load);
+      const next = `The next attempt is in ${(delay / 1_000).toFixed(1)} s.`;
+      report("load_failed", `load() failed: ${cause}. ${next}`, { cause });
+    }
+    current = null;
+    const waiting = held ?? [];
+    held = null;
+    for (const deliver of waiting) deliver();
+  };
 
   /**
    * @param {WireEvent} event
-   * @param {Place | null} place null for progress
-   * @param {() => void} [handled] called once no handler needs the event any more
+   * @param {Place} place
+   * @param {() => void} [handled]
+   * @param {Handler[]} [called] those that failed before
+   * @param {number} [attempt]
    */
-  receive(event, place, handled = () => {}) {
-    const deliver = () => {
-      this.#generations.receive(event.subject, event.data, typeof place?.offset === "number");
-      if (place) this.#deliver([event, place], handled);
-      else this.#emitter.emit("progress", event);
+  const handle = async (event, place, handled, called, attempt = 1) => {
+    const last = attempt === TRIES;
+    const then = ` (attempt ${attempt} of ${TRIES}${last ? "; the event is given up" : ""})`;
+    const failed = await emit("event", [event, place], called, then);
+    if (last || !failed.length) return handled?.();
+    const retry = () => {
+      retries.delete(retry);
+      handle(event, place, handled, failed, attempt + 1);
     };
-    if (this.#held) this.#held.push(deliver);
-    else deliver();
-  }
+    retries.add(retry);
+    if (running) timers.start(retryDelay(attempt), retry);
+  };
 
-  /**
-   * @param {[WireEvent, Place]} args
-   * @param {() => void} handled
-   */
-  async #deliver(args, handled) {
-    let handlers = this.#emitter.get("event");
-    for (let attempt = 1; ; attempt += 1) {
-      const last = attempt === TRIES;
-      const then = ` (attempt ${attempt} of ${TRIES}${last ? "; the event is given up" : ""})`;
-      handlers = await this.#emitter.run("event", handlers, args, then);
-      if (last || handlers.length === 0) return handled();
-      await new Promise((/** @type {(value?: undefined) => void} */ retry) => {
-        this.#retries.add(retry);
-        if (this.#running) this.#schedule(retry, this.#clock.backoff(RETRY, attempt));
-      });
-    }
-  }
+  const start = () => {
+    running = true;
+    for (const retry of retries) timers.start(0, retry);
+    // If connecting takes too long, the page gets its rows without Herald.
+    if (!due || !load || ready || current || timers.has(load)) return;
+    timers.start(UNREACHABLE_MS, () => begin("unreachable"), load);
+  };
 
-  /**
-   * @param {() => void} retry
-   * @param {number} ms
-   */
-  #schedule(retry, ms) {
-    this.#clock.start(retry, ms, () => {
-      this.#retries.delete(retry);
-      retry();
-    });
-  }
+  const stop = () => {
+    ready = running = false;
+    abort();
+    timers.clear();
+  };
 
-  /** @param {LoadReason} reason */
-  async #begin(reason) {
-    const load = this.#load;
-    if (!load) return void (this.#due = null);
-    this.#abort();
-    this.#clock.stop("load");
-    const { signal } = (this.#current = new AbortController());
-    this.#held ??= [];
-    this.#generations.begin();
-    try {
-      const rows = await this.#clock.within(LOAD_MS, "rows", () => load({ reason, signal }));
-      if (signal.aborted) return;
-      this.#generations.load(rows);
-      this.#emitter.emit("loaded", reason);
-      this.#failures = 0;
-      // Rows that were loaded without Herald may be older than the position that Herald gives later.
-      if (reason !== "unreachable") this.#due = null;
-    } catch (cause) {
-      if (signal.aborted) return;
-      this.#abort();
-      const delay = this.#clock.backoff(RETRY, ++this.#failures);
-      this.#clock.start("load", delay, () => this.#begin((this.#ready && this.#due) || reason));
-      const next = `The next attempt is in ${(delay / 1_000).toFixed(1)} s.`;
-      this.#emitter.error("load_failed", `load() failed: ${cause}. ${next}`, { cause });
-    }
-    this.#current = null;
-    const held = this.#held ?? [];
-    this.#held = null;
-    for (const deliver of held) deliver();
-  }
+  const forget = () => {
+    stop();
+    retries.clear();
+    held = load ? [] : null;
+  };
 
-  #abort() {
-    this.#current?.abort();
-    this.#current = null;
-  }
+  return {
+    start,
+    stop,
+    forget,
+    restart() {
+      forget();
+      due = "start";
+      generations.clear();
+      start();
+    },
+    ready() {
+      ready = true;
+      if (due) begin(due);
+    },
+    lost: () => void (ready = false),
+    request(reason) {
+      due ??= reason;
+      if (ready) begin(reason);
+    },
+    receive(event, place, handled) {
+      const deliver = () => {
+        generations.receive(event.subject, event.data, place?.offset != null);
+        if (place) handle(event, place, handled);
+        else emit("progress", [event]);
+      };
+      if (held) held.push(deliver);
+      else deliver();
+    },
+  };
 }

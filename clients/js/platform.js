@@ -6,7 +6,9 @@
  * @returns {Platform}
  */
 export function defaultPlatform() {
-  const { document = null } = globalThis;
+  const { document } = globalThis;
+  /** @type {(read: () => Storage) => any} If the user has blocked storage, even reading the property throws an error. */
+  const storage = (read) => document && attempt(read);
   return {
     WebSocket: /** @type {Platform["WebSocket"]} */ (/** @type {unknown} */ (globalThis.WebSocket)),
     setTimeout: (callback, ms) => setTimeout(callback, ms),
@@ -15,10 +17,9 @@ export function defaultPlatform() {
     wallClock: () => Date.now(),
     random: () => Math.random(),
     onLine: () => globalThis.navigator?.onLine !== false,
-    // If the user has blocked storage, even reading the property throws an error.
-    sessionStorage: attempt(() => document && sessionStorage) ?? null,
-    localStorage: attempt(() => document && localStorage) ?? null,
-    window: typeof addEventListener === "function" ? globalThis : null,
+    sessionStorage: storage(() => sessionStorage),
+    localStorage: storage(() => localStorage),
+    window: globalThis,
     document,
   };
 }

@@ -7,18 +7,19 @@ import { E1, SECOND, frame, settle, World } from "./world.js";
 const KEY = "herald:wss://herald.example/test:";
 const encoded = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
 const jwt = (sub, n = 0) => `${encoded({ alg: "RS256" })}.${encoded({ sub, n })}.c2lnbmF0dXJl`;
-const stored = (fields) => JSON.stringify({ epoch: E1, highest: 9, floor: 0, holes: [], skipped: [], ...fields });
+const stored = (fields) => JSON.stringify({ epoch: E1, highest: 9, missing: [], ...fields });
 
 const MALFORMED = {
   "an epoch of another form": stored({ epoch: "v2:stream-7" }),
   "an offset below 0": stored({ highest: -1 }),
   "a fraction": stored({ highest: 1.5 }),
-  "a hole that starts at 0": stored({ holes: [{ from: 0, to: 2, since: 0 }] }),
-  "a hole beyond the position": stored({ holes: [{ from: 8, to: 12, since: 0 }] }),
-  "holes out of order": stored({ holes: [{ from: 6, to: 7, since: 0 }, { from: 2, to: 3, since: 0 }] }),
-  "a hole without an age": stored({ holes: [{ from: 2, to: 3 }] }),
-  "a skipped range that is reversed": stored({ skipped: [{ from: 4, to: 3 }] }),
-  "another object": '{"epoch":7,"holes":"x"}',
+  "a missing range that starts at 0": stored({ missing: [{ from: 0, to: 2, since: 0 }] }),
+  "a missing range beyond the position": stored({ missing: [{ from: 8, to: 12, since: 0 }] }),
+  "missing ranges out of order": stored({ missing: [{ from: 6, to: 7, since: 0 }, { from: 2, to: 3, since: 0 }] }),
+  "a missing range without an age": stored({ missing: [{ from: 2, to: 3 }] }),
+  "a range that was given up and is reversed": stored({ missing: [{ from: 4, to: 3, since: null }] }),
+  "the position of an earlier version": JSON.stringify({ epoch: E1, highest: 9, floor: 0, holes: [], skipped: [] }),
+  "another object": '{"epoch":7,"missing":"x"}',
   "no object": "7",
   "no JSON": "{",
 };
