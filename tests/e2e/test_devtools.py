@@ -94,7 +94,7 @@ def test_doctor_names_a_wrong_origin_a_wrong_token_and_a_missing_provider(
     assert "make up ORIGINS=http://localhost:1" in found["origin"]["fix"]
     assert "Another secret" in found["token"]["what"]
     assert "acme is not configured" in found["provider"]["what"]
-    assert "refused with 40" in found["connection"]["what"]
+    assert "refuses a connection with HTTP status 40" in found["connection"]["what"]
 
 
 def test_doctor_names_a_webhook_that_was_signed_too_long_ago(stack: Stack, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_a_submitted_generation_is_reported_to_its_address_and_a_refused_one_end
             submit(session, generation(), callbacks, refuse)
         event = program.get(SECONDS)
         assert (event.type, event.data["error"]["code"]) == (ERROR, "out_of_capacity")
-        assert f"Generation {event.generation} has ended as ERROR" in refused.value.__notes__[0]
+        assert f"Generation {event.generation} was set to ERROR" in refused.value.__notes__[0]
 
         forged = f"{addresses[0][:-1]}{'A' if addresses[0][-1] != 'A' else 'B'}"
         assert httpx.post(forged, json=report).status_code == 404
