@@ -165,7 +165,7 @@ def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str)
         parts.append("## The CPU time of one event\n")
         parts.append(
             "For the next table, PostgreSQL runs on the same machine as the functions. The"
-            " stand-in for AWS answers over TLS, without a delay.\n"
+            " stand-in for AWS answers over TLS, and adds no delay of its own.\n"
         )
         parts.append(
             _table(

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 PATH = "/outputs/{generation}/{index}/{signature}"
 _ABOUT = """\
-If outputs are kept, `imageUrl` and `outputs[].url` of an event contain such a link. It needs no \
-credential, because the signature is in the path."""
+If outputs are kept, `imageUrl` and `outputs[].url` of an event are links to Herald's copies. \
+A link needs no credential, because the signature is in the path."""
 _REDIRECT = """\
 A redirect to Herald's copy or, until the copy is made, to the provider's file. The location is \
 valid for only a few minutes, so store the link instead."""
