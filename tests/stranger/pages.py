@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 # A line that ends with a file's name and a colon, and the block below it: "`server/main.py`:".
 _FILE = re.compile(r"(?ms)^[^\n]*`([\w./-]+\.\w+)`:\n\n```(?!sh\n)\w*\n(.*?)^```")
 _SHELL = re.compile(r"(?ms)^([^\n]*)\n\n```sh\n(.*?)^```")
-_OWN_TERMINAL = "terminal of its own"
+# What the line above a server's commands says.
+_OWN_TERMINAL = re.compile(r"\b(second|third|another) terminal\b")
 
 
 class Commands(NamedTuple):
@@ -36,8 +37,8 @@ def files(page: str) -> list[File]:
 
 
 def shell(page: str) -> list[Commands]:
-    """Return the commands of a page. The line above a block says if it needs a terminal."""
-    return [Commands(text, _OWN_TERMINAL in above) for above, text in _SHELL.findall(page)]
+    """Return the commands of a page. The line above a block says if it needs another terminal."""
+    return [_commands(*found) for found in _SHELL.findall(page)]
 
 
 def steps(page: str) -> Iterator[Commands | File]:
@@ -46,5 +47,9 @@ def steps(page: str) -> Iterator[Commands | File]:
         (each.start(2), File(*each.groups())) for each in _FILE.finditer(page)
     ]
     for each in _SHELL.finditer(page):
-        found.append((each.start(2), Commands(each[2], _OWN_TERMINAL in each[1])))
+        found.append((each.start(2), _commands(each[1], each[2])))
     yield from (step for _, step in sorted(found, key=lambda each: each[0]))
+
+
+def _commands(above: str, text: str) -> Commands:
+    return Commands(text, server=bool(_OWN_TERMINAL.search(above)))

@@ -139,7 +139,7 @@ def test_the_commands_of_the_example_are_those_of_the_pages() -> None:
 def test_a_page_is_read_in_its_order() -> None:
     page = (
         "Save `a/b.py`:\n\n```python\none\n```\n\nReplace its `env.py`:\n\n```sh\ntwo\n```\n\n"
-        "Start it in a terminal of its own:\n\n```sh\nthree\n```\n\n```json\n{}\n```\n"
+        "Start it in a second terminal:\n\n```sh\nthree\n```\n\n```json\n{}\n```\n"
     )
     assert list(steps(page)) == [
         File("a/b.py", "one\n"),
