@@ -156,11 +156,13 @@ class Control:
 
         The connections are closed afterwards. The emulator would close them before the next round.
         """
-        async with repeated(rate * REQUESTS, self.publish):
-            yield
-        while self._idle:
-            _, writer = self._idle.pop()
-            writer.close()
+        try:
+            async with repeated(rate * REQUESTS, self.publish):
+                yield
+        finally:
+            while self._idle:
+                _, writer = self._idle.pop()
+                writer.close()
 
     def close(self) -> None:
         self._sns.delete_topic(TopicArn=self._topic)

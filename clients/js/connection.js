@@ -30,7 +30,7 @@ export function openConnection(platform, url, stream, owner) {
   let phase = OPENING;
   /** @type {Socket | undefined} */
   let socket;
-  /** What the socket reported. Only Node.js's `ws` tells why a socket did not open. */
+  /** What the socket reported. Only Node.js's `ws` gives the reason why a socket did not open. */
   let problem = "";
   /** Whether nothing is left to be replayed. */
   let settled = false;

@@ -26,10 +26,10 @@ const NO_WEBSOCKET = 'There is no WebSocket here: connect() only in a browser, o
 export function createLink(platform, { url, token }, stream, inbox, { emit, report }) {
   const { now, window, document } = platform;
   const timers = createTimers(platform);
-  /** @type {ConnectionState} What the application knows. */
-  let told = { state: "closed", reason: "new" };
+  /** @type {ConnectionState} The state that the application has received. */
+  let shown = { state: "closed", reason: "new" };
   /** @type {ConnectionState} The state without a connection. */
-  let rest = told;
+  let rest = shown;
   /** @type {Connection | null} The connection that is ready. */
   let current = null;
   /** @type {Connection | null} The connection that is being established: the first one, or the replacement of the current one. */
@@ -59,11 +59,11 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
     return open && (current || down) ? { state: "offline", reason: "network" } : rest;
   };
 
-  /** Tells the application the state, if it has changed. */
+  /** Notifies the application of the state, if it has changed. */
   const changed = () => {
     const { state, reason } = described();
-    if (state === told.state && reason === told.reason) return;
-    told = { state, reason };
+    if (state === shown.state && reason === shown.reason) return;
+    shown = { state, reason };
     emit("state", [state, reason]);
   };
 
@@ -195,7 +195,7 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
 
   return {
     connect,
-    state: () => told,
+    state: () => shown,
     close(reason) {
       listening.abort();
       stop({ state: "closed", reason });
