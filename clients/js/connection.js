@@ -31,7 +31,8 @@ export function openConnection(platform, url, stream, owner) {
   /** @type {Socket | undefined} */
   let socket;
   /** What the socket reported. Only Node.js's `ws` gives the reason why a socket did not open. */
-  let problem = "";
+  /** @type {string | undefined} */
+  let problem;
   /** Whether nothing is left to be replayed. */
   let settled = false;
   let helloAt = 0;
@@ -51,25 +52,11 @@ export function openConnection(platform, url, stream, owner) {
   /** When the next connection should be ready. */
   let replacedAt = 0;
 
-  /** @type {typeof timers.start} */
-  const start = (ms, action, key) => {
-    if (phase !== OVER) timers.start(ms, action, key);
-  };
+  let { start } = timers;
 
   const send = (/** @type {object} */ frame) => {
     socket?.send(JSON.stringify(frame));
     activeAt = now();
-  };
-
-  /**
-   * @param {unknown} id
-   * @param {Reply | null} frame
-   */
-  const answer = (id, frame) => {
-    const answered = requests.get(id);
-    timers.stop(id);
-    requests.delete(id);
-    answered?.(frame);
   };
 
   /** @type {Connection["request"]} */
@@ -78,12 +65,13 @@ export function openConnection(platform, url, stream, owner) {
       if (phase === OVER) return resolve(null);
       const id = ++lastId;
       requests.set(id, resolve);
-      start(ANSWER_MS, () => answer(id, null), id);
+      start(ANSWER_MS, () => resolve(null), id);
       send({ action, id, ...fields });
     });
 
   const close = () => {
     phase = OVER;
+    start = () => {};
     timers.clear();
     requests.forEach((resolve) => resolve(null));
     if (!socket) return;
@@ -192,7 +180,7 @@ export function openConnection(platform, url, stream, owner) {
       phase = REPLAYING;
       if (frame.recovered && !frame.replaying) settled = true;
       const lifetime = frame.lifetime_ms * (1 - ROTATION_SPREAD * random());
-      start(lifetime, () => owner.replace(connection), owner);
+      start(lifetime, owner.replace);
       replacedAt = now() + lifetime + ROTATION_MS;
       const { ping_ms, keepalive_ms, token_ms } = frame;
       pingMs = ping_ms;
@@ -206,7 +194,8 @@ export function openConnection(platform, url, stream, owner) {
     stream.receive(frame, connection);
     // Before the connection is ready, only hello is answered like this.
     if (frame.type === "caught_up" || frame.type === "gap") settled = true;
-    answer(frame.re, frame);
+    timers.stop(frame.re);
+    requests.get(frame.re)?.(frame);
     if (phase !== REPLAYING || !settled) return;
     phase = READY;
     timers.stop(expectFrames);
@@ -233,7 +222,7 @@ export function openConnection(platform, url, stream, owner) {
       socket.onclose = () => lost("connection_lost");
       // `onclose` follows. Without an `onerror` handler, Node's `ws` throws the error, even after close().
       socket.onerror = (error) => {
-        problem = error?.message ?? "";
+        problem = error?.message;
       };
       expectFrames();
     } catch (cause) {

@@ -5,7 +5,6 @@
 
 import { GRACE_MS, REMEMBERED } from "./constants.js";
 
-const EPOCH = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** A range that is requested no more. Its events are still accepted. */
 const GIVEN_UP = { since: null, due: Infinity };
 
@@ -52,10 +51,8 @@ export function createCursor({ now }) {
   /** @type {Cursor["learn"]} */
   const learn = (newEpoch, head, wait) => {
     // A different epoch is handled elsewhere: by a gap, or by an event of the new epoch.
-    if (!known || newEpoch === null || newEpoch !== (epoch ?? newEpoch)) return;
-    epoch = newEpoch;
-    if (head <= highest) return;
-    missing.push({ from: highest + 1, to: head, since: now(), due: now() + wait, tries: 0 });
+    if (!known || !newEpoch || newEpoch !== (epoch ??= newEpoch) || head <= highest) return;
+    missing.push({ from: highest + 1, to: head, since: now(), due: now() + wait });
     highest = head;
   };
 
@@ -68,11 +65,11 @@ export function createCursor({ now }) {
       early = [...early, arrival].slice(-REMEMBERED);
       return "early";
     }
-    if (arrival.epoch < own) return "old";
+    if (arrival.epoch < own) return "late";
     const newest = offset > highest;
     learn(own, offset, GRACE_MS);
     // The position excludes the event until the application has handled it.
-    const unhandled = { from: offset, to: offset, since: now(), due: Infinity, tries: 0, arrived: true };
+    const unhandled = { from: offset, to: offset, since: now(), due: Infinity, arrived: true };
     if (!replace(offset, false, ...(arrival.handled ? [] : [unhandled]))) return "duplicate";
     return newest ? "newest" : "late";
   };
@@ -80,7 +77,7 @@ export function createCursor({ now }) {
   return {
     learn,
     receive,
-    position: () => (known ? { ...(epoch !== null && { epoch }), offset: contiguous() } : null),
+    position: () => (known ? { ...(epoch && { epoch }), offset: contiguous() } : null),
     requested: () => missing.filter(({ due }) => due < Infinity),
     handle(arrival) {
       arrival.handled = true;
@@ -98,19 +95,19 @@ export function createCursor({ now }) {
       epoch = newEpoch;
       highest = ahead ? Math.max(highest, head) : head;
       missing = [
-        { from: 0, to: head, ...GIVEN_UP, tries: 0 },
+        { from: 0, to: head, ...GIVEN_UP },
         ...above.map((range) => ({ ...range, from: Math.max(range.from, head + 1) })),
       ];
       for (const range of unhandled) replace(range.from, false, range);
       early.splice(0).forEach(receive);
     },
     giveUp(before) {
-      const surplus = Math.max(0, missing.length - REMEMBERED);
+      const surplus = missing.length - REMEMBERED;
       const given = missing.filter(
         ({ due, since }, index) => due < Infinity && (/** @type {number} */ (since) <= before || index < surplus),
       );
       for (const range of given) Object.assign(range, GIVEN_UP);
-      missing = missing.slice(surplus);
+      missing = missing.slice(-REMEMBERED);
       return given.map(({ from, to }) => ({
         requested: { epoch, offset: from - 1 },
         epoch,
@@ -119,37 +116,17 @@ export function createCursor({ now }) {
         reason: "missing",
       }));
     },
-    stored: () => ({ epoch, highest, missing: missing.map(({ from, to, since }) => ({ from, to, since })) }),
+    stored: () => ({ epoch, highest, missing }),
     restore(snapshot) {
       known = !!snapshot;
-      ({ epoch, highest } = snapshot ?? { epoch: null, highest: 0 });
-      // If the wall clock was set back, a range counts as new.
-      missing = (snapshot?.missing ?? []).map(({ since, ...range }) => ({
-        ...range,
-        tries: 0,
+      ({ epoch, highest, missing } = snapshot ?? { epoch: null, highest: 0, missing: [] });
+      missing = missing.map(({ from, to, since }) => ({
+        from,
+        to,
+        // If the wall clock was set back, a range counts as new.
         ...(since === null ? GIVEN_UP : { since: Math.min(since, now()), due: now() + GRACE_MS }),
       }));
       early = [];
     },
   };
-}
-
-/**
- * Returns a stored position if it is well-formed; throws if it has another shape. The server would refuse a malformed
- * cursor at every reload.
- *
- * @param {Snapshot} stored
- */
-export function checked({ epoch, highest, missing }) {
-  const isOffset = (/** @type {number} */ offset) => Number.isSafeInteger(offset) && offset >= 0;
-  const well =
-    (epoch === null || EPOCH.test(epoch)) &&
-    isOffset(highest) &&
-    missing.every(({ from, to, since }, index) => {
-      const least = since === null ? 0 : 1;
-      const after = index ? missing[index - 1].to + 1 : 0;
-      const hasAge = since === null || Number.isFinite(since);
-      return hasAge && [from - least, from - after, to - from, highest - to].every(isOffset);
-    });
-  return well ? { epoch, highest, missing } : null;
 }

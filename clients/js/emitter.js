@@ -18,7 +18,7 @@ export function createEmitter() {
 
   /** @type {Emitter["on"]} */
   const on = (name, handler, once) => {
-    checkFunction(`the handler of "${name}"`, handler);
+    check(`the handler of "${name}"`, handler);
     const end = () => off(name, handler);
     end(); // A handler is added once.
     entries.push({ name, handler, call: once ? (...args) => (end(), handler(...args)) : handler });
@@ -29,22 +29,28 @@ export function createEmitter() {
   const report = (name, message, more = {}) => {
     const called = handlers("error");
     if (!called.length) console.error(`Herald: ${name}: ${message}`, more.cause ?? "");
-    called.forEach((handler) => (async () => handler({ name, message, ...more }))().catch(console.error));
+    called.map(async (handler) => {
+      try {
+        await handler({ name, message, ...more });
+      } catch (cause) {
+        console.error(cause);
+      }
+    });
   };
 
   /** @type {Emitter["emit"]} */
   const emit = async (name, args, called = handlers(name), then = "") => {
     /** @type {Handler[]} */
     const failed = [];
-    const call = async (/** @type {Handler} */ handler) => {
+    const calls = called.map(async (handler) => {
       try {
         await handler(...args);
       } catch (cause) {
         failed.push(handler);
         report("handler_failed", `a handler of "${name}" failed: ${cause}${then}`, { cause });
       }
-    };
-    await Promise.all(called.map(call));
+    });
+    await Promise.all(calls);
     return failed;
   };
 
@@ -58,9 +64,12 @@ export function createEmitter() {
 }
 
 /**
+ * Throws a TypeError if a value of the application has another type.
+ *
  * @param {string} what
  * @param {unknown} value
+ * @param {"function" | "string"} type
  */
-export function checkFunction(what, value) {
-  if (typeof value !== "function") throw new TypeError(`${what} must be a function`);
+export function check(what, value, type = "function") {
+  if (typeof value !== type) throw new TypeError(`${what} must be a ${type}`);
 }

@@ -4,6 +4,9 @@
  */
 
 import { REMEMBERED } from "./constants.js";
+import { check } from "./emitter.js";
+
+const checkRow = (/** @type {any} */ row) => check('the "id" of a row', row?.id, "string");
 
 /** @typedef {{ row?: Row, result?: WireData, news?: Partial<WireData>, view?: Generation }} Entry `news`: progress and notices */
 
@@ -19,27 +22,17 @@ import { REMEMBERED } from "./constants.js";
 export function createGenerations({ emit }) {
   /** @type {Map<string, Entry>} The order is the reverse of the list. */
   let entries = new Map();
-  /** @type {readonly Generation[] | null} */
-  let list = null;
+  /** @type {readonly Generation[] | null} Null while a change has not been announced. */
+  let list = [];
   /** What has changed since the running load began, and may be missing in its rows. */
   const fresh = new Set();
-  /** Whether the change is about to be announced. */
-  let announced = false;
 
-  const all = () => {
-    const views = () => Array.from(entries.values(), ({ view }) => /** @type {Generation} */ (view));
-    return (list ??= Object.freeze(views().reverse()));
-  };
+  const all = () => (list ??= [...entries.values()].map(({ view }) => /** @type {Generation} */ (view)).reverse());
 
   /** Tells the application, once for all changes of a message. */
   const announce = () => {
+    if (list) queueMicrotask(() => emit("generations", [all()]));
     list = null;
-    if (announced) return;
-    announced = true;
-    queueMicrotask(() => {
-      announced = false;
-      emit("generations", [all()]);
-    });
   };
 
   /**
@@ -68,8 +61,8 @@ export function createGenerations({ emit }) {
     start: () => fresh.clear(),
     load(rows) {
       if (rows === undefined) return;
-      if (!Array.isArray(rows)) throw new TypeError("load() must return an array of rows, or nothing");
-      rows.forEach(check);
+      if (!Array.isArray(rows)) throw new TypeError("load() must return an array");
+      rows.forEach(checkRow);
       const before = entries;
       entries = new Map();
       for (const row of [...rows].reverse()) merge(row, before.get(row.id));
@@ -77,7 +70,7 @@ export function createGenerations({ emit }) {
       announce();
     },
     put(row) {
-      check(row);
+      checkRow(row);
       fresh.add(row.id);
       merge(row, entries.get(row.id));
     },
@@ -111,12 +104,6 @@ export function one(id) {
   return `generation ${id}`;
 }
 
-/** @param {any} row */
-function check(row) {
-  const id = row?.id;
-  if (typeof id !== "string") throw new TypeError(`a row must have the generation's "id", a string, but has ${id}`);
-}
-
 /**
  * @param {Row | WireData | undefined} known
  * @param {WireData | undefined} data
@@ -143,7 +130,7 @@ function show(id, { row, result, news = {} }) {
     const { progress, step, previewUrl, error } = news;
     Object.assign(known, present({ progress, step, previewUrl, error }));
   }
-  return Object.freeze(known);
+  return known;
 }
 
 /**

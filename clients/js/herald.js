@@ -1,10 +1,10 @@
 /** @import { ConnectionState, Finished, Generation, Handlers, HeraldOptions, Row, StreamPosition } from './types.js' */
 
-import { checkFunction, createEmitter } from "./emitter.js";
+import { check, createEmitter } from "./emitter.js";
 import { createGenerations, one } from "./generations.js";
 import { createInbox } from "./inbox.js";
 import { createLink } from "./link.js";
-import { platformOf } from "./platform.js";
+import { defaultPlatform } from "./platform.js";
 import { createStream } from "./stream.js";
 
 /**
@@ -28,10 +28,10 @@ export class Herald {
   /** @param {HeraldOptions<R>} options */
   constructor(options) {
     const { url, token, load } = options;
-    if (typeof url !== "string") throw new TypeError("url must be the wss:// URL of Herald's WebSocket API");
-    checkFunction("token", token);
-    if (load !== undefined) checkFunction("load", load);
-    const platform = platformOf(options.platform);
+    check("url", url, "string");
+    check("token", token);
+    if (load !== undefined) check("load", load);
+    const platform = { ...defaultPlatform(), ...options.platform };
     this.#inbox = createInbox(platform, load, this.#generations, this.#emitter);
     this.#stream = createStream(platform, options, this.#inbox, this.#emitter);
     this.#link = createLink(platform, options, this.#stream, this.#inbox, this.#emitter);
@@ -141,19 +141,16 @@ export class Herald {
    * @param {{ signal?: AbortSignal }} [options]
    * @returns {Promise<Finished<R>>}
    */
-  async waitFor(id, { signal } = {}) {
-    const signals = [this.#life.signal, ...(signal ? [signal] : [])];
-    for (const each of signals) each.throwIfAborted();
-    const done = new AbortController();
-    try {
-      return await new Promise((resolve, reject) => {
-        for (const each of signals) each.addEventListener("abort", () => reject(each.reason), { signal: done.signal });
-        const changed = (/** @type {any} */ generation) => generation.status !== "PENDING" && resolve(generation);
-        done.signal.addEventListener("abort", this.subscribe(id, changed));
-      });
-    } finally {
-      done.abort();
-    }
+  async waitFor(id, { signal = this.#life.signal } = {}) {
+    const either = AbortSignal.any([signal, this.#life.signal]);
+    either.throwIfAborted();
+    /** @type {() => void} */
+    let end;
+    const finished = new Promise((resolve, reject) => {
+      either.onabort = () => reject(either.reason);
+      end = this.subscribe(id, (generation) => generation.status !== "PENDING" && resolve(/** @type {any} */ (generation)));
+    });
+    return finished.finally(() => end());
   }
 
   /**
@@ -192,7 +189,7 @@ export class Herald {
     this.#inbox.forget();
     this.#link.close("disposed");
     if (forget) this.#stream.forget();
-    this.#life.abort(new Error("the Herald client has been disposed of; create a new one"));
+    this.#life.abort(new Error("the client was disposed of"));
     this.#emitter.clear();
   }
 }

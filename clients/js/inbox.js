@@ -25,12 +25,12 @@ export function createInbox(platform, load, generations, { emit, report }) {
   let due = /** @type {LoadReason | null} */ ("start");
   let ready = false;
   let running = false;
-  /** @type {AbortController | null} The load that is running. */
-  let current = null;
+  /** @type {AbortController | undefined} The load that is running. */
+  let current;
   /** Loads that failed in a row. */
   let failures = 0;
-  /** @type {(() => void)[] | null} Events that wait for rows; null if events are delivered at once. */
-  let held = load ? [] : null;
+  /** @type {(() => void)[] | undefined} Events that wait for rows; without it, events are delivered at once. */
+  let held = load && [];
   /** @type {Set<() => void>} Events whose handlers must be called again. */
   const retries = new Set();
 
@@ -38,7 +38,7 @@ export function createInbox(platform, load, generations, { emit, report }) {
 
   const abort = () => {
     current?.abort();
-    current = null;
+    current = undefined;
   };
 
   /** @param {LoadReason} reason */
@@ -60,15 +60,13 @@ export function createInbox(platform, load, generations, { emit, report }) {
     } catch (cause) {
       if (signal.aborted) return;
       abort();
-      const delay = retryDelay(++failures);
-      timers.start(delay, () => begin((ready && due) || reason), load);
-      const next = `The next attempt is in ${(delay / 1_000).toFixed(1)} s.`;
-      report("load_failed", `load() failed: ${cause}. ${next}`, { cause });
+      timers.start(retryDelay(++failures), () => begin((ready && due) || reason), load);
+      report("load_failed", String(cause), { cause });
     }
-    current = null;
-    const waiting = held ?? [];
-    held = null;
-    for (const deliver of waiting) deliver();
+    current = undefined;
+    const waiting = held;
+    held = undefined;
+    waiting?.forEach((deliver) => deliver());
   };
 
   /**
@@ -79,10 +77,8 @@ export function createInbox(platform, load, generations, { emit, report }) {
    * @param {number} [attempt]
    */
   const handle = async (event, place, handled, called, attempt = 1) => {
-    const last = attempt === TRIES;
-    const then = ` (attempt ${attempt} of ${TRIES}${last ? "; the event is given up" : ""})`;
-    const failed = await emit("event", [event, place], called, then);
-    if (last || !failed.length) return handled?.();
+    const failed = await emit("event", [event, place], called, ` (attempt ${attempt} of ${TRIES})`);
+    if (attempt === TRIES || !failed.length) return handled?.();
     const retry = () => {
       retries.delete(retry);
       handle(event, place, handled, failed, attempt + 1);
@@ -108,7 +104,7 @@ export function createInbox(platform, load, generations, { emit, report }) {
   const forget = () => {
     stop();
     retries.clear();
-    held = load ? [] : null;
+    held = load && [];
   };
 
   return {

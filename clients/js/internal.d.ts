@@ -14,8 +14,6 @@ export interface Missing extends Range {
   since: number | null;
   /** When to request it next; infinite if it has arrived or was given up. */
   due: number;
-  /** How often it was requested. */
-  tries: number;
   arrived?: boolean;
 }
 
@@ -105,7 +103,7 @@ export interface Emitter {
 }
 
 export interface Timers {
-  /** Replaces the key's action; by default, an action is its own key. If `ms` is NaN, the new action never runs. */
+  /** Replaces the key's action; by default, an action is its own key. If `ms` is not finite, the new action never runs. */
   start(ms: number, action: () => void, key?: unknown): void;
   stop(key: unknown): void;
   has(key: unknown): boolean;
@@ -162,10 +160,10 @@ export interface Cursor {
   /** The ranges that are to be requested; the caller sets when and how often. */
   requested(): Missing[];
   /**
-   * Records that an event has arrived. `newest` and `late` are new; `early` is of a newer epoch or before the position is
-   * known; `old` is of an older epoch.
+   * Records that an event has arrived. `newest` and `late` are new, also `late` of an older epoch; `early` is of a newer epoch
+   * or before the position is known.
    */
-  receive(arrival: Arrival): "early" | "old" | "newest" | "late" | "duplicate";
+  receive(arrival: Arrival): "early" | "newest" | "late" | "duplicate";
   /** The application has handled the event. */
   handle(arrival: Arrival): void;
   /** Records that the stream reaches `head`. What is missing up to there is requested after `wait` milliseconds. */
@@ -193,8 +191,8 @@ export interface Stream {
   forget(): void;
   /** The server refused the position. The next one is followed by a load. */
   refused(): void;
-  /** Missing events can be requested from this connection; null if it is lost. */
-  use(connection: Connection | null): void;
+  /** Missing events can be requested from this connection; none if it is lost. */
+  use(connection?: Connection): void;
   /** A frame has arrived on a connection. */
   receive(frame: Frame, from: Connection): void;
 }
@@ -223,7 +221,7 @@ export interface Owner {
   heard(connection: Connection): void;
   ready(connection: Connection): void;
   /** It is time to replace the connection. */
-  replace(connection: Connection): void;
+  replace(): void;
   /** The connection has ended. Called once. */
   ended(connection: Connection, ending: Ending): void;
 }

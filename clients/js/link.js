@@ -6,12 +6,12 @@
 import { openConnection } from "./connection.js";
 import { FAILURES, RECONNECT_MAX_MS, RECONNECT_MIN_MS, STABLE_MS, TOKEN_MS, TOO_MANY_CONNECTIONS } from "./constants.js";
 import { subject } from "./credential.js";
-import { neverOpened } from "./diagnosis.js";
 import { backoff, createTimers } from "./timers.js";
 
-/** @type {ConnectionState} */
-const CONNECTING = { state: "connecting", reason: "connect" };
-const NO_WEBSOCKET = 'There is no WebSocket here: connect() only in a browser, or pass the class of "ws" as platform.WebSocket';
+/** @typedef {[ConnectionState["state"], string]} Described a state and its reason */
+
+/** @type {Described} */
+const CONNECTING = ["connecting", "connect"];
 
 /**
  * Keeps one connection to Herald: connecting, reconnecting and replacing it, and its state.
@@ -28,12 +28,12 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
   const timers = createTimers(platform);
   /** @type {ConnectionState} The state that the application has received. */
   let shown = { state: "closed", reason: "new" };
-  /** @type {ConnectionState} The state without a connection. */
-  let rest = shown;
-  /** @type {Connection | null} The connection that is ready. */
-  let current = null;
-  /** @type {Connection | null} The connection that is being established: the first one, or the replacement of the current one. */
-  let next = null;
+  /** @type {Described} The state without a connection. */
+  let rest = CONNECTING;
+  /** @type {Connection | undefined} The connection that is ready. */
+  let current;
+  /** @type {Connection | undefined} The connection that is being established: the first one, or the replacement of the current one. */
+  let next;
   /** When the current connection became ready. */
   let readyAt = 0;
   /** Whether there should be a connection. */
@@ -49,27 +49,28 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
   /** Whether the network is down, as far as the browser knows, and whether nothing has arrived since it failed. */
   let down = false;
   let doubted = false;
-  let lastToken = "";
-  let listening = new AbortController();
+  /** @type {AbortController | undefined} */
+  let listening;
 
-  /** @returns {ConnectionState} */
+  /** @returns {Described} */
   const described = () => {
-    if (current && !doubted) return { state: "live", reason: "ready" };
-    if (next?.replaying()) return { state: "catching_up", reason: "replay" };
-    return open && (current || down) ? { state: "offline", reason: "network" } : rest;
+    if (current && !doubted) return ["live", "ready"];
+    if (next?.replaying()) return ["catching_up", "replay"];
+    return open && (current || down) ? ["offline", "network"] : rest;
   };
 
   /** Notifies the application of the state, if it has changed. */
   const changed = () => {
-    const { state, reason } = described();
+    const [state, reason] = described();
     if (state === shown.state && reason === shown.reason) return;
     shown = { state, reason };
     emit("state", [state, reason]);
   };
 
   const lose = () => {
-    current = null;
-    stream.use(null);
+    current?.close();
+    current = undefined;
+    stream.use();
     inbox.lost();
   };
 
@@ -79,14 +80,13 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
     changed();
   };
 
-  /** @param {ConnectionState} state */
-  const stop = (state) => {
+  /** @param {Described} state */
+  const stop = (...state) => {
     open = evicted = false;
     rest = state;
     timers.clear();
-    current?.close();
     next?.close();
-    next = null;
+    next = undefined;
     lose();
     changed();
   };
@@ -98,11 +98,8 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
       return fresh.trim();
     },
     identify(fresh) {
-      lastToken = fresh;
       if (!stream.open(subject(fresh))) return;
-      // The old connection belongs to another user.
-      current?.close();
-      lose();
+      lose(); // The old connection belongs to another user.
       inbox.restart();
     },
     heard(connection) {
@@ -112,7 +109,7 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
     ready(connection) {
       current?.close();
       current = connection;
-      next = null;
+      next = undefined;
       readyAt = now();
       doubted = false;
       rest = CONNECTING;
@@ -120,23 +117,23 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
       stream.use(connection);
       inbox.ready();
     },
-    replace(connection) {
-      if (connection === current && !next) dial();
+    replace() {
+      if (!next) dial();
     },
     ended(connection, { reconnect, name: reason, code, retry_after_ms = 0, cause }) {
       if (connection === current) {
         if (now() - readyAt >= STABLE_MS) tries = 0;
         lose();
-      } else next = null;
+      } else next = undefined;
       if (reason === "cannot_connect") report(reason, String(cause), { cause });
       else if (reason !== "not_opened" || down) unopened = 0;
-      else if (++unopened === FAILURES) report("never_opened", neverOpened(platform, url, String(cause), lastToken));
+      else if (++unopened === FAILURES) report("never_opened", neverOpened(url, cause ?? ""), { cause });
       if (reconnect === "never") {
-        stop({ state: "refused", reason });
+        stop("refused", reason);
         evicted = code === TOO_MANY_CONNECTIONS;
-        return report(reason, "Herald asked not to reconnect; connect() tries again", { code });
+        return report(reason, "connect() tries again", { code });
       }
-      if (!current) rest = { state: "reconnecting", reason };
+      if (!current) rest = ["reconnecting", reason];
       changed();
       if (next) return;
       // At once only after a successful connection. A client that is refused repeatedly backs off.
@@ -159,11 +156,11 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
 
   /** Follows what a browser reports about its network and about the tab. Other environments report nothing. */
   const listen = () => {
-    listening.abort();
-    listening = new AbortController();
+    listening?.abort();
+    const { signal } = (listening = new AbortController());
     down = !platform.onLine();
     /** @type {(target: typeof window, name: string, listener: () => void) => void} */
-    const follow = (target, name, listener) => target?.addEventListener?.(name, listener, { signal: listening.signal });
+    const follow = (target, name, listener) => target?.addEventListener?.(name, listener, { signal });
     follow(window, "offline", () => {
       down = doubted = true;
       changed();
@@ -183,7 +180,7 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
   };
 
   const connect = () => {
-    if (typeof platform.WebSocket !== "function") throw new Error(NO_WEBSOCKET);
+    if (!platform.WebSocket) throw new Error("no WebSocket: pass platform.WebSocket");
     listen();
     if (!open) rest = CONNECTING;
     open = true;
@@ -197,12 +194,23 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
     connect,
     state: () => shown,
     close(reason) {
-      listening.abort();
-      stop({ state: "closed", reason });
+      listening?.abort();
+      stop("closed", reason);
     },
     async cancel(generation) {
       const answer = await current?.request("cancel", { generation });
       return answer?.type === "cancel_ok";
     },
   };
+}
+
+/**
+ * Names the likely causes, because a browser hides the reason from scripts.
+ *
+ * @param {string} url
+ * @param {unknown} problem what the socket reported, or ""
+ */
+function neverOpened(url, problem) {
+  const origin = globalThis.location ? `${location.origin} is not in allowed_origins, ` : "";
+  return `Sockets do not open. ${problem} Likely causes: ${origin}the token is not valid, or ${url} is not the WebSocket API`;
 }

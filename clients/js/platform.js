@@ -6,36 +6,21 @@
  * @returns {Platform}
  */
 export function defaultPlatform() {
-  const { document } = globalThis;
+  const { WebSocket, document, navigator, performance } = globalThis;
   /** @type {(read: () => Storage) => any} If the user has blocked storage, even reading the property throws an error. */
   const storage = (read) => document && attempt(read);
   return {
-    WebSocket: /** @type {Platform["WebSocket"]} */ (/** @type {unknown} */ (globalThis.WebSocket)),
-    setTimeout: (callback, ms) => setTimeout(callback, ms),
-    clearTimeout: (timer) => clearTimeout(timer),
-    now: () => performance.now(),
-    wallClock: () => Date.now(),
-    random: () => Math.random(),
-    onLine: () => globalThis.navigator?.onLine !== false,
+    WebSocket: /** @type {Platform["WebSocket"]} */ (/** @type {unknown} */ (WebSocket)),
+    setTimeout,
+    clearTimeout,
+    now: () => performance.timeOrigin + performance.now(),
+    random: Math.random,
+    onLine: () => navigator?.onLine !== false,
     sessionStorage: storage(() => sessionStorage),
     localStorage: storage(() => localStorage),
     window: globalThis,
     document,
   };
-}
-
-/**
- * Returns the platform of a client. Its clock `now` is monotonic, and counts from the epoch: the wall clock is read only
- * once, so that times can be stored and compared after the page was loaded again.
- *
- * @param {Partial<Platform>} [replaced]
- * @returns {Platform}
- */
-export function platformOf(replaced) {
-  const platform = { ...defaultPlatform(), ...replaced };
-  const { now, wallClock } = platform;
-  const start = wallClock() - now();
-  return { ...platform, now: () => now() + start };
 }
 
 /**

@@ -1,15 +1,18 @@
 /**
  * @import { Gap, HeraldOptions, Platform, Storage } from './types.js'
- * @import { Connection, Emitter, EventFrame, Inbox, Snapshot, Stream } from './internal.js'
+ * @import { Arrival, Connection, Emitter, EventFrame, Inbox, Snapshot, Stream } from './internal.js'
  */
 
 import {
   GIVE_UP_MS, GRACE_MS, HISTORY_LIMIT, HISTORY_RETRY_MAX_MS, HISTORY_RETRY_MIN_MS, OVERLOADED, REMEMBERED,
 } from "./constants.js";
-import { checked, createCursor } from "./cursor.js";
+import { createCursor } from "./cursor.js";
 import { attempt } from "./platform.js";
 import { backoff, createTimers } from "./timers.js";
 
+/** A stored position. The server would refuse a malformed one at every reload. */
+const STORED =
+  /^{"epoch":("[\da-f-]{36}"|null),"highest":\d{1,15},"missing":\[(,?{"from":\d{1,15},"to":\d{1,15},"since":(null|[\d.]+)[^}]*})*]}$/;
 /** In place of the time of a generation's newest progress: its result has arrived. */
 const ENDED = Infinity;
 
@@ -39,8 +42,8 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
   const progress = new Map();
   /** The name under which the position is stored; "" until the user is known. */
   let key = "";
-  /** @type {Connection | null} The connection that is ready for requests. */
-  let connection = null;
+  /** @type {Connection | undefined} The connection that is ready for requests. */
+  let connection;
   let asking = false;
   /** Whether a range was requested since the last time that none was missing. */
   let asked = false;
@@ -51,7 +54,10 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
    * @param {Storage | null} storage
    * @returns {Snapshot | null | undefined}
    */
-  const read = (storage) => attempt(() => checked(JSON.parse(storage?.getItem(key) ?? "")));
+  const read = (storage) => {
+    const text = /** @type {string} */ (attempt(() => storage?.getItem(key)));
+    return STORED.test(text) ? JSON.parse(text) : null;
+  };
 
   const save = () => {
     /** @type {(storage: Storage | null, snapshot: Snapshot) => void} */
@@ -85,6 +91,12 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
     inbox.request("gap");
   };
 
+  /** @param {Gap} gap */
+  const skip = (gap) => {
+    cursor.adopt(gap.epoch, gap.head);
+    lose(gap);
+  };
+
   /**
    * The cursor has changed.
    *
@@ -112,9 +124,11 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
     if (answer?.type === "caught_up" && answer.offset > since) last = Math.min(answer.offset, last);
     for (const range of cursor.requested()) {
       if (range.from > last || range.to <= since) continue;
-      range.tries += 1;
-      const delay = backoff(platform, HISTORY_RETRY_MIN_MS, HISTORY_RETRY_MAX_MS, range.tries + 1);
-      range.due = Math.min(now() + delay, /** @type {number} */ (range.since) + GIVE_UP_MS);
+      const lost = /** @type {number} */ (range.since);
+      // The limit of the delay grows in proportion to the range's age.
+      const doublings = Math.log2(2 + (now() - lost) / 1_000);
+      const delay = backoff(platform, HISTORY_RETRY_MIN_MS, HISTORY_RETRY_MAX_MS, doublings);
+      range.due = Math.min(now() + delay, lost + GIVE_UP_MS);
     }
     moved(now() - GIVE_UP_MS);
   };
@@ -123,12 +137,13 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
    * @param {EventFrame} frame
    * @param {Connection} from
    */
-  const receive = ({ epoch, offset, replayed, event }, from) => {
+  const receive = (frame, from) => {
+    const { epoch, offset, replayed, event } = frame;
     const { id, subject, time, type } = event;
     const newest = progress.get(subject) ?? 0;
     const place = { epoch, offset, replayed };
-    if (epoch && offset) {
-      const arrival = { epoch, offset };
+    if (offset) {
+      const arrival = /** @type {Arrival} */ (frame);
       const order = cursor.receive(arrival);
       if (order === "duplicate") return;
       const handled = () => {
@@ -138,7 +153,6 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
       remember(progress, subject, ENDED);
       if (remember(seen, id, true)) handled();
       else inbox.receive(event, place, handled);
-      moved();
       if (order === "newest" && !replayed) from.proven(now());
       if (order === "early" && cursor.position()) from.ping(); // a newer epoch
     } else if (type === "herald.generation.progress") {
@@ -149,35 +163,6 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
       }
       // A notice can come after the result: SQS has no order, and a redrive comes later.
     } else if (newest !== ENDED && !remember(seen, id, true)) inbox.receive(event, place);
-  };
-
-  /**
-   * Continues from the stream's head.
-   *
-   * @param {string | null} epoch
-   * @param {number} head
-   */
-  const adopt = (epoch, head) => {
-    cursor.adopt(epoch, head);
-    moved();
-  };
-
-  /** @param {Gap} gap */
-  const skip = (gap) => {
-    adopt(gap.epoch, gap.head);
-    lose(gap);
-  };
-
-  /**
-   * Compares the server's head with the received events. This detects missing events even if no later event arrives.
-   *
-   * @param {string | null} epoch
-   * @param {number} head
-   * @param {number} wait before missing events are requested, in milliseconds
-   */
-  const learn = (epoch, head, wait) => {
-    cursor.learn(epoch, head, wait);
-    moved();
   };
 
   /** @type {Stream["open"]} */
@@ -215,14 +200,15 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
       else if (frame.type === "welcome") {
         // A new reader starts at the head and then loads its state. A reader that resumes learns how many are missing.
         const { epoch, head } = frame.stream;
-        if (cursor.position()) learn(epoch, head, GRACE_MS);
-        else adopt(epoch, head);
+        // It requests them only if the replay does not contain them.
+        if (cursor.position()) cursor.learn(epoch, head, GRACE_MS);
+        else cursor.adopt(epoch, head);
       } else if (frame.type === "pong") {
         const { epoch, head } = frame;
         const requested = cursor.position();
         if (requested?.epoch && epoch && epoch > requested.epoch) {
           skip({ requested, epoch, earliest: null, head, reason: "epoch_changed" });
-        } else learn(epoch, head, 0);
+        } else cursor.learn(epoch, head, 0); // A missing event is noticed even if no later one arrives.
       } else if (frame.type === "gap") {
         const { type, re, ...gap } = frame;
         skip(gap);
@@ -232,6 +218,7 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
         // An event could not be stored, so no replay contains it.
         if (code === OVERLOADED && re == null) inbox.request("error");
       }
+      moved();
     },
   };
 }

@@ -22,7 +22,7 @@ export function createTimers({ setTimeout, clearTimeout }) {
   /** @type {Timers["start"]} */
   const start = (ms, action, key = action) => {
     stop(key);
-    if (Number.isNaN(ms)) return;
+    if (!(ms < Infinity)) return;
     const run = () => {
       timers.delete(key);
       action();
