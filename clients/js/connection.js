@@ -214,7 +214,7 @@ export function openConnection(platform, url, stream, owner) {
       socket.onmessage = ({ data }) => {
         const frame = attempt(() => JSON.parse(data));
         heardAt = activeAt = now();
-        if (typeof frame?.type === "string") process(frame);
+        if (frame?.type) process(frame);
         // When a route fails, API Gateway sends its own message, which has no type.
         else if (phase === GREETING) lost("hello_failed");
         owner.heard(connection);

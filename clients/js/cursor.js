@@ -119,7 +119,7 @@ export function createCursor({ now }) {
     stored: () => ({ epoch, highest, missing }),
     restore(snapshot) {
       known = !!snapshot;
-      ({ epoch, highest, missing } = snapshot ?? { epoch: null, highest: 0, missing: [] });
+      ({ epoch, highest, missing } = /** @type {any} */ (snapshot) ?? { epoch: null, highest: 0, missing: [] });
       missing = missing.map(({ from, to, since }) => ({
         from,
         to,

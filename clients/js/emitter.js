@@ -18,7 +18,7 @@ export function createEmitter() {
 
   /** @type {Emitter["on"]} */
   const on = (name, handler, once) => {
-    check(`the handler of "${name}"`, handler);
+    check(`a handler of "${name}"`, handler);
     const end = () => off(name, handler);
     end(); // A handler is added once.
     entries.push({ name, handler, call: once ? (...args) => (end(), handler(...args)) : handler });

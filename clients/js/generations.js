@@ -6,7 +6,7 @@
 import { REMEMBERED } from "./constants.js";
 import { check } from "./emitter.js";
 
-const checkRow = (/** @type {any} */ row) => check('the "id" of a row', row?.id, "string");
+const checkRow = (/** @type {any} */ row) => check("row.id", row?.id, "string");
 
 /** @typedef {{ row?: Row, result?: WireData, news?: Partial<WireData>, view?: Generation }} Entry `news`: progress and notices */
 
@@ -51,8 +51,7 @@ export function createGenerations({ emit }) {
    * @param {Entry} [entry] what is known besides the row
    */
   const merge = (row, entry) => {
-    const result = entry?.result;
-    set(row.id, { ...entry, row, result: newer(row, result) ? undefined : result });
+    set(row.id, { ...entry, row, result: newer(row, entry?.result) ? undefined : entry?.result });
   };
 
   return {

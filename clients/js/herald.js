@@ -185,7 +185,7 @@ export class Herald {
    *
    * @param {{ forget?: boolean }} [options] `forget` also deletes the stored position, for example when the user signs out
    */
-  dispose({ forget = false } = {}) {
+  dispose({ forget } = {}) {
     this.#inbox.forget();
     this.#link.close("disposed");
     if (forget) this.#stream.forget();

@@ -212,5 +212,5 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
  */
 function neverOpened(url, problem) {
   const origin = globalThis.location ? `${location.origin} is not in allowed_origins, ` : "";
-  return `Sockets do not open. ${problem} Likely causes: ${origin}the token is not valid, or ${url} is not the WebSocket API`;
+  return `No socket opens. ${problem} Likely causes: ${origin}the token is not valid, or ${url} is not the WebSocket API`;
 }

@@ -203,10 +203,8 @@ export interface Platform {
   WebSocket: new (url: string, protocols: string[]) => Socket;
   setTimeout: (callback: () => void, ms: number) => unknown;
   clearTimeout: (timer: any) => void;
-  /** Returns the milliseconds of a monotonic clock, for all measurements of elapsed time. */
+  /** Returns epoch milliseconds of a clock that is never set back. The stored position contains times of this clock. */
   now: () => number;
-  /** Returns epoch milliseconds, only for times in the stored position, which outlives the page. */
-  wallClock: () => number;
   random: () => number;
   /** Returns false if the environment knows that it has no network. */
   onLine: () => boolean;

@@ -25,6 +25,7 @@ async function settle() {
 /** Clocks that only the suite moves, in milliseconds. */
 class Clock {
   now = 1_000_000;
+  /** What `Date.now()` returns beyond `now`. */
   wall = Date.UTC(2026, 0, 1);
   #timers = new Map();
   #count = 0;
@@ -89,6 +90,7 @@ class Page {
     if (!hold) this.loaded();
     const { clock, window, document } = this;
     const { setTimeout, clearTimeout } = clock;
+    Date.now = () => clock.now + clock.wall;
     const herald = (this.herald = new Herald({
       url,
       token: () => tokens.shift(),
@@ -100,7 +102,6 @@ class Page {
       platform: {
         WebSocket: ReportedWebSocket, setTimeout, clearTimeout, window, document,
         now: () => clock.now,
-        wallClock: () => clock.now + clock.wall,
         random: () => random,
         onLine: () => true,
         sessionStorage: this.storage,

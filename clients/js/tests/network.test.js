@@ -83,11 +83,11 @@ test("a hole is requested after two seconds and given up after ten minutes, even
 });
 
 test("by default, elapsed time comes from a clock that does not follow the wall clock", (t) => {
-  const { now, wallClock } = defaultPlatform();
-  const before = [now(), wallClock()];
-  t.mock.method(Date, "now", () => before[1] - HOUR);
-  assert.ok(Math.abs(now() - before[0]) < MINUTE);
-  assert.equal(wallClock(), before[1] - HOUR);
+  const { now } = defaultPlatform();
+  const before = now();
+  assert.ok(Math.abs(before - Date.now()) < HOUR, "its times can be stored, and compared after a reload");
+  t.mock.method(Date, "now", () => before - HOUR);
+  assert.ok(Math.abs(now() - before) < MINUTE);
 });
 
 test("\"online\" sends a ping, even if the wall clock jumps", async () => {

@@ -67,7 +67,7 @@ test("a history request without a response, or answered with an error, is retrie
   const { peer } = await world.live(41);
   await peer.say(frame(43));
   await world.clock.advance(2 * SECOND);
-  await world.clock.advance(15 * SECOND);
+  await world.clock.advance(25 * SECOND);
   assert.equal(peer.got("history").length, 2);
   const re = peer.last("history").id;
   await peer.say({ type: "error", re, code: 4102, name: "rate_limited", message: "slow", retry_after_ms: 40_000 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Herald } from "../herald.js";
-import { close, frame, jwt, MINUTE, SECOND, settle, World } from "./world.js";
+import { close, frame, MINUTE, SECOND, settle, World } from "./world.js";
 
 const options = { url: "wss://herald.example/test", token: () => "token" };
 
@@ -23,7 +23,7 @@ test("a client does nothing before connect()", async () => {
 
 test("without a WebSocket, as on a server, connect() throws and says what to do", () => {
   const herald = new Herald({ ...options, platform: { WebSocket: undefined } });
-  assert.throws(() => herald.connect(), /no WebSocket here.*only in a browser.*"ws"/);
+  assert.throws(() => herald.connect(), /no WebSocket.*platform\.WebSocket/);
   assert.equal(herald.connection.state, "closed");
 });
 
@@ -127,19 +127,9 @@ test("after two sockets that never opened, one error names the likely causes", a
   const [{ name, message }] = world.errors;
   assert.equal(name, "never_opened");
   assert.match(message, /Unexpected server response: 401/);
-  assert.match(message, /token \(wrong key, issuer or audience, or expired\)/);
-  assert.match(message, /wss:\/\/herald\.example\/test is not the address/);
+  assert.match(message, /the token is not valid/);
+  assert.match(message, /wss:\/\/herald\.example\/test is not the WebSocket API/);
   assert.deepEqual(herald.connection, { state: "reconnecting", reason: "not_opened" });
-});
-
-test("the error says if the token has expired", async () => {
-  const world = new World();
-  world.client({ token: () => jwt("alice", { exp: Math.floor(world.clock.wall / SECOND) - 90 }) });
-  await settle();
-  await world.peer.drop();
-  await world.clock.advance(SECOND);
-  await world.peer.drop();
-  assert.match(world.errors[0].message, /it expired 9\d s ago/);
 });
 
 test("sockets that fail while the network is down, or after one that opened, are no reason to suspect the origin", async () => {

@@ -195,6 +195,7 @@ export class World {
   /** Returns a client that connects, with the handlers `on` besides those of the record. */
   client({ on = {}, offline = false, ...options } = {}) {
     const world = this;
+    const origin = this.clock.wallOffset;
     class FakeWebSocket {
       onopen = null;
       onmessage = null;
@@ -225,8 +226,7 @@ export class World {
         WebSocket: FakeWebSocket,
         setTimeout: this.clock.setTimeout,
         clearTimeout: this.clock.clearTimeout,
-        now: () => this.clock.time,
-        wallClock: () => this.clock.wall,
+        now: () => this.clock.time + origin,
         random: () => this.random,
         onLine: () => !offline,
         sessionStorage: this.sessionStorage,
