@@ -102,7 +102,7 @@ def test_while_herald_is_down_the_page_has_its_own_rows_within_four_seconds(
     expect_state(page, "reconnecting")
     (error,) = page.evaluate("errors")
     assert error.startswith("never_opened")
-    assert f"the origin {site.url} is not in allowed" in error
+    assert f"{site.url} is not in allowed" in error
     site.herald.refusing = False
     expect_state(page, "live")
     assert site.loads == ["unreachable", "start"]
