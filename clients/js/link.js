@@ -205,7 +205,7 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
 }
 
 /**
- * Names the likely causes, because a browser hides the reason from scripts.
+ * Explains why two sockets in a row did not open. A browser hides the reason from scripts, so the likely ones are named.
  *
  * @param {string} url
  * @param {unknown} problem what the socket reported, or ""

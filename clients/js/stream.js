@@ -10,7 +10,7 @@ import { createCursor } from "./cursor.js";
 import { attempt } from "./platform.js";
 import { backoff, createTimers } from "./timers.js";
 
-/** A stored position. The server would refuse a malformed one at every reload. */
+/** The form of a stored position. Text of any other form, such as the position of an earlier version, is not used. */
 const STORED =
   /^{"epoch":("[\da-f-]{36}"|null),"highest":\d{1,15},"missing":\[(,?{"from":\d{1,15},"to":\d{1,15},"since":(null|[\d.]+)[^}]*})*]}$/;
 /** In place of the time of a generation's newest progress: its result has arrived. */
@@ -198,9 +198,9 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
       if (frame.type === "event") receive(frame, from);
       else if (frame.type === "events") frame.items.forEach((item) => receive(item, from));
       else if (frame.type === "welcome") {
-        // A new reader starts at the head and then loads its state. A reader that resumes learns how many are missing.
+        // A new reader starts at the head and then loads its state. A reader that resumes learns how many events are missing,
+        // and requests those that the replay does not contain.
         const { epoch, head } = frame.stream;
-        // It requests them only if the replay does not contain them.
         if (cursor.position()) cursor.learn(epoch, head, GRACE_MS);
         else cursor.adopt(epoch, head);
       } else if (frame.type === "pong") {
@@ -208,7 +208,8 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
         const requested = cursor.position();
         if (requested?.epoch && epoch && epoch > requested.epoch) {
           skip({ requested, epoch, earliest: null, head, reason: "epoch_changed" });
-        } else cursor.learn(epoch, head, 0); // A missing event is noticed even if no later one arrives.
+          // So a missing event is noticed even if no later one arrives.
+        } else cursor.learn(epoch, head, 0);
       } else if (frame.type === "gap") {
         const { type, re, ...gap } = frame;
         skip(gap);
