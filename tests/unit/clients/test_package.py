@@ -19,7 +19,8 @@ from tooling.environments import ensure_node_packages, ensure_program, find_node
 CLIENT = declarations.CLIENT
 README = (CLIENT / "README.md").read_text()
 _FENCE = re.compile(r"(?ms)^ *```(ts|tsx)\n(.*?)^ *```")
-# The most that a module may weigh in bytes: bundled, minified by SWC as Next.js does, and compressed with gzip.
+# The most that a module may weigh in bytes: bundled, minified by SWC as Next.js does, and
+# compressed with gzip.
 SIZES = {"herald": 6_500, "react": 2_000, "tabs": 2_000}
 _MINIFY = """
   const { minifySync } = require("@swc/core");
