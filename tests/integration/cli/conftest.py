@@ -6,6 +6,7 @@ import http.client
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import uuid
@@ -198,6 +199,8 @@ def start(*words: str, **environment: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # If a shell has started the tests in the background, SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
 
 
