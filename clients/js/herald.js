@@ -150,7 +150,10 @@ export class Herald {
       either.onabort = () => reject(either.reason);
       end = this.subscribe(id, (generation) => generation.status !== "PENDING" && resolve(/** @type {any} */ (generation)));
     });
-    return finished.finally(() => end());
+    return finished.finally(() => {
+      either.onabort = null; // A signal with a listener is never collected.
+      end();
+    });
   }
 
   /**

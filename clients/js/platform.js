@@ -6,14 +6,15 @@
  * @returns {Platform}
  */
 export function defaultPlatform() {
-  const { WebSocket, document, navigator, performance } = globalThis;
+  const { WebSocket, document, navigator } = globalThis;
+  const start = Date.now() - performance.now();
   /** @type {(read: () => Storage) => any} If the user has blocked storage, even reading the property throws an error. */
   const storage = (read) => document && attempt(read);
   return {
     WebSocket: /** @type {Platform["WebSocket"]} */ (/** @type {unknown} */ (WebSocket)),
-    setTimeout,
-    clearTimeout,
-    now: () => performance.timeOrigin + performance.now(),
+    setTimeout: (action, ms) => setTimeout(action, ms),
+    clearTimeout: (timer) => clearTimeout(timer),
+    now: () => start + performance.now(),
     random: Math.random,
     onLine: () => navigator?.onLine !== false,
     sessionStorage: storage(() => sessionStorage),

@@ -12,7 +12,7 @@ import { backoff, createTimers } from "./timers.js";
 
 /** The form of a stored position. Text of any other form, such as the position of an earlier version, is not used. */
 const STORED =
-  /^{"epoch":("[\da-f-]{36}"|null),"highest":\d{1,15},"missing":\[(,?{"from":\d{1,15},"to":\d{1,15},"since":(null|[\d.]+)[^}]*})*]}$/;
+  /^{"epoch":("[\da-f-]{36}"|null),"highest":\d{1,15},"missing":\[(,?{"from":\d{1,15},"to":\d{1,15},"since":(null|[\d.]+)(,[^}]*)?})*]}$/;
 /** In place of the time of a generation's newest progress: its result has arrived. */
 const ENDED = Infinity;
 
@@ -56,7 +56,7 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
    */
   const read = (storage) => {
     const text = /** @type {string} */ (attempt(() => storage?.getItem(key)));
-    return STORED.test(text) ? JSON.parse(text) : null;
+    return STORED.test(text) ? attempt(() => JSON.parse(text)) : null;
   };
 
   const save = () => {

@@ -48,7 +48,7 @@ export class SharedWebSocket {
       this.#open();
       return;
     }
-    const name = `herald:${url}:${subject(protocols[1])}`;
+    const name = `herald:${url}:${subject(protocols[1].slice("bearer.".length))}`;
     this.#channel = new BroadcastChannel(name);
     this.#channel.onmessage = ({ data }) => this.#receive(data);
     this.#timer = setTimeout(() => this.#open(), PATIENCE_MS);

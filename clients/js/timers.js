@@ -27,7 +27,7 @@ export function createTimers({ setTimeout, clearTimeout }) {
       timers.delete(key);
       action();
     };
-    timers.set(key, setTimeout(run, Math.min(ms, MAX_TIMEOUT_MS)));
+    timers.set(key, setTimeout(run, Math.min(Math.max(0, ms), MAX_TIMEOUT_MS)));
   };
 
   return {
