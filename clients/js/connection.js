@@ -30,8 +30,7 @@ export function openConnection(platform, url, stream, owner) {
   let phase = OPENING;
   /** @type {Socket | undefined} */
   let socket;
-  /** What the socket reported. Only Node.js's `ws` gives the reason why a socket did not open. */
-  /** @type {string | undefined} */
+  /** @type {string | undefined} What the socket reported. Only Node.js's `ws` gives the reason why a socket did not open. */
   let problem;
   /** Whether nothing is left to be replayed. */
   let settled = false;
@@ -52,6 +51,7 @@ export function openConnection(platform, url, stream, owner) {
   /** When the next connection should be ready. */
   let replacedAt = 0;
 
+  /** Starts a timer; after close(), does nothing. */
   let { start } = timers;
 
   const send = (/** @type {object} */ frame) => {
@@ -65,7 +65,7 @@ export function openConnection(platform, url, stream, owner) {
       if (phase === OVER) return resolve(null);
       const id = ++lastId;
       requests.set(id, resolve);
-      start(ANSWER_MS, () => resolve(null), id);
+      start(ANSWER_MS, () => resolve(null)); // Without effect if the answer has arrived.
       send({ action, id, ...fields });
     });
 
@@ -100,7 +100,7 @@ export function openConnection(platform, url, stream, owner) {
     if (!pingMs) return;
     const askedAt = now();
     pingAt = Math.max(pingAt, askedAt + pingMs);
-    const answer = await request("ping", stream.position() ?? {});
+    const answer = await request("ping", stream.position());
     if (answer?.type === "pong") proven(askedAt);
     if (answer || heardAt > askedAt) return;
     if (tries === 1) lost("no_pong");
@@ -154,12 +154,12 @@ export function openConnection(platform, url, stream, owner) {
   const expectFrames = (later = 0) => start(later + ANSWER_MS, () => lost("no_answer"), expectFrames);
 
   const hello = async () => {
-    const resume = stream.position();
+    const resume = stream.position() ?? undefined;
     phase = GREETING;
     expectFrames();
     settled = !resume;
     helloAt = now();
-    const response = await request("hello", resume ? { resume } : {});
+    const response = await request("hello", { resume });
     if (response?.type !== "error") return;
     if (response.code === RATE_LIMITED) {
       // Live events arrive on this connection in the meantime.
@@ -194,7 +194,6 @@ export function openConnection(platform, url, stream, owner) {
     stream.receive(frame, connection);
     // Before the connection is ready, only hello is answered like this.
     if (frame.type === "caught_up" || frame.type === "gap") settled = true;
-    timers.stop(frame.re);
     requests.get(frame.re)?.(frame);
     if (phase !== REPLAYING || !settled) return;
     phase = READY;

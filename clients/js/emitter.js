@@ -29,28 +29,17 @@ export function createEmitter() {
   const report = (name, message, more = {}) => {
     const called = handlers("error");
     if (!called.length) console.error(`Herald: ${name}: ${message}`, more.cause ?? "");
-    called.map(async (handler) => {
-      try {
-        await handler({ name, message, ...more });
-      } catch (cause) {
-        console.error(cause);
-      }
-    });
+    callAll(called, [{ name, message, ...more }], (cause) => console.error(cause));
   };
 
   /** @type {Emitter["emit"]} */
   const emit = async (name, args, called = handlers(name), then = "") => {
     /** @type {Handler[]} */
     const failed = [];
-    const calls = called.map(async (handler) => {
-      try {
-        await handler(...args);
-      } catch (cause) {
-        failed.push(handler);
-        report("handler_failed", `a handler of "${name}" failed: ${cause}${then}`, { cause });
-      }
+    await callAll(called, args, (cause, handler) => {
+      failed.push(handler);
+      report("handler_failed", `a handler of "${name}" failed: ${cause}${then}`, { cause });
     });
-    await Promise.all(calls);
     return failed;
   };
 
@@ -61,6 +50,24 @@ export function createEmitter() {
     report,
     clear: () => void (entries = []),
   };
+}
+
+/**
+ * Calls handlers; `failed` is called for each one that throws or rejects. Resolves after all have settled.
+ *
+ * @param {Handler[]} handlers
+ * @param {unknown[]} args
+ * @param {(cause: unknown, handler: Handler) => void} failed
+ */
+function callAll(handlers, args, failed) {
+  const call = async (/** @type {Handler} */ handler) => {
+    try {
+      await handler(...args);
+    } catch (cause) {
+      failed(cause, handler);
+    }
+  };
+  return Promise.all(handlers.map(call));
 }
 
 /**

@@ -22,17 +22,21 @@ const checkRow = (/** @type {any} */ row) => check("row.id", row?.id, "string");
 export function createGenerations({ emit }) {
   /** @type {Map<string, Entry>} The order is the reverse of the list. */
   let entries = new Map();
-  /** @type {readonly Generation[] | null} Null while a change has not been announced. */
-  let list = [];
+  /** @type {readonly Generation[] | null} */
+  let list = null;
+  /** @type {readonly Generation[] | undefined} The list that was announced last. */
+  let announced;
   /** What has changed since the running load began, and may be missing in its rows. */
   const fresh = new Set();
 
   const all = () => (list ??= [...entries.values()].map(({ view }) => /** @type {Generation} */ (view)).reverse());
 
-  /** Tells the application, once for all changes of a message. */
+  /** Notifies the application, once for all changes of a message. */
   const announce = () => {
-    if (list) queueMicrotask(() => emit("generations", [all()]));
     list = null;
+    queueMicrotask(() => {
+      if (announced !== all()) emit("generations", [(announced = all())]);
+    });
   };
 
   /**

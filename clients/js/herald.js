@@ -151,7 +151,8 @@ export class Herald {
       end = this.subscribe(id, (generation) => generation.status !== "PENDING" && resolve(/** @type {any} */ (generation)));
     });
     return finished.finally(() => {
-      either.onabort = null; // A signal with a listener is never collected.
+      // A signal with a listener is never collected.
+      either.onabort = null;
       end();
     });
   }

@@ -199,7 +199,7 @@ export interface Stream {
 
 export interface Connection {
   /** Sends a frame. Returns the response, or null if none arrives in time or the connection ends. */
-  request(action: string, fields: object): Promise<Reply | null>;
+  request(action: string, fields: object | null): Promise<Reply | null>;
   /** Checks that the server still answers, and requests the stream's head. */
   ping(): void;
   /** Pings, unless the stream's head became known just now. */

@@ -120,14 +120,14 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
     replace() {
       if (!next) dial();
     },
-    ended(connection, { reconnect, name: reason, code, retry_after_ms = 0, cause }) {
+    ended(connection, { reconnect, name: reason, code, retry_after_ms = 0, cause = "" }) {
       if (connection === current) {
         if (now() - readyAt >= STABLE_MS) tries = 0;
         lose();
       } else next = undefined;
       if (reason === "cannot_connect") report(reason, String(cause), { cause });
       else if (reason !== "not_opened" || down) unopened = 0;
-      else if (++unopened === FAILURES) report("never_opened", neverOpened(url, cause ?? ""), { cause });
+      else if (++unopened === FAILURES) report("never_opened", neverOpened(url, cause), { cause });
       if (reconnect === "never") {
         stop("refused", reason);
         evicted = code === TOO_MANY_CONNECTIONS;
@@ -212,5 +212,5 @@ export function createLink(platform, { url, token }, stream, inbox, { emit, repo
  */
 function neverOpened(url, problem) {
   const origin = globalThis.location ? `${location.origin} is not in allowed_origins, ` : "";
-  return `No socket opens. ${problem} Likely causes: ${origin}the token is not valid, or ${url} is not the WebSocket API`;
+  return `Likely causes: ${origin}the token is not valid, or ${url} is not the WebSocket API. ${problem}`;
 }

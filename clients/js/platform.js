@@ -7,6 +7,7 @@
  */
 export function defaultPlatform() {
   const { WebSocket, document, navigator } = globalThis;
+  /** The wall clock is read only once, so that times can be stored, and compared after the page was loaded again. */
   const start = Date.now() - performance.now();
   /** @type {(read: () => Storage) => any} If the user has blocked storage, even reading the property throws an error. */
   const storage = (read) => document && attempt(read);

@@ -52,12 +52,13 @@ export function createStream(platform, { url, user, durable }, inbox, { emit, re
 
   /**
    * @param {Storage | null} storage
-   * @returns {Snapshot | null | undefined}
+   * @returns {Snapshot | false | undefined}
    */
-  const read = (storage) => {
-    const text = /** @type {string} */ (attempt(() => storage?.getItem(key)));
-    return STORED.test(text) ? attempt(() => JSON.parse(text)) : null;
-  };
+  const read = (storage) =>
+    attempt(() => {
+      const text = /** @type {string} */ (storage?.getItem(key));
+      return STORED.test(text) && JSON.parse(text);
+    });
 
   const save = () => {
     /** @type {(storage: Storage | null, snapshot: Snapshot) => void} */

@@ -44,11 +44,13 @@ export class SharedWebSocket {
   constructor(url, protocols) {
     this.url = url;
     this.protocols = protocols;
-    if (!globalThis.navigator?.locks || typeof BroadcastChannel !== "function") {
+    // If the user is unknown, the connection cannot be shared: the other tab may be that of another user.
+    const user = subject(protocols[1].slice("bearer.".length));
+    if (!user || !globalThis.navigator?.locks || typeof BroadcastChannel !== "function") {
       this.#open();
       return;
     }
-    const name = `herald:${url}:${subject(protocols[1].slice("bearer.".length))}`;
+    const name = `herald:${url}:${user}`;
     this.#channel = new BroadcastChannel(name);
     this.#channel.onmessage = ({ data }) => this.#receive(data);
     this.#timer = setTimeout(() => this.#open(), PATIENCE_MS);

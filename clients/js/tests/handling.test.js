@@ -162,6 +162,17 @@ test("on() adds a handler once, off() and the returned function remove it, once(
   assert.throws(() => herald.on("event", "show"), { message: 'a handler of "event" must be a function' });
 });
 
+test("the changes of one message are announced once, even if a handler reads the list in between", async () => {
+  const world = new World();
+  const lists = [];
+  const on = { generations: (list) => lists.push(list) };
+  const { herald, peer } = await world.live(7, { on });
+  for (const id of ["g1", "g2"]) herald.subscribe(id, () => herald.generations.length);
+  lists.length = 0;
+  await peer.say({ type: "events", items: [result("g1", 8), result("g2", 9)] });
+  assert.deepEqual(lists.map((list) => list.map(({ id }) => id)), [["g2", "g1"]]);
+});
+
 test("subscribe() follows one generation from what is known until it is ended", async () => {
   const world = new World();
   const { herald, peer } = await world.live(7, { load: () => [row("g1", "PENDING", 1)] });
@@ -183,6 +194,16 @@ test("waitFor() resolves with the result: at once if it is known, also if it is 
   await peer.say(result("g1", 8, { status: "ERROR", error }));
   const { status, error: reported } = await waiting;
   assert.deepEqual([status, reported], ["ERROR", error]);
+});
+
+test("waitFor() leaves no listener, because a signal with a listener is never collected", async (t) => {
+  const world = new World();
+  const { herald } = await world.live(7, { load: () => [row("done", "COMPLETE", 1)] });
+  const { any } = AbortSignal;
+  const signals = [];
+  t.mock.method(AbortSignal, "any", (each) => signals[signals.push(any.call(AbortSignal, each)) - 1]);
+  await herald.waitFor("done");
+  assert.deepEqual(signals.map(({ onabort }) => onabort), [null]);
 });
 
 test("waitFor() rejects when its signal is aborted, or when the client is disposed of", async () => {

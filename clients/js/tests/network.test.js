@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { test } from "node:test";
 import { defaultPlatform } from "../platform.js";
+import { createTimers } from "../timers.js";
 import { E1, frame, MINUTE, SECOND, settle, World } from "./world.js";
 
 const HOUR = 60 * MINUTE;
@@ -88,6 +89,22 @@ test("by default, elapsed time comes from a clock that does not follow the wall 
   assert.ok(Math.abs(before - Date.now()) < HOUR, "its times can be stored, and compared after a reload");
   t.mock.method(Date, "now", () => before - HOUR);
   assert.ok(Math.abs(now() - before) < MINUTE);
+});
+
+test("by default, timers are those of the moment, so that an application's tests can replace them at any time", (t) => {
+  const { setTimeout, clearTimeout } = defaultPlatform();
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const calls = [];
+  setTimeout(() => calls.push("kept"), SECOND);
+  clearTimeout(setTimeout(() => calls.push("cleared"), SECOND));
+  t.mock.timers.tick(SECOND);
+  assert.deepEqual(calls, ["kept"]);
+});
+
+test("no timer has a negative delay, of which Node.js would warn", () => {
+  const delays = [];
+  createTimers({ setTimeout: (_, ms) => delays.push(ms), clearTimeout: () => {} }).start(-0.001, () => {});
+  assert.deepEqual(delays, [0]);
 });
 
 test("\"online\" sends a ping, even if the wall clock jumps", async () => {

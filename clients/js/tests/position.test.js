@@ -9,6 +9,8 @@ const encoded = (value) => Buffer.from(JSON.stringify(value)).toString("base64ur
 const jwt = (sub, n = 0) => `${encoded({ alg: "RS256" })}.${encoded({ sub, n })}.c2lnbmF0dXJl`;
 const stored = (fields) => JSON.stringify({ epoch: E1, highest: 9, missing: [], ...fields });
 
+const range = (_, n) => ({ from: 2 * n, to: 2 * n, since: 1.5, due: 2.5 });
+
 const MALFORMED = {
   "an epoch of another form": stored({ epoch: "v2:stream-7" }),
   "an offset below 0": stored({ highest: -1 }),
@@ -16,6 +18,8 @@ const MALFORMED = {
   "a missing range that starts below 0": stored({ missing: [{ from: -1, to: 2, since: 0 }] }),
   "a missing range without an age": stored({ missing: [{ from: 2, to: 3 }] }),
   "the position of an earlier version": JSON.stringify({ epoch: E1, highest: 9, floor: 0, holes: [], skipped: [] }),
+  "an offset that JSON does not allow": `{"epoch":"${E1}","highest":09,"missing":[]}`,
+  "a field of a later version, after many ranges": stored({ missing: Array.from({ length: 40 }, range), later: 1 }),
   "another object": '{"epoch":7,"missing":"x"}',
   "no object": "7",
   "no JSON": "{",
