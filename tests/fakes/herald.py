@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -156,8 +157,13 @@ class FakeHerald:
         }
         frame = {"type": "event", "epoch": EPOCH, "offset": len(stream) + 1, "event": event}
         stream.append(frame)
-        for socket in list(self._sockets.get(row["user"], ())):
-            await socket.send_json({**frame, "replayed": False})
+        await self._post(row["user"], {**frame, "replayed": False})
+
+    async def _post(self, user: str, frame: dict[str, Any]) -> None:
+        """Send a frame to a user's clients, except those that have just gone."""
+        for socket in list(self._sockets.get(user, ())):
+            with suppress(WebSocketDisconnect):
+                await socket.send_json(frame)
 
     async def _report(self, row: dict[str, Any]) -> None:
         """Send the scripted progress, and keep it for clients that connect later."""
@@ -174,8 +180,7 @@ class FakeHerald:
         }
         frame = {"type": "event", "epoch": None, "offset": None, "replayed": False, "event": event}
         self._running[row["id"]] = frame
-        for socket in list(self._sockets.get(row["user"], ())):
-            await socket.send_json(frame)
+        await self._post(row["user"], frame)
 
     async def _notify(self, row: dict[str, Any]) -> None:
         names = ("prompt", "imageUrl", "imageHeight", "imageWidth", "coreModel", "createdAt")
@@ -184,8 +189,7 @@ class FakeHerald:
         data = {**dict.fromkeys(names), "status": "ERROR", "updatedAt": now, "error": error}
         event = {"id": str(uuid5(UUID(row["id"]), "notice")), "subject": row["id"], "time": now}
         frame = {"type": "event", "epoch": None, "offset": None, "replayed": False}
-        for socket in list(self._sockets.get(row["user"], ())):
-            await socket.send_json({**frame, "event": {**event, "data": data}})
+        await self._post(row["user"], {**frame, "event": {**event, "data": data}})
 
     async def _connection(self, socket: WebSocket) -> None:
         self._loop = asyncio.get_running_loop()
