@@ -28,6 +28,7 @@ def test_a_picture_arrives_by_event(visit: Callable[[str], StudioPage], user: st
     assert frame["event"]["userid"] == user
     assert studio.loads_since == 0, "the page must not load what the event contains"
     expect(card).to_contain_text("event in")
+    expect(studio.page.locator("#position b")).to_have_text(str(frame["offset"]))
 
 
 def test_a_reload_keeps_the_picture_and_later_events_arrive(

@@ -68,9 +68,9 @@ function showEvent(event, { offset, replayed }) {
   const card = gallery.show(subject, data, via, how);
   const prompt = data.prompt ?? card?.querySelector(".prompt").textContent ?? subject;
   log.add("event", `${data.status} · ${prompt}`, offset === null ? how : `offset ${offset} · ${how}`);
-  // The position advances once this handler has returned.
+  // The position advances soon after this handler has returned.
   const client = herald;
-  queueMicrotask(() => client === herald && showPosition(client.position));
+  setTimeout(() => client === herald && showPosition(client.position));
 }
 
 function showState(state) {
