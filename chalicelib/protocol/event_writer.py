@@ -1,10 +1,10 @@
-"""Writes events: `callback` builds them, and the outbox keeps them as text."""
+"""Writes events, and makes them fit what carries them."""
 
 from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from hashlib import sha1
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from chalicelib.protocol.events import MAX_EVENT_BYTES, MAX_PROGRESS_BYTES, TYPES, source
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from chalicelib.protocol.event_types import Envelope, EventData
 
-_IDS = bytes.fromhex("6f1c43c35bb65c0c9a430d8b0a0d9d11")  # Herald's UUID namespace
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -22,12 +21,11 @@ def event_id(generation_id: str, version: int | str) -> str:
     """Return the event id of a generation's version. It stays the same if the event is published
     again.
 
-    It is a UUID of version 5 (RFC 9562, section 5.5): the SHA-1 of namespace and name, with four
-    bits for the version and two for the variant. `uuid.uuid5` returns the same, but is slower.
+    It is a UUID of version 8 (RFC 9562, section 5.8): the start of a SHA-256, with fixed digits for
+    version and variant. PostgreSQL can compute it, too (recording/generation_events.py).
     """
-    digest = sha1(_IDS + f"{generation_id}/{version}".encode(), usedforsecurity=False).hexdigest()
-    variant = "89ab"[int(digest[16], 16) & 3]
-    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
+    digits = sha256(f"{generation_id}/{version}".encode()).hexdigest()
+    return f"{digits[:8]}-{digits[8:12]}-8{digits[13:16]}-8{digits[17:20]}-{digits[20:32]}"
 
 
 def envelope(
@@ -50,14 +48,22 @@ def envelope(
 
 
 def dump(event: Envelope) -> str:
-    """Return an event as it is published.
+    """Return a notice as it is published."""
+    return fitted(_json(event))
 
-    If the event would exceed the size of a frame, it loses outputs from the end, then the end of
-    its prompt, and `data.truncated` is set.
+
+def fitted(text: str) -> str:
+    """Return an event's text as it is published, always the same for the same text.
+
+    SQS accepts only the characters of XML 1.0, so U+FFFE and U+FFFF, which occur only inside
+    strings, are escaped. If the event would exceed the size of a frame, it loses outputs from the
+    end, then the end of its prompt, and `data.truncated` is set.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
     """
-    text = _json(event)
+    text = _escaped(text)
     if len(text.encode()) <= MAX_EVENT_BYTES:
         return text
+    event: Envelope = json.loads(text)
     data = event["data"]
     data["truncated"] = True
     if outputs := data.get("outputs"):
@@ -92,12 +98,11 @@ def dump_progress(event: Envelope) -> str:
 
 
 def _json(event: Envelope) -> str:
-    """Return an event's text with only the characters that SQS accepts, which are those of XML 1.0.
-
-    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-    json.dumps escapes control characters. The other forbidden characters, surrogates, U+FFFE and
-    U+FFFF, occur only inside strings and are escaped here.
+    """Return an event's text. json.dumps escapes control characters, and this function also
+    escapes surrogates.
     """
-    text = _encode(event)
-    text = text.encode(errors="backslashreplace").decode()  # surrogates
+    return _escaped(_encode(event).encode(errors="backslashreplace").decode())
+
+
+def _escaped(text: str) -> str:
     return text.replace("\ufffe", r"\ufffe").replace("\uffff", r"\uffff")

@@ -92,9 +92,9 @@ class Cursor(psycopg2.extensions.cursor):
     def execute_and_commit(
         self, query: Query, values: Values = None, *, durable: bool = True, wait: bool = True
     ) -> None:
-        """Execute the last statement of a transaction and commit.
+        """Execute the last statement of a transaction and commit, in one round trip.
 
-        Its rows can be read only if it is the only statement of its transaction.
+        If the transaction has other statements, the rows of the last one cannot be read.
 
         Parameters
         ----------
@@ -114,6 +114,19 @@ class Cursor(psycopg2.extensions.cursor):
         else:  # several statements in one query are a transaction of their own
             statement = _LIMITS + statement
         self._execute(statement, wait=wait)
+
+    def last_row(self, query: Query, values: Values = None, *, durable: bool = True) -> Row | None:
+        """Execute the last statement of a transaction, commit, and return the statement's row.
+
+        This takes one round trip if it is the only statement, otherwise one more.
+        """
+        if _in_transaction(self.connection):
+            self.execute(query, values)
+            row = self.fetchone()
+            self.end("COMMIT")
+            return row
+        self.execute_and_commit(query, values, durable=durable)
+        return self.fetchone()
 
     def fetchone(self) -> Row | None:  # type: ignore[override]
         """Return the next row, or None."""

@@ -4,9 +4,9 @@ number of times, and one end.
 Only an end by Herald itself, a timeout or a cancellation, is provisional: the first result that
 arrives afterwards supersedes it, as a new version with an event of its own.
 
-PostgreSQL assigns the offsets. The statement that records a result also takes the next offset of
-the owner's stream, and the event is added to the outbox in the same transaction. Offsets are
-therefore contiguous and in commit order.
+PostgreSQL assigns the offsets and writes the events. The statement that records a result also takes
+the next offset of the owner's stream and adds the event to the outbox. Offsets are therefore
+contiguous and in commit order, and recording a result takes one round trip.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chalicelib.protocol.event_writer import event_id
-from chalicelib.recording import columns, generation_events, outbox
+from chalicelib.protocol import events
+from chalicelib.recording import columns, generation_events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from chalicelib.providers.report import Progress, Report
     from chalicelib.recording.columns import Result
     from chalicelib.recording.database import Cursor
-    from chalicelib.recording.rows import Ended
     from chalicelib.recording.tables import Tables
 
 PROGRESS_SECONDS = 1.0  # between two reports of progress that are kept
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _OPEN = "status = 'PENDING'"
 _SUPERSEDABLE = "(status = 'PENDING' OR provisional)"
 
@@ -82,16 +82,15 @@ class Recorded(NamedTuple):
 
 def owner(cursor: Cursor, source: Source) -> tuple[str, str] | None:
     """Return a generation's id and its user, if there is such a generation."""
-    cursor.execute_and_commit(
+    row = cursor.last_row(
         f"SELECT id::text, user_id FROM {cursor.tables.generations} WHERE {_row(source)}",
         source._asdict(),
     )
-    row = cursor.fetchone()
     return (row["id"], row["user_id"]) if row else None
 
 
 def record(cursor: Cursor, report: Report, source: Source, *, stage: str) -> Recorded:
-    """Record a report once, and commit; progress takes one round trip, a result two."""
+    """Record a report once, and commit, in one round trip."""
     if report.state.is_final:
         return record_result(cursor, columns.result(report), source, stage=stage)
     return _record_progress(cursor, report.progress, source, stage)
@@ -102,26 +101,29 @@ def record_result(
 ) -> Recorded:
     """Record a result once, and commit. It is `provisional` if Herald itself ends the generation.
 
-    It updates the generation, takes the stream's next offset and adds the event to the outbox: two
-    round trips, with BEGIN and COMMIT.
+    One statement locks and updates the generation, takes the stream's next offset, and adds the
+    event to the outbox.
 
     A generation that already has its result is not changed. The receipt of a delivery is stored
     only with what it recorded. A known delivery alone does not make a result a duplicate: if it
     names another generation, that generation's result is recorded.
     """
-    ended = _end(cursor, result, source, provisional=provisional)
-    if ended is None:
+    supersedes = result.supersedes and not provisional
+    row = f"{_row(source)} AND {_SUPERSEDABLE if supersedes else _OPEN}"
+    values = {
+        **source._asdict(),
+        **result._asdict(),
+        "error": _json(result.error),
+        "outputs": _json(result.outputs),
+        "provisional": provisional,
+        "source": events.source(stage),
+        "type": events.TYPES[result.status],
+    }
+    details = tuple(name for name in generation_events.DETAILS if values[name])
+    recorded = cursor.last_row(_result_statement(cursor.tables, row, details), values)
+    if recorded is None:
         return _repeated(cursor, source)
-    row = generation_events.build(
-        ended,
-        stage=stage,
-        epoch=ended["epoch"],
-        offset=ended["last_offset"],
-        outputs=result.outputs or (),
-        unkept=result.unkept,
-    )
-    outbox.add(cursor, row.id, row.event)
-    return Recorded(Outcome.RECORDED, str(ended["id"]), row.id, row.event)
+    return Recorded(Outcome.RECORDED, **recorded)
 
 
 def _row(source: Source) -> str:
@@ -148,20 +150,9 @@ def _provider(tables: Tables) -> str:
         """
 
 
-def _end(cursor: Cursor, result: Result, source: Source, *, provisional: bool) -> Ended | None:
-    """Lock and update an open generation, and take the next offset; None if it has its result."""
-    values = {**result._asdict(), **source._asdict()}
-    values["error"] = json.dumps(result.error) if result.error else None
-    values["outputs"] = json.dumps(result.outputs) if result.outputs else None
-    values["provisional"] = provisional
-    row = f"{_row(source)} AND {_SUPERSEDABLE if result.supersedes and not provisional else _OPEN}"
-    cursor.execute(_end_statement(cursor.tables, row), values)
-    return cast("Ended | None", cursor.fetchone())
-
-
 @cache
-def _end_statement(tables: Tables, row: str) -> str:
-    """Return the statement of `_end`.
+def _result_statement(tables: Tables, row: str, details: tuple[str, ...]) -> str:
+    """Return the statement of `record_result`. Its row has the names of `Recorded`.
 
     The UPDATE waits for other transactions and then checks the status again (READ COMMITTED).
     """
@@ -177,25 +168,34 @@ def _end_statement(tables: Tables, row: str) -> str:
                 version = version + 1, updated_at = clock_timestamp(), {_provider(tables)}
             WHERE {row}
             RETURNING id, user_id, status, prompt, image_url, image_height, image_width, core_model,
-                error, version, created_at, updated_at
+                version, created_at, updated_at
         ), place AS (
             INSERT INTO {tables.streams} AS stream (user_id, last_offset)
             SELECT user_id, 1 FROM ended
             ON CONFLICT (user_id) DO UPDATE SET last_offset = stream.last_offset + 1
-            RETURNING epoch::text, last_offset
+            RETURNING epoch, last_offset
         ), receipt AS (
             INSERT INTO {tables.webhook_receipts} (id)
             SELECT %(delivery_id)s FROM ended WHERE %(delivery_id)s IS NOT NULL
             ON CONFLICT DO NOTHING
+        ), waiting AS (
+            INSERT INTO {tables.outbox} (id, event)
+            SELECT id, row_to_json(event) FROM ({generation_events.select(details)}) AS event
+            RETURNING id, event
         )
-        SELECT * FROM ended, place
+        SELECT ended.id::text AS generation_id, waiting.id::text AS event_id, event::text
+        FROM ended, waiting
         """
+
+
+def _json(value: object) -> str | None:
+    return _encode(value) if value else None
 
 
 def _record_progress(
     cursor: Cursor, progress: Progress | None, source: Source, stage: str
 ) -> Recorded:
-    cursor.execute_and_commit(
+    row = cursor.last_row(
         _progress_statement(cursor.tables, _row(source)),
         {
             **source._asdict(),
@@ -204,7 +204,6 @@ def _record_progress(
         },
         durable=False,  # progress may be lost
     )
-    row = cursor.fetchone()
     return _of_progress(row, progress, stage) if row else Recorded(Outcome.UNMATCHED)
 
 
@@ -254,17 +253,20 @@ def _repeated(cursor: Cursor, source: Source) -> Recorded:
     COMMIT.
     """
     tables = cursor.tables
-    cursor.execute(
+    row = cursor.last_row(
         f"""
-        SELECT id::text, version,
-            EXISTS (SELECT FROM {tables.webhook_receipts} WHERE id = %(delivery_id)s) AS seen
-        FROM {tables.generations} WHERE {_row(source)}
+        SELECT generation_id, event_id::text, seen,
+            (SELECT event::text FROM {tables.outbox}
+             WHERE id = event_id AND published_at IS NULL) AS event
+        FROM (
+            SELECT id::text AS generation_id, {generation_events.ID} AS event_id,
+                EXISTS (SELECT FROM {tables.webhook_receipts} WHERE id = %(delivery_id)s) AS seen
+            FROM {tables.generations} WHERE {_row(source)}
+        ) AS repeated
         """,
         source._asdict(),
     )
-    row = cursor.fetchone()
     if row is None:
         return Recorded(Outcome.UNMATCHED)
-    recorded_id = event_id(row["id"], row["version"])
-    outcome = Outcome.DUPLICATE if row["seen"] else Outcome.UNCHANGED
-    return Recorded(outcome, row["id"], recorded_id, outbox.unpublished(cursor, recorded_id))
+    seen = row.pop("seen")
+    return Recorded(Outcome.DUPLICATE if seen else Outcome.UNCHANGED, **row)

@@ -4,9 +4,7 @@ yet.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from chalicelib.recording.rows import OutboxRow
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,21 +19,11 @@ RELAY_GRACE_SECONDS = 20
 PURGE_ROWS = 2000  # rows of each table in one transaction
 
 
-def add(cursor: Cursor, event_id: str, event: str) -> None:
-    """Put an event into the outbox, and commit."""
-    cursor.execute_and_commit(
-        f"INSERT INTO {cursor.tables.outbox} (id, event) VALUES (%s, %s)", (event_id, event)
-    )
+class OutboxRow(NamedTuple):
+    """An event that is not yet published."""
 
-
-def unpublished(cursor: Cursor, event_id: str) -> str | None:
-    """Return an event if it still waits to be published."""
-    cursor.execute(
-        f"SELECT event::text FROM {cursor.tables.outbox} WHERE id = %s AND published_at IS NULL",
-        (event_id,),
-    )
-    waiting = cursor.fetchone()
-    return waiting["event"] if waiting else None
+    id: str
+    event: str
 
 
 def mark_published(cursor: Cursor, event_ids: Sequence[str], *, wait: bool = True) -> None:
@@ -68,11 +56,10 @@ def claim_unpublished(cursor: Cursor, *, limit: int, skip: Sequence[str]) -> lis
 
 def oldest_unpublished_seconds(cursor: Cursor) -> float:
     """Return the age of the oldest unpublished event; 0 when there is none."""
-    cursor.execute_and_commit(
+    row = cursor.last_row(
         "SELECT coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS age"
         f" FROM {cursor.tables.outbox} WHERE published_at IS NULL"
     )
-    row = cursor.fetchone()
     return float(row["age"]) if row else 0.0
 
 

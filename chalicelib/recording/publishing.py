@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from chalicelib import metrics, telemetry
 from chalicelib.aws.sns import Entry
 from chalicelib.errors import PublishFailed, ServiceError
+from chalicelib.protocol.event_writer import fitted
 from chalicelib.protocol.events import TYPES
 from chalicelib.retry import TRIES
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chalicelib.aws.sns import Sns
-    from chalicelib.recording.rows import OutboxRow
+    from chalicelib.recording.outbox import OutboxRow
 
 # SNS takes 10 entries and 256 KiB in one PublishBatch; eight of the largest events fit.
 BATCH = 8
@@ -44,10 +45,10 @@ class Publisher:
         PublishFailed
             SNS accepted the event in none of them.
         """
-        attributes = message_attributes(event)
+        message, attributes = _message(event)
         try:
             self._sns.publish(
-                self._topic_arn, event, attributes=attributes, deadline=deadline, tries=tries
+                self._topic_arn, message, attributes=attributes, deadline=deadline, tries=tries
             )
         except ServiceError as exc:
             raise _failed(exc) from exc
@@ -90,7 +91,7 @@ class Publisher:
         ]
 
     def _publish_entries(self, rows: Sequence[OutboxRow], deadline: float) -> list[str]:
-        entries = [Entry(row.id, row.event, message_attributes(row.event)) for row in rows]
+        entries = [Entry(row.id, *_message(row.event)) for row in rows]
         try:
             result = self._sns.publish_batch(self._topic_arn, entries, deadline=deadline)
         except ServiceError as exc:
@@ -109,6 +110,15 @@ class Publisher:
             )
         except ServiceError as exc:
             telemetry.error("alert not published", subject=subject, error=exc.code)
+
+
+def _message(event: str) -> tuple[str, dict[str, str]]:
+    """Return an event's message and its attributes; raises PublishFailed if it is not an event."""
+    attributes = message_attributes(event)
+    try:
+        return fitted(event), attributes
+    except (ValueError, LookupError, TypeError) as exc:
+        raise PublishFailed("NotAnEvent", blames_request=True) from exc
 
 
 def message_attributes(event: str) -> dict[str, str]:

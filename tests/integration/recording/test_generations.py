@@ -17,7 +17,7 @@ from chalicelib.recording import generations, outbox, relay
 from chalicelib.recording.database import Database
 from chalicelib.recording.generations import Outcome, Recorded, Source
 from chalicelib.recording.publishing import BATCH
-from chalicelib.recording.rows import OutboxRow
+from chalicelib.recording.outbox import OutboxRow
 from tests.builders import report_of
 from tests.integration.recording.conftest import Pending
 from tests.integration.recording.round_trips import counted

@@ -9,7 +9,7 @@ import pytest
 from chalicelib.aws.sns import BatchResult, Entry
 from chalicelib.errors import PublishFailed, ServiceError
 from chalicelib.recording.publishing import Publisher, message_attributes
-from chalicelib.recording.rows import OutboxRow
+from chalicelib.recording.outbox import OutboxRow
 from tests.unit.protocol.test_events import build
 
 
