@@ -39,6 +39,8 @@ def detailed(generation_id: str | None) -> bool:
     """
     if _level <= _LEVELS["DEBUG"]:
         return True
+    if not _sampled_percent:
+        return False
     return crc32((generation_id or "").encode()) % 100 < _sampled_percent
 
 

@@ -61,7 +61,7 @@ def fitted(text: str) -> str:
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
     """
     text = _escaped(text)
-    if len(text.encode()) <= MAX_EVENT_BYTES:
+    if _bytes(text) <= MAX_EVENT_BYTES:
         return text
     event: Envelope = json.loads(text)
     data = event["data"]
@@ -104,5 +104,11 @@ def _json(event: Envelope) -> str:
     return _escaped(_encode(event).encode(errors="backslashreplace").decode())
 
 
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
+
+
 def _escaped(text: str) -> str:
+    if text.isascii():
+        return text
     return text.replace("\ufffe", r"\ufffe").replace("\uffff", r"\uffff")

@@ -44,8 +44,9 @@ class Details:
         listed = {output.url: output for output in self._listed()}
         if url is None:
             return tuple(listed.values())
-        first = listed.pop(url, Output(url, Kind.IMAGE))
-        first = first._replace(width=first.width or width, height=first.height or height)
+        first = listed.pop(url, None) or Output(url, Kind.IMAGE)
+        if width or height:
+            first = first._replace(width=first.width or width, height=first.height or height)
         return (first, *listed.values())[: fields.MAX_OUTPUTS]
 
     def fraction(self, name: str) -> float | None:
@@ -77,9 +78,11 @@ class Details:
             self.repaired += (name,)
 
     def _listed(self) -> list[Output]:
-        listed = fields.items(self._body.get("outputs"))
+        if self._body.get("outputs") is None:
+            return []
+        listed = fields.items(self._body["outputs"])
         found = [output for entry in listed[: fields.MAX_OUTPUTS] for output in _output(entry)]
-        if len(found) < len(listed) or not isinstance(self._body.get("outputs"), list):
+        if len(found) < len(listed) or not isinstance(self._body["outputs"], list):
             self.repair("outputs")
         return found
 

@@ -57,7 +57,7 @@ def interpret(body: Mapping[str, object], delivery: Delivery) -> list[Report]:
         ended = State.CANCELED if failure.code is ErrorCode.CANCELED else State.FAILED
         report = Report(ended, None, own, failure=failure, model=model)
         details.repair("imageUrl")
-    return [report._replace(repaired=details.repaired)]
+    return [report._replace(repaired=details.repaired) if details.repaired else report]
 
 
 def _failure(details: Details) -> Failure:

@@ -139,12 +139,12 @@ def _answer(recorded: Recorded) -> HttpResponse:
             generation_id=recorded.generation_id,
             event_id=recorded.event_id,
         )
-    found = {
-        "generationId": recorded.generation_id,
-        "outcome": outcome.value,
-        "eventId": recorded.event_id,
-    }
-    return _response(200, {name: value for name, value in found.items() if value is not None})
+    answer: dict[str, str] = {"outcome": outcome}
+    if recorded.generation_id is not None:
+        answer["generationId"] = recorded.generation_id
+    if recorded.event_id is not None:
+        answer["eventId"] = recorded.event_id
+    return _response(200, answer)
 
 
 def _ignored() -> HttpResponse:

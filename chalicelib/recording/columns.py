@@ -63,7 +63,7 @@ def progress(found: Progress | None) -> str:
 
 def _error(failure: Failure) -> ErrorDetail:
     error: ErrorDetail = {
-        "code": failure.code.value,
+        "code": failure.code,
         "message": failure.message or DEFAULT_MESSAGE,
     }
     if failure.provider_code is not None:
@@ -73,7 +73,7 @@ def _error(failure: Failure) -> ErrorDetail:
 
 def _output(output: Output) -> event_types.Output:
     return {
-        "kind": output.kind.value,
+        "kind": output.kind,
         "url": output.url,
         "contentType": output.content_type,
         "width": output.width,

@@ -46,10 +46,14 @@ IDLE_IN_TRANSACTION_SECONDS = 20.0  # a relay publishes within its transaction
 # RAISE, WITH CHECK OPTION, program limit exceeded (a row or a key that is too large).
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _BLAME_DATA = ("22", "23", "P0", "44", "54")
-_LIMITS = (
-    f"SET LOCAL statement_timeout = {int(ATTEMPT_SECONDS * 1000)};"
-    f"SET LOCAL idle_in_transaction_session_timeout = {int(IDLE_IN_TRANSACTION_SECONDS * 1000)};"
-).encode()
+_LIMIT = f"SET LOCAL statement_timeout = {int(ATTEMPT_SECONDS * 1000)};".encode()
+_BEGIN = b"".join(
+    (
+        b"BEGIN;",
+        _LIMIT,
+        b"SET LOCAL idle_in_transaction_session_timeout = %d;" % (IDLE_IN_TRANSACTION_SECONDS * 1000),
+    )
+)
 _NOT_DURABLE = b"SET LOCAL synchronous_commit = off;"
 _IN_TRANSACTION = (TRANSACTION_STATUS_INTRANS, TRANSACTION_STATUS_INERROR)
 _NAME = itemgetter(0)  # of a column in a cursor's description
@@ -63,8 +67,9 @@ def _wait(connection: PsycopgConnection, limit: float) -> None:
     """
     while (state := connection.poll()) != POLL_OK:
         left = limit - time.monotonic()
-        waiting = ([connection], []) if state == POLL_READ else ([], [connection])
-        if left <= 0 or not any(select.select(*waiting, [], left)):
+        poller = select.poll()
+        poller.register(connection, select.POLLIN if state == POLL_READ else select.POLLOUT)
+        if left <= 0 or not poller.poll(left * 1000):
             raise psycopg2.OperationalError("PostgreSQL did not answer in time")
 
 
@@ -81,7 +86,7 @@ class Cursor(psycopg2.extensions.cursor):
 
     def execute(self, query: Query, vars: Values = None) -> None:  # noqa: A002 - psycopg2's name
         """Execute a statement; the first one begins the transaction."""
-        begin = b"" if _in_transaction(self.connection) else b"BEGIN;" + _LIMITS
+        begin = b"" if _in_transaction(self.connection) else _BEGIN
         self._execute(begin + self.mogrify(query, vars))
 
     def _execute(self, query: Query, *, wait: bool = True) -> None:
@@ -112,7 +117,7 @@ class Cursor(psycopg2.extensions.cursor):
         if _in_transaction(self.connection):
             statement += b";COMMIT"
         else:  # several statements in one query are a transaction of their own
-            statement = _LIMITS + statement
+            statement = _LIMIT + statement
         self._execute(statement, wait=wait)
 
     def last_row(self, query: Query, values: Values = None, *, durable: bool = True) -> Row | None:

@@ -33,7 +33,7 @@ def mark_published(cursor: Cursor, event_ids: Sequence[str], *, wait: bool = Tru
     """
     cursor.execute_and_commit(
         f"UPDATE {cursor.tables.outbox} SET published_at = now() WHERE id = ANY(%s::uuid[])",
-        (list(event_ids),),
+        (f"{{{','.join(event_ids)}}}",),
         durable=False,
         wait=wait,
     )

@@ -8,7 +8,7 @@ from chalicelib.providers import registry
 from chalicelib.providers.hosts import Hosts
 
 if TYPE_CHECKING:
-    from chalicelib.store.links import Links
+    from chalicelib.store.links import Configured, Links
 
 
 class OutputHosts:
@@ -25,9 +25,18 @@ class OutputHosts:
     def __init__(self, links: Links, private: str = "") -> None:
         self._links = links
         self._private = tuple(entry.strip() for entry in private.split(",") if entry.strip())
+        self._configured: Configured | None = None
+        self._hosts: dict[str, Hosts] = {}  # of this configuration, by provider
 
     def of(self, provider: str) -> Hosts:
         """Return the hosts of one provider; raises SettingError and ServiceError."""
-        adapter = registry.adapter(provider)
-        built_in = adapter.output_hosts if adapter else ()
-        return Hosts((*built_in, *self._links.configured().hosts.get(provider, ())), self._private)
+        configured = self._links.configured()
+        if configured is not self._configured:
+            self._configured, self._hosts = configured, {}
+        hosts = self._hosts.get(provider)
+        if hosts is None:
+            adapter = registry.adapter(provider)
+            built_in = adapter.output_hosts if adapter else ()
+            hosts = Hosts((*built_in, *configured.hosts.get(provider, ())), self._private)
+            self._hosts[provider] = hosts
+        return hosts
