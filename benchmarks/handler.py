@@ -21,10 +21,9 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks import CLIENT_CORE, Context, pause
+from benchmarks import CLIENT_CORE, Context, events, pause
 from benchmarks.peers import Measured
 
-EPOCH = "0197e3f0-6c1e-7d53-8a44-2f0c5c0f7a11"
 WARM = 3
 SHAPES = {  # messages per batch, batches
     "1": (1, 1),
@@ -52,31 +51,19 @@ def progress(invocation: int, number: int) -> str:
 
 def batch(size: int, invocation: int, shape: str = "") -> dict[str, Any]:
     """Return an SQS event with messages that SNS sent with raw delivery."""
-    from chalicelib.recording import generation_events
-
-    now = datetime.now(UTC)
     records = []
     for number in range(size):
-        generation: Any = {
-            "id": f"5f5b7b30-0000-4000-8000-{number:012d}",
-            "version": 1,
-            "user_id": f"user-{number}",
-            "prompt": "a lighthouse on a cliff at dawn, oil on canvas, wide brush strokes",
-            "status": "COMPLETE",
-            "image_url": f"https://images.example.com/{number}.png",
-            "image_height": 1024,
-            "image_width": 1024,
-            "core_model": "a-model-v1",
-            "error": None,
-            "created_at": now,
-            "updated_at": now,
-        }
+        generation = f"5f5b7b30-0000-4000-8000-{number:012d}"
         event = (
             progress(invocation, number)
             if shape.startswith("progress")
-            else generation_events.build(
-                generation, stage="bench", epoch=EPOCH, offset=invocation + 1
-            ).event
+            else events.result(
+                generation,
+                f"user-{number}",
+                event_id=generation,
+                stage="bench",
+                offset=invocation + 1,
+            )
         )
         records.append(message(f"{invocation}-{number}", event))
     return {"Records": records}

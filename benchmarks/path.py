@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import httpx
@@ -29,18 +29,13 @@ import psycopg2
 from standardwebhooks import Webhook
 from websockets.asyncio.client import ClientConnection, connect
 
-from benchmarks import add_path_results
+from benchmarks import add_path_results, events
 from chalicelib.protocol.events import PROGRESS
-from chalicelib.recording import generation_events
 from local import tokens
 from tooling import stack_env
 
-if TYPE_CHECKING:
-    from chalicelib.recording.rows import Generation
-
 CLIENTS = 20
 PATIENCE = 60.0
-EPOCH = "0197e3f0-6c1e-7d53-8a44-2f0c5c0f7a11"
 ATTRIBUTES = {  # as `callback` sets them
     name: {"DataType": "String", "StringValue": value}
     for name, value in (("type", "herald.generation.complete"), ("status", "COMPLETE"))
@@ -245,22 +240,13 @@ class Route:
 
 
 def herald_message(clients: Clients, number: int) -> str:
-    now = datetime.now(UTC)
-    row: Generation = {
-        "id": uuid.uuid4(),
-        "version": 2,
-        "user_id": clients.users[number % CLIENTS],
-        "status": "COMPLETE",
-        "prompt": "a lighthouse on a cliff at dawn, oil on canvas, wide brush strokes",
-        "image_url": "https://images.example.com/1.png",
-        "image_height": 1024,
-        "image_width": 1024,
-        "core_model": "a-model-v1",
-        "error": None,
-        "created_at": now,
-        "updated_at": now,
-    }
-    return generation_events.build(row, stage=clients.stage, epoch=EPOCH, offset=number + 1).event
+    return events.result(
+        str(uuid.uuid4()),
+        clients.users[number % CLIENTS],
+        event_id=str(uuid.uuid4()),
+        stage=clients.stage,
+        offset=number + 1,
+    )
 
 
 def minimal_message(clients: Clients, number: int) -> str:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from chalicelib.protocol import event_writer
+from chalicelib.protocol.events import rfc3339
 from chalicelib.providers.report import Report
 from chalicelib.recording import generation_events, webhooks
 from chalicelib.store.connections import NEVER, Connection
@@ -40,7 +42,39 @@ def event(user_id: str = "alice", offset: int = 1, of_epoch: str = "", prompt: s
         "created_at": now,
         "updated_at": now,
     }
-    return generation_events.build(row, stage="test", epoch=of_epoch or EPOCH, offset=offset).event
+    return result_event(row, epoch=of_epoch or EPOCH, offset=offset)
+
+
+def result_event(
+    row: Any, *, epoch: str, offset: int, outputs: Any = (), unkept: int = 0, stage: str = "test"
+) -> str:
+    """The event that PostgreSQL writes when it records a result, from the row of the generation."""
+    data: Any = {
+        "prompt": row["prompt"],
+        "status": row["status"],
+        "imageUrl": row["image_url"],
+        "imageHeight": row["image_height"],
+        "imageWidth": row["image_width"],
+        "coreModel": row["core_model"],
+        "createdAt": rfc3339(row["created_at"]),
+        "updatedAt": rfc3339(row["updated_at"]),
+    }
+    if row["status"] == "ERROR":
+        data["error"] = row["error"]
+    if outputs:
+        data["outputs"] = list(outputs)
+    if unkept:
+        data["outputsNotKept"] = unkept
+    envelope = event_writer.envelope(
+        data,
+        event_id=event_writer.event_id(row["id"], row["version"]),
+        subject=row["id"],
+        stage=stage,
+        user_id=row["user_id"],
+    )
+    placed = {**envelope, "epoch": epoch, "sequence": str(offset)}
+    text = json.dumps(placed, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="backslashreplace").decode()  # PostgreSQL has no lone surrogates
 
 
 def progress(

@@ -47,13 +47,10 @@ IDLE_IN_TRANSACTION_SECONDS = 20.0  # a relay publishes within its transaction
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _BLAME_DATA = ("22", "23", "P0", "44", "54")
 _LIMIT = f"SET LOCAL statement_timeout = {int(ATTEMPT_SECONDS * 1000)};".encode()
-_BEGIN = b"".join(
-    (
-        b"BEGIN;",
-        _LIMIT,
-        b"SET LOCAL idle_in_transaction_session_timeout = %d;" % (IDLE_IN_TRANSACTION_SECONDS * 1000),
-    )
-)
+# Several statements in one query are a transaction of their own, which is never idle.
+_IDLE_LIMIT = (
+    f"SET LOCAL idle_in_transaction_session_timeout = {int(IDLE_IN_TRANSACTION_SECONDS * 1000)};"
+).encode()
 _NOT_DURABLE = b"SET LOCAL synchronous_commit = off;"
 _IN_TRANSACTION = (TRANSACTION_STATUS_INTRANS, TRANSACTION_STATUS_INERROR)
 _NAME = itemgetter(0)  # of a column in a cursor's description
@@ -86,7 +83,7 @@ class Cursor(psycopg2.extensions.cursor):
 
     def execute(self, query: Query, vars: Values = None) -> None:  # noqa: A002 - psycopg2's name
         """Execute a statement; the first one begins the transaction."""
-        begin = b"" if _in_transaction(self.connection) else _BEGIN
+        begin = b"" if _in_transaction(self.connection) else b"BEGIN;" + _LIMIT + _IDLE_LIMIT
         self._execute(begin + self.mogrify(query, vars))
 
     def _execute(self, query: Query, *, wait: bool = True) -> None:
@@ -116,7 +113,7 @@ class Cursor(psycopg2.extensions.cursor):
             statement = _NOT_DURABLE + statement
         if _in_transaction(self.connection):
             statement += b";COMMIT"
-        else:  # several statements in one query are a transaction of their own
+        else:
             statement = _LIMIT + statement
         self._execute(statement, wait=wait)
 

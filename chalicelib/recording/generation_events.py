@@ -35,8 +35,8 @@ ID = """(SELECT substr(hash, 1, 12) || '8' || substr(hash, 14, 3) || '8' || subs
         FROM encode(sha256(convert_to(id || '/' || version, 'UTF8')), 'hex') AS hash)::uuid"""
 # Optional fields of a result's data, by the name of their value.
 DETAILS = {
-    "error": '%(error)s::json AS error',
-    "outputs": '%(outputs)s::json AS outputs',
+    "error": "%(error)s::json AS error",
+    "outputs": "%(outputs)s::json AS outputs",
     "unkept": '%(unkept)s AS "outputsNotKept"',
 }
 _TIME = """'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'"""

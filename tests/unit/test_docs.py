@@ -15,6 +15,7 @@ from chalicelib import metrics
 from chalicelib.protocol import client_frames, events, frame_types, server_frames
 from chalicelib.providers.report import Kind
 from chalicelib.recording import generation_events
+from tests.builders import result_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -359,9 +360,7 @@ def _published(event: Frame, read: events.Event) -> str:
         "version": 2,
     }
     outputs = event["data"].get("outputs", ())
-    return generation_events.build(
-        row, stage=stage, epoch=read.epoch, offset=read.offset, outputs=outputs
-    ).event
+    return result_event(row, epoch=read.epoch, offset=read.offset, outputs=outputs, stage=stage)
 
 
 def test_the_kinds_of_outputs_match_the_providers() -> None:

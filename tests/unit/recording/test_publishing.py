@@ -8,8 +8,8 @@ import pytest
 
 from chalicelib.aws.sns import BatchResult, Entry
 from chalicelib.errors import PublishFailed, ServiceError
-from chalicelib.recording.publishing import Publisher, message_attributes
 from chalicelib.recording.outbox import OutboxRow
+from chalicelib.recording.publishing import Publisher, message_attributes
 from tests.unit.protocol.test_events import build
 
 
