@@ -33,6 +33,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
+# A callback waits for the advisory lock 1 after it has taken its offset.
+WAIT_BEFORE_COMMIT = """
+    CREATE FUNCTION herald.wait() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END';
+    CREATE TRIGGER wait AFTER INSERT ON herald.outbox EXECUTE FUNCTION herald.wait()
+"""
+
 
 @pytest.fixture
 def database(fresh_database: str) -> Iterator[Database]:
@@ -198,8 +205,9 @@ def test_a_callback_in_flight_keeps_its_offset_and_the_next_gets_the_new_epoch(
     complete(database, "alice", published=True)
     generation = str(do(database, lambda cursor: insert(cursor, "alice")))
     others = [Database(lambda: fresh_database) for _ in range(2)]
+    do(database, lambda cursor: cursor.execute(WAIT_BEFORE_COMMIT))
     with closing(psycopg2.connect(fresh_database)) as holder, ThreadPoolExecutor(2) as threads:
-        holder.cursor().execute("LOCK TABLE herald.outbox IN SHARE MODE")
+        holder.cursor().execute("SELECT pg_advisory_xact_lock(1)")
         recording = threads.submit(do, others[0], lambda cursor: record(cursor, generation))
         await_waiting(database, 1)
         renewing = threads.submit(do, others[1], new_epoch.renew)
