@@ -31,26 +31,29 @@ NOT_RECORDED: ErrorDetail = {
 
 
 # The id of the event of a generation's version, as `event_writer.event_id` makes it.
-ID = """(SELECT substr(hash, 1, 12) || '8' || substr(hash, 14, 3) || '8' || substr(hash, 18, 15)
-        FROM encode(sha256(convert_to(id || '/' || version, 'UTF8')), 'hex') AS hash)::uuid"""
+ID = """overlay(overlay(left(encode(sha256(convert_to(id || '/' || version, 'UTF8')), 'hex'), 32)
+        PLACING '8' FROM 13) PLACING '8' FROM 17)::uuid"""
 # Optional fields of a result's data, by the name of their value.
 DETAILS = {
     "error": "%(error)s::json AS error",
     "outputs": "%(outputs)s::json AS outputs",
     "unkept": '%(unkept)s AS "outputsNotKept"',
 }
-_TIME = """'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'"""
+_TIME = """AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'"""
+# Of a row of `generations`: what the event is built from.
+COLUMNS = f"""id, user_id, status, prompt, image_url, image_height, image_width, core_model,
+    {ID} AS event_id, to_char(created_at {_TIME}) AS created, to_char(updated_at {_TIME}) AS updated"""
 
 
 def select(details: Sequence[str]) -> str:
     """Return the SELECT whose row is a result's event, with the given DETAILS.
 
-    It reads the generation from `ended` and the event's position from `place`. Its columns are the
-    fields of the event: row_to_json keeps their order and adds no white space.
+    It reads the COLUMNS of the generation from `ended`, and the event's position from `place`. Its
+    own columns are the fields of the event: row_to_json keeps their order and adds no white space.
     """
     fields = "".join(f", {DETAILS[name]}" for name in details)
     return f"""
-        SELECT '1.0' AS specversion, {ID} AS id, %(source)s AS source, %(type)s AS type,
+        SELECT '1.0' AS specversion, event_id AS id, %(source)s AS source, %(type)s AS type,
             id AS subject, updated AS time, 'application/json' AS datacontenttype,
             (SELECT data FROM (
                 SELECT prompt, status, image_url AS "imageUrl", image_height AS "imageHeight",
@@ -58,9 +61,7 @@ def select(details: Sequence[str]) -> str:
                     created AS "createdAt", updated AS "updatedAt"{fields}
             ) AS data) AS data,
             user_id AS userid, epoch, last_offset::text AS sequence
-        FROM ended, place,
-            to_char(created_at AT TIME ZONE 'UTC', {_TIME}) AS created,
-            to_char(updated_at AT TIME ZONE 'UTC', {_TIME}) AS updated
+        FROM ended, place
         """
 
 

@@ -167,8 +167,7 @@ def _result_statement(tables: Tables, row: str, details: tuple[str, ...]) -> str
                 provisional = %(provisional)s,
                 version = version + 1, updated_at = clock_timestamp(), {_provider(tables)}
             WHERE {row}
-            RETURNING id, user_id, status, prompt, image_url, image_height, image_width, core_model,
-                version, created_at, updated_at
+            RETURNING {generation_events.COLUMNS}
         ), place AS (
             INSERT INTO {tables.streams} AS stream (user_id, last_offset)
             SELECT user_id, 1 FROM ended
@@ -178,13 +177,10 @@ def _result_statement(tables: Tables, row: str, details: tuple[str, ...]) -> str
             INSERT INTO {tables.webhook_receipts} (id)
             SELECT %(delivery_id)s FROM ended WHERE %(delivery_id)s IS NOT NULL
             ON CONFLICT DO NOTHING
-        ), waiting AS (
-            INSERT INTO {tables.outbox} (id, event)
-            SELECT id, row_to_json(event) FROM ({generation_events.select(details)}) AS event
-            RETURNING id, event
         )
-        SELECT ended.id::text AS generation_id, waiting.id::text AS event_id, event::text
-        FROM ended, waiting
+        INSERT INTO {tables.outbox} (id, event)
+        SELECT id, row_to_json(event) FROM ({generation_events.select(details)}) AS event
+        RETURNING event->>'subject' AS generation_id, id::text AS event_id, event::text
         """
 
 
