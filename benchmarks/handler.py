@@ -132,6 +132,7 @@ def _round_trip(url: str, target: str, times: int) -> float:
         context.wrap_socket(plain, server_hostname=host) as connection,
     ):
         for _ in range(times):
+            pause()
             began = time.perf_counter()
             connection.sendall(request)
             assert connection.recv(65536).startswith(b"HTTP/1.1 200")

@@ -175,9 +175,9 @@ def tables(found: Mapping[str, Any], reached: Mapping[str, float], machine: str)
         )
         trips, distant = (found["door"][name] for name in ("round_trips", "distant_result"))
         parts.append(
-            "A second measurement adds the delays of a network: a query takes"
-            f" {spread(trips, 'query_ms')} ms, and publishing an event takes"
-            f" {spread(trips, 'publish_ms')} ms. A result waits for two queries and for its"
+            "A second measurement adds the delays of a network: the shortest transaction takes"
+            f" {spread(trips, 'commit_ms')} ms, and publishing an event takes"
+            f" {spread(trips, 'publish_ms')} ms. A result waits for one transaction and for its"
             f" publication, which together take {spread(trips, 'sum_ms')} ms. The whole call of"
             f" `callback` takes {spread(distant, 'wall_ms')} ms. With these delays, a result needs"
             f" {spread(distant, 'cpu_us')} µs of CPU time in `callback`, and"

@@ -67,10 +67,12 @@ def error(message: str, **fields: object) -> None:
     _log("ERROR", message, fields)
 
 
-def emit(values: Mapping[Metric, float | list[float]], provider: str | None = None) -> None:
+def emit(
+    values: Mapping[Metric, float | list[float]], provider: str | None = None, **fields: object
+) -> None:
     """Emit metrics in one line, or nothing if there are none. A list of numbers is a distribution,
     from which CloudWatch computes percentiles. With a provider, each metric also exists for that
-    provider alone.
+    provider alone. Only the log shows the fields.
     """
     if not values:
         return
@@ -90,6 +92,7 @@ def emit(values: Mapping[Metric, float | list[float]], provider: str | None = No
                 metric.name: value[:LONGEST_DISTRIBUTION] if isinstance(value, list) else value
                 for metric, value in values.items()
             },
+            **fields,
         }
     )
 

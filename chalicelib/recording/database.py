@@ -226,6 +226,24 @@ class Database:
         failed, sleep = self._failed, self._sleep
         return retry(attempt, on=DatabaseUnavailable, deadline=deadline, failed=failed, sleep=sleep)
 
+    def send(self, statement: Callable[[Cursor], None]) -> None:
+        """Send a statement on the open connection, in one attempt, and do not wait for its answer.
+
+        The next transaction reads the answer. A failure is then reported to `failed`.
+
+        Raises
+        ------
+        DatabaseUnavailable
+            There is no open connection, or it broke.
+        """
+        if self._open is None or self._open.connection.isexecuting():
+            raise DatabaseUnavailable("no connection is ready")
+        try:
+            statement(self._open.cursor)
+        except psycopg2.Error as exc:
+            self.close()
+            raise _translated(exc) from None
+
     def close(self) -> None:
         """Close the connection; the next transaction opens another."""
         kept, self._open = self._open, None

@@ -42,7 +42,8 @@ DETAILS = {
 _TIME = """AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'"""
 # Of a row of `generations`: what the event is built from.
 COLUMNS = f"""id, user_id, status, prompt, image_url, image_height, image_width, core_model,
-    {ID} AS event_id, to_char(created_at {_TIME}) AS created, to_char(updated_at {_TIME}) AS updated"""
+    {ID} AS event_id,
+    to_char(created_at {_TIME}) AS created, to_char(updated_at {_TIME}) AS updated"""
 
 
 def select(details: Sequence[str]) -> str:

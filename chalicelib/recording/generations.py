@@ -120,7 +120,8 @@ def record_result(
         "type": events.TYPES[result.status],
     }
     details = tuple(name for name in generation_events.DETAILS if values[name])
-    recorded = cursor.last_row(_result_statement(cursor.tables, row, details), values)
+    statement = _result_statement(cursor.tables, row, details, named=source.provider is not None)
+    recorded = cursor.last_row(statement, values)
     if recorded is None:
         return _repeated(cursor, source)
     return Recorded(Outcome.RECORDED, **recorded)
@@ -128,12 +129,11 @@ def record_result(
 
 def _row(source: Source) -> str:
     """Return the condition that finds a report's row. Its values are the fields of the source."""
-    found = (
-        "id = %(generation_id)s"
-        if source.generation_id is not None
-        else "provider = %(provider)s AND provider_id = %(provider_id)s"
-    )
-    return f"{found} AND (provider = %(provider)s) IS NOT FALSE"
+    if source.provider is None:  # Herald's own payload
+        return "id = %(generation_id)s"
+    if source.generation_id is None:
+        return "provider = %(provider)s AND provider_id = %(provider_id)s"
+    return "id = %(generation_id)s AND (provider = %(provider)s) IS NOT FALSE"
 
 
 def _provider(tables: Tables) -> str:
@@ -141,7 +141,7 @@ def _provider(tables: Tables) -> str:
 
     An id that another row has is not kept: it must not cost the result.
     """
-    return f"""
+    return f""",
         provider = coalesce(provider, %(provider)s),
         provider_id = coalesce(provider_id, CASE WHEN NOT EXISTS (
             SELECT FROM {tables.generations}
@@ -151,8 +151,10 @@ def _provider(tables: Tables) -> str:
 
 
 @cache
-def _result_statement(tables: Tables, row: str, details: tuple[str, ...]) -> str:
+def _result_statement(tables: Tables, row: str, details: tuple[str, ...], *, named: bool) -> str:
     """Return the statement of `record_result`. Its row has the names of `Recorded`.
+
+    `named` says whether the report names its provider.
 
     The UPDATE waits for other transactions and then checks the status again (READ COMMITTED).
     """
@@ -165,7 +167,8 @@ def _result_statement(tables: Tables, row: str, details: tuple[str, ...]) -> str
                 core_model = coalesce(%(core_model)s, core_model), error = %(error)s,
                 outputs = %(outputs)s, progress = NULL, progress_at = NULL,
                 provisional = %(provisional)s,
-                version = version + 1, updated_at = clock_timestamp(), {_provider(tables)}
+                version = version + 1, updated_at = clock_timestamp()
+                {_provider(tables) if named else ""}
             WHERE {row}
             RETURNING {generation_events.COLUMNS}
         ), place AS (
@@ -192,7 +195,7 @@ def _record_progress(
     cursor: Cursor, progress: Progress | None, source: Source, stage: str
 ) -> Recorded:
     row = cursor.last_row(
-        _progress_statement(cursor.tables, _row(source)),
+        _progress_statement(cursor.tables, _row(source), named=source.provider is not None),
         {
             **source._asdict(),
             "progress": columns.progress(progress),
@@ -204,11 +207,12 @@ def _record_progress(
 
 
 @cache
-def _progress_statement(tables: Tables, row: str) -> str:
+def _progress_statement(tables: Tables, row: str, *, named: bool) -> str:
     return f"""
         WITH kept AS (
             UPDATE {tables.generations}
-            SET progress = %(progress)s, progress_at = clock_timestamp(), {_provider(tables)}
+            SET progress = %(progress)s, progress_at = clock_timestamp()
+                {_provider(tables) if named else ""}
             WHERE {row} AND status = 'PENDING'
               AND (progress_at <= clock_timestamp() - make_interval(secs => %(seconds)s))
                   IS NOT FALSE

@@ -96,9 +96,7 @@ class Linking:
             links = {}
             telemetry.error("outputs not linked", generation_id=generation_id, error=str(exc))
         if passed_on := len(sources) - len(links):
-            telemetry.emit({metrics.OUTPUTS_PASSED_ON: passed_on})
-            if telemetry.detailed(generation_id):
-                telemetry.debug("outputs passed on", generation_id=generation_id, provider=provider)
+            telemetry.emit({metrics.OUTPUTS_PASSED_ON: passed_on}, generation_id=generation_id)
         return links
 
 

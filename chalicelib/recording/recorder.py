@@ -176,8 +176,6 @@ def publish_and_mark(
     if not publisher.publish_or_report(event, event_id=event_id, deadline=deadline):
         return
     try:
-        database.run(
-            lambda cursor: outbox.mark_published(cursor, [event_id], wait=False), deadline=deadline
-        )
+        database.send(lambda cursor: outbox.mark_published(cursor, [event_id], wait=False))
     except DatabaseError as exc:
         telemetry.warning("event published but not marked", event_id=event_id, error=str(exc))

@@ -100,10 +100,8 @@ def test_a_timeout_is_reported_as_the_cause(reached: str) -> None:
 
 def send(database: Database, statement: str) -> None:
     """Execute a statement without waiting for its answer."""
-    database.run(
-        lambda cursor: cursor.execute_and_commit(statement, wait=False),
-        deadline=time.monotonic() + 30,
-    )
+    assert value_of(database, "1") == 1  # opens the connection
+    database.send(lambda cursor: cursor.execute_and_commit(statement, wait=False))
 
 
 def test_a_statement_that_is_not_awaited_comes_before_the_next_transaction(
