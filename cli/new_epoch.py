@@ -46,7 +46,7 @@ from cli.console import CommandError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from chalicelib.recording.database import Cursor
+    from chalicelib.recording.cursor import Cursor
 
 _THREADS = 10  # boto3 keeps as many connections
 

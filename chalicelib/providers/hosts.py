@@ -9,18 +9,24 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAX_ADDRESS = 8192
+MAX_PORT = 65_535
 _LABEL = r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?"
 # A name has a dot and ends in a letter, so no form of an IPv4 address is one: decimal, octal and
 # hexadecimal forms all end in a digit or have no dot.
 NAME = re.compile(rf"(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])", re.ASCII)
 PATTERN = re.compile(rf"(?:\*\.)?{NAME.pattern}", re.ASCII)
-_PRINTABLE = re.compile(r"[!-~]+", re.ASCII)
+# Scheme, host, port, path and query; a fragment is left out. Path and query consist of printable
+# ASCII without a backslash.
+_ADDRESS = re.compile(
+    r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?"
+    r"(/[!-\"$->@-\[\]-~]*)?(\?[!-\"$-\[\]-~]*)?(?:#[!-\[\]-~]*)?",
+    re.ASCII | re.IGNORECASE,
+)
 PRIVATE = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+):(\d{1,5}|\*)", re.ASCII)
 
 
@@ -55,26 +61,23 @@ class Hosts:
 
     def read(self, url: str) -> Address | None:
         """Return the parts of an address, or None if it is not allowed."""
-        if len(url) > MAX_ADDRESS or not _PRINTABLE.fullmatch(url) or "\\" in url:
+        found = _ADDRESS.fullmatch(url) if len(url) <= MAX_ADDRESS else None
+        if found is None:
             return None
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname or "", parts.port
-        except ValueError:
+        scheme, host = found[1].lower(), found[2].lower()
+        port = int(found[3] or (443 if scheme == "https" else 80))
+        if port > MAX_PORT:
             return None
-        if parts.scheme not in ("http", "https") or "@" in parts.netloc:
-            return None
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        number = port or (443 if parts.scheme == "https" else 80)
-        shown = f"[{host}]" if ":" in host else host
-        if self._private & {f"{shown}:{number}", f"{shown}:*"}:
-            return Address(parts.scheme, host, number, target, is_private=True)
-        if parts.scheme != "https" or number != 443 or not self._names(host):
-            return None
-        return Address(parts.scheme, host, number, target)
+        target = (found[4] or "/") + (found[5] or "")
+        if f"{host}:{port}" in self._private or f"{host}:*" in self._private:
+            return Address(scheme, host.strip("[]"), port, target, is_private=True)
+        if scheme == "https" and port == 443 and self._names(host):
+            return Address(scheme, host, port, target)
+        return None
 
     def _names(self, host: str) -> bool:
-        return NAME.fullmatch(host) is not None and any(
+        listed = any(
             host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
             for pattern in self._patterns
         )
+        return listed and NAME.fullmatch(host) is not None

@@ -15,7 +15,8 @@ from chalicelib.recording.recorder import publish_and_mark
 
 if TYPE_CHECKING:
     from chalicelib.protocol.event_types import ErrorDetail
-    from chalicelib.recording.database import Cursor, Database
+    from chalicelib.recording.cursor import Cursor
+    from chalicelib.recording.database import Database
     from chalicelib.recording.generations import Recorded
     from chalicelib.recording.publishing import Publisher
 

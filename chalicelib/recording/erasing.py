@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from chalicelib.recording.database import Cursor
+    from chalicelib.recording.cursor import Cursor
 
 
 class Rows(NamedTuple):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from chalicelib.providers.report import Progress, Report
     from chalicelib.recording.columns import Result
-    from chalicelib.recording.database import Cursor
+    from chalicelib.recording.cursor import Cursor
     from chalicelib.recording.tables import Tables
 
 PROGRESS_SECONDS = 1.0  # between two reports of progress that are kept

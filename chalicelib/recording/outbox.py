@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from chalicelib.recording.database import Cursor
+    from chalicelib.recording.cursor import Cursor
 
     Place = tuple[str, str, int]  # user id, epoch, offset
     KeepHeads = Callable[[Sequence[Place]], None]

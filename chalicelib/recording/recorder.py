@@ -20,7 +20,8 @@ from chalicelib.recording.generations import Outcome
 
 if TYPE_CHECKING:
     from chalicelib.providers.report import Report
-    from chalicelib.recording.database import Cursor, Database
+    from chalicelib.recording.cursor import Cursor
+    from chalicelib.recording.database import Database
     from chalicelib.recording.generations import Recorded, Source
     from chalicelib.recording.linking import Linking
     from chalicelib.recording.publishing import Publisher

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chalicelib.aws.lambda_events import LambdaContext
-    from chalicelib.recording.database import Cursor, Database
+    from chalicelib.recording.cursor import Cursor
+    from chalicelib.recording.database import Database
     from chalicelib.recording.linking import Linking
     from chalicelib.store.inbox import Inbox
 

@@ -15,7 +15,7 @@ from chalicelib.recording.columns import Result
 from chalicelib.recording.generations import Recorded, Source
 
 if TYPE_CHECKING:
-    from chalicelib.recording.database import Cursor
+    from chalicelib.recording.cursor import Cursor
     from chalicelib.recording.linking import Linking
 
 KEEP_HOURS = 24

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from chalicelib.recording.database import Cursor, Row
+    from chalicelib.recording.cursor import Cursor, Row
     from chalicelib.recording.tables import Tables
 
 BATCH_SECONDS = 25 * 3600  # deadline of a batch's requests: providers end batches after 24 hours

@@ -14,7 +14,7 @@ import pytest
 
 from chalicelib.aws.dynamodb import to_item
 from chalicelib.recording import generations, outbox
-from chalicelib.recording.database import Cursor, Database
+from chalicelib.recording.database import Database
 from chalicelib.recording.generations import Source
 from chalicelib.store.inbox import Head, head_row
 from cli import new_epoch
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from chalicelib.recording.cursor import Cursor
     from chalicelib.recording.generations import Recorded
     from chalicelib.runtime import Runtime
     from chalicelib.store.inbox import Inbox

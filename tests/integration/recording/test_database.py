@@ -24,7 +24,7 @@ from tests.integration.sql import execute
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chalicelib.recording.database import Cursor
+    from chalicelib.recording.cursor import Cursor
     from local.postgres import Postgres
 
 pytestmark = pytest.mark.integration
