@@ -1,6 +1,9 @@
-"""Measures the CPU time of `callback` and `deliver` on a running stack.
+"""Measures the CPU time of `callback` and `deliver` on a local stack.
 
-    python -m benchmarks.stack_cpu STACK_ENV [--reports N] [--rounds N]
+    python -m benchmarks.stack_cpu [STACK_ENV] [--reports N] [--rounds N]
+
+Without STACK_ENV, it starts a stack of its own, which logs as in production and does not keep
+outputs: `deliver` has nothing to do with them.
 
 In every round, N results are sent, one at a time, then N reports of progress, ten at a time. The
 CPU time is that of the functions' processes, from Linux's /proc. If a function gets a new process,
@@ -9,14 +12,16 @@ the round is repeated, because a start would count. The ratios are added to buil
 
 import argparse
 import asyncio
+import contextlib
 import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from benchmarks import add_path_results
+from benchmarks import BUILD, add_path_results
 from benchmarks.path import Clients
 from benchmarks.progress import Provider
+from local.stack import Stack
 from tooling import stack_env
 
 FUNCTIONS = ("callback", "deliver")
@@ -113,21 +118,36 @@ async def measure(
     raise SystemExit("the functions were started again in every round")
 
 
+@contextlib.contextmanager
+def own_stack() -> Iterator[Path]:
+    """Run a stack, and yield its stack.env."""
+    stack = Stack(BUILD / "stack", variables={"log_level": "INFO", "keep_outputs": False})
+    print("→ starting a stack", flush=True)
+    try:
+        stack.up(owned=True)
+        yield stack.env_file
+    finally:
+        stack.down()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stack_cpu", description=__doc__)
-    parser.add_argument("stack_env", type=Path, help="stack.env of a running stack (make up)")
+    parser.add_argument(
+        "stack_env", type=Path, nargs="?", help="stack.env of a running stack (make up)"
+    )
     parser.add_argument("--reports", type=int, default=100, help="of each kind, per round")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    found = asyncio.run(
-        measure(
-            stack_env.read(options.stack_env),
-            options.stack_env.resolve().parent,
-            options.reports,
-            options.rounds,
-            lambda text: print(f"→ {text}", flush=True),
+    with contextlib.nullcontext(options.stack_env) if options.stack_env else own_stack() as env:
+        found = asyncio.run(
+            measure(
+                stack_env.read(env),
+                env.resolve().parent,
+                options.reports,
+                options.rounds,
+                lambda text: print(f"→ {text}", flush=True),
+            )
         )
-    )
     whole = {
         kind: found[kind, "callback"] + found[kind, "deliver"] for kind in ("result", "progress")
     }
