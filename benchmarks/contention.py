@@ -32,7 +32,7 @@ from benchmarks import (
 )
 from benchmarks.path import percentiles
 
-RATIO = "functions_p95_under_progress"
+RATIO = "results_p95_under_progress"
 WARM = 20
 
 

@@ -96,10 +96,5 @@ TARGETS = {
         1.0,
         at_most=True,
     ),
-    "functions_p95_under_progress": Target(
-        f"{_UNDER_PROGRESS}, measured with the functions alone", 1.2, at_most=True
-    ),
-    "results_p95_under_progress": Target(
-        f"{_UNDER_PROGRESS}, measured on the local stack", 1.2, at_most=True
-    ),
+    "results_p95_under_progress": Target(_UNDER_PROGRESS, 1.2, at_most=True),
 }
