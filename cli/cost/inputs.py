@@ -36,7 +36,7 @@ class Work(NamedTuple):
 
 
 WORK = {
-    "callback": Work(0.95, 3 * 1 + 12 + 3.6),  # three round trips to PostgreSQL, one publish
+    "callback": Work(0.95, 3 + 12 + 3.6),  # a commit in PostgreSQL, assumed to take 3 ms, and one publish
     "relay": Work(1.7, 14.0),  # assumed
     "reconcile": Work(
         1.7, 3.0
