@@ -11,9 +11,10 @@ build/bench/path.json. They compare medians of the rounds' p95, so that one roun
 program used the machine does not decide.
 
 Everything shares this machine: clients, emulator, functions, PostgreSQL. The emulator handles all
-requests in one process, which AWS does not, so these ratios have no target (that is measured by
-contention.py). The p95 with progress divided by that of the control says what Herald itself adds. The benchmark also prints how busy the machine and the
-emulator were, and how many copies of a function were started.
+requests in one process, which AWS does not, so these ratios have no target (contention.py measures
+the one that has). The p95 with progress divided by that of the control says what Herald itself
+adds. The benchmark also prints how busy the machine and the emulator were, and how many copies of a
+function were started.
 """
 
 import argparse

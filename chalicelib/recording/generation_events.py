@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chalicelib.protocol import event_writer
-from chalicelib.protocol.events import rfc3339
+from chalicelib.protocol.events import MAX_EVENT_BYTES, rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,9 +40,9 @@ DETAILS = {
     "unkept": '%(unkept)s AS "outputsNotKept"',
 }
 _TIME = """AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'"""
-# Of a row of `generations`: what the event is built from.
-COLUMNS = f"""id, user_id, status, prompt, image_url, image_height, image_width, core_model,
-    {ID} AS event_id,
+# Of a row of `generations`: what the event is built from. No event has room for a longer prompt.
+COLUMNS = f"""id, user_id, status, left(prompt, {MAX_EVENT_BYTES}) AS prompt, image_url,
+    image_height, image_width, core_model, {ID} AS event_id,
     to_char(created_at {_TIME}) AS created, to_char(updated_at {_TIME}) AS updated"""
 
 

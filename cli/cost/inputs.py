@@ -36,7 +36,9 @@ class Work(NamedTuple):
 
 
 WORK = {
-    "callback": Work(0.95, 3 + 12 + 3.6),  # a commit in PostgreSQL, assumed to take 3 ms, and one publish
+    "callback": Work(
+        0.95, 3 + 12 + 3.6
+    ),  # a commit in PostgreSQL, assumed to take 3 ms, and one publish
     "relay": Work(1.7, 14.0),  # assumed
     "reconcile": Work(
         1.7, 3.0

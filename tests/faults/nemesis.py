@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from tests.faults.stack import FaultStack
     from tests.faults.tap import Action, Side, Tap
 
-_COMMITTED = rb"C....COMMIT\0"
 _STORE = rb"DynamoDB_20120810.BatchWriteItem"
 _READ_CONNECTIONS = rb"DynamoDB_20120810.Query.*-connections"  # deliver only, after it has stored
 _POST = rb"POST [^ ]*@connections/"
@@ -48,10 +47,10 @@ class Nemesis:
             "database refusing connections": self._database_refusing,
             "database connections killed": self._repeated(self._kill_sessions, 0.3),
             "COMMIT applied, answer lost": self._tapped(
-                stack.database_tap, "answer", _COMMITTED, "cut", 3
+                stack.database_tap, "answer", rules.RECORDED, "cut", 3
             ),
             "callback killed after COMMIT": self._tapped(
-                stack.database_tap, "answer", _COMMITTED, "kill", 1
+                stack.database_tap, "answer", rules.RECORDED, "kill", 1
             ),
             "SNS refusing": self._ruled(aws, rules.SNS_REFUSES),
             "SNS throttling": self._ruled(aws, rules.SNS_THROTTLES_TWICE),

@@ -37,7 +37,7 @@ DATABASE_REFUSES: Rule = {
     "operation": "startup",
     "error": {"sqlstate": "53300", "severity": "FATAL", "message": "too many clients already"},
 }
-# microburst's operation is the first word of a query, which is BEGIN for several statements in one.
+# microburst's operation is the first word of a query, which is SET for several statements in one.
 _RESULT = {"service": "postgres", "sql": r"UPDATE \S+generations"}
 DATABASE_HANGS: Rule = {**_RESULT, "timeout": True}
 DATABASE_KILLS_ONE_CONNECTION: Rule = {
@@ -49,12 +49,9 @@ DATABASE_KILLS_ONE_CONNECTION: Rule = {
         "message": "terminating connection due to administrator command",
     },
 }
-DATABASE_RESETS_AT_ONE_COMMIT: Rule = {
-    "service": "postgres",
-    "sql": "INSERT INTO .*;COMMIT$",
-    "times": 1,
-    "reset": True,
-}
+DATABASE_RESETS_ONE_CONNECTION: Rule = {**_RESULT, "times": 1, "reset": True}
+# PostgreSQL's answer to the statement that records a result. With this answer, it is committed.
+RECORDED = rb"C....INSERT 0 1\0"
 
 DYNAMODB_THROTTLES: Rule = {
     "service": "dynamodb",

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.faults
 
-COMMITTED = rb"C....COMMIT\0"
-
 
 def test_row_1_the_database_is_down(
     fault_stack: FaultStack, open_tab: Callable[..., Tab], alerts: Alerts, user: str
@@ -80,10 +78,10 @@ def test_row_2_the_database_hangs_mid_statement(
 
 @pytest.mark.parametrize(
     "rule",
-    [rules.DATABASE_KILLS_ONE_CONNECTION, rules.DATABASE_RESETS_AT_ONE_COMMIT],
-    ids=["killed at the UPDATE", "reset at the COMMIT"],
+    [rules.DATABASE_KILLS_ONE_CONNECTION, rules.DATABASE_RESETS_ONE_CONNECTION],
+    ids=["killed", "reset"],
 )
-def test_row_3_the_connection_breaks_mid_transaction(
+def test_row_3_the_connection_breaks_before_the_result_is_recorded(
     fault_stack: FaultStack, open_tab: Callable[..., Tab], user: str, rule: rules.Rule
 ) -> None:
     # Given a connection that breaks before anything is committed
@@ -101,9 +99,9 @@ def test_row_3_the_connection_breaks_mid_transaction(
 def test_row_4_the_response_to_the_commit_is_lost(
     fault_stack: FaultStack, open_tab: Callable[..., Tab], user: str
 ) -> None:
-    # Given a COMMIT that the server executes and whose response never arrives
+    # Given a result that the server commits and whose response never arrives
     tab, generation = open_tab(user), fault_stack.generation(user)
-    lost = fault_stack.database_tap.on("answer", COMMITTED, "cut")
+    lost = fault_stack.database_tap.on("answer", rules.RECORDED, "cut")
     # When the provider calls
     answer = fault_stack.callback(generation)
     # Then the second attempt finds the recorded result and publishes it
@@ -119,9 +117,9 @@ def test_row_4_the_response_to_the_commit_is_lost(
 def test_row_4_the_process_dies_before_the_commit_is_confirmed(
     fault_stack: FaultStack, open_tab: Callable[..., Tab], user: str
 ) -> None:
-    # Given a function that is killed before it gets the response to its COMMIT
+    # Given a function that is killed before it gets the response to its result
     tab, generation = open_tab(user), fault_stack.generation(user)
-    killed = fault_stack.database_tap.on("answer", COMMITTED, "kill")
+    killed = fault_stack.database_tap.on("answer", rules.RECORDED, "kill")
     assert fault_stack.callback(generation, webhook_id="msg_" + generation).status >= 500
     assert killed.count == 1
     assert fault_stack.status(generation) == "COMPLETE"
