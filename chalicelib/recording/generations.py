@@ -14,17 +14,15 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chalicelib.protocol import events
 from chalicelib.recording import columns, generation_events
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from chalicelib.providers.report import Progress, Report
     from chalicelib.recording.columns import Result
-    from chalicelib.recording.cursor import Cursor
+    from chalicelib.recording.cursor import Cursor, Row
     from chalicelib.recording.tables import Tables
 
 PROGRESS_SECONDS = 1.0  # between two reports of progress that are kept
@@ -229,7 +227,7 @@ def _progress_statement(tables: Tables, row: str, *, named: bool) -> str:
         """
 
 
-def _of_progress(row: Mapping[str, Any], progress: Progress | None, stage: str) -> Recorded:
+def _of_progress(row: Row, progress: Progress | None, stage: str) -> Recorded:
     if row["kept_at"] is not None:
         fraction, step, preview = progress or (None, None, None)
         event = generation_events.build_progress(
