@@ -7,9 +7,9 @@ from __future__ import annotations
 import getpass
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cli import secret_values
+from cli import output_hosts, secret_values
 from cli.console import CommandError, note
 
 if TYPE_CHECKING:
@@ -32,13 +32,7 @@ def missing(target: Target, *, jwks: bool) -> list[Kind]:
     """
     client = target.client("secretsmanager")
     kinds: list[Kind] = ["database", "webhook"] if jwks else ["database", "webhook", "jwt"]
-    return [kind for kind in kinds if not has_value(client, target.secret_id(kind))]
-
-
-def has_value(client: Any, secret_id: str) -> bool:
-    """Whether a secret has a current value; does not read the value."""
-    versions = client.describe_secret(SecretId=secret_id).get("VersionIdsToStages", {})
-    return any("AWSCURRENT" in stages for stages in versions.values())
+    return [kind for kind in kinds if not secret_values.has_value(client, target.secret_id(kind))]
 
 
 def fill(target: Target, *, jwks: bool, algorithm: str) -> list[Kind]:
@@ -53,10 +47,10 @@ def fill(target: Target, *, jwks: bool, algorithm: str) -> list[Kind]:
     """
     wanted = missing(target, jwks=jwks)
     client = target.client("secretsmanager")
-    if target.known("outputs_table") and not has_value(client, target.secret_id("outputs")):
-        from cli.output_hosts import first_value
-
-        secret_values.put(client, target.secret_id("outputs"), first_value())
+    if target.known("outputs_table") and not secret_values.has_value(
+        client, target.secret_id("outputs")
+    ):
+        secret_values.put(client, target.secret_id("outputs"), output_hosts.first_value())
         note("The key of links was generated.")
     if "webhook" in wanted:
         secret_id = target.secret_id("webhook")

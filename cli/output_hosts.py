@@ -10,7 +10,7 @@ from chalicelib.errors import SettingError
 from chalicelib.providers.hosts import PATTERN
 from chalicelib.store import links
 from cli.console import CommandError
-from cli.first_secrets import has_value
+from cli.secret_values import has_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

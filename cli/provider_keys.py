@@ -12,7 +12,7 @@ from chalicelib.providers.polling import is_key
 from chalicelib.providers.verifiers import capability
 from cli import secret_values
 from cli.console import CommandError
-from cli.first_secrets import has_value
+from cli.secret_values import has_value
 
 if TYPE_CHECKING:
     from chalicelib.providers.configuration import Configured

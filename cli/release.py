@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import first_secrets, packages, plan_summary
+from cli import first_secrets, packages, plan_summary, secret_values
 from cli.console import DONE, PARTLY, CommandError, confirmed, note
 from cli.deployment import Deployment, account
 from cli.target import DATABASE_URL, DatabaseTarget, Target
@@ -163,7 +163,7 @@ class _Release:
             return DatabaseTarget(known, schema)
         try:
             secret_id = target.secret_id("database")
-            stored = first_secrets.has_value(target.client("secretsmanager"), secret_id)
+            stored = secret_values.has_value(target.client("secretsmanager"), secret_id)
         except ClientError as exc:
             if exc.response["Error"]["Code"] != "ResourceNotFoundException":
                 raise

@@ -132,6 +132,12 @@ def newest(client: Any, secret_id: str) -> str:
     return found[0]
 
 
+def has_value(client: Any, secret_id: str) -> bool:
+    """Whether a secret has a current value; does not read the value."""
+    versions = client.describe_secret(SecretId=secret_id).get("VersionIdsToStages", {})
+    return any("AWSCURRENT" in stages for stages in versions.values())
+
+
 def put(client: Any, secret_id: str, value: str) -> None:
     """Store a secret's value."""
     client.put_secret_value(SecretId=secret_id, SecretString=value)

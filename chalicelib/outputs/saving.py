@@ -15,8 +15,7 @@ from chalicelib.providers.report import Output
 if TYPE_CHECKING:
     from chalicelib.outputs.copying import Copier, Reader
     from chalicelib.outputs.fetch import Fetcher
-    from chalicelib.providers.polling import Call
-    from chalicelib.providers.report import File
+    from chalicelib.providers.report import Call, File
     from chalicelib.store.links import Links
     from chalicelib.store.outputs import Copy, Outputs
 

@@ -8,10 +8,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from chalicelib.providers.delivery import Delivery, Keys, Proof
-    from chalicelib.providers.polling import Polling
+    from chalicelib.providers.polling import Interpret, Polling
     from chalicelib.providers.report import Report
 
-    Interpret = Callable[[Mapping[str, object], Delivery], list[Report]]
     Check = Callable[[Mapping[str, object], list[Report]], None]
 
 MAX_BODY_BYTES = 1024 * 1024

@@ -20,28 +20,20 @@ from urllib.parse import quote
 from chalicelib.errors import LookupFailed
 from chalicelib.providers import fields
 from chalicelib.providers.delivery import Delivery
+from chalicelib.providers.report import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from chalicelib.providers.adapter import Interpret
-    from chalicelib.providers.report import Report
+    from chalicelib.providers.report import Header, Report
 
-    Header = tuple[str, str]
+    Interpret = Callable[[Mapping[str, object], Delivery], list[Report]]
     Send = Callable[["Call"], "Answer"]
     Authorize = Callable[[str, float], Header]
     Poll = Callable[["Job", "Api"], Iterable[Report]]
     Cancel = Callable[["Job", "Api"], None]
 
 _KEY = re.compile(r"[!-~]+")  # one header value: no spaces, no line breaks
-
-
-class Call(NamedTuple):
-    """A request to a provider's API. The URL may contain a query."""
-
-    method: str
-    url: str
-    headers: tuple[Header, ...] = ()
 
 
 class Answer(NamedTuple):

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from chalicelib.providers.polling import Call
+    Header = tuple[str, str]
 
 
 class State(StrEnum):
@@ -63,6 +63,14 @@ class Output(NamedTuple):
     bytes: int | None = None
     expires_at: str | None = None
     safe: bool | None = None
+
+
+class Call(NamedTuple):
+    """A request to a provider's API. The URL may contain a query."""
+
+    method: str
+    url: str
+    headers: tuple[Header, ...] = ()
 
 
 class File(NamedTuple):

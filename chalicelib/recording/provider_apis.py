@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from chalicelib.engine.engine import Engine
     from chalicelib.providers.configuration import Configured
-    from chalicelib.providers.polling import Call, Polling
+    from chalicelib.providers.polling import Polling
+    from chalicelib.providers.report import Call
 
 CALL_SECONDS = 20.0  # for one request; the file of a batch may be large
 MAX_BODY_BYTES = 128 * 1024 * 1024  # of an answer

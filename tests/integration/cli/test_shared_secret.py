@@ -12,7 +12,7 @@ from chalicelib.aws.secrets import Secrets
 from chalicelib.aws.service import SECRETS_MANAGER, Service
 from chalicelib.engine.engine import Engine
 from chalicelib.errors import ServiceError
-from cli.first_secrets import has_value
+from cli.secret_values import has_value
 from cli.shared_secret import SharedSecrets
 
 if TYPE_CHECKING:

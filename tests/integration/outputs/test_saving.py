@@ -12,8 +12,7 @@ from chalicelib.errors import CopyFailed
 from chalicelib.outputs.copying import Copier
 from chalicelib.outputs.fetch import Fetcher
 from chalicelib.outputs.saving import Saver
-from chalicelib.providers.polling import Call
-from chalicelib.providers.report import File, Kind
+from chalicelib.providers.report import Call, File, Kind
 from chalicelib.recording.watching import Due
 from tests.fakes.provider_apis import PNG
 from tests.integration.outputs.conftest import BASE, USER

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chalicelib.providers import registry
-from chalicelib.providers.polling import Answer, Api, Call, Job
+from chalicelib.providers.polling import Answer, Api, Job
 from tests.fakes import provider_apis
 from tests.fakes.provider_apis import KEY, MP4, PNG, ProviderApis
 from tests.unit.providers import samples
@@ -24,7 +24,7 @@ from tooling.providers.samples import sample
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chalicelib.providers.report import Report
+    from chalicelib.providers.report import Call, Report
 
 pytestmark = pytest.mark.integration
 

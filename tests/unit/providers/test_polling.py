@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chalicelib.errors import LookupFailed
 from chalicelib.providers import kling, polling, registry
-from chalicelib.providers.polling import Answer, Api, Call, Job
+from chalicelib.providers.polling import Answer, Api, Job
 from tests.unit.providers import samples
 from tests.unit.providers.test_conformance import JSON, places
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from chalicelib.providers.polling import Polling
-    from chalicelib.providers.report import Report
+    from chalicelib.providers.report import Call, Report
 
 FOLDER = Path(__file__).parent / "polled"
 PROVIDERS = sorted(name for name in registry.NAMES if registry.adapter(name).polling)  # type: ignore[union-attr]

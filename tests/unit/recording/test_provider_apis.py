@@ -16,7 +16,7 @@ from chalicelib.recording.provider_apis import (
 )
 
 if TYPE_CHECKING:
-    from chalicelib.providers.polling import Call
+    from chalicelib.providers.report import Call
 
 NOW = 1_795_600_000.0  # Wed, 25 Nov 2026 09:46:40 GMT
 
