@@ -10,18 +10,18 @@ from tests.e2e.conftest import Herald, Tab, User, eventually
 pytestmark = pytest.mark.e2e
 
 
-def delivered(user: User, head: int) -> Tab:
-    """Open a tab once the stream's events up to `head` are in the inbox."""
-    watcher = user.tab()
+def delivered(user: User, count: int) -> Tab:
+    """Open a tab once so many events are in the inbox. A later one may be stored first."""
 
     def there() -> bool:
-        watcher.say(action="ping")
-        while (frame := watcher.hear())["type"] != "pong":
+        watcher = user.tab()
+        watcher.say(action="hello", id=1, resume={"offset": 0})
+        while (frame := watcher.hear())["type"] != "welcome":
             pass  # a live event
-        return bool(frame["head"] >= head)
+        watcher.socket.close()
+        return bool(frame["replaying"] >= count)
 
     eventually(there)
-    watcher.socket.close()
     return user.tab()
 
 
